@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup build lint format typecheck test test-agent test-node check gen demo doctor smoke-run
+
+# Each a list of more flags, for CI
+GO_TEST_FLAGS ?=
+VITEST_FLAGS ?=
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing on this machine, after saying what and why
+	@scripts/setup.sh
+
+build: setup ## Build the package and the guest agent
+	@npm run --silent build
+	@scripts/build-agent.sh
+
+demo: build ## Prepare debian:12 and run one command in a virtual machine
+	bin/pyro.js prepare debian:12
+	bin/pyro.js demo
+
+doctor: build ## Check this machine
+	@bin/pyro.js doctor
+
+test: test-agent test-node ## Run all tests, those with virtual machines included
+
+test-agent: setup ## Vet and test the guest agent
+	scripts/agent-go.sh vet ./...
+	scripts/agent-go.sh test $(GO_TEST_FLAGS) ./...
+
+test-node: build ## Run the tests of everything else
+	npx vitest run $(VITEST_FLAGS)
+
+check: build lint typecheck ## Check style, types, unused code, generated documents and the package
+	@npm run --silent gen:check
+	@npm run --silent check:package
+
+lint: setup ## Check style and look for unused code
+	@npm run --silent lint
+
+format: setup ## Format, and fix what can be fixed safely
+	@npm run --silent format
+
+typecheck: setup ## Check types
+	@npm run --silent typecheck
+
+gen: setup ## Regenerate docs/reference
+	@npm run --silent gen
+
+smoke-run: build ## Run one command in a fresh virtual machine
+	bin/pyro.js run debian:12 -- git --version

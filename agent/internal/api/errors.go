@@ -1,0 +1,63 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+)
+
+// code names an error for the host's program; the message is for people.
+type code string
+
+const (
+	invalidArgument    code = "invalid_argument"
+	unauthorized       code = "unauthorized"
+	notFound           code = "not_found"
+	alreadyForked      code = "already_forked"
+	failedPrecondition code = "failed_precondition"
+	protocolMismatch   code = "protocol_mismatch"
+	internal           code = "internal"
+)
+
+var statusOf = map[code]int{
+	invalidArgument:    http.StatusBadRequest,
+	unauthorized:       http.StatusUnauthorized,
+	notFound:           http.StatusNotFound,
+	alreadyForked:      http.StatusConflict,
+	failedPrecondition: http.StatusConflict,
+	protocolMismatch:   http.StatusUpgradeRequired,
+	internal:           http.StatusInternalServerError,
+}
+
+type requestError struct {
+	Code    code   `json:"code"`
+	Message string `json:"message"`
+}
+
+func (e *requestError) Error() string { return e.Message }
+
+func errorf(c code, format string, arguments ...any) error {
+	return &requestError{Code: c, Message: fmt.Sprintf(format, arguments...)}
+}
+
+func writeError(w http.ResponseWriter, err error) {
+	var known *requestError
+	if !errors.As(err, &known) {
+		known = &requestError{Code: internal, Message: err.Error()}
+	}
+	writeJSON(w, statusOf[known.Code], map[string]*requestError{"error": known})
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		log.Printf("encode response: %v", err)
+		panic(http.ErrAbortHandler)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// A host that is gone does not need the answer.
+	_, _ = w.Write(text)
+}

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"pyro.agent/internal/command"
+	"pyro.agent/internal/crash"
+	"pyro.agent/internal/frame"
+	"pyro.agent/internal/process"
+)
+
+const execContentType = "application/vnd.pyro.exec"
+
+func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
+	frames := frame.NewReader(r.Body)
+	spec, err := readSpec(frames)
+	if err != nil {
+		return err
+	}
+	started, err := s.Commands.Start(spec)
+	var failure *command.Failure
+	if err != nil && !errors.As(err, &failure) {
+		return err
+	}
+	out := newFrameWriter(w)
+	if failure != nil {
+		out.writeJSON(frame.Exit, command.NotStarted(failure))
+		return nil
+	}
+	out.writeJSON(frame.Started, map[string]int{"pid": started.PID})
+	out.flush()
+
+	run := execution{Command: started, frames: frames, body: r.Body, out: out}
+	out.writeJSON(frame.Exit, run.wait(r.Context(), spec.Timeout()))
+	return nil
+}
+
+func readSpec(frames *frame.Reader) (spec command.Spec, err error) {
+	kind, payload, err := frames.Next()
+	switch {
+	case errors.Is(err, frame.ErrTooLarge):
+		return spec, errorf(invalidArgument, "%v", err)
+	case err != nil:
+		return spec, errorf(invalidArgument, "the request ended before its first frame was complete: %v", err)
+	case kind != frame.Spec:
+		return spec, errorf(invalidArgument, "the first frame must be %#02x, not %#02x", frame.Spec, kind)
+	}
+	if err := decodeJSON(payload, &spec); err != nil {
+		return spec, err
+	}
+	if err := spec.Validate(); err != nil {
+		return spec, errorf(invalidArgument, "%v", err)
+	}
+	return spec, nil
+}
+
+// execution is a started command and its two directions to the host.
+type execution struct {
+	*command.Command
+	frames *frame.Reader
+	body   io.Closer
+	out    *frameWriter
+
+	input, output sync.WaitGroup
+	// badInput receives what is wrong with the host's frames.
+	badInput chan *command.Failure
+}
+
+// wait carries the command's streams until its main process has ended and everything that
+// it printed is with the host.
+func (e *execution) wait(host context.Context, timeout time.Duration) command.Result {
+	e.badInput = make(chan *command.Failure, 1)
+	if e.Stdin != nil {
+		e.input.Add(1)
+		crash.Go(e.feed)
+	}
+	e.output.Add(2)
+	crash.Go(func() { e.drain(frame.Stdout, e.Stdout) })
+	crash.Go(func() { e.drain(frame.Stderr, e.Stderr) })
+
+	result := e.awaitExit(host, timeout)
+
+	e.Stdout.Settle()
+	e.Stderr.Settle()
+	e.output.Wait()
+	e.Stdout.Abandon()
+	e.Stderr.Abandon()
+	e.stopInput()
+	return result
+}
+
+// awaitExit waits for the main process; its end is sure once the tree has been killed.
+func (e *execution) awaitExit(host context.Context, timeout time.Duration) command.Result {
+	var expired <-chan time.Time
+	if timeout > 0 {
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	gone := host.Done()
+	var timedOut, cancelled bool
+	var badInput *command.Failure
+	for {
+		select {
+		case exit := <-e.Exited:
+			return e.result(exit, timedOut, cancelled, badInput)
+		case <-expired:
+			timedOut = true
+			expired = nil
+		case <-gone:
+			cancelled = true
+			gone = nil
+		case badInput = <-e.badInput:
+			cancelled = true
+		}
+		e.kill()
+	}
+}
+
+func (e *execution) result(exit process.Exit, timedOut, cancelled bool, badInput *command.Failure) command.Result {
+	result := e.Result(exit)
+	result.TimedOut = timedOut
+	result.Cancelled = cancelled && !timedOut
+	result.Error = badInput
+	return result
+}

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"sync"
+
+	"pyro.agent/internal/command"
+	"pyro.agent/internal/frame"
+)
+
+// outputChunk is the capacity of a pipe, so that one read can empty it.
+const outputChunk = 64 << 10
+
+var outputBuffers = sync.Pool{
+	New: func() any { return new([frame.HeaderSize + outputChunk]byte) },
+}
+
+// drain sends what a command prints. It reads no faster than the host takes it, which in
+// turn blocks the command. Output that nobody takes any more is still read.
+func (e *execution) drain(kind frame.Type, output io.Reader) {
+	defer e.output.Done()
+	buffer := outputBuffers.Get().(*[frame.HeaderSize + outputChunk]byte)
+	defer outputBuffers.Put(buffer)
+	for {
+		n, err := output.Read(buffer[frame.HeaderSize:])
+		if n > 0 {
+			frame.PutHeader(buffer[:], kind, n)
+			e.out.write(buffer[:frame.HeaderSize+n])
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// feed gives the host's input to the command until either has enough.
+func (e *execution) feed() {
+	defer e.input.Done()
+	defer e.Stdin.Close()
+	wanted := true
+	for {
+		kind, payload, err := e.frames.Next()
+		switch {
+		case errors.Is(err, frame.ErrTooLarge):
+			e.badInput <- &command.Failure{Code: command.InvalidInput, Message: err.Error()}
+			return
+		case err != nil, kind == frame.StdinEnd:
+			return
+		case kind == frame.Stdin && wanted:
+			// A command need not read its input, so EPIPE is no error. What still comes is
+			// taken off the wire: the host may write all of it before it reads.
+			_, err := e.Stdin.Write(payload)
+			wanted = err == nil
+		}
+	}
+}
+
+// stopInput unblocks feed, which may be waiting for the host or for a background process
+// that holds the command's standard input.
+func (e *execution) stopInput() {
+	if e.Stdin == nil {
+		return
+	}
+	e.body.Close()
+	e.Stdin.Close()
+	e.input.Wait()
+}
+
+func (e *execution) kill() {
+	if err := e.Kill(); err != nil {
+		log.Printf("kill command %d: %v", e.PID, err)
+	}
+}
+
+// frameWriter writes the frames of a response. It may be used concurrently.
+type frameWriter struct {
+	mu         sync.Mutex
+	response   http.ResponseWriter
+	controller *http.ResponseController
+}
+
+func newFrameWriter(w http.ResponseWriter) *frameWriter {
+	w.Header().Set("Content-Type", execContentType)
+	return &frameWriter{response: w, controller: http.NewResponseController(w)}
+}
+
+// write sends a complete frame. Errors mean that the host is gone, which the request's
+// context tells too.
+func (f *frameWriter) write(complete []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, _ = f.response.Write(complete)
+	_ = f.controller.Flush()
+}
+
+// writeJSON leaves the frame to the next flush, which the handler's return is too: the last
+// frame then ends the stream without a message of its own.
+func (f *frameWriter) writeJSON(kind frame.Type, value any) {
+	payload, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	complete := make([]byte, frame.HeaderSize, frame.HeaderSize+len(payload))
+	frame.PutHeader(complete, kind, len(payload))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, _ = f.response.Write(append(complete, payload...))
+}
+
+func (f *frameWriter) flush() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_ = f.controller.Flush()
+}

@@ -1,0 +1,129 @@
+package api
+
+import (
+	"encoding/base64"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"pyro.agent/internal/identity"
+)
+
+type forkRequest struct {
+	// bearer token of all further requests, 32 to 128 printable characters
+	Token string `json:"token"`
+	// fresh random bytes, 32 to 4096 of them
+	EntropyBase64 string `json:"entropy_base64"`
+	// present time in nanoseconds, decimal
+	TimeUnixNs string `json:"time_unix_ns"`
+	Hostname   string `json:"hostname"`
+	// 32 lower-case hexadecimal digits
+	MachineID string `json:"machine_id"`
+	// address for the first Ethernet card
+	MACAddress string         `json:"mac_address"`
+	Workspace  *forkWorkspace `json:"workspace"`
+}
+
+type forkWorkspace struct {
+	Device     string `json:"device"`
+	MountPoint string `json:"mount_point"`
+	ReadOnly   bool   `json:"read_only"`
+}
+
+func (s *Server) fork(w http.ResponseWriter, r *http.Request) error {
+	var request forkRequest
+	if err := readJSON(w, r, &request); err != nil {
+		return err
+	}
+	clone, err := request.clone()
+	if err != nil {
+		return err
+	}
+	s.forking.Lock()
+	defer s.forking.Unlock()
+	if s.token.Load() != nil {
+		return errorf(alreadyForked, "this clone has been forked already")
+	}
+	// The token is in force before the duties, so that a clone they fail in is closed.
+	s.token.Store(&request.Token)
+	if err := identity.Apply(s.System, s.Root, clone); err != nil {
+		return err
+	}
+	s.forked.Store(true)
+	return s.info(w, r)
+}
+
+var (
+	tokenForm     = regexp.MustCompile(`^[!-~]{32,128}$`)
+	machineIDForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	hostnameForm  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
+)
+
+const (
+	minEntropy = 32
+	maxEntropy = 4096
+)
+
+func (f forkRequest) clone() (identity.Clone, error) {
+	none := identity.Clone{}
+	if !tokenForm.MatchString(f.Token) {
+		return none, errorf(invalidArgument, "token must be 32 to 128 printable ASCII characters")
+	}
+	entropy, err := base64.StdEncoding.DecodeString(f.EntropyBase64)
+	if err != nil || len(entropy) < minEntropy || len(entropy) > maxEntropy {
+		return none, errorf(invalidArgument, "entropy_base64 must be %d to %d bytes in base64", minEntropy, maxEntropy)
+	}
+	nanoseconds, err := strconv.ParseInt(f.TimeUnixNs, 10, 64)
+	if err != nil || nanoseconds <= 0 {
+		return none, errorf(invalidArgument, "time_unix_ns must be a positive decimal number in a string, not %q", f.TimeUnixNs)
+	}
+	if !hostnameForm.MatchString(f.Hostname) {
+		return none, errorf(invalidArgument, "hostname is not valid: %q", f.Hostname)
+	}
+	if !machineIDForm.MatchString(f.MachineID) {
+		return none, errorf(invalidArgument, "machine_id must be 32 lower-case hexadecimal digits, not %q", f.MachineID)
+	}
+	if err := validateMACAddress(f.MACAddress); err != nil {
+		return none, err
+	}
+	workspace, err := f.Workspace.validate()
+	if err != nil {
+		return none, err
+	}
+	return identity.Clone{
+		Entropy:    entropy,
+		Time:       time.Unix(0, nanoseconds),
+		Hostname:   f.Hostname,
+		MachineID:  f.MachineID,
+		MACAddress: f.MACAddress,
+		Workspace:  workspace,
+	}, nil
+}
+
+const ethernetAddressSize = 6
+
+func validateMACAddress(address string) error {
+	if address == "" {
+		return nil
+	}
+	if hardware, err := net.ParseMAC(address); err != nil || len(hardware) != ethernetAddressSize {
+		return errorf(invalidArgument, "mac_address is not an Ethernet address: %q", address)
+	}
+	return nil
+}
+
+func (f *forkWorkspace) validate() (*identity.Workspace, error) {
+	if f == nil {
+		return nil, nil
+	}
+	if !strings.HasPrefix(f.Device, "/dev/") {
+		return nil, errorf(invalidArgument, "workspace.device must be under /dev, not %q", f.Device)
+	}
+	if !strings.HasPrefix(f.MountPoint, "/") {
+		return nil, errorf(invalidArgument, "workspace.mount_point must be absolute, not %q", f.MountPoint)
+	}
+	return &identity.Workspace{Device: f.Device, MountPoint: f.MountPoint, ReadOnly: f.ReadOnly}, nil
+}

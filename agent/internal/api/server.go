@@ -1,0 +1,62 @@
+// Package api answers the host's requests. The protocol is described in PROTOCOL.md.
+package api
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"pyro.agent/internal/command"
+	"pyro.agent/internal/identity"
+)
+
+// Config is what a Server needs.
+type Config struct {
+	AgentVersion string
+	// device of the root file system, as reported to the host
+	RootDevice string
+	// directory under which the fork request finds etc
+	Root     string
+	Commands *command.Runner
+	System   identity.System
+	// takes the input away from the session; see port.Listener
+	Freeze func()
+	// ends the machine
+	PowerOff func()
+}
+
+// Server is the agent's side of the protocol.
+type Server struct {
+	Config
+	mux *http.ServeMux
+
+	// active counts the requests being answered.
+	active atomic.Int64
+
+	forking sync.Mutex
+	// token is nil until the fork request.
+	token  atomic.Pointer[string]
+	forked atomic.Bool
+}
+
+// NewServer returns a Server that is to answer requests through an http.Server.
+func NewServer(config Config) *Server {
+	s := &Server{Config: config, mux: http.NewServeMux()}
+	s.route("GET /v1/info", public, s.info)
+	s.route("POST /v1/freeze", authorized, s.freeze)
+	s.route("POST /v1/fork", authorized, s.fork)
+	s.route("POST /v1/exec", authorized, s.exec)
+	s.route("POST /v1/poweroff", authorized, s.powerOff)
+	return s
+}
+
+// HTTP2 sets the flow-control windows. With the defaults a window is a fraction of what the
+// wire holds, and the sender waits for a round trip each time it is full.
+func HTTP2() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:          1024,
+		MaxReadFrameSize:              1 << 20,
+		MaxReceiveBufferPerConnection: 4<<20 - 1,
+		MaxReceiveBufferPerStream:     2 << 20,
+	}
+}

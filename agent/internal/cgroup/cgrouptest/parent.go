@@ -1,0 +1,66 @@
+// Package cgrouptest gives tests control groups where the machine lets them have some.
+package cgrouptest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pyro.agent/internal/cgroup"
+)
+
+// NewParent returns a parent group that goes away with the test, or skips the test. With
+// PYRO_REQUIRE_VM=1 it fails instead of skipping.
+func NewParent(t testing.TB) *cgroup.Parent {
+	t.Helper()
+	base, err := makeBase()
+	if err != nil {
+		if os.Getenv("PYRO_REQUIRE_VM") == "1" {
+			t.Fatalf("no writable cgroup v2 hierarchy: %v", err)
+		}
+		t.Skipf("no writable cgroup v2 hierarchy: %v", err)
+	}
+	t.Cleanup(func() { removeTree(t, base) })
+	// The parent's parent is ours too, because NewParent sets up controllers in it.
+	parent, err := cgroup.NewParent(filepath.Join(base, "commands"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parent
+}
+
+func makeBase() (string, error) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return "", err
+	}
+	root := "/sys/fs/cgroup"
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[2] == "cgroup2" {
+			root = fields[1]
+		}
+	}
+	base, err := os.MkdirTemp(root, "pyro-test-")
+	if err != nil {
+		return "", err
+	}
+	// A directory that is no cgroup would do everything but kill.
+	if _, err := os.Stat(filepath.Join(base, "cgroup.kill")); err != nil {
+		os.Remove(base)
+		return "", err
+	}
+	return base, nil
+}
+
+func removeTree(t testing.TB, base string) {
+	if err := os.WriteFile(filepath.Join(base, "cgroup.kill"), []byte("1"), 0); err != nil {
+		t.Errorf("kill what the test left: %v", err)
+	}
+	for _, pattern := range []string{"commands/*", "commands", ""} {
+		paths, _ := filepath.Glob(filepath.Join(base, pattern))
+		for _, path := range paths {
+			os.Remove(path)
+		}
+	}
+}

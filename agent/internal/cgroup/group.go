@@ -1,0 +1,67 @@
+package cgroup
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Group is the control group of one command.
+type Group struct {
+	path string
+	fd   int
+}
+
+func makeGroup(path string) (*Group, error) {
+	if err := unix.Mkdir(path, 0o755); err != nil {
+		return nil, &os.PathError{Op: "mkdir", Path: path, Err: err}
+	}
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		unix.Rmdir(path)
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return &Group{path: path, fd: fd}, nil
+}
+
+// FD is the descriptor to start a process in the group with.
+func (g *Group) FD() int { return g.fd }
+
+// Kill sends SIGKILL to every process of the group, however it was forked.
+func (g *Group) Kill() error {
+	return os.WriteFile(filepath.Join(g.path, "cgroup.kill"), []byte("1"), 0)
+}
+
+// HadOOMKill reports whether the kernel killed a process of the group to free memory.
+func (g *Group) HadOOMKill() bool {
+	fd, err := unix.Openat(g.fd, "memory.events", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var buffer [512]byte
+	n, err := unix.Read(fd, buffer[:])
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(buffer[:n]) {
+		if count, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
+			kills, _ := strconv.Atoi(string(bytes.TrimSpace(count)))
+			return kills > 0
+		}
+	}
+	return false
+}
+
+// remove reports whether the group is gone; it is not while it has processes.
+func (g *Group) remove() bool {
+	if err := unix.Rmdir(g.path); errors.Is(err, unix.EBUSY) {
+		return false
+	}
+	unix.Close(g.fd)
+	return true
+}

@@ -1,0 +1,48 @@
+package command
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pyro.agent/internal/cgroup"
+	"pyro.agent/internal/process"
+)
+
+// Command is a started command.
+type Command struct {
+	PID int
+	// nil when the command has none
+	Stdin          *os.File
+	Stdout, Stderr *Output
+	// receives one value when the main process ends
+	Exited <-chan process.Exit
+
+	startedAt time.Time
+	group     *cgroup.Group
+	groups    *cgroup.Parent
+}
+
+// Kill kills the command and everything it started.
+func (c *Command) Kill() error {
+	return c.group.Kill()
+}
+
+// Result describes the end of the command and gives up its control group. What runs on in
+// the background can't be killed through the command any more.
+func (c *Command) Result(exit process.Exit) Result {
+	result := Result{
+		DurationMs: float64(exit.At.Sub(c.startedAt).Microseconds()) / 1000,
+		OOMKilled:  c.group.HadOOMKill(),
+	}
+	if exit.Status.Signaled() {
+		name := unix.SignalName(exit.Status.Signal())
+		result.Signal = &name
+	} else {
+		code := exit.Status.ExitStatus()
+		result.ExitCode = &code
+	}
+	c.groups.Release(c.group)
+	return result
+}

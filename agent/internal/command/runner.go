@@ -1,0 +1,74 @@
+package command
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"pyro.agent/internal/cgroup"
+	"pyro.agent/internal/process"
+)
+
+// Runner starts commands.
+type Runner struct {
+	reaper *process.Reaper
+	groups *cgroup.Parent
+	null   *os.File
+}
+
+// NewRunner returns a Runner whose commands get their control groups from groups.
+func NewRunner(reaper *process.Reaper, groups *cgroup.Parent) (*Runner, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Runner{reaper: reaper, groups: groups, null: null}, nil
+}
+
+// Start starts a command. The error is a *Failure when the command itself is the reason.
+func (r *Runner) Start(spec Spec) (*Command, error) {
+	cwd := spec.Cwd
+	if cwd == "" {
+		cwd = defaultCwd()
+	} else if !isDirectory(cwd) {
+		return nil, cwdNotFound(cwd)
+	}
+	env := newEnvironment(spec.Env)
+	path, failure := findProgram(spec.Argv[0], cwd, env)
+	if failure != nil {
+		return nil, failure
+	}
+	streams, err := openStreams(spec.Stdin, r.null)
+	if err != nil {
+		return nil, err
+	}
+	defer streams.closeChildEnds()
+	command, err := r.launch(path, spec.Argv, &syscall.ProcAttr{
+		Dir:   cwd,
+		Env:   env.list(),
+		Files: streams.child[:],
+	})
+	if err != nil {
+		streams.closeOwnEnds()
+		return nil, explainExec(spec.Argv[0], absolute(path, cwd), err)
+	}
+	command.Stdin, command.Stdout, command.Stderr = streams.stdin, streams.stdout, streams.stderr
+	return command, nil
+}
+
+// launch starts the process in a session and a control group of its own; it is in the group
+// before its first instruction, so nothing it forks can be outside.
+func (r *Runner) launch(path string, argv []string, attr *syscall.ProcAttr) (*Command, error) {
+	group, err := r.groups.New()
+	if err != nil {
+		return nil, err
+	}
+	attr.Sys = &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: group.FD()}
+	startedAt := time.Now()
+	pid, exited, err := r.reaper.Start(path, argv, attr)
+	if err != nil {
+		r.groups.Release(group)
+		return nil, err
+	}
+	return &Command{PID: pid, Exited: exited, startedAt: startedAt, group: group, groups: r.groups}, nil
+}

@@ -1,0 +1,63 @@
+// Package command runs the host's commands as guest processes.
+package command
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// Spec says what to run.
+type Spec struct {
+	// program and its arguments
+	Argv []string `json:"argv"`
+	// working directory, absolute
+	Cwd string `json:"cwd"`
+	// changes to the default environment; null removes a variable
+	Env map[string]*string `json:"env"`
+	// time after which the whole process tree is killed; 0 is never
+	TimeoutMs int64 `json:"timeout_ms"`
+	// whether standard input comes from the host; otherwise it is `/dev/null`
+	Stdin bool `json:"stdin"`
+}
+
+// Timeout is TimeoutMs as a duration.
+func (s Spec) Timeout() time.Duration {
+	return time.Duration(s.TimeoutMs) * time.Millisecond
+}
+
+// Validate reports what no process can be given.
+func (s Spec) Validate() error {
+	if len(s.Argv) == 0 {
+		return errors.New("argv must have at least one element")
+	}
+	for i, argument := range s.Argv {
+		if strings.ContainsRune(argument, 0) {
+			return fmt.Errorf("argv[%d] must not contain a NUL byte", i)
+		}
+	}
+	if s.Cwd != "" && !strings.HasPrefix(s.Cwd, "/") {
+		return fmt.Errorf("cwd must be absolute, not %q", s.Cwd)
+	}
+	if strings.ContainsRune(s.Cwd, 0) {
+		return errors.New("cwd must not contain a NUL byte")
+	}
+	if s.TimeoutMs < 0 || s.TimeoutMs > math.MaxInt64/int64(time.Millisecond) {
+		return fmt.Errorf("timeout_ms is out of range: %d", s.TimeoutMs)
+	}
+	return validateEnv(s.Env)
+}
+
+func validateEnv(env map[string]*string) error {
+	for name, value := range env {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			return fmt.Errorf("env has an invalid name %q", name)
+		}
+		if value != nil && strings.ContainsRune(*value, 0) {
+			return fmt.Errorf("env[%q] must not contain a NUL byte", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+// Package crash turns a panic of PID 1 into a log line and a power-off. Without it the
+// kernel would panic on the death of init, and depending on its command line hang.
+package crash
+
+import (
+	"log"
+	"os"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+)
+
+// Go runs f on a goroutine of its own, guarded by PowerOffOnPanic.
+func Go(f func()) {
+	go func() {
+		defer PowerOffOnPanic()
+		f()
+	}()
+}
+
+// PowerOffOnPanic is to be deferred. Outside PID 1 the panic takes its usual course.
+func PowerOffOnPanic() {
+	if os.Getpid() != 1 {
+		return
+	}
+	if reason := recover(); reason != nil {
+		log.Printf("panic: %v\n%s", reason, debug.Stack())
+		unix.Sync()
+		unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	}
+}

@@ -1,0 +1,74 @@
+// Package frame is the codec of the frames inside an exec stream:
+// type (1 byte), payload length (4 bytes, big endian), payload.
+package frame
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+)
+
+// Type says what a frame's payload is.
+type Type uint8
+
+// The frames of an exec stream. The host sends the first three, the guest the others.
+const (
+	Spec     Type = 0x01
+	Stdin    Type = 0x02
+	StdinEnd Type = 0x03
+	Started  Type = 0x10
+	Stdout   Type = 0x11
+	Stderr   Type = 0x12
+	Exit     Type = 0x1f
+)
+
+const (
+	// HeaderSize is the number of bytes before a payload.
+	HeaderSize = 5
+	// MaxPayload is the largest payload that either side may send.
+	MaxPayload = 1 << 20
+)
+
+// ErrTooLarge reports a frame whose payload is larger than MaxPayload.
+var ErrTooLarge = errors.New("frame payload is larger than 1 MiB")
+
+// PutHeader writes the header of a frame into the first HeaderSize bytes of b.
+func PutHeader(b []byte, t Type, payloadSize int) {
+	b[0] = byte(t)
+	binary.BigEndian.PutUint32(b[1:HeaderSize], uint32(payloadSize))
+}
+
+// Reader reads frames.
+type Reader struct {
+	source  io.Reader
+	header  [HeaderSize]byte
+	payload []byte
+}
+
+// NewReader returns a Reader of the frames in source.
+func NewReader(source io.Reader) *Reader {
+	return &Reader{source: source}
+}
+
+// Next returns the next frame. The payload is valid until the next call.
+// At the end between two frames the error is io.EOF, inside one io.ErrUnexpectedEOF.
+func (r *Reader) Next() (Type, []byte, error) {
+	if _, err := io.ReadFull(r.source, r.header[:]); err != nil {
+		return 0, nil, err
+	}
+	size := binary.BigEndian.Uint32(r.header[1:])
+	if size > MaxPayload {
+		return 0, nil, ErrTooLarge
+	}
+	if int(size) > cap(r.payload) {
+		r.payload = make([]byte, size)
+	}
+	r.payload = r.payload[:size]
+	if _, err := io.ReadFull(r.source, r.payload); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return 0, nil, err
+	}
+	return Type(r.header[0]), r.payload, nil
+}

@@ -1,0 +1,79 @@
+// Package identity makes a forked guest a machine of its own: until then it has the random
+// numbers, the clock, the names and the page cache of the template that it was copied from.
+package identity
+
+import (
+	"fmt"
+	"time"
+)
+
+// Clone is what distinguishes one clone of a template from the others.
+type Clone struct {
+	Entropy   []byte
+	Time      time.Time
+	Hostname  string
+	MachineID string
+	// hardware address of the first network card, which must be down; empty leaves it as it is
+	MACAddress string
+	// nil mounts nothing
+	Workspace *Workspace
+}
+
+// Workspace is a disk that the template saw with other content, or not at all.
+type Workspace struct {
+	Device     string
+	MountPoint string
+	ReadOnly   bool
+}
+
+// System makes changes to the running machine.
+type System interface {
+	AddEntropy(entropy []byte) error
+	SetClock(now time.Time) error
+	SetHostname(name string) error
+	SetMACAddress(address string) error
+	DropDeviceCache(device string) error
+	Mount(workspace Workspace) error
+}
+
+// Apply gives the machine its identity. root is the directory that holds its etc. After an
+// error the machine is neither the template nor the clone and must not be used.
+func Apply(system System, root string, clone Clone) error {
+	// Entropy is first: everything after it may draw random numbers.
+	steps := []struct {
+		name string
+		do   func() error
+	}{
+		{"reseed the random number generator", func() error { return system.AddEntropy(clone.Entropy) }},
+		{"set the clock", func() error { return system.SetClock(clone.Time) }},
+		{"set the hostname", func() error { return system.SetHostname(clone.Hostname) }},
+		{"write /etc/hostname", func() error { return writeHostname(root, clone.Hostname) }},
+		{"write /etc/hosts", func() error { return writeHosts(root, clone.Hostname) }},
+		{"write /etc/machine-id", func() error { return writeMachineID(root, clone.MachineID) }},
+		{"set the MAC address", func() error { return setMACAddress(system, clone.MACAddress) }},
+		{"mount the workspace", func() error { return mountWorkspace(system, clone.Workspace) }},
+	}
+	for _, step := range steps {
+		if err := step.do(); err != nil {
+			return fmt.Errorf("cannot %s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+func setMACAddress(system System, address string) error {
+	if address == "" {
+		return nil
+	}
+	return system.SetMACAddress(address)
+}
+
+func mountWorkspace(system System, workspace *Workspace) error {
+	if workspace == nil {
+		return nil
+	}
+	if err := system.DropDeviceCache(workspace.Device); err != nil {
+		return fmt.Errorf("drop cache of %s: %w", workspace.Device, err)
+	}
+	return system.Mount(*workspace)
+}

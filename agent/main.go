@@ -1,0 +1,88 @@
+// Command pyro-agent is PID 1 of a pyro guest.
+package main
+
+import (
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"pyro.agent/internal/api"
+	"pyro.agent/internal/boot"
+	"pyro.agent/internal/cgroup"
+	"pyro.agent/internal/command"
+	"pyro.agent/internal/crash"
+	"pyro.agent/internal/identity"
+	"pyro.agent/internal/machine"
+	"pyro.agent/internal/port"
+	"pyro.agent/internal/process"
+)
+
+// version is set by the linker.
+var version = "development"
+
+const (
+	portName = "pyro.agent"
+	portWait = 30 * time.Second
+
+	// Collecting garbage is expensive in emulation and the heap is small: collect late.
+	gcPercent   = 400
+	memoryLimit = 64 << 20
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("pyro-agent: ")
+	if os.Getpid() != 1 {
+		fmt.Println("pyro-agent", version, "protocol", api.ProtocolVersion)
+		return
+	}
+	defer crash.PowerOffOnPanic()
+	machine.AbsorbSignals()
+	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(memoryLimit)
+	if err := run(); err != nil {
+		log.Printf("fatal: %v", err)
+	}
+	machine.PowerOff()
+}
+
+// run boots the guest and serves the host. It returns only on a fatal error.
+func run() error {
+	log.Printf("version %s", version)
+	rootDevice, err := boot.Run()
+	if err != nil {
+		return err
+	}
+	groups, err := cgroup.NewParent(boot.CommandGroups)
+	if err != nil {
+		return fmt.Errorf("make control group of commands: %w", err)
+	}
+	commands, err := command.NewRunner(process.NewReaper(), groups)
+	if err != nil {
+		return fmt.Errorf("prepare to run commands: %w", err)
+	}
+	device, err := port.OpenDevice(portName, portWait)
+	if err != nil {
+		return err
+	}
+	listener := port.NewListener(device)
+	server := http.Server{
+		Handler: api.NewServer(api.Config{
+			AgentVersion: version,
+			RootDevice:   rootDevice,
+			Root:         "/",
+			Commands:     commands,
+			System:       identity.Linux{},
+			Freeze:       listener.Freeze,
+			PowerOff:     machine.PowerOff,
+		}),
+		HTTP2:     api.HTTP2(),
+		Protocols: new(http.Protocols),
+	}
+	server.Protocols.SetUnencryptedHTTP2(true)
+	log.Printf("ready on %s", device.Name())
+	return fmt.Errorf("serve the host: %w", server.Serve(listener))
+}

@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { PyroError } from "../core/errors.ts";
+import { snakeCase } from "../core/wire-case.ts";
+import type { Operation } from "../operations/operation.ts";
+
+/** One input field as the command line offers it. */
+export interface Flag {
+  readonly field: string;
+  /** `--mem-mib` */
+  readonly name: string;
+  readonly kind: "boolean" | "number" | "string" | "list";
+  readonly description: string;
+  readonly defaultValue: unknown;
+  readonly required: boolean;
+}
+
+export function flagName(field: string): string {
+  return `--${snakeCase(field).replaceAll("_", "-")}`;
+}
+
+/** An operation's fields, split into those given by position and those given by flag. */
+export function fieldsOf(operation: Operation): { positionals: readonly Flag[]; flags: readonly Flag[] } {
+  const names = operation.cli.positionals ?? [];
+  const all = Object.entries(operation.input.shape).map(([field, schema]) => describeField(field, schema as z.ZodType));
+  const positionals = names.flatMap((name) => all.filter(({ field }) => field === name));
+  return { positionals, flags: all.filter(({ field }) => !names.includes(field)) };
+}
+
+/** Turns what the user typed into the field's type; what does not fit is left for the schema to refuse. */
+export function parseFlag(flag: Flag, typed: unknown): unknown {
+  if (flag.kind !== "number" || typeof typed !== "string") return typed;
+  const parsed = typed.trim() === "" ? Number.NaN : Number(typed);
+  if (!Number.isNaN(parsed)) return parsed;
+  throw new PyroError("invalid_argument", `${flag.name}: '${typed}' is not a number`);
+}
+
+function describeField(field: string, schema: z.ZodType): Flag {
+  const { type, defaultValue, required } = unwrap(schema);
+  return {
+    field,
+    name: flagName(field),
+    kind: kindOf(type),
+    description: schema.description ?? type.description ?? "",
+    defaultValue,
+    required,
+  };
+}
+
+function unwrap(schema: z.ZodType): { type: z.ZodType; defaultValue: unknown; required: boolean } {
+  if (schema instanceof z.ZodDefault) {
+    return { type: schema.unwrap() as z.ZodType, defaultValue: schema.def.defaultValue, required: false };
+  }
+  if (schema instanceof z.ZodOptional) return { type: schema.unwrap() as z.ZodType, defaultValue: undefined, required: false };
+  return { type: schema, defaultValue: undefined, required: true };
+}
+
+function kindOf(type: z.ZodType): Flag["kind"] {
+  if (type instanceof z.ZodBoolean) return "boolean";
+  if (type instanceof z.ZodNumber) return "number";
+  return type instanceof z.ZodArray ? "list" : "string";
+}

@@ -1,0 +1,36 @@
+import { PyroError } from "./core/errors.ts";
+import { layoutFromEnvironment } from "./host/layout.ts";
+import { type AcceleratorChoice, acceleratorChoices } from "./sandbox/accelerator.ts";
+import type { SandboxContext } from "./sandbox/context.ts";
+
+type HostEnvironment = Readonly<Record<string, string | undefined>>;
+
+const defaultTemplateBudgetMib = 4096;
+const mib = 1024 * 1024;
+
+/** Everything that the surroundings decide, read in one place. */
+export function composeSandboxContext(env: HostEnvironment): SandboxContext {
+  return {
+    layout: layoutFromEnvironment(env),
+    searchPath: env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+    mirror: env["PYRO_DEBIAN_MIRROR"] || undefined,
+    acceleratorChoice: acceleratorChoice(env["PYRO_ACCELERATOR"]),
+    uid: process.getuid?.() ?? 0,
+    templateBudgetBytes: positiveNumber(env, "PYRO_TEMPLATE_BUDGET_MIB", defaultTemplateBudgetMib) * mib,
+  };
+}
+
+function acceleratorChoice(value: string | undefined): AcceleratorChoice {
+  const choice = acceleratorChoices.find((candidate) => candidate === (value || "auto"));
+  if (choice) return choice;
+  throw new PyroError("invalid_argument", `cannot use PYRO_ACCELERATOR='${value}': choose one of ${acceleratorChoices.join(", ")}`);
+}
+
+function positiveNumber(env: HostEnvironment, name: string, fallback: number): number {
+  const value = env[name];
+  if (value === undefined || value === "") return fallback;
+  const parsed = Number(value);
+  if (Number.isFinite(parsed) && parsed > 0) return parsed;
+  throw new PyroError("invalid_argument", `cannot use ${name}='${value}': it must be a positive number`);
+}
+

@@ -1,0 +1,82 @@
+/** Every way an operation can fail, with the exit code that the CLI gives it and whether trying again can help. */
+export const errorCodes = {
+  invalid_argument: { exitCode: 2, retryable: false },
+  not_found: { exitCode: 1, retryable: false },
+  already_exists: { exitCode: 1, retryable: false },
+  failed_precondition: { exitCode: 1, retryable: false },
+  resource_exhausted: { exitCode: 1, retryable: false },
+  unsupported: { exitCode: 1, retryable: false },
+  cancelled: { exitCode: 130, retryable: true },
+  timeout: { exitCode: 1, retryable: true },
+  unavailable: { exitCode: 1, retryable: true },
+  /** The guest may have run the command: do not repeat it blindly */
+  outcome_unknown: { exitCode: 1, retryable: false },
+  internal: { exitCode: 1, retryable: false },
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+export interface PyroErrorOptions {
+  /** One thing to do: an imperative sentence, or a command to run */
+  readonly hint?: string;
+  /** Facts for a program: paths, figures, captured output */
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+/** The wire form of an error on every surface. */
+export interface ErrorPayload {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | null;
+  readonly retryable: boolean;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** The one error class: thrown when an operation did not happen, never for a guest command that failed. */
+export class PyroError extends Error {
+  override readonly name = "PyroError";
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(code: ErrorCode, message: string, options: PyroErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+    this.details = options.details;
+  }
+
+  /** Wraps whatever was thrown, for the edges where a surface reports it. */
+  static from(thrown: unknown): PyroError {
+    if (thrown instanceof PyroError) return thrown;
+    if (thrown instanceof Error && thrown.name === "AbortError") {
+      return new PyroError("cancelled", "the operation was cancelled", { cause: thrown });
+    }
+    return new PyroError("internal", messageOf(thrown), { cause: thrown });
+  }
+
+  get exitCode(): number {
+    return errorCodes[this.code].exitCode;
+  }
+
+  toJSON(): ErrorPayload {
+    return {
+      code: this.code,
+      message: this.message,
+      hint: this.hint ?? null,
+      retryable: errorCodes[this.code].retryable,
+      ...(this.details === undefined ? {} : { details: this.details }),
+    };
+  }
+}
+
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The `code` of a Node system error, such as `ENOENT`. */
+export function systemErrorCode(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
+  return typeof thrown.code === "string" ? thrown.code : undefined;
+}

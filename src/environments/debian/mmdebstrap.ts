@@ -1,0 +1,84 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { capture, killedAsGroup } from "../../host/process.ts";
+import type { BuildRequest } from "../builder.ts";
+import type { CatalogEntry } from "../catalog.ts";
+import { bootstrapError } from "./bootstrap-error.ts";
+import { isolationPrefix } from "./host-tools.ts";
+import { isSuperuser } from "./scratch.ts";
+import { customizeScript } from "./scripts.ts";
+
+/** Enough for the largest environment over a slow line; a mirror that does not answer is given up by apt long before. */
+const bootstrapTimeoutMs = 60 * 60_000;
+
+const aptOptions = [
+  'Acquire::http::Timeout "10"',
+  'Acquire::https::Timeout "10"',
+  'Acquire::Retries "1"',
+  'Acquire::Languages "none"',
+];
+
+/** Agents do not read manuals; licences stay. */
+const dpkgOptions = [
+  "path-exclude=/usr/share/man/*",
+  "path-exclude=/usr/share/info/*",
+  "path-exclude=/usr/share/locale/*",
+  "path-exclude=/usr/share/doc/*",
+  "path-include=/usr/share/doc/*/copyright",
+];
+
+export interface BootstrapRequest extends Pick<BuildRequest, "entry" | "onPhase" | "signal"> {
+  readonly scratchDir: string;
+  readonly mirror: string | undefined;
+}
+
+/** Unpacks the packages of an environment, its kernel beside them, into a new folder; returns the folder. */
+export async function bootstrap(request: BootstrapRequest): Promise<string> {
+  const { entry, scratchDir, mirror, signal, onPhase } = request;
+  const rootDir = join(scratchDir, "root");
+  await writeFile(join(scratchDir, "customize.sh"), customizeScript, { mode: 0o644 });
+  onPhase("packages");
+  const command = killedAsGroup([
+    ...(await isolationPrefix(signal)),
+    "env",
+    `TMPDIR=${scratchDir}`,
+    "mmdebstrap",
+    ...mmdebstrapArguments(entry),
+    entry.suite,
+    rootDir,
+    ...(mirror === undefined ? [] : [mirror]),
+  ]);
+  const { exitCode, stderr } = await capture(command, {
+    timeoutMs: bootstrapTimeoutMs,
+    signal,
+    cwd: scratchDir,
+    onStderrLine: phaseReporter(onPhase),
+  });
+  if (exitCode !== 0) throw bootstrapError(entry.name, stderr);
+  return rootDir;
+}
+
+/** Tells how far mmdebstrap is by what it says: `I: extracting archives...`. */
+function phaseReporter(onPhase: BuildRequest["onPhase"]): (line: string) => void {
+  let phase: "packages" | "kernel" = "packages";
+  return (line) => {
+    const step = /^I: (.+?)\.\.\.$/.exec(line)?.[1];
+    if (line.startsWith("I: running --customize-hook")) {
+      phase = "kernel";
+      onPhase(phase);
+    } else if (step && phase === "packages") onPhase(phase, step);
+  };
+}
+
+export function mmdebstrapArguments(entry: CatalogEntry): string[] {
+  return [
+    `--mode=${isSuperuser() ? "root" : "unshare"}`,
+    "--variant=minbase",
+    `--architectures=${entry.architecture}`,
+    `--include=${entry.packages.join(",")}`,
+    "--format=directory",
+    ...aptOptions.map((option) => `--aptopt=${option}`),
+    ...dpkgOptions.map((option) => `--dpkgopt=${option}`),
+    `--customize-hook=cp "$1/../customize.sh" "$1/tmp/" && chroot "$1" /bin/sh /tmp/customize.sh ${entry.kernelPackage}`,
+  ];
+}

@@ -1,0 +1,74 @@
+import { open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { PyroError } from "../../core/errors.ts";
+import { capture, killedAsGroup } from "../../host/process.ts";
+import type { EnvironmentRecord } from "../record.ts";
+import { isSuperuser } from "./scratch.ts";
+import { imageScript } from "./scripts.ts";
+
+const imageTimeoutMs = 10 * 60_000;
+const blockBytes = 4096;
+/** How far the guest can grow the file system while it is mounted */
+const growableToBytes = 256 * 1024 ** 3;
+/** Fixed, so that the same packages give nearly the same image; the guest finds its root by device, not by this */
+const fileSystemId = "5f6d9c1e-2f0b-4c57-9a3e-7079726f3031";
+
+/** Every feature by name: the host's mke2fs.conf may ask for some that the guest's kernel does not know. */
+const features = [
+  ...["has_journal", "ext_attr", "resize_inode", "dir_index", "filetype", "extent", "64bit", "flex_bg", "sparse_super"],
+  ...["large_file", "huge_file", "dir_nlink", "extra_isize", "metadata_csum"],
+];
+
+const mke2fsOptions = [
+  ...["-b", String(blockBytes), "-I", "256", "-m", "0", "-U", fileSystemId],
+  // Dependency trees are many small files: an inode for each 8 KiB, also of what the file system grows by
+  ...["-i", "8192", "-J", "size=16"],
+  ...["-O", ["none", ...features].join(",")],
+  "-E",
+  [
+    ...["root_owner=0:0", `hash_seed=${fileSystemId}`, `resize=${growableToBytes / blockBytes}`],
+    ...["lazy_itable_init=1", "lazy_journal_init=1", "nodiscard"],
+  ].join(","),
+];
+
+export interface RootImageRequest {
+  readonly environment: string;
+  readonly rootDir: string;
+  readonly imagePath: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Makes an ext4 image of an unpacked root and returns the packages that are in it. */
+export async function makeRootImage(request: RootImageRequest): Promise<EnvironmentRecord["packages"]> {
+  const { environment, rootDir, imagePath, signal } = request;
+  await using image = await open(imagePath, "wx");
+  // mke2fs opens it anew through /proc, as a user that only subordinates to ours; the folder around it is private
+  await image.chmod(0o666);
+  const asOwner = isSuperuser() ? [] : ["mmdebstrap", "--unshare-helper"];
+  const script = ["/bin/sh", "-c", imageScript, "sh", rootDir, ...mke2fsOptions] as const;
+  const { exitCode, stdout, stderr } = await capture(killedAsGroup([...asOwner, ...script]), {
+    timeoutMs: imageTimeoutMs,
+    signal,
+    cwd: dirname(rootDir),
+    extraFds: [image.fd],
+  });
+  if (exitCode !== 0) throw imageError(environment, stderr);
+  return stdout.trim().split("\n").map(parsePackage);
+}
+
+function parsePackage(line: string): { name: string; version: string } {
+  const [name = "", version = ""] = line.split(" ");
+  return { name, version };
+}
+
+function imageError(environment: string, stderr: string): PyroError {
+  const reason = stderr.trim().split("\n").at(-1) ?? "";
+  if (/No space left on device/i.test(stderr)) {
+    return new PyroError("resource_exhausted", `cannot pull '${environment}': the disk became full while its image was made`, {
+      hint: "Free some space, or run `pyro env prune`.",
+    });
+  }
+  return new PyroError("internal", `cannot pull '${environment}': its root image was not made: ${reason}`, {
+    details: { stderr: stderr.slice(-4096) },
+  });
+}

@@ -1,0 +1,38 @@
+/**
+ * Runs inside the new root, with the kernel's metapackage as its argument. The kernel package is unpacked, not installed: its
+ * maintainer scripts would want an initramfs and a boot loader.
+ */
+export const customizeScript = `set -eu
+cd /tmp
+kernel_package=$(apt-cache depends "$1" | sed -n 's/^ *Depends: //p' | head -n 1)
+apt-get --option APT::Sandbox::User=root download "$kernel_package"
+dpkg-deb --extract "$kernel_package"_*.deb kernel
+mkdir -p /usr/lib/modules
+mv kernel/boot/vmlinuz-* /boot/
+mv kernel/lib/modules/* /usr/lib/modules/
+depmod "$(ls /usr/lib/modules)"
+
+: > /etc/machine-id
+echo pyro > /etc/hostname
+printf '127.0.0.1 localhost pyro\\n::1 localhost ip6-localhost ip6-loopback\\n' > /etc/hosts
+# The resolver of QEMU's user network
+echo 'nameserver 10.0.2.3' > /etc/resolv.conf
+mkdir -p /workspace
+rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/ssh/ssh_host_*
+`;
+
+/**
+ * Prints the packages of the root given as first argument and makes its file system image on descriptor 3, with mke2fs's options as the
+ * other arguments. The file's path would not do: in a
+ * user namespace, root may not enter our folders.
+ */
+export const imageScript = `set -eu
+PATH="$PATH:/usr/sbin:/sbin"
+root=$1
+shift
+rm -f "$root"/boot/vmlinuz-*
+find "$root/dev" "$root/run" -mindepth 1 -delete
+dpkg-query --admindir="$root/var/lib/dpkg" --show --showformat='\${binary:Package} \${Version}\\n'
+content_kib=$(find "$root" -printf '%s\\n' | awk '{ kib += 4 * int(($1 + 4095) / 4096) } END { print kib }')
+mke2fs -q -F -t ext4 -d "$root" "$@" /proc/self/fd/3 "$((content_kib * 108 / 100 + 65536))k"
+`;

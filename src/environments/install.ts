@@ -1,0 +1,142 @@
+import { chmod, open, rename, rm } from "node:fs/promises";
+import { throwIfCancelled } from "../core/deadline.ts";
+import { fileError, digestFile, ensureDir, pathExists, stampFile, type Volume, volumeOf } from "../host/files.ts";
+import type { BuildPhase, BuiltEnvironment, EnvironmentBuilder } from "./builder.ts";
+import { type CatalogEntry, catalogVersion } from "./catalog.ts";
+import { type BootableEnvironment, bootable, examine } from "./store.ts";
+import { type BlobRecord, digestOf, type EnvironmentRecord } from "./record.ts";
+import { requireRoom } from "./room.ts";
+import { createStaging, sweepStaging } from "./staging.ts";
+import { blobPath, blobsDir, type EnvironmentStore, slugOf, withEnvironmentLock, withStoreLock, writeEnvironment } from "./store-layout.ts";
+
+/** How long to wait for somebody else's pull of the same environment. */
+const pullLockTimeoutMs = 75 * 60_000;
+
+export interface EnvironmentProgress {
+  readonly phase: "waiting" | "check" | BuildPhase | "publish" | "done";
+  readonly environment: string;
+  readonly detail?: string;
+}
+
+export interface PullOptions {
+  /** Build even when the environment is installed and whole */
+  readonly force?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: EnvironmentProgress) => void) | undefined;
+}
+
+export interface InstallRequest {
+  readonly store: EnvironmentStore;
+  readonly entry: CatalogEntry;
+  readonly builder: EnvironmentBuilder;
+  readonly volumeOf?: (path: string) => Promise<Volume>;
+}
+
+type Report = (phase: EnvironmentProgress["phase"], detail?: string) => void;
+
+/**
+ * Makes sure that an environment is in the store, building it when it is missing, outdated or damaged. When several processes do so at
+ * once, one builds and the others wait and use what it built.
+ */
+export async function installEnvironment(request: InstallRequest, options: PullOptions = {}): Promise<BootableEnvironment> {
+  const { store, entry } = request;
+  const { force = false, signal, onProgress } = options;
+  const report: Report = (phase, detail) =>
+    onProgress?.({ phase, environment: entry.name, ...(detail === undefined ? {} : { detail }) });
+  const reuse = async () => {
+    const installation = await examine(store, entry);
+    if (installation.state !== "installed") return undefined;
+    report("done", "already installed");
+    return bootable(store, installation.record);
+  };
+  throwIfCancelled(signal);
+  const installed = force ? undefined : await reuse();
+  if (installed) return installed;
+  const lockOptions = {
+    ...{ purpose: `pulling ${entry.name}`, timeoutMs: pullLockTimeoutMs, signal },
+    onWait: (holder: string) => report("waiting", `waiting for ${holder}`),
+  };
+  return withEnvironmentLock(store, slugOf(entry.name), lockOptions, async () => {
+    const pulledMeanwhile = force ? undefined : await reuse();
+    if (pulledMeanwhile) return pulledMeanwhile;
+    const record = await buildAndPublish(request, { report, signal });
+    report("done", "installed");
+    return bootable(store, record);
+  });
+}
+
+async function buildAndPublish(
+  request: InstallRequest,
+  { report, signal }: { readonly report: Report; readonly signal: AbortSignal | undefined },
+): Promise<EnvironmentRecord> {
+  const { store, entry, builder } = request;
+  const slug = slugOf(entry.name);
+  report("check");
+  await sweepStaging(store, slug, builder);
+  await requireRoom(entry.name, builder.roomFor(entry, store.environmentsDir), request.volumeOf ?? volumeOf);
+  const stagingDir = await createStaging(store, slug);
+  try {
+    const built = await builder.build({ entry, stagingDir, onPhase: report, signal });
+    throwIfCancelled(signal);
+    report("publish");
+    return await publish(store, entry, built, signal);
+  } finally {
+    await sweepStaging(store, slug, builder).catch(() => {
+      // The outcome of the pull matters more; the next pull or prune sweeps again
+    });
+  }
+}
+
+async function publish(
+  store: EnvironmentStore,
+  entry: CatalogEntry,
+  built: BuiltEnvironment,
+  signal: AbortSignal | undefined,
+): Promise<EnvironmentRecord> {
+  const digests = {
+    kernel: await seal(built.kernelPath, signal),
+    modules: await seal(built.modulesPath, signal),
+    rootImage: await seal(built.rootImagePath, signal),
+  };
+  return withStoreLock(store, { purpose: `publishing ${entry.name}`, signal }, async () => {
+    const blobs = {
+      kernel: { ...(await moveToBlobs(store, built.kernelPath, digests.kernel)), version: built.kernelVersion },
+      modules: await moveToBlobs(store, built.modulesPath, digests.modules),
+      rootImage: await moveToBlobs(store, built.rootImagePath, digests.rootImage),
+    };
+    const record: EnvironmentRecord = {
+      formatVersion: 1,
+      ...{ name: entry.name, version: entry.version, catalogVersion },
+      architecture: entry.architecture,
+      source: built.source,
+      ...blobs,
+      packages: built.packages,
+      builtAt: new Date().toISOString(),
+      digest: digestOf(blobs),
+    };
+    await writeEnvironment(store, record);
+    return record;
+  });
+}
+
+/** Makes a file read-only, brings it to the disk and hashes it. */
+async function seal(path: string, signal: AbortSignal | undefined): Promise<string> {
+  await chmod(path, 0o444);
+  await using file = await open(path, "r");
+  await file.sync();
+  return await digestFile(path, signal);
+}
+
+async function moveToBlobs(store: EnvironmentStore, path: string, digest: string): Promise<BlobRecord> {
+  const target = blobPath(store, digest);
+  await ensureDir(blobsDir(store));
+  try {
+    // Keeps a file that others use as it is, unless it is not what its name says
+    if ((await pathExists(target)) && (await digestFile(target)) === digest) await rm(path);
+    else await rename(path, target);
+    const stamp = await stampFile(target);
+    return { digest, sizeBytes: stamp.sizeBytes, stamp };
+  } catch (error) {
+    throw fileError(`cannot store '${target}'`, error);
+  }
+}

@@ -1,0 +1,123 @@
+import { rm, stat } from "node:fs/promises";
+import { PyroError } from "../core/errors.ts";
+import type { EnvironmentBuilder } from "./builder.ts";
+import { catalog } from "./catalog.ts";
+import { debianBuilder } from "./debian/build.ts";
+import type { EnvironmentContext } from "./pull.ts";
+import { blobRoles } from "./record.ts";
+import { sweepStaging } from "./staging.ts";
+import {
+  blobPath,
+  blobsDir,
+  type EnvironmentStore,
+  installDir,
+  namesIn,
+  readEnvironment,
+  slugOf,
+  stagingDir,
+  storedSlugs,
+  withEnvironmentLock,
+  withStoreLock,
+} from "./store-layout.ts";
+
+/** An environment that somebody pulls is left alone rather than waited for. */
+const environmentLockTimeoutMs = 1_000;
+
+export interface PruneOptions {
+  /** Digests of files that are in use although no environment names them any more */
+  readonly keep?: ReadonlySet<string>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PruneResult {
+  /** Names, as folders of the store, of the environments removed */
+  readonly environments: readonly string[];
+  readonly blobs: readonly string[];
+  /** Environments whose unfinished pulls were cleared away */
+  readonly staging: readonly string[];
+  /** Left alone, because a pull of them is going on */
+  readonly busy: readonly string[];
+  readonly freedBytes: number;
+}
+
+/** Removes what the catalog does not want any more, files that no environment names, and what killed pulls left. */
+export function pruneEnvironments(context: EnvironmentContext, options: PruneOptions = {}): Promise<PruneResult> {
+  return pruneStore(context.layout, debianBuilder(context), options);
+}
+
+export async function pruneStore(
+  store: EnvironmentStore,
+  builder: EnvironmentBuilder,
+  { keep = new Set(), signal }: PruneOptions = {},
+): Promise<PruneResult> {
+  const staging: string[] = [];
+  const environments: string[] = [];
+  const busy: string[] = [];
+  let freedBytes = 0;
+  const claim = async (slug: string, work: () => Promise<void>) => {
+    if (!(await whileUnclaimed(store, slug, signal, work))) busy.push(slug);
+  };
+  for (const slug of await namesIn(stagingDir(store))) {
+    await claim(slug, async () => {
+      await sweepStaging(store, slug, builder);
+      staging.push(slug);
+    });
+  }
+  for (const slug of await storedSlugs(store)) {
+    if (await isWanted(store, slug)) continue;
+    await claim(slug, async () => {
+      if (await isWanted(store, slug)) return;
+      await rm(installDir(store, slug), { recursive: true, force: true });
+      environments.push(slug);
+    });
+  }
+  const blobs = await withStoreLock(store, { purpose: "pruning environments", signal }, async () => {
+    const unwanted = await unnamedBlobs(store, keep);
+    for (const digest of unwanted) freedBytes += await removeFile(blobPath(store, digest));
+    return unwanted;
+  });
+  return { environments, blobs, staging, busy: [...new Set(busy)], freedBytes };
+}
+
+/** Whether the environment is one of the catalog in its current version. An unreadable record can never be used again. */
+async function isWanted(store: EnvironmentStore, slug: string): Promise<boolean> {
+  const entry = catalog.find((candidate) => slugOf(candidate.name) === slug);
+  const read = await readEnvironment(store, slug);
+  return entry !== undefined && read.status === "ok" && read.record.version === entry.version;
+}
+
+/** Runs `work` unless somebody holds the environment's lock. */
+async function whileUnclaimed(
+  store: EnvironmentStore,
+  slug: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  let claimed = false;
+  try {
+    await withEnvironmentLock(store, slug, { purpose: `pruning ${slug}`, timeoutMs: environmentLockTimeoutMs, signal }, () => {
+      claimed = true;
+      return work();
+    });
+    return true;
+  } catch (error) {
+    if (!claimed && error instanceof PyroError && error.code === "timeout") return false;
+    throw error;
+  }
+}
+
+async function unnamedBlobs(store: EnvironmentStore, keep: ReadonlySet<string>): Promise<string[]> {
+  const named = new Set(keep);
+  for (const slug of await storedSlugs(store)) {
+    const read = await readEnvironment(store, slug);
+    if (read.status === "ok") for (const role of blobRoles) named.add(read.record[role].digest);
+  }
+  const stored = (await namesIn(blobsDir(store))).map((hex) => `sha256:${hex}`);
+  return stored.filter((digest) => !named.has(digest));
+}
+
+async function removeFile(path: string): Promise<number> {
+  const { blocks } = await stat(path);
+  await rm(path);
+  return blocks * 512;
+}

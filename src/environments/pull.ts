@@ -1,0 +1,35 @@
+import { PyroError } from "../core/errors.ts";
+import { catalogEntry } from "./catalog.ts";
+import { debianBuilder } from "./debian/build.ts";
+import { requireHostTools } from "./debian/host-tools.ts";
+import { type EnvironmentProgress, installEnvironment, type PullOptions } from "./install.ts";
+import type { BootableEnvironment } from "./store.ts";
+import type { EnvironmentStore } from "./store-layout.ts";
+
+export type { EnvironmentProgress, PullOptions };
+
+export interface EnvironmentContext {
+  readonly layout: EnvironmentStore;
+  /** Where host programs are looked for, as in PATH */
+  readonly searchPath: string;
+  /** Debian mirror, mmdebstrap's default one when undefined */
+  readonly mirror: string | undefined;
+}
+
+/** Installs an environment of the catalog, unless its current version is installed and whole. */
+export function pullEnvironment(context: EnvironmentContext, name: string, options: PullOptions = {}): Promise<BootableEnvironment> {
+  return installEnvironment({ store: context.layout, entry: catalogEntry(name), builder: debianBuilder(context) }, options);
+}
+
+/** What this host lacks for building environments, without building one. */
+export async function environmentBuildIssues({
+  searchPath,
+}: EnvironmentContext): Promise<{ readonly message: string; readonly hint: string | null }[]> {
+  try {
+    await requireHostTools(searchPath);
+    return [];
+  } catch (error) {
+    const { message, hint } = PyroError.from(error);
+    return [{ message, hint: hint ?? null }];
+  }
+}

@@ -1,0 +1,132 @@
+import { createHash, randomUUID } from "node:crypto";
+import { type BigIntStats, createReadStream } from "node:fs";
+import { mkdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { z } from "zod";
+import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
+import { explainMismatch, fromWire, toWire } from "../core/wire-case.ts";
+
+/** Creates a private folder (0700) with its parents; a folder that exists is left as it is. */
+export async function ensureDir(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError(`cannot create folder '${path}'`, error);
+  }
+}
+
+/** Writes a record so that a reader, or a crash at any moment, sees the old one or the new one. */
+export async function writeRecord<S extends z.ZodType>(path: string, schema: S, record: z.output<S>): Promise<void> {
+  await ensureDir(dirname(path));
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
+  try {
+    await writeFile(temporary, `${JSON.stringify(toWire(schema, record), null, 2)}\n`, { mode: 0o600, flush: true });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw fileError(`cannot write '${path}'`, error);
+  }
+}
+
+/** A record as read from disk: absent and unreadable are states for the caller to handle, not exceptions. */
+export type RecordRead<T> =
+  | { readonly status: "ok"; readonly record: T }
+  | { readonly status: "absent" }
+  | { readonly status: "unreadable"; readonly reason: string };
+
+export async function readRecord<S extends z.ZodType>(path: string, schema: S): Promise<RecordRead<z.output<S>>> {
+  try {
+    return { status: "ok", record: fromWire(schema, JSON.parse(await readFile(path, "utf8"))) };
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return { status: "absent" };
+    const reason = error instanceof z.ZodError ? explainMismatch(error) : messageOf(error);
+    return { status: "unreadable", reason };
+  }
+}
+
+/** SHA-256 of a file's content, as `sha256:HEX`. */
+export async function digestFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, ...(signal ? { signal } : {}) })) {
+    hash.update(chunk as Buffer);
+  }
+  return `sha256:${hash.digest("hex")}`;
+}
+
+/**
+ * Identifies a file's content without reading it: any write, truncation or replacement changes at least the ctime,
+ * which no unprivileged process can set.
+ */
+export const fileStampSchema = z.object({
+  inode: z.string(),
+  sizeBytes: z.number(),
+  mtimeNs: z.string(),
+  ctimeNs: z.string(),
+});
+export type FileStamp = z.output<typeof fileStampSchema>;
+
+export async function stampFile(path: string): Promise<FileStamp> {
+  return stampOf(await stat(path, { bigint: true }));
+}
+
+export function stampOf(stats: BigIntStats): FileStamp {
+  return {
+    inode: stats.ino.toString(),
+    sizeBytes: Number(stats.size),
+    mtimeNs: stats.mtimeNs.toString(),
+    ctimeNs: stats.ctimeNs.toString(),
+  };
+}
+
+export function sameStamp(a: FileStamp, b: FileStamp): boolean {
+  return a.inode === b.inode && a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
+}
+
+export async function pathExists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return false;
+    throw fileError(`cannot look at '${path}'`, error);
+  }
+}
+
+/** A mounted file system, as far as room on it matters. */
+export interface Volume {
+  /** Equal for paths on the same file system */
+  readonly id: number;
+  /** What an ordinary user may still write, in `bytes` */
+  readonly freeBytes: number;
+}
+
+/** The file system that holds `path` or its nearest existing parent. */
+export async function volumeOf(path: string): Promise<Volume> {
+  let existing = path;
+  while (!(await pathExists(existing))) existing = dirname(existing);
+  const [{ dev }, { bavail, bsize }] = await Promise.all([stat(existing), statfs(existing)]);
+  return { id: dev, freeBytes: bavail * bsize };
+}
+
+export async function freeBytes(path: string): Promise<number> {
+  return (await volumeOf(path)).freeBytes;
+}
+
+/** Translates a system error on a path into one with something to do. */
+export function fileError(action: string, error: unknown): PyroError {
+  const code = systemErrorCode(error);
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new PyroError("resource_exhausted", `${action}: the disk is full`, {
+      hint: "Free some space, or run `pyro env prune`.",
+      cause: error,
+    });
+  }
+  if (code === "EROFS" || code === "EACCES" || code === "EPERM") {
+    const reason = code === "EROFS" ? "the file system is read-only" : "permission denied";
+    return new PyroError("failed_precondition", `${action}: ${reason}`, {
+      hint: "Set PYRO_CACHE_DIR to a folder that you can write to.",
+      cause: error,
+    });
+  }
+  return new PyroError("internal", `${action}: ${messageOf(error)}`, { cause: error });
+}

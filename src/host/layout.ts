@@ -1,0 +1,49 @@
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { dirname, isAbsolute, join } from "node:path";
+import { PyroError } from "../core/errors.ts";
+
+/** Every path that pyro reads or creates on the host; nothing else builds one. */
+export interface Layout {
+  /** Installed environments and their blobs */
+  readonly environmentsDir: string;
+  /** Frozen machines, one folder each */
+  readonly templatesDir: string;
+  /** What was found out about this host: QEMU, accelerators, prepared environments */
+  readonly factsDir: string;
+  readonly locksDir: string;
+  /** Files without a name by the time they are used; what a crash left is swept */
+  readonly scratchDir: string;
+  /** The static Linux binary that becomes the guest's first process */
+  readonly agentPath: string;
+}
+
+type HostEnvironment = Readonly<Record<string, string | undefined>>;
+
+export function layoutFromEnvironment(env: HostEnvironment): Layout {
+  const cacheHome = absolute(env, "XDG_CACHE_HOME") ?? join(env["HOME"] || homedir(), ".cache");
+  const cacheDir = absolute(env, "PYRO_CACHE_DIR") ?? join(cacheHome, "pyro-mcp");
+  return {
+    environmentsDir: absolute(env, "PYRO_ENVIRONMENT_CACHE_DIR") ?? join(cacheDir, "environments"),
+    templatesDir: join(cacheDir, "templates"),
+    factsDir: join(cacheDir, "facts"),
+    locksDir: join(cacheDir, "locks"),
+    scratchDir: join(cacheDir, "scratch"),
+    agentPath: absolute(env, "PYRO_AGENT_PATH") ?? join(packageDir(), "agent/build", agentFileName()),
+  };
+}
+
+function absolute(env: HostEnvironment, name: string): string | undefined {
+  const value = env[name];
+  if (value === undefined || value === "") return undefined;
+  if (isAbsolute(value)) return value;
+  throw new PyroError("invalid_argument", `cannot use ${name}='${value}': it must be an absolute path`);
+}
+
+function packageDir(): string {
+  return dirname(createRequire(import.meta.url).resolve("pyro-mcp/package.json"));
+}
+
+function agentFileName(): string {
+  return `pyro-agent-linux-${process.arch}`;
+}

@@ -1,0 +1,145 @@
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { access, constants } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { PyroError, systemErrorCode } from "../core/errors.ts";
+
+export interface Ending {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface CapturedRun extends Ending {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CaptureOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Open files for descriptors 3, 4, … of the child */
+  readonly extraFds?: readonly number[];
+  /** Gets each line of standard error as it comes */
+  readonly onStderrLine?: (line: string) => void;
+}
+
+/** How much of each stream of a helper program is kept: its end, where errors are. */
+const capturedTailBytes = 256 * 1024;
+const killGraceMs = 5_000;
+
+/**
+ * Runs a helper program of the host to its end and keeps the tail of its output. It dies with this process (SIGTERM, so that it can
+ * clean up), at its deadline and when the signal aborts; then its whole process group goes.
+ */
+export async function capture(command: readonly [string, ...string[]], options: CaptureOptions): Promise<CapturedRun> {
+  const child = spawnTied(command, "TERM", {
+    stdio: ["ignore", "pipe", "pipe", ...(options.extraFds ?? [])],
+    ...(options.env ? { env: options.env } : {}),
+    ...(options.cwd ? { cwd: options.cwd } : {}),
+  });
+  const stdout = tailOf(child.stdout);
+  const stderr = tailOf(child.stderr, options.onStderrLine);
+  let cutShort: PyroError | undefined;
+  const cutOff = (reason: PyroError) => {
+    cutShort ??= reason;
+    killGroup(child, "SIGTERM");
+    setTimeout(() => killGroup(child, "SIGKILL"), killGraceMs).unref();
+  };
+  const program = command[0];
+  const timer = setTimeout(
+    () => cutOff(new PyroError("timeout", `'${program}' did not finish within ${options.timeoutMs / 1000} s`)),
+    options.timeoutMs,
+  );
+  const onAbort = () => cutOff(new PyroError("cancelled", "the operation was cancelled"));
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  if (options.signal?.aborted) onAbort();
+  try {
+    const ending = await endingOf(child, program);
+    if (cutShort) throw cutShort;
+    return { ...ending, stdout: stdout(), stderr: stderr() };
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * Spawns a process-group leader that the kernel signals when this process dies, SIGKILL included. `setpriv` arms the signal; the shell
+ * then makes sure that this process had not died before that, which would have left the signal unarmed for ever.
+ */
+export function spawnTied(
+  command: readonly [string, ...string[]],
+  onParentDeath: "KILL" | "TERM",
+  options: SpawnOptions & { readonly privileges?: readonly string[] },
+): ChildProcess {
+  const { privileges = [], ...spawnOptions } = options;
+  const checkParent = 'test "$PPID" = "$1" || exit 125; shift; exec "$@"';
+  const tie = ["--pdeathsig", onParentDeath, ...privileges, "--", "/bin/sh", "-c", checkParent, "sh", String(process.pid)];
+  return spawn("setpriv", [...tie, ...command], { ...spawnOptions, detached: true });
+}
+
+/**
+ * Wraps a command for `capture` so that it goes at once and with all its children when it is told to end, also by this process's death:
+ * for programs that ignore SIGTERM or would leave children behind. They get no chance to clean up.
+ */
+export function killedAsGroup(command: readonly string[]): [string, ...string[]] {
+  return ["/bin/sh", "-c", 'trap "kill -KILL 0" TERM; "$@" & wait "$!"', "sh", ...command];
+}
+
+/** Resolves when the process has ended and its pipes are closed; rejects when it could not be started. */
+export function endingOf(child: ChildProcess, program: string): Promise<Ending> {
+  return new Promise((resolve, reject) => {
+    child.once("close", (exitCode, signal) => resolve({ exitCode, signal }));
+    child.once("error", (error) => reject(cannotStart(program, error)));
+  });
+}
+
+function cannotStart(program: string, error: Error): PyroError {
+  if (systemErrorCode(error) !== "ENOENT") {
+    return new PyroError("internal", `cannot start '${program}': ${error.message}`, { cause: error });
+  }
+  return new PyroError("unavailable", `cannot start '${program}': setpriv was not found`, {
+    hint: "Install the package util-linux.",
+    cause: error,
+  });
+}
+
+/** Signals everything in the group of a process that was started as its leader, whether or not the leader still runs. */
+export function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if (systemErrorCode(error) !== "ESRCH") throw error;
+  }
+}
+
+/** The absolute path of a program as the shell would find it. */
+export async function findProgram(name: string, searchPath: string): Promise<string | undefined> {
+  for (const dir of searchPath.split(delimiter)) {
+    if (dir === "") continue;
+    const candidate = join(dir, name);
+    try {
+      await access(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // not in this folder
+    }
+  }
+  return undefined;
+}
+
+function tailOf(stream: NodeJS.ReadableStream | null, onLine?: (line: string) => void): () => string {
+  let tail = "";
+  let pending = "";
+  stream?.setEncoding("utf8");
+  stream?.on("data", (chunk: string) => {
+    tail = (tail + chunk).slice(-capturedTailBytes);
+    if (!onLine) return;
+    const lines = (pending + chunk).split("\n");
+    pending = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  });
+  return () => tail;
+}

@@ -1,0 +1,1 @@
+export { type ErrorCode, type ErrorPayload, errorCodes, PyroError } from "./core/errors.ts";

@@ -1,0 +1,28 @@
+import { constants } from "node:os";
+import type { ExecEnding } from "../wire/messages.ts";
+
+/** What `timeout(1)` exits with when it had to end the command */
+const timedOutExitCode = 124;
+/** Shells report a command that signal N ended as 128 + N */
+const signalExitBase = 128;
+
+export interface ExitStatus {
+  readonly exitCode: number;
+  readonly signal: string | null;
+  readonly timedOut: boolean;
+  readonly oomKilled: boolean;
+  readonly startError: string | null;
+}
+
+/** An ending as shells and their users know it: always one exit code. */
+export function exitStatus(ending: ExecEnding): ExitStatus {
+  const { signal, timedOut, oomKilled } = ending;
+  return { exitCode: exitCodeOf(ending), signal, timedOut, oomKilled, startError: ending.error?.message ?? null };
+}
+
+function exitCodeOf({ timedOut, signal, exitCode }: ExecEnding): number {
+  if (timedOut) return timedOutExitCode;
+  if (signal === null) return exitCode ?? 1;
+  const numbers: Readonly<Record<string, number>> = constants.signals;
+  return signalExitBase + (numbers[signal] ?? 0);
+}

@@ -1,0 +1,21 @@
+import { z } from "zod";
+import { defaultShape, machineShapeSchema } from "../sandbox/machine.ts";
+
+/** Fields that several operations share. */
+
+export const environmentName = z.string().min(1).describe("Environment, such as debian:12 (see `pyro env list`)");
+
+export const vcpuCount = machineShapeSchema.shape.vcpuCount
+  .default(defaultShape.vcpuCount)
+  .describe("Virtual processors");
+
+export const memMib = machineShapeSchema.shape.memMib.default(defaultShape.memMib).describe("Memory in MiB");
+
+export const executionMode = z
+  .enum(["guest", "host_compat"])
+  .describe("Where it ran: in a virtual machine, or on the host without isolation");
+
+export const isolation = z
+  .object({ vmm: z.string(), accelerator: z.string() })
+  .nullable()
+  .describe("What separated it from the host; null on the host");

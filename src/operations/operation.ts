@@ -1,0 +1,68 @@
+import type { Readable } from "node:stream";
+import { z } from "zod";
+import { PyroError } from "../core/errors.ts";
+import { explainMismatch } from "../core/wire-case.ts";
+import type { SandboxContext, SandboxProgress } from "../sandbox/context.ts";
+
+/** Streams of a guest command, for a surface that shows them as they come instead of in the result. */
+export interface LiveStreams {
+  readonly stdin?: Readable | undefined;
+  onStdout(chunk: Buffer): Promise<void> | void;
+  onStderr(chunk: Buffer): Promise<void> | void;
+}
+
+/** What an operation gets from the surface that invokes it. */
+export interface OperationContext {
+  readonly sandbox: SandboxContext;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: SandboxProgress) => void) | undefined;
+  readonly liveStreams?: LiveStreams | undefined;
+  /** How this surface's users write the name of an input field; default: snake_case */
+  readonly nameField?: ((field: string) => string) | undefined;
+}
+
+/** How the command line shows an operation beyond what its schemas say. */
+export interface CommandLine<O> {
+  /** Input fields given by position, in order; a last one that is an array takes all words after `--` */
+  readonly positionals?: readonly string[];
+  /** Words after `pyro`, as a user would type them */
+  readonly examples: readonly [string, ...string[]];
+  /** Always prints JSON */
+  readonly jsonOnly?: boolean;
+  /** Text for standard output */
+  render?(output: O): string;
+  /** One line for standard error */
+  summarize?(output: O): string;
+  exitCode?(output: O): number;
+}
+
+/** One thing that pyro can do, declared once for every surface. */
+export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> {
+  /** Dotted path: `env.list` is `pyro env list` on the command line and `pyro.env.list` in TypeScript */
+  readonly name: string;
+  readonly summary: string;
+  readonly effect: "read" | "write" | "destroy";
+  readonly input: I;
+  readonly output: O;
+  readonly cli: CommandLine<z.output<O>>;
+  handle(context: OperationContext, input: z.output<I>): Promise<z.input<O>>;
+}
+
+/** Keeps the types of both schemas for the handler and hides them from the table. */
+export function defineOperation<I extends z.ZodObject, O extends z.ZodObject>(operation: Operation<I, O>): Operation<I, O> {
+  return operation;
+}
+
+/** The only way to run an operation: checks the input, runs it, checks the output. */
+export async function invoke<I extends z.ZodObject, O extends z.ZodObject>(
+  operation: Operation<I, O>,
+  context: OperationContext,
+  input: unknown,
+): Promise<z.output<O>> {
+  const parsed = operation.input.strict().safeParse(input);
+  if (!parsed.success) {
+    throw new PyroError("invalid_argument", explainMismatch(parsed.error, context.nameField));
+  }
+  const output = await operation.handle(context, parsed.data as z.output<I>);
+  return operation.output.parse(output) as z.output<O>;
+}

@@ -1,0 +1,38 @@
+import { z } from "zod";
+import { prepareEnvironment } from "../sandbox/prepare.ts";
+import { prepareManifestSchema } from "../sandbox/readiness.ts";
+import { environmentName } from "./fields.ts";
+import { defineOperation } from "./operation.ts";
+import { refuseNetwork } from "./network.ts";
+
+export const prepare = defineOperation({
+  name: "prepare",
+  summary: "Make the machine warm: install an environment, freeze a template and prove both",
+  effect: "write",
+  input: z.object({
+    environment: environmentName.default("debian:12").describe("Environment to prepare"),
+    network: z.boolean().default(false).describe("Also prove a machine with a way out to the internet"),
+    force: z.boolean().default(false).describe("Rebuild and prove again even when it is warm"),
+  }),
+  output: z.object({
+    ...prepareManifestSchema.shape,
+    prepared: z.boolean(),
+    reused: z.boolean().describe("An earlier preparation was good enough"),
+    executed: z.boolean().describe("The proof ran now"),
+    forced: z.boolean(),
+    networkRequested: z.boolean(),
+  }),
+  cli: {
+    positionals: ["environment"],
+    examples: ["prepare", "prepare debian:12-build", "prepare debian:12 --force --json"],
+    render: (output) =>
+      output.reused
+        ? `[prepare] environment=${output.environment} reused=true prepared_at=${output.preparedAt}\n`
+        : `[prepare] environment=${output.environment} prepared=true duration_ms=${output.lastPrepareDurationMs}\n`,
+  },
+  async handle({ sandbox, signal, onProgress }, { environment, network, force }) {
+    if (network) refuseNetwork();
+    const { manifest, reused } = await prepareEnvironment(sandbox, { environment, force }, { signal, onProgress });
+    return { ...manifest, reused, prepared: true, executed: !reused, forced: force, networkRequested: network };
+  },
+});

@@ -1,0 +1,131 @@
+import { access, constants, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { PyroError } from "../core/errors.ts";
+import { ensureDir, readRecord, writeRecord } from "../host/files.ts";
+import { withLock } from "../host/lock.ts";
+import { bootId } from "../host/system.ts";
+import { type Accelerator, accelerators } from "../vmm/driver.ts";
+import { bootGuest } from "./boot.ts";
+import { defaultShape } from "./machine.ts";
+import { layOutMachine, type TemplateBuildRequest } from "./template-builder.ts";
+import { templateFiles } from "./template-store.ts";
+
+export const acceleratorChoices = ["auto", ...accelerators] as const;
+export type AcceleratorChoice = (typeof acceleratorChoices)[number];
+
+export const kvmDevice = "/dev/kvm";
+/** A guest under working KVM has its agent up in about a second */
+const proofTimeoutMs = 10_000;
+
+const verdictSchema = z.object({
+  hostBootId: z.string(),
+  vmmFingerprint: z.string(),
+  works: z.boolean(),
+  evidence: z.string(),
+  provedAt: z.string(),
+});
+export type KvmVerdict = z.output<typeof verdictSchema>;
+
+/** What a VM runs on, and why. */
+export interface AcceleratorDecision {
+  readonly accelerator: Accelerator;
+  readonly evidence: string;
+}
+
+export interface KvmAccess {
+  readonly exists: boolean;
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+export async function kvmAccess(): Promise<KvmAccess> {
+  const allows = async (mode: number) =>
+    access(kvmDevice, mode).then(
+      () => true,
+      () => false,
+    );
+  const [exists, readable, writable] = await Promise.all([
+    allows(constants.F_OK),
+    allows(constants.R_OK),
+    allows(constants.W_OK),
+  ]);
+  return { exists, readable, writable };
+}
+
+/** The decision as far as it is known without booting anything; undefined when KVM must be proved first. */
+export async function knownAccelerator(
+  choice: AcceleratorChoice,
+  factsDir: string,
+  vmmFingerprint: string,
+): Promise<AcceleratorDecision | undefined> {
+  if (choice !== "auto") return { accelerator: choice, evidence: "chosen by PYRO_ACCELERATOR" };
+  const { exists, readable, writable } = await kvmAccess();
+  if (!exists) return { accelerator: "tcg", evidence: `${kvmDevice} does not exist` };
+  if (!readable || !writable) return { accelerator: "tcg", evidence: `${kvmDevice} may not be opened by this user` };
+  const read = await readRecord(verdictPath(factsDir), verdictSchema);
+  if (read.status !== "ok") return undefined;
+  const { record } = read;
+  if (record.hostBootId !== (await bootId()) || record.vmmFingerprint !== vmmFingerprint) return undefined;
+  return { accelerator: record.works ? "kvm" : "tcg", evidence: record.evidence };
+}
+
+export interface ChooseAcceleratorRequest
+  extends Pick<TemplateBuildRequest, "driver" | "environment" | "agentPath" | "templatesDir" | "signal"> {
+  readonly choice: AcceleratorChoice;
+  readonly factsDir: string;
+  readonly locksDir: string;
+  readonly onProve?: () => void;
+}
+
+/**
+ * Decides what VMs run on. A `/dev/kvm` that opens proves nothing (some hosts then run a guest thousands of times slower, or kill it), so
+ * `auto` boots a guest to its agent once per boot of the host and version of QEMU.
+ */
+export async function chooseAccelerator(request: ChooseAcceleratorRequest): Promise<AcceleratorDecision> {
+  const { choice, factsDir, locksDir, driver, signal } = request;
+  const known = () => knownAccelerator(choice, factsDir, driver.features.fingerprint);
+  const decision = await known();
+  if (decision) return decision;
+  const lock = { dir: locksDir, name: "accelerator", purpose: "proving KVM", timeoutMs: 4 * proofTimeoutMs, signal };
+  return withLock(lock, async () => {
+    const provedMeanwhile = await known();
+    if (provedMeanwhile) return provedMeanwhile;
+    request.onProve?.();
+    const { works, evidence } = await proveKvm(request);
+    const verdict: KvmVerdict = {
+      hostBootId: await bootId(),
+      vmmFingerprint: driver.features.fingerprint,
+      ...{ works, evidence },
+      provedAt: new Date().toISOString(),
+    };
+    await writeRecord(verdictPath(factsDir), verdictSchema, verdict);
+    return { accelerator: works ? "kvm" : "tcg", evidence };
+  });
+}
+
+async function proveKvm(request: ChooseAcceleratorRequest): Promise<{ works: boolean; evidence: string }> {
+  const { driver, templatesDir, signal } = request;
+  const dir = join(templatesDir, "kvm-proof");
+  await rm(dir, { recursive: true, force: true });
+  await ensureDir(dir);
+  const startedMs = performance.now();
+  try {
+    const shape = defaultShape;
+    const spec = await layOutMachine({ ...request, shape, accelerator: "kvm" }, (file) => join(dir, templateFiles[file]));
+    await using guest = await bootGuest(driver, { ...spec, name: "a guest under KVM" }, { timeoutMs: proofTimeoutMs, signal });
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    return { works: true, evidence: `a guest with kernel ${guest.info.kernel} booted to its agent in ${seconds} s` };
+  } catch (error) {
+    const failure = PyroError.from(error);
+    if (failure.code === "cancelled") throw failure;
+    return { works: false, evidence: `${kvmDevice} opens but does not run guests: ${failure.message}` };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function verdictPath(factsDir: string): string {
+  return join(factsDir, "kvm-verdict.json");
+}
+

@@ -1,0 +1,26 @@
+import type { EnvironmentProgress } from "../environments/pull.ts";
+import type { Layout } from "../host/layout.ts";
+import type { AcceleratorChoice } from "./accelerator.ts";
+
+/** What the engine knows of the host it runs on; made once, in compose.ts. */
+export interface SandboxContext {
+  readonly layout: Layout;
+  /** Where host programs are looked for, as in PATH */
+  readonly searchPath: string;
+  /** Debian mirror to build environments from; default: mmdebstrap's own */
+  readonly mirror: string | undefined;
+  readonly acceleratorChoice: AcceleratorChoice;
+  readonly uid: number;
+  /** Frozen machines are pruned, least recently used first, when they take more than this */
+  readonly templateBudgetBytes: number;
+}
+
+/** Told while an operation does what a first use needs. */
+export type SandboxProgress =
+  | EnvironmentProgress
+  | { readonly phase: "prove-kvm" | "build-template" | "wait"; readonly environment: string; readonly detail?: string };
+
+export interface SandboxCallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: SandboxProgress) => void) | undefined;
+}

@@ -1,0 +1,164 @@
+import { access, constants } from "node:fs/promises";
+import { catalogVersion } from "../environments/catalog.ts";
+import { environmentBuildIssues } from "../environments/pull.ts";
+import { type BootableEnvironment, findEnvironment } from "../environments/store.ts";
+import { PyroError } from "../core/errors.ts";
+import { ensureDir, fileError, freeBytes } from "../host/files.ts";
+import { findProgram } from "../host/process.ts";
+import { hostPlatform, requireSupportedPlatform } from "../host/system.ts";
+import type { Driver } from "../vmm/driver.ts";
+import { type AcceleratorDecision, chooseAccelerator, type KvmAccess, knownAccelerator, kvmAccess } from "./accelerator.ts";
+import type { SandboxCallOptions, SandboxContext } from "./context.ts";
+import { defaultShape, templateKey } from "./machine.ts";
+import { findDriver } from "./open.ts";
+import { type Readiness, readinessOf } from "./readiness.ts";
+import { findTemplate } from "./template-store.ts";
+import { digestOfAgent } from "./templates.ts";
+
+/** Something that keeps sandboxes from working, or will, and the one thing to do about it. */
+export interface Issue {
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+export interface Diagnosis {
+  readonly platform: string;
+  readonly vmm: { readonly name: string; readonly version: string; readonly path: string } | null;
+  readonly kvm: KvmAccess;
+  readonly accelerator: { readonly name: string; readonly evidence: string };
+  readonly cacheDir: string;
+  readonly cacheFreeBytes: number;
+  readonly catalogVersion: string;
+  readonly capabilities: { readonly vmBoot: boolean; readonly guestExec: boolean; readonly guestNetwork: boolean };
+  readonly readiness: Readiness;
+  readonly issues: readonly Issue[];
+}
+
+/** A template of the default shape and some work beside it; less than this and the next build may fail */
+const wantedFreeBytes = 1024 ** 3;
+
+/** Looks at everything that a sandbox needs, without installing anything; proves KVM when that has not been done yet. */
+export async function diagnose(
+  context: SandboxContext,
+  request: { readonly platform: string; readonly environment: string },
+  options: SandboxCallOptions,
+): Promise<Diagnosis> {
+  const issues = new Issues();
+  await issues.guard(async () => requireSupportedPlatform(request.platform));
+  const driver = await issues.guard(() => findDriver(context));
+  await issues.guard(() => requireHostPrograms(context));
+  const agentDigest = await issues.guard(() => digestOfAgent(context));
+  const cacheFreeBytes = await checkCache(context, issues);
+  const environment = await checkEnvironment(context, request.environment, issues);
+  const decision = await decideAccelerator(context, { driver, environment }, options, issues);
+  if (driver && environment && agentDigest && decision) {
+    await checkTemplate(context, { driver, environment, agentDigest, decision }, issues);
+  }
+  const runs = issues.found.length === 0;
+  return {
+    platform: hostPlatform(),
+    vmm: driver ? { name: driver.features.vmm, version: driver.features.version, path: driver.features.path } : null,
+    kvm: await kvmAccess(),
+    accelerator: { name: decision?.accelerator ?? "unknown", evidence: decision?.evidence ?? "no guest was booted yet" },
+    cacheDir: context.layout.environmentsDir,
+    cacheFreeBytes,
+    catalogVersion,
+    capabilities: { vmBoot: runs, guestExec: runs, guestNetwork: false },
+    readiness: await readinessOf(context, request.environment),
+    issues: issues.found,
+  };
+}
+
+class Issues {
+  readonly found: Issue[] = [];
+
+  /** Runs a check; what it throws becomes an issue. */
+  async guard<T>(check: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await check();
+    } catch (error) {
+      const { message, hint, code } = PyroError.from(error);
+      if (code === "cancelled") throw error;
+      this.found.push({ message, hint: hint ?? null });
+      return undefined;
+    }
+  }
+}
+
+async function requireHostPrograms({ searchPath }: SandboxContext): Promise<void> {
+  for (const program of ["setpriv", "flock"]) {
+    if (await findProgram(program, searchPath)) continue;
+    throw new PyroError("unavailable", `cannot tie virtual machines to their owner: '${program}' is not in PATH`, {
+      hint: "Install the package util-linux.",
+    });
+  }
+}
+
+async function checkCache({ layout }: SandboxContext, issues: Issues): Promise<number> {
+  for (const dir of [layout.environmentsDir, layout.templatesDir, layout.factsDir]) {
+    await issues.guard(async () => {
+      await ensureDir(dir);
+      await access(dir, constants.W_OK).catch((error: unknown) => {
+        throw fileError(`cannot write to '${dir}'`, error);
+      });
+    });
+    if (issues.found.length > 0) break;
+  }
+  const free = (await issues.guard(() => freeBytes(layout.templatesDir))) ?? 0;
+  if (free < wantedFreeBytes) {
+    const mib = Math.floor(free / 1024 ** 2);
+    issues.found.push({
+      message: `only ${mib} MiB are free under '${layout.templatesDir}', ${wantedFreeBytes / 1024 ** 2} MiB are wanted`,
+      hint: "Free some space, or set PYRO_CACHE_DIR to a folder on a larger disk.",
+    });
+  }
+  return free;
+}
+
+async function checkEnvironment(
+  context: SandboxContext,
+  name: string,
+  issues: Issues,
+): Promise<BootableEnvironment | undefined> {
+  const environment = await issues.guard(() => findEnvironment(context.layout, name));
+  if (!environment && issues.found.length === 0) issues.found.push(...(await environmentBuildIssues(context)));
+  return environment;
+}
+
+interface Parts {
+  readonly driver: Driver | undefined;
+  readonly environment: BootableEnvironment | undefined;
+}
+
+async function decideAccelerator(
+  context: SandboxContext,
+  { driver, environment }: Parts,
+  { signal }: SandboxCallOptions,
+  issues: Issues,
+): Promise<AcceleratorDecision | undefined> {
+  if (!driver) return undefined;
+  const { layout, acceleratorChoice: choice } = context;
+  const known = await issues.guard(() => knownAccelerator(choice, layout.factsDir, driver.features.fingerprint));
+  if (known || !environment || issues.found.length > 0) return known;
+  return issues.guard(() => chooseAccelerator({ ...layout, driver, environment, choice, signal }));
+}
+
+async function checkTemplate(
+  { layout }: SandboxContext,
+  parts: { driver: Driver; environment: BootableEnvironment; agentDigest: string; decision: AcceleratorDecision },
+  issues: Issues,
+): Promise<void> {
+  const { driver, environment, agentDigest, decision } = parts;
+  await issues.guard(async () => {
+    const { accelerator } = decision;
+    const key = await templateKey({
+      ...{ driver, accelerator, agentDigest, shape: defaultShape },
+      environmentDigest: environment.digest,
+    });
+    const lookup = await findTemplate(layout.templatesDir, key);
+    if (lookup.status !== "damaged") return;
+    throw new PyroError("failed_precondition", `the template of '${environment.name}' is damaged: ${lookup.reason}`, {
+      hint: `Run \`pyro prepare ${environment.name} --force\`; without that the next use rebuilds it.`,
+    });
+  });
+}

@@ -1,0 +1,97 @@
+import { randomBytes } from "node:crypto";
+import type { BootableEnvironment } from "../environments/store.ts";
+import type { Disk, Driver, Vm, VmSpec } from "../vmm/driver.ts";
+import { AgentClient } from "../wire/agent.ts";
+import type { ExecOptions } from "../wire/exec.ts";
+import type { ExecEnding, ExecSpec, ForkRequest, GuestInfo } from "../wire/messages.ts";
+import { machineSpec } from "./machine.ts";
+import { copyToScratch } from "./scratch.ts";
+import type { Template } from "./template-store.ts";
+
+/** What separates a command from the host, as every result says it. */
+export interface Isolation {
+  readonly vmm: string;
+  readonly accelerator: string;
+}
+
+/** A running fork of a template with an identity of its own. */
+export interface Sandbox extends AsyncDisposable {
+  /** 12 hexadecimal digits */
+  readonly id: string;
+  readonly vm: Vm;
+  readonly info: GuestInfo;
+  readonly isolation: Isolation;
+  readonly environmentVersion: string;
+  exec(spec: ExecSpec, options: ExecOptions): Promise<ExecEnding>;
+  close(): Promise<void>;
+}
+
+export interface ForkOptions {
+  readonly driver: Driver;
+  readonly template: Template;
+  readonly environment: BootableEnvironment;
+  readonly scratchDir: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Continues a template as a new machine: nothing in it is shared with its siblings but what none of them can write. */
+export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
+  const { driver, template, signal } = options;
+  const id = randomBytes(6).toString("hex");
+  const vm = await driver.fork(await forkSpec(id, options), template.pathOf("state"), signal);
+  const agent = new AgentClient(vm.agentStream);
+  const close = async () => {
+    agent.close();
+    await vm.stop();
+  };
+  try {
+    const info = await agent.fork(newIdentity(id), signal);
+    return {
+      ...{ id, vm, info, close },
+      environmentVersion: options.environment.version,
+      isolation: { vmm: driver.features.vmm, accelerator: template.record.accelerator },
+      exec: (spec, execOptions) => agent.exec(spec, execOptions),
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function newIdentity(id: string): ForkRequest {
+  return {
+    token: randomBytes(32).toString("hex"),
+    entropyBase64: randomBytes(64).toString("base64"),
+    timeUnixNs: String(BigInt(Date.now()) * 1_000_000n),
+    hostname: `pyro-${id}`,
+    machineId: randomBytes(16).toString("hex"),
+    // 52:54:00 is the range that QEMU gives its own cards.
+    macAddress: `52:54:00:${[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`,
+  };
+}
+
+async function forkSpec(id: string, options: ForkOptions): Promise<VmSpec> {
+  const { template, environment, scratchDir } = options;
+  const { vcpuCount, memMib, accelerator } = template.record;
+  const [rootTop, workspaceTop] = await Promise.all([
+    copyToScratch(scratchDir, template.pathOf("emptyRootLayer"), `${id}-root`),
+    copyToScratch(scratchDir, template.pathOf("emptyWorkspaceLayer"), `${id}-workspace`),
+  ]);
+  const rootLayers: Disk["layers"] = [
+    { path: environment.rootImagePath, format: "raw" },
+    { path: template.pathOf("rootLayer"), format: "qcow2" },
+    { path: rootTop, format: "qcow2" },
+  ];
+  return {
+    name: `${environment.name} ${id}`,
+    machine: machineSpec({
+      ...{ shape: { vcpuCount, memMib }, accelerator },
+      kernelPath: environment.kernelPath,
+      initramfsPath: template.pathOf("initramfs"),
+    }),
+    memoryPath: template.pathOf("memory"),
+    rootDisk: { layers: rootLayers, disposable: true, durable: false },
+    workspaceDisk: { layers: [{ path: workspaceTop, format: "qcow2" }], disposable: true, durable: false },
+  };
+}

@@ -1,0 +1,29 @@
+import { chmod, constants, copyFile, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { systemErrorCode } from "../core/errors.ts";
+import { ensureDir } from "../host/files.ts";
+
+/** Between its making and its use a scratch file has a name for a few milliseconds; one this old was left by a crash. */
+const abandonedAfterMs = 60_000;
+
+/** Copies a file to a name of its own, for this process to open and unlink. */
+export async function copyToScratch(scratchDir: string, source: string, name: string): Promise<string> {
+  await ensureDir(scratchDir);
+  await sweep(scratchDir);
+  const path = join(scratchDir, name);
+  await copyFile(source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  await chmod(path, 0o600);
+  return path;
+}
+
+async function sweep(scratchDir: string): Promise<void> {
+  for (const name of await readdir(scratchDir)) {
+    const path = join(scratchDir, name);
+    try {
+      const { ctimeMs } = await stat(path);
+      if (Date.now() - ctimeMs > abandonedAfterMs) await rm(path, { force: true });
+    } catch (error) {
+      if (systemErrorCode(error) !== "ENOENT") throw error;
+    }
+  }
+}

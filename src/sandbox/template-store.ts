@@ -1,0 +1,189 @@
+import { randomUUID } from "node:crypto";
+import { readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { systemErrorCode } from "../core/errors.ts";
+import { digestSparseFile } from "../host/sparse-digest.ts";
+import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
+import { bootId } from "../host/system.ts";
+
+const recordName = "template.json";
+
+/** Files of a template; all are read only once it is published. */
+export const templateFiles = {
+  memory: "memory",
+  state: "device-state",
+  /** What the boot wrote over the environment's root image */
+  rootLayer: "root.qcow2",
+  /** Empty layers, copied for each fork: faster than making one */
+  emptyRootLayer: "empty-root.qcow2",
+  emptyWorkspaceLayer: "empty-workspace.qcow2",
+  initramfs: "initramfs",
+} as const;
+export type TemplateFile = keyof typeof templateFiles;
+const fileNames = Object.keys(templateFiles) as TemplateFile[];
+
+const checkedFileSchema = z.object({ stamp: fileStampSchema, digest: z.string() });
+
+const templateRecordSchema = z.object({
+  formatVersion: z.literal(1),
+  key: z.string(),
+  environment: z.string(),
+  environmentDigest: z.string(),
+  accelerator: z.enum(["kvm", "tcg"]),
+  vcpuCount: z.number(),
+  memMib: z.number(),
+  vmm: z.string(),
+  createdAt: z.string(),
+  buildDurationMs: z.number(),
+  /** Boot of the host in which the content was last known to be right */
+  hostBootId: z.string(),
+  files: z.record(z.enum(fileNames), checkedFileSchema),
+});
+export type TemplateRecord = z.output<typeof templateRecordSchema>;
+
+export interface Template {
+  readonly record: TemplateRecord;
+  pathOf(file: TemplateFile): string;
+}
+
+export type TemplateLookup =
+  | { readonly status: "ready"; readonly template: Template }
+  | { readonly status: "absent" }
+  | { readonly status: "damaged"; readonly reason: string };
+
+/**
+ * Finds a template and makes sure that it is as it was built: by its files' stamps, or by their digests when the stamps differ (the cache was
+ * moved) or the host has been rebooted (what was not yet on disk is lost).
+ */
+export async function findTemplate(templatesDir: string, key: string): Promise<TemplateLookup> {
+  const dir = join(templatesDir, key);
+  const read = await readRecord(join(dir, recordName), templateRecordSchema);
+  if (read.status === "absent") return { status: "absent" };
+  if (read.status === "unreadable") return { status: "damaged", reason: `${recordName} cannot be read: ${read.reason}` };
+  try {
+    const changed = await changedFiles(dir, read.record);
+    const record = changed.length === 0 ? read.record : await recheck(dir, read.record, changed);
+    return { status: "ready", template: { record, pathOf: (file) => join(dir, templateFiles[file]) } };
+  } catch (error) {
+    if (error instanceof DamagedFile) return { status: "damaged", reason: error.message };
+    if (systemErrorCode(error) === "ENOENT") return { status: "damaged", reason: "a file is missing" };
+    throw error;
+  }
+}
+
+/** What is on record about a template, without looking at its files. */
+export async function readTemplateRecord(templatesDir: string, key: string): Promise<TemplateRecord | undefined> {
+  const read = await readRecord(join(templatesDir, key, recordName), templateRecordSchema);
+  return read.status === "ok" ? read.record : undefined;
+}
+
+class DamagedFile extends Error {}
+
+async function changedFiles(dir: string, record: TemplateRecord): Promise<readonly TemplateFile[]> {
+  const [currentBoot, ...stamps] = await Promise.all([
+    bootId(),
+    ...fileNames.map((file) => stampFile(join(dir, templateFiles[file]))),
+  ]);
+  if (record.hostBootId !== currentBoot) return fileNames;
+  return fileNames.filter((file, index) => {
+    const stamp = stamps[index];
+    return stamp === undefined || !sameStamp(record.files[file].stamp, stamp);
+  });
+}
+
+async function recheck(dir: string, record: TemplateRecord, changed: readonly TemplateFile[]): Promise<TemplateRecord> {
+  const files = { ...record.files };
+  for (const file of changed) {
+    const checked = await checkFile(dir, file);
+    if (checked.digest !== record.files[file].digest) throw new DamagedFile(`${templateFiles[file]} was changed`);
+    files[file] = checked;
+  }
+  const rechecked = { ...record, files, hostBootId: await bootId() };
+  await writeRecord(join(dir, recordName), templateRecordSchema, rechecked);
+  return rechecked;
+}
+
+async function checkFile(dir: string, file: TemplateFile): Promise<z.output<typeof checkedFileSchema>> {
+  const path = join(dir, templateFiles[file]);
+  const stamp = await stampFile(path);
+  return { stamp, digest: await digestSparseFile(path) };
+}
+
+/** Where a template is built; published by a rename, so that nobody ever sees half of one. */
+export function stagingDirOf(templatesDir: string, key: string): string {
+  return join(templatesDir, `${key}.building`);
+}
+
+export async function publishTemplate(
+  templatesDir: string,
+  facts: Omit<TemplateRecord, "formatVersion" | "files" | "hostBootId">,
+): Promise<Template> {
+  const staging = stagingDirOf(templatesDir, facts.key);
+  const dir = join(templatesDir, facts.key);
+  const checked = await Promise.all(fileNames.map(async (file) => [file, await checkFile(staging, file)] as const));
+  const files = Object.fromEntries(checked) as TemplateRecord["files"];
+  const record: TemplateRecord = { ...facts, formatVersion: 1, files, hostBootId: await bootId() };
+  await writeRecord(join(staging, recordName), templateRecordSchema, record);
+  await removeTemplate(templatesDir, facts.key);
+  await rename(staging, dir);
+  return { record, pathOf: (file) => join(dir, templateFiles[file]) };
+}
+
+/** Removes a template at once, whoever is using it: running forks keep the files that they have open. */
+export async function removeTemplate(templatesDir: string, key: string): Promise<void> {
+  const doomed = join(templatesDir, `${key}.removed-${randomUUID()}`);
+  try {
+    await rename(join(templatesDir, key), doomed);
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return;
+    throw error;
+  }
+  await rm(doomed, { recursive: true, force: true });
+}
+
+/** Notes that a template was used, for pruning by least recent use. */
+export async function touchTemplate(templatesDir: string, key: string): Promise<void> {
+  const now = new Date();
+  await utimes(join(templatesDir, key), now, now);
+}
+
+export interface StoredTemplate {
+  readonly key: string;
+  readonly allocatedBytes: number;
+  readonly lastUsedMs: number;
+}
+
+export async function listTemplates(templatesDir: string): Promise<readonly StoredTemplate[]> {
+  const stored: StoredTemplate[] = [];
+  for (const name of await readdir(templatesDir).catch(() => [])) {
+    if (!/^[0-9a-f]{32}$/.test(name)) continue;
+    const dir = join(templatesDir, name);
+    stored.push({ key: name, allocatedBytes: await allocatedBytes(dir), lastUsedMs: (await stat(dir)).mtimeMs });
+  }
+  return stored;
+}
+
+/** Removes the least recently used templates until the rest fits; `keep` always stays. */
+export async function pruneTemplates(templatesDir: string, budgetBytes: number, keep?: string): Promise<readonly StoredTemplate[]> {
+  const byAge = (await listTemplates(templatesDir)).toSorted((a, b) => a.lastUsedMs - b.lastUsedMs);
+  let totalBytes = byAge.reduce((sum, template) => sum + template.allocatedBytes, 0);
+  const removed: StoredTemplate[] = [];
+  for (const template of byAge) {
+    if (totalBytes <= budgetBytes) break;
+    if (template.key === keep) continue;
+    await removeTemplate(templatesDir, template.key);
+    totalBytes -= template.allocatedBytes;
+    removed.push(template);
+  }
+  return removed;
+}
+
+async function allocatedBytes(dir: string): Promise<number> {
+  let total = 0;
+  for (const name of await readdir(dir).catch(() => [])) {
+    const entry = await stat(join(dir, name)).catch(() => undefined);
+    total += (entry?.blocks ?? 0) * 512;
+  }
+  return total;
+}

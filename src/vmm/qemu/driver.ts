@@ -1,0 +1,170 @@
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { withDeadline } from "../../core/deadline.ts";
+import { PyroError } from "../../core/errors.ts";
+import { capture } from "../../host/process.ts";
+import type { BootedVm, DiskLayer, Driver, DriverFeatures, MachineSpec, Vm, VmExit, VmSpec } from "../driver.ts";
+import { qemuArgs } from "./args.ts";
+import type { QemuInstallation } from "./installation.ts";
+import { receiveState } from "./state-receiver.ts";
+import { stateFd, startVmProcess, type VmProcess } from "./vm-process.ts";
+
+const ignoreSharedMemory = { capability: "x-ignore-shared", state: true };
+const reportProgress = { capability: "events", state: true };
+/** Freezing and forking move well under a megabyte; a loaded host may still take its time. */
+const stateTransferTimeoutMs = 30_000;
+const imageToolTimeoutMs = 30_000;
+const connectionLossGraceMs = 1_000;
+
+export class QemuDriver implements Driver {
+  readonly features: DriverFeatures;
+  readonly #installation: QemuInstallation;
+  readonly #uid: number;
+
+  constructor(installation: QemuInstallation, uid: number) {
+    this.#installation = installation;
+    this.#uid = uid;
+    this.features = {
+      vmm: "qemu",
+      version: installation.version,
+      path: installation.path,
+      fingerprint: `${installation.path} ${installation.version} ${installation.stamp.inode}:${installation.stamp.mtimeNs}`,
+      mapsReadOnlyMemory: installation.mapsReadOnlyMemory,
+    };
+  }
+
+  describeMachine(machine: MachineSpec): string {
+    return machineFingerprint(machine);
+  }
+
+  async boot(spec: VmSpec, signal?: AbortSignal): Promise<BootedVm> {
+    signal?.throwIfAborted();
+    const handoverDir = await makeHandoverDir(dirname(spec.memoryPath));
+    const vm = await this.#start(spec, "boot", handoverDir);
+    await runs(vm, vm.qmp.execute("qmp_capabilities"));
+    return {
+      ...toVm(vm),
+      freeze: (statePath, freezeSignal) => freeze({ vm, handoverDir, statePath, signal: freezeSignal }),
+    };
+  }
+
+  async fork(spec: VmSpec, statePath: string, signal?: AbortSignal): Promise<Vm> {
+    signal?.throwIfAborted();
+    const [state, vm] = await Promise.all([readFile(statePath), this.#start(spec, "fork")]);
+    vm.stateStream?.end(state);
+    const { qmp } = vm;
+    const commands = Promise.all([
+      qmp.migrationEnd(),
+      qmp.execute("qmp_capabilities"),
+      qmp.execute("migrate-set-capabilities", { capabilities: [ignoreSharedMemory, reportProgress] }),
+      qmp.execute("migrate-incoming", { uri: `fd:${stateFd}` }),
+    ]);
+    await runs(vm, transferred(commands, "the frozen state to load", signal));
+    await runs(vm, qmp.execute("cont"));
+    return toVm(vm);
+  }
+
+  async createOverlay(path: string, sizeBytes: number, base?: DiskLayer): Promise<void> {
+    const backing = base ? ["-b", base.path, "-F", base.format] : [];
+    // 64 KiB clusters with subclusters: a small write copies 2 KiB from the base instead of 64.
+    const format = ["-f", "qcow2", "-o", "extended_l2=on,cluster_size=128k"];
+    const { exitCode, stderr } = await capture(
+      [this.#installation.imageToolPath, "create", "-q", ...format, ...backing, path, String(sizeBytes)],
+      { timeoutMs: imageToolTimeoutMs },
+    );
+    if (exitCode !== 0) throw new PyroError("internal", `cannot create disk '${path}': ${stderr.trim()}`);
+  }
+
+  async #start(spec: VmSpec, start: "boot" | "fork", stateDir?: string): Promise<VmProcess> {
+    return startVmProcess({
+      features: this.features,
+      uid: this.#uid,
+      spec,
+      start,
+      ...(stateDir === undefined ? {} : { stateDir }),
+    });
+  }
+}
+
+/** The command line of a machine with its paths in it and stand-ins for everything that may differ between forks. */
+function machineFingerprint(machine: MachineSpec): string {
+  const fds = { qmp: 0, agent: 0, memory: 0, kernel: 0, initramfs: 0, rootLayers: [], workspaceLayers: [] };
+  const args = qemuArgs({
+    ...{ name: "", machine, fds, start: "boot", mapsReadOnlyMemory: false },
+    durable: { root: false, workspace: false },
+  });
+  return [...args, machine.kernelPath, machine.initramfsPath].join(" ");
+}
+
+async function freeze(request: {
+  readonly vm: VmProcess;
+  readonly handoverDir: string;
+  readonly statePath: string;
+  readonly signal: AbortSignal | undefined;
+}): Promise<void> {
+  const { vm, handoverDir, statePath, signal } = request;
+  await using receiver = await receiveState(handoverDir);
+  const { qmp } = vm;
+  const commands = Promise.all([
+    receiver.state,
+    qmp.migrationEnd(),
+    qmp.execute("migrate-set-capabilities", { capabilities: [ignoreSharedMemory, reportProgress] }),
+    qmp.execute("stop"),
+    qmp.execute("migrate", { uri: `unix:/proc/self/fd/${stateFd}/${receiver.socketName}` }),
+  ]);
+  await runs(vm, transferred(commands, "the virtual machine to freeze", signal));
+  await writeFile(statePath, await receiver.state, { flag: "wx", mode: 0o600 });
+  await rm(handoverDir, { recursive: true });
+}
+
+/** A folder that QEMU's user may enter, and nothing but the socket for the device state is in it. */
+async function makeHandoverDir(parent: string): Promise<string> {
+  const dir = join(parent, "handover");
+  await mkdir(dir);
+  await chmod(dir, 0o711);
+  return dir;
+}
+
+function transferred(work: Promise<unknown>, waitingFor: string, signal: AbortSignal | undefined): Promise<unknown> {
+  return withDeadline(work, { timeoutMs: stateTransferTimeoutMs, waitingFor, signal });
+}
+
+/** Awaits what the VM does. When it fails, or the VM dies first, the VM is gone and the error has its last words. */
+async function runs<T>(vm: VmProcess, work: Promise<T>): Promise<T> {
+  try {
+    return await Promise.race([work, vm.exited.then((exit): never => { throw vmDied(exit); })]);
+  } catch (error) {
+    const failure = PyroError.from(error);
+    // The connection can close just before the process is seen to end: then how it ended is the better answer.
+    if (failure.code === "unavailable") await Promise.race([vm.exited, setTimeout(connectionLossGraceMs)]);
+    await vm.stop();
+    const exit = await vm.exited;
+    if (failure.code === "unavailable" && exit.signal !== "SIGKILL") throw vmDied(exit);
+    throw new PyroError(failure.code, failure.message, {
+      ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+      details: { log: exit.log },
+      cause: error,
+    });
+  }
+}
+
+function vmDied({ exitCode, signal, log }: VmExit): PyroError {
+  const how = signal === null ? `exit code ${exitCode}` : signal;
+  const lastLine = log.trim().split("\n").at(-1) ?? "";
+  return new PyroError("unavailable", `the virtual machine ended unexpectedly (${how}): ${lastLine}`, {
+    hint: "Run `pyro doctor`.",
+    details: { log },
+  });
+}
+
+function toVm(vm: VmProcess): Vm {
+  return {
+    pid: vm.pid,
+    agentStream: vm.agentStream,
+    exited: vm.exited,
+    stop: () => vm.stop(),
+    [Symbol.asyncDispose]: () => vm.stop(),
+  };
+}
+

@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { PyroError } from "../../core/errors.ts";
+import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../../host/files.ts";
+import { capture, findProgram } from "../../host/process.ts";
+import { hostPlatform, requireSupportedPlatform } from "../../host/system.ts";
+
+const programName = "qemu-system-x86_64";
+const probeTimeoutMs = 10_000;
+/** What Debian 12 has; older ones were never tried */
+const oldestMajor = 7;
+
+/** What one QEMU program can do, found by asking it once and remembered until the program changes. */
+const installationSchema = z.object({
+  path: z.string(),
+  imageToolPath: z.string(),
+  version: z.string(),
+  stamp: fileStampSchema,
+  /** Understands `rom=off`: a private mapping of a memory file that QEMU cannot write */
+  mapsReadOnlyMemory: z.boolean(),
+});
+export type QemuInstallation = z.output<typeof installationSchema>;
+
+export interface FindQemuOptions {
+  readonly searchPath: string;
+  readonly factsDir: string;
+}
+
+export const installQemuHint = "Install QEMU: `apt-get install qemu-system-x86 qemu-utils`.";
+
+/** Finds the system's QEMU; fails with `unavailable` when it is missing or too old. */
+export async function findQemu({ searchPath, factsDir }: FindQemuOptions): Promise<QemuInstallation> {
+  requireSupportedPlatform(hostPlatform());
+  const [path, imageToolPath] = await Promise.all([findProgram(programName, searchPath), findProgram("qemu-img", searchPath)]);
+  const missing = path === undefined ? programName : imageToolPath === undefined ? "qemu-img" : undefined;
+  if (path === undefined || imageToolPath === undefined) {
+    throw new PyroError("unavailable", `cannot run virtual machines: ${missing} is not in PATH`, { hint: installQemuHint });
+  }
+  const stamp = await stampFile(path);
+  const recordPath = join(factsDir, "qemu.json");
+  const known = await readRecord(recordPath, installationSchema);
+  if (known.status === "ok" && known.record.path === path && sameStamp(known.record.stamp, stamp)) return known.record;
+  const installation = { path, imageToolPath, stamp, ...(await probe(path)) };
+  await writeRecord(recordPath, installationSchema, installation);
+  return installation;
+}
+
+async function probe(path: string): Promise<{ version: string; mapsReadOnlyMemory: boolean }> {
+  const { stdout, stderr, exitCode } = await capture([path, "--version"], { timeoutMs: probeTimeoutMs });
+  const match = /version (\d+)\.(\d+)\.(\d+)/.exec(stdout);
+  if (!match) {
+    const said = (stderr || stdout).trim().split("\n")[0] ?? "";
+    throw new PyroError("unavailable", `cannot use '${path}': it did not tell its version (exit code ${exitCode}): ${said}`, {
+      hint: installQemuHint,
+    });
+  }
+  const major = Number(match[1]);
+  if (major < oldestMajor) {
+    throw new PyroError("unavailable", `cannot use '${path}': version ${match[0]} is older than ${oldestMajor}.0`, {
+      hint: installQemuHint,
+    });
+  }
+  return { version: match.slice(1).join("."), mapsReadOnlyMemory: major >= 9 };
+}

@@ -1,0 +1,133 @@
+import type { Duplex } from "node:stream";
+import { z } from "zod";
+import { withDeadline } from "../../core/deadline.ts";
+import { messageOf, PyroError } from "../../core/errors.ts";
+
+/** The commands that pyro gives QEMU: their arguments and what is read of their replies. */
+export interface QmpCommands {
+  qmp_capabilities: { arguments: undefined };
+  "migrate-set-capabilities": { arguments: { capabilities: { capability: string; state: boolean }[] } };
+  "migrate-set-parameters": { arguments: { "max-bandwidth"?: number } };
+  migrate: { arguments: { uri: string } };
+  "migrate-incoming": { arguments: { uri: string } };
+  stop: { arguments: undefined };
+  cont: { arguments: undefined };
+}
+
+const messageSchema = z.object({
+  QMP: z.unknown().optional(),
+  id: z.number().optional(),
+  return: z.unknown().optional(),
+  error: z.object({ class: z.string(), desc: z.string() }).optional(),
+  event: z.string().optional(),
+  data: z.record(z.string(), z.unknown()).optional(),
+});
+type QmpMessage = z.output<typeof messageSchema>;
+
+interface Waiter {
+  readonly command: string;
+  resolve(): void;
+  reject(error: PyroError): void;
+}
+
+interface EventWaiter {
+  matches(message: QmpMessage): boolean;
+  resolve(message: QmpMessage): void;
+  reject(error: PyroError): void;
+}
+
+const replyTimeoutMs = 10_000;
+/** QMP messages are short; a line that is longer means that the other side is not QMP */
+const maxLineLength = 1 << 20;
+
+/** A client of the QEMU machine protocol (docs/interop/qmp-spec in QEMU's tree) on a connected stream. */
+export class QmpClient {
+  readonly #stream: Duplex;
+  readonly #replies = new Map<number, Waiter>();
+  readonly #eventWaiters = new Set<EventWaiter>();
+  #nextId = 1;
+  #buffered = "";
+  #closed: PyroError | undefined;
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+    stream.setEncoding("utf8");
+    stream.on("data", (chunk: string) => this.#receive(chunk));
+    stream.on("error", (error) => this.#close(`its control connection failed: ${messageOf(error)}`));
+    stream.on("close", () => this.#close("its control connection closed"));
+  }
+
+  /** Sends a command at once; commands run in the order in which they were sent, so replies need not be awaited one by one. */
+  async execute<C extends keyof QmpCommands>(command: C, args?: QmpCommands[C]["arguments"]): Promise<void> {
+    const id = this.#nextId++;
+    const reply = new Promise<void>((resolve, reject) => {
+      if (this.#closed) return reject(this.#closed);
+      this.#replies.set(id, { command, resolve, reject });
+      this.#stream.write(`${JSON.stringify({ execute: command, id, ...(args ? { arguments: args } : {}) })}\n`);
+    });
+    await withDeadline(reply, { timeoutMs: replyTimeoutMs, waitingFor: `QEMU to answer '${command}'` });
+  }
+
+  /** Resolves when a migration, in or out, has completed; must be called before the command that starts it. */
+  migrationEnd(): Promise<void> {
+    const outcome = new Promise<QmpMessage>((resolve, reject) => {
+      const waiter: EventWaiter = {
+        matches: (message) =>
+          message.event === "MIGRATION" && ["completed", "failed"].includes(String(message.data?.["status"])),
+        resolve,
+        reject,
+      };
+      if (this.#closed) return reject(this.#closed);
+      this.#eventWaiters.add(waiter);
+    });
+    return outcome.then((message) => {
+      if (message.data?.["status"] === "failed") {
+        throw new PyroError("internal", "QEMU could not transfer the state of the virtual machine");
+      }
+    });
+  }
+
+  #receive(chunk: string): void {
+    const lines = (this.#buffered + chunk).split("\n");
+    this.#buffered = lines.pop() ?? "";
+    if (this.#buffered.length > maxLineLength) return this.#abandon("it sent an endless line");
+    for (const line of lines) {
+      if (line.trim() === "") continue;
+      try {
+        this.#dispatch(messageSchema.parse(JSON.parse(line)));
+      } catch (error) {
+        return this.#abandon(`it sent what is not QMP: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  #dispatch(message: QmpMessage): void {
+    for (const waiter of this.#eventWaiters) {
+      if (!waiter.matches(message)) continue;
+      this.#eventWaiters.delete(waiter);
+      waiter.resolve(message);
+    }
+    if (message.id === undefined) return;
+    const waiter = this.#replies.get(message.id);
+    this.#replies.delete(message.id);
+    if (!message.error) return waiter?.resolve();
+    waiter?.reject(
+      new PyroError("internal", `QEMU refused '${waiter.command}': ${message.error.desc}`, {
+        details: { class: message.error.class },
+      }),
+    );
+  }
+
+  #abandon(reason: string): void {
+    this.#close(reason);
+    this.#stream.destroy();
+  }
+
+  #close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = new PyroError("unavailable", `lost QEMU: ${reason}`);
+    for (const waiter of [...this.#replies.values(), ...this.#eventWaiters]) waiter.reject(this.#closed);
+    this.#replies.clear();
+    this.#eventWaiters.clear();
+  }
+}

@@ -1,0 +1,53 @@
+import { chmodSync, closeSync, openSync, rmSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { PyroError } from "../../core/errors.ts";
+
+const socketName = "freeze.sock";
+/** Device state was measured at 60 to 430 KB; more than this is not ours. */
+const maxStateBytes = 64 * 1024 * 1024;
+
+export interface StateReceiver extends AsyncDisposable {
+  /** The socket's name in the folder */
+  readonly socketName: string;
+  /** All that came by the first connection, once it has ended */
+  readonly state: Promise<Buffer>;
+}
+
+/**
+ * Waits for device state on a socket in `dir`. QEMU before 8.2 can save its state to a named socket only (a program is denied by its sandbox, a
+ * descriptor must come by SCM_RIGHTS). Both sides name the folder by descriptor, so that neither a long path nor its permissions matter.
+ */
+export async function receiveState(dir: string): Promise<StateReceiver> {
+  const dirFd = openSync(dir, "r");
+  const path = `/proc/self/fd/${dirFd}/${socketName}`;
+  const server = createServer();
+  const state = new Promise<Buffer>((resolve, reject) => {
+    server.once("connection", (socket) => collect(socket).then(resolve, reject));
+    server.once("error", reject);
+  });
+  // Nobody may be listening to it yet when it fails.
+  state.catch(() => {});
+  await new Promise<void>((resolve, reject) => server.listen(path, resolve).once("error", reject));
+  // QEMU may run as somebody else; who has no descriptor of the folder cannot come here.
+  chmodSync(path, 0o666);
+  return {
+    socketName,
+    state,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      rmSync(path, { force: true });
+      closeSync(dirFd);
+    },
+  };
+}
+
+async function collect(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of socket) {
+    chunks.push(chunk as Buffer);
+    sizeBytes += (chunk as Buffer).length;
+    if (sizeBytes > maxStateBytes) throw new PyroError("internal", "QEMU's device state has no end");
+  }
+  return Buffer.concat(chunks);
+}

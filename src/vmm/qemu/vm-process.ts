@@ -1,0 +1,159 @@
+import type { ChildProcess } from "node:child_process";
+import { chownSync, closeSync, openSync, unlinkSync } from "node:fs";
+import type { Duplex } from "node:stream";
+import { PyroError } from "../../core/errors.ts";
+import { endingOf, killGroup, spawnTied } from "../../host/process.ts";
+import type { Disk, DriverFeatures, VmExit, VmSpec } from "../driver.ts";
+import { type DiskFd, qemuArgs } from "./args.ts";
+import { confine } from "./confinement.ts";
+import { QmpClient } from "./qmp.ts";
+
+/** Descriptors 0 to 2 are standard, 3 to 5 as below, the rest files in the order of the arguments. */
+const qmpFd = 3;
+const agentFd = 4;
+/** A fork reads its device state from this stream; a booted VM has here the folder with the socket that it writes it to. */
+export const stateFd = 5;
+const firstFileFd = 6;
+
+/** How much of what QEMU and the guest's console said is kept for error messages. */
+const logTailBytes = 16 * 1024;
+/** How long the end of the log may take to arrive once the process is gone. */
+const logDrainMs = 200;
+
+export interface VmProcess {
+  readonly pid: number;
+  readonly qmp: QmpClient;
+  readonly agentStream: Duplex;
+  /** The way in for the device state of a fork */
+  readonly stateStream: Duplex | undefined;
+  readonly exited: Promise<VmExit>;
+  stop(): Promise<void>;
+}
+
+export interface StartRequest {
+  readonly features: DriverFeatures;
+  readonly uid: number;
+  readonly spec: VmSpec;
+  readonly start: "boot" | "fork";
+  /** Folder that a booted VM may reach, to write its device state to a socket in it */
+  readonly stateDir?: string;
+}
+
+/** Starts QEMU on inherited descriptors only: it is told no path of ours, so nothing is left on disk that it or a crash could leave. */
+export async function startVmProcess(request: StartRequest): Promise<VmProcess> {
+  const { features, spec, start } = request;
+  const { machine } = spec;
+  const confinement = await confine(request.uid, machine.accelerator);
+  const files = new InheritedFiles(confinement.owner);
+  const stateDirFd = request.stateDir === undefined ? undefined : openSync(request.stateDir, "r");
+  try {
+    const memory = files.open(spec.memoryPath, start === "boot" ? "w+" : features.mapsReadOnlyMemory ? "r" : "r+");
+    const kernel = files.open(machine.kernelPath, "r");
+    const initramfs = files.open(machine.initramfsPath, "r");
+    const args = qemuArgs({
+      name: spec.name,
+      machine,
+      start,
+      fds: {
+        ...{ qmp: qmpFd, agent: agentFd, memory, kernel, initramfs },
+        rootLayers: files.openDisk(spec.rootDisk),
+        workspaceLayers: files.openDisk(spec.workspaceDisk),
+      },
+      durable: { root: spec.rootDisk.durable, workspace: spec.workspaceDisk.durable },
+      mapsReadOnlyMemory: features.mapsReadOnlyMemory,
+    });
+    const child = spawnTied([features.path, ...args], "KILL", {
+      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", stateDirFd ?? "pipe", ...files.fds],
+      // Nothing of the user's environment is QEMU's business; translations of messages would only blur errors.
+      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
+      cwd: "/",
+      privileges: confinement.setprivOptions,
+    });
+    return await superviseVmProcess(child);
+  } finally {
+    files.close();
+    if (stateDirFd !== undefined) closeSync(stateDirFd);
+  }
+}
+
+async function superviseVmProcess(child: ChildProcess): Promise<VmProcess> {
+  const log = logTail(child);
+  const exited = exitOf(child, log);
+  const [qmp, agentStream, stateStream] = [qmpFd, agentFd, stateFd].map((fd) => child.stdio[fd] as Duplex | null);
+  if (child.pid === undefined || !qmp || !agentStream) {
+    await endingOf(child, "qemu");
+    throw new PyroError("internal", "cannot start QEMU: the operating system gave it no process");
+  }
+  // A VM that dies resets its streams; those who use them learn it from `exited` and from their own reads.
+  for (const stream of [agentStream, stateStream]) stream?.on("error", () => {});
+  return {
+    pid: child.pid,
+    qmp: new QmpClient(qmp),
+    agentStream,
+    stateStream: stateStream ?? undefined,
+    exited,
+    async stop() {
+      killGroup(child, "SIGKILL");
+      await exited;
+    },
+  };
+}
+
+function exitOf(child: ChildProcess, log: () => string): Promise<VmExit> {
+  return new Promise((resolve) => {
+    child.once("error", (error) => resolve({ exitCode: null, signal: null, log: error.message }));
+    child.once("exit", (exitCode, signal) => {
+      const finish = () => resolve({ exitCode, signal, log: log() });
+      if (signal === "SIGKILL") return finish();
+      const timer = setTimeout(finish, logDrainMs);
+      child.once("close", () => {
+        clearTimeout(timer);
+        finish();
+      });
+    });
+  });
+}
+
+function logTail(child: ChildProcess): () => string {
+  let tail = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8");
+    stream?.on("data", (chunk: string) => {
+      tail = (tail + chunk).slice(-logTailBytes);
+    });
+  }
+  return () => tail;
+}
+
+/** Files opened here and handed to a child by number. */
+class InheritedFiles {
+  readonly fds: number[] = [];
+  readonly #owner: { readonly uid: number; readonly gid: number } | undefined;
+
+  constructor(owner: { readonly uid: number; readonly gid: number } | undefined) {
+    this.#owner = owner;
+  }
+
+  /** Opens a file and returns the number under which the child will have it. */
+  open(path: string, flags: "r" | "r+" | "w+"): number {
+    // Linux checks the file's own permissions again when QEMU opens its descriptor, so its user must own what it writes.
+    if (flags === "w+") closeSync(openSync(path, "wx", 0o600));
+    if (flags !== "r" && this.#owner) chownSync(path, this.#owner.uid, this.#owner.gid);
+    this.fds.push(openSync(path, flags === "w+" ? "r+" : flags));
+    return firstFileFd + this.fds.length - 1;
+  }
+
+  openDisk(disk: Disk): DiskFd[] {
+    return disk.layers.map(({ path, format }, index) => {
+      const isTop = index === disk.layers.length - 1;
+      const fd = this.open(path, isTop ? "r+" : "r");
+      if (isTop && disk.disposable) unlinkSync(path);
+      return { fd, format };
+    });
+  }
+
+  close(): void {
+    for (const fd of this.fds) closeSync(fd);
+  }
+}
+

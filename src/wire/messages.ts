@@ -1,0 +1,76 @@
+import { z } from "zod";
+
+/** Version of the protocol in agent/PROTOCOL.md; host and guest refuse each other when the majors differ. */
+export const protocolVersion = "1.0";
+
+export const guestInfoSchema = z.object({
+  protocol: z.string().max(16),
+  agentVersion: z.string().max(64),
+  /** Kernel release, as `uname -r` prints it */
+  kernel: z.string().max(256),
+  hostname: z.string().max(256),
+  machineId: z.string().max(64),
+  bootId: z.string().max(64),
+  uptimeMs: z.number(),
+  timeUnixMs: z.number(),
+  memoryTotalBytes: z.number(),
+  cpuCount: z.number(),
+  /** Whether this clone has been given an identity */
+  forked: z.boolean(),
+  root: z.object({ device: z.string().max(256), sizeBytes: z.number(), freeBytes: z.number() }),
+});
+export type GuestInfo = z.output<typeof guestInfoSchema>;
+
+/** What makes a clone unlike its siblings; sent before any user code runs in it. */
+export const forkRequestSchema = z.object({
+  /** Every later request must carry it */
+  token: z.string(),
+  entropyBase64: z.string(),
+  /** Decimal, because nanoseconds do not fit a JSON number */
+  timeUnixNs: z.string(),
+  hostname: z.string(),
+  /** 32 hexadecimal digits */
+  machineId: z.string(),
+  macAddress: z.string().optional(),
+  workspace: z
+    .object({ device: z.string(), mountPoint: z.string(), readOnly: z.boolean().optional() })
+    .optional(),
+});
+export type ForkRequest = z.output<typeof forkRequestSchema>;
+
+export const execSpecSchema = z.object({
+  argv: z.array(z.string()),
+  /** Default: `/workspace` where it exists, else `/` */
+  cwd: z.string().optional(),
+  /** Added to the agent's default environment; null removes a variable */
+  env: z.record(z.string(), z.string().nullable()).optional(),
+  /** 0 means no limit */
+  timeoutMs: z.number(),
+  /** Without it the command reads an empty stream */
+  stdin: z.boolean(),
+});
+export type ExecSpec = z.output<typeof execSpecSchema>;
+
+export const execFailureCodes = [
+  "command_not_found",
+  "command_not_executable",
+  "cwd_not_found",
+  "argument_too_long",
+] as const;
+
+export const execEndingSchema = z.object({
+  exitCode: z.number().int().nullable(),
+  /** Such as `SIGKILL`, when a signal ended the command */
+  signal: z.string().max(32).nullable(),
+  timedOut: z.boolean(),
+  cancelled: z.boolean(),
+  durationMs: z.number(),
+  oomKilled: z.boolean(),
+  /** Why the command could not be started */
+  error: z.object({ code: z.string().max(64), message: z.string().max(4096) }).optional(),
+});
+export type ExecEnding = z.output<typeof execEndingSchema>;
+
+export const agentErrorSchema = z.object({
+  error: z.object({ code: z.string().max(64), message: z.string().max(4096) }),
+});

@@ -1,0 +1,37 @@
+import { defineConfig } from "vitest/config";
+
+const second = 1000;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts", "test/architecture.test.ts"],
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          testTimeout: 30 * second,
+          hookTimeout: 30 * second,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: "test/e2e/global-setup.ts",
+          // Virtual machines share the processors, and some tests count every one of them on this host: one file at a time, last.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          // An emulated machine boots in 3 to 10 s, a loaded host takes several times that.
+          testTimeout: 120 * second,
+          hookTimeout: 120 * second,
+        },
+      },
+    ],
+  },
+});
