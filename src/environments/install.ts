@@ -1,13 +1,22 @@
 import { chmod, open, rename, rm } from "node:fs/promises";
 import { throwIfCancelled } from "../core/deadline.ts";
-import { fileError, digestFile, ensureDir, pathExists, stampFile, type Volume, volumeOf } from "../host/files.ts";
+import { PyroError, systemErrorCode } from "../core/errors.ts";
+import { digestFile, ensureDir, fileError, pathExists, stampFile, type Volume, volumeOf } from "../host/files.ts";
 import type { BuildPhase, BuiltEnvironment, EnvironmentBuilder } from "./builder.ts";
 import { type CatalogEntry, catalogVersion } from "./catalog.ts";
-import { type BootableEnvironment, bootable, examine } from "./store.ts";
 import { type BlobRecord, digestOf, type EnvironmentRecord } from "./record.ts";
 import { requireRoom } from "./room.ts";
 import { createStaging, sweepStaging } from "./staging.ts";
-import { blobPath, blobsDir, type EnvironmentStore, slugOf, withEnvironmentLock, withStoreLock, writeEnvironment } from "./store-layout.ts";
+import { type BootableEnvironment, bootable, examine } from "./store.ts";
+import {
+  blobPath,
+  blobsDir,
+  type EnvironmentStore,
+  slugOf,
+  withEnvironmentLock,
+  withStoreLock,
+  writeEnvironment,
+} from "./store-layout.ts";
 
 /** How long to wait for somebody else's pull of the same environment. */
 const pullLockTimeoutMs = 75 * 60_000;
@@ -38,7 +47,10 @@ type Report = (phase: EnvironmentProgress["phase"], detail?: string) => void;
  * Makes sure that an environment is in the store, building it when it is missing, outdated or damaged. When several processes do so at
  * once, one builds and the others wait and use what it built.
  */
-export async function installEnvironment(request: InstallRequest, options: PullOptions = {}): Promise<BootableEnvironment> {
+export async function installEnvironment(
+  request: InstallRequest,
+  options: PullOptions = {},
+): Promise<BootableEnvironment> {
   const { store, entry } = request;
   const { force = false, signal, onProgress } = options;
   const report: Report = (phase, detail) =>
@@ -80,11 +92,19 @@ async function buildAndPublish(
     throwIfCancelled(signal);
     report("publish");
     return await publish(store, entry, built, signal);
+  } catch (error) {
+    throw pullError(entry.name, error);
   } finally {
     await sweepStaging(store, slug, builder).catch(() => {
       // The outcome of the pull matters more; the next pull or prune sweeps again
     });
   }
+}
+
+function pullError(environment: string, error: unknown): PyroError {
+  const translated = PyroError.from(error);
+  const isSystemError = translated !== error && translated.code === "internal" && systemErrorCode(error) !== undefined;
+  return isSystemError ? fileError(`cannot pull '${environment}'`, error) : translated;
 }
 
 async function publish(

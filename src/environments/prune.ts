@@ -95,10 +95,15 @@ async function whileUnclaimed(
 ): Promise<boolean> {
   let claimed = false;
   try {
-    await withEnvironmentLock(store, slug, { purpose: `pruning ${slug}`, timeoutMs: environmentLockTimeoutMs, signal }, () => {
-      claimed = true;
-      return work();
-    });
+    await withEnvironmentLock(
+      store,
+      slug,
+      { purpose: `pruning ${slug}`, timeoutMs: environmentLockTimeoutMs, signal },
+      () => {
+        claimed = true;
+        return work();
+      },
+    );
     return true;
   } catch (error) {
     if (!claimed && error instanceof PyroError && error.code === "timeout") return false;

@@ -17,8 +17,15 @@ export interface EnvironmentContext {
 }
 
 /** Installs an environment of the catalog, unless its current version is installed and whole. */
-export function pullEnvironment(context: EnvironmentContext, name: string, options: PullOptions = {}): Promise<BootableEnvironment> {
-  return installEnvironment({ store: context.layout, entry: catalogEntry(name), builder: debianBuilder(context) }, options);
+export function pullEnvironment(
+  context: EnvironmentContext,
+  name: string,
+  options: PullOptions = {},
+): Promise<BootableEnvironment> {
+  return installEnvironment(
+    { store: context.layout, entry: catalogEntry(name), builder: debianBuilder(context) },
+    options,
+  );
 }
 
 /** What this host lacks for building environments, without building one. */

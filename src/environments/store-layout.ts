@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { systemErrorCode } from "../core/errors.ts";
-import { readRecord, type RecordRead, writeRecord } from "../host/files.ts";
+import { type RecordRead, readRecord, writeRecord } from "../host/files.ts";
 import type { Layout } from "../host/layout.ts";
 import { type LockRequest, withLock } from "../host/lock.ts";
 import { type EnvironmentRecord, environmentRecordSchema } from "./record.ts";

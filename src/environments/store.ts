@@ -2,7 +2,14 @@ import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { digestFile, type FileStamp, sameStamp, stampFile } from "../host/files.ts";
 import { type CatalogEntry, catalogEntry } from "./catalog.ts";
 import { type BlobRecord, blobRoles, type EnvironmentRecord } from "./record.ts";
-import { blobPath, type EnvironmentStore, readEnvironment, slugOf, withStoreLock, writeEnvironment } from "./store-layout.ts";
+import {
+  blobPath,
+  type EnvironmentStore,
+  readEnvironment,
+  slugOf,
+  withStoreLock,
+  writeEnvironment,
+} from "./store-layout.ts";
 
 /** An installed environment whose files were checked: what a template is made from. */
 export interface BootableEnvironment {
@@ -25,9 +32,13 @@ export async function findEnvironment(store: EnvironmentStore, name: string): Pr
   const installation = await examine(store, catalogEntry(name));
   if (installation.state === "installed") return bootable(store, installation.record);
   if (installation.state !== "damaged") return undefined;
-  throw new PyroError("failed_precondition", `cannot use environment '${name}': it is damaged: ${installation.reason}`, {
-    hint: `Run \`pyro env pull ${name}\` to repair it.`,
-  });
+  throw new PyroError(
+    "failed_precondition",
+    `cannot use environment '${name}': it is damaged: ${installation.reason}`,
+    {
+      hint: `Run \`pyro env pull ${name}\` to repair it.`,
+    },
+  );
 }
 
 /** Tells whether an environment is installed and whole. Files that look as they did when they were last hashed are not read. */

@@ -47,6 +47,8 @@ export const run = defineOperation({
     ],
     summarize: (output) =>
       [
+        ...(output.startError === null ? [] : [`[error] ${output.startError}\n`]),
+        ...(output.hostCompatReason === null ? [] : [`[warning] ran on the host, isolated from nothing: ${output.hostCompatReason}\n`]),
         `[run] environment=${output.environment} execution_mode=${output.executionMode} exit_code=${output.exitCode}`,
         `duration_ms=${Math.round(output.durationMs)}`,
         ...(output.signal === null ? [] : [`signal=${output.signal}`]),

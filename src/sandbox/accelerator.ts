@@ -9,7 +9,6 @@ import { type Accelerator, accelerators } from "../vmm/driver.ts";
 import { bootGuest } from "./boot.ts";
 import { defaultShape } from "./machine.ts";
 import { layOutMachine, type TemplateBuildRequest } from "./template-builder.ts";
-import { templateFiles } from "./template-store.ts";
 
 export const acceleratorChoices = ["auto", ...accelerators] as const;
 export type AcceleratorChoice = (typeof acceleratorChoices)[number];
@@ -112,7 +111,7 @@ async function proveKvm(request: ChooseAcceleratorRequest): Promise<{ works: boo
   const startedMs = performance.now();
   try {
     const shape = defaultShape;
-    const spec = await layOutMachine({ ...request, shape, accelerator: "kvm" }, (file) => join(dir, templateFiles[file]));
+    const spec = await layOutMachine({ ...request, shape, accelerator: "kvm" }, dir);
     await using guest = await bootGuest(driver, { ...spec, name: "a guest under KVM" }, { timeoutMs: proofTimeoutMs, signal });
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     return { works: true, evidence: `a guest with kernel ${guest.info.kernel} booted to its agent in ${seconds} s` };

@@ -3,10 +3,13 @@ import type { BootableEnvironment } from "../environments/store.ts";
 import type { Disk, Driver, Vm, VmSpec } from "../vmm/driver.ts";
 import { AgentClient } from "../wire/agent.ts";
 import type { ExecOptions } from "../wire/exec.ts";
-import type { ExecEnding, ExecSpec, ForkRequest, GuestInfo } from "../wire/messages.ts";
+import type { ExecEnding, ExecSpec, GuestInfo } from "../wire/messages.ts";
+import { newIdentity } from "./identity.ts";
 import { machineSpec } from "./machine.ts";
 import { copyToScratch } from "./scratch.ts";
 import type { Template } from "./template-store.ts";
+
+const clockToleranceMs = 200;
 
 /** What separates a command from the host, as every result says it. */
 export interface Isolation {
@@ -45,7 +48,9 @@ export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
     await vm.stop();
   };
   try {
-    const info = await agent.fork(newIdentity(id), signal);
+    const info = await agent.fork(newIdentity(`pyro-${id}`), signal);
+    // On a busy host the time was old when the guest set it.
+    if (Math.abs(Date.now() - info.timeUnixMs) > clockToleranceMs) await agent.setClock(signal);
     return {
       ...{ id, vm, info, close },
       environmentVersion: options.environment.version,
@@ -57,18 +62,6 @@ export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
     await close();
     throw error;
   }
-}
-
-function newIdentity(id: string): ForkRequest {
-  return {
-    token: randomBytes(32).toString("hex"),
-    entropyBase64: randomBytes(64).toString("base64"),
-    timeUnixNs: String(BigInt(Date.now()) * 1_000_000n),
-    hostname: `pyro-${id}`,
-    machineId: randomBytes(16).toString("hex"),
-    // 52:54:00 is the range that QEMU gives its own cards.
-    macAddress: `52:54:00:${[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`,
-  };
 }
 
 async function forkSpec(id: string, options: ForkOptions): Promise<VmSpec> {
@@ -87,8 +80,8 @@ async function forkSpec(id: string, options: ForkOptions): Promise<VmSpec> {
     name: `${environment.name} ${id}`,
     machine: machineSpec({
       ...{ shape: { vcpuCount, memMib }, accelerator },
-      kernelPath: environment.kernelPath,
-      initramfsPath: template.pathOf("initramfs"),
+      kernelPath: template.pathOf("kernelHead"),
+      initramfsPath: template.pathOf("initramfsHead"),
     }),
     memoryPath: template.pathOf("memory"),
     rootDisk: { layers: rootLayers, disposable: true, durable: false },

@@ -1,15 +1,25 @@
-import { chmod, rm } from "node:fs/promises";
+import { chmod, open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BootableEnvironment } from "../environments/store.ts";
 import { writeInitramfs } from "../environments/initramfs.ts";
 import { ensureDir } from "../host/files.ts";
 import type { Accelerator, Driver, VmSpec } from "../vmm/driver.ts";
+import type { AgentClient } from "../wire/agent.ts";
 import { bootGuest } from "./boot.ts";
+import { newIdentity } from "./identity.ts";
 import { type MachineShape, machineSpec, rootDiskBytes, workspaceDiskBytes } from "./machine.ts";
 import { publishTemplate, stagingDirOf, type Template, type TemplateFile, templateFiles } from "./template-store.ts";
 
 /** A boot takes about 3 s in emulation on an idle host; a busy one may need many times that. */
 const bootTimeoutMs = 120_000;
+
+/** The first command warms the guest's caches, the second what the first one left to be prepared for the next */
+const rehearsals = 2;
+const rehearsalTimeoutMs = 30_000;
+
+/** A bzImage's setup code has at most 64 sectors; QEMU reads its header and no further */
+const kernelHeadBytes = 64 * 1024;
+const initramfsHeadBytes = 512;
 
 export interface TemplateBuildRequest {
   readonly templatesDir: string;
@@ -27,17 +37,17 @@ export async function buildTemplate(request: TemplateBuildRequest): Promise<Temp
   const { templatesDir, key, driver, environment, shape, accelerator, signal } = request;
   const startedMs = performance.now();
   const staging = stagingDirOf(templatesDir, key);
-  const pathOf = (file: TemplateFile) => join(staging, templateFiles[file]);
   // What an interrupted build left is of no use to anybody.
   await rm(staging, { recursive: true, force: true });
   await ensureDir(staging);
   try {
-    const spec = await layOutMachine(request, pathOf);
+    const spec = await layOutMachine(request, staging);
     await using guest = await bootGuest(driver, spec, { timeoutMs: bootTimeoutMs, signal });
+    await rehearse(guest.agent, signal);
     await guest.agent.freeze(signal);
-    await guest.vm.freeze(pathOf("state"), signal);
+    await guest.vm.freeze(join(staging, templateFiles.state), signal);
     await guest.vm.stop();
-    await protectFiles(driver, pathOf);
+    await finishFiles(driver, spec, staging);
     return await publishTemplate(templatesDir, {
       key,
       environment: environment.name,
@@ -53,43 +63,61 @@ export async function buildTemplate(request: TemplateBuildRequest): Promise<Temp
   }
 }
 
-/** Everything that a first boot needs, in the folder that becomes the template. */
+/** Everything that a first boot needs, in a folder of its own. */
 export async function layOutMachine(
   request: Pick<TemplateBuildRequest, "driver" | "environment" | "agentPath" | "shape" | "accelerator">,
-  pathOf: (file: TemplateFile) => string,
+  dir: string,
 ): Promise<VmSpec> {
   const { driver, environment, agentPath, shape, accelerator } = request;
+  const pathOf = (file: TemplateFile) => join(dir, templateFiles[file]);
+  const initramfsPath = join(dir, "initramfs");
   const base = { path: environment.rootImagePath, format: "raw" } as const;
   const rootLayer = { path: pathOf("rootLayer"), format: "qcow2" } as const;
+  const workspaceLayer = { path: pathOf("emptyWorkspaceLayer"), format: "qcow2" } as const;
   await Promise.all([
-    writeInitramfs({ path: pathOf("initramfs"), agentPath, modulesPath: environment.modulesPath }),
+    writeInitramfs({ path: initramfsPath, agentPath, modulesPath: environment.modulesPath }),
     driver.createOverlay(rootLayer.path, rootDiskBytes, base),
-    driver.createOverlay(pathOf("emptyWorkspaceLayer"), workspaceDiskBytes),
+    driver.createOverlay(workspaceLayer.path, workspaceDiskBytes),
     driver.createOverlay(pathOf("emptyRootLayer"), rootDiskBytes),
   ]);
   return {
     name: `the template of ${environment.name}`,
-    machine: machineSpec({
-      shape,
-      accelerator,
-      kernelPath: environment.kernelPath,
-      initramfsPath: pathOf("initramfs"),
-    }),
+    machine: machineSpec({ shape, accelerator, kernelPath: environment.kernelPath, initramfsPath }),
     memoryPath: pathOf("memory"),
     rootDisk: { layers: [base, rootLayer], disposable: false, durable: false },
     // The guest leaves this disk alone until it is forked, so the empty layer stays empty.
-    workspaceDisk: {
-      layers: [{ path: pathOf("emptyWorkspaceLayer"), format: "qcow2" }],
-      disposable: false,
-      durable: false,
-    },
+    workspaceDisk: { layers: [workspaceLayer], disposable: false, durable: false },
   };
 }
 
+/**
+ * Does once what every fork does first, so that forks find in memory what it reads from disk and what it prepares. The identity is nobody's:
+ * freezing takes it back.
+ */
+async function rehearse(agent: AgentClient, signal: AbortSignal | undefined): Promise<void> {
+  await agent.fork(newIdentity("template"), signal);
+  for (let round = 0; round < rehearsals; round++) {
+    await agent.exec({ argv: ["/bin/sh", "-c", "exec true"], timeoutMs: rehearsalTimeoutMs, stdin: false }, { ...ignoreOutput, signal });
+  }
+}
+
+const ignoreOutput = { onStdout() {}, onStderr() {} };
+
 /** Forks map the memory and read the layers: from now on nobody may write them. */
-async function protectFiles(driver: Driver, pathOf: (file: TemplateFile) => string): Promise<void> {
+async function finishFiles(driver: Driver, { machine }: VmSpec, dir: string): Promise<void> {
+  await Promise.all([
+    copyHead(machine.kernelPath, join(dir, templateFiles.kernelHead), kernelHeadBytes),
+    copyHead(machine.initramfsPath, join(dir, templateFiles.initramfsHead), initramfsHeadBytes),
+  ]);
+  await rm(machine.initramfsPath);
   for (const file of Object.keys(templateFiles) as TemplateFile[]) {
     if (file === "memory" && !driver.features.mapsReadOnlyMemory) continue;
-    await chmod(pathOf(file), 0o444);
+    await chmod(join(dir, templateFiles[file]), 0o444);
   }
+}
+
+async function copyHead(source: string, target: string, lengthBytes: number): Promise<void> {
+  await using file = await open(source, "r");
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(lengthBytes), 0, lengthBytes, 0);
+  await writeFile(target, buffer.subarray(0, bytesRead), { flag: "wx" });
 }

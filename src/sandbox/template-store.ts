@@ -18,7 +18,9 @@ export const templateFiles = {
   /** Empty layers, copied for each fork: faster than making one */
   emptyRootLayer: "empty-root.qcow2",
   emptyWorkspaceLayer: "empty-workspace.qcow2",
-  initramfs: "initramfs",
+  /** The start of the kernel, and an initramfs of one block: a fork has booted already, QEMU only wants to see some */
+  kernelHead: "kernel-head",
+  initramfsHead: "initramfs-head",
 } as const;
 export type TemplateFile = keyof typeof templateFiles;
 const fileNames = Object.keys(templateFiles) as TemplateFile[];

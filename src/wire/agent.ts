@@ -7,6 +7,7 @@ import { fromWire, toWire } from "../core/wire-case.ts";
 import { type ExecOptions, runExec } from "./exec.ts";
 import {
   agentErrorSchema,
+  clockRequestSchema,
   type ExecEnding,
   type ExecSpec,
   type ForkRequest,
@@ -57,6 +58,12 @@ export class AgentClient implements AsyncDisposable {
     const info = await this.#call({ method: "POST", path: "/v1/fork", body, reply: guestInfoSchema, signal });
     this.#token = request.token;
     return info;
+  }
+
+  /** Sets the guest's wall clock to the host's. */
+  async setClock(signal?: AbortSignal): Promise<void> {
+    const body = toWire(clockRequestSchema, { timeUnixNs: unixTimeNs() });
+    await this.#call({ method: "POST", path: "/v1/clock", body, signal });
   }
 
   /**
@@ -120,6 +127,11 @@ export class AgentClient implements AsyncDisposable {
     const cause = this.#failure ?? error;
     return new PyroError("unavailable", `lost the guest agent during ${path}: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** The present time as the protocol writes it. */
+export function unixTimeNs(): string {
+  return String(BigInt(Date.now()) * 1_000_000n);
 }
 
 async function readReply(stream: http2.ClientHttp2Stream): Promise<{ status: number; body: string }> {

@@ -38,6 +38,8 @@ export const forkRequestSchema = z.object({
 });
 export type ForkRequest = z.output<typeof forkRequestSchema>;
 
+export const clockRequestSchema = z.object({ timeUnixNs: z.string() });
+
 export const execSpecSchema = z.object({
   argv: z.array(z.string()),
   /** Default: `/workspace` where it exists, else `/` */

@@ -156,7 +156,7 @@ func TestExecSetsUpTheEnvironment(t *testing.T) {
 }
 
 func TestExecGivesEachCommandItsOwnSession(t *testing.T) {
-	got := newExecGuest(t).exec(t, shell(`cut -d' ' -f6 /proc/$$/stat; grep -E 'Sig(Blk|Ign)' /proc/$$/status; cat /proc/self/oom_score_adj`))
+	got := newExecGuest(t).exec(t, shell(`cut -d' ' -f6 /proc/$$/stat; grep -E 'Sig(Blk|Ign)' /proc/self/status; cat /proc/self/oom_score_adj`))
 	lines := strings.Fields(string(got.stdout))
 	want := []string{strconv.Itoa(got.pid), "SigBlk:", "0000000000000000", "SigIgn:", "0000000000000000", "0"}
 	if strings.Join(lines, " ") != strings.Join(want, " ") {

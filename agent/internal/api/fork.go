@@ -76,9 +76,9 @@ func (f forkRequest) clone() (identity.Clone, error) {
 	if err != nil || len(entropy) < minEntropy || len(entropy) > maxEntropy {
 		return none, errorf(invalidArgument, "entropy_base64 must be %d to %d bytes in base64", minEntropy, maxEntropy)
 	}
-	nanoseconds, err := strconv.ParseInt(f.TimeUnixNs, 10, 64)
-	if err != nil || nanoseconds <= 0 {
-		return none, errorf(invalidArgument, "time_unix_ns must be a positive decimal number in a string, not %q", f.TimeUnixNs)
+	nanoseconds, err := parseTime(f.TimeUnixNs)
+	if err != nil {
+		return none, err
 	}
 	if !hostnameForm.MatchString(f.Hostname) {
 		return none, errorf(invalidArgument, "hostname is not valid: %q", f.Hostname)
@@ -101,6 +101,14 @@ func (f forkRequest) clone() (identity.Clone, error) {
 		MACAddress: f.MACAddress,
 		Workspace:  workspace,
 	}, nil
+}
+
+func parseTime(unixNs string) (nanoseconds int64, err error) {
+	nanoseconds, err = strconv.ParseInt(unixNs, 10, 64)
+	if err != nil || nanoseconds <= 0 {
+		return 0, errorf(invalidArgument, "time_unix_ns must be a positive decimal number in a string, not %q", unixNs)
+	}
+	return nanoseconds, nil
 }
 
 const ethernetAddressSize = 6

@@ -59,7 +59,36 @@ func TestForkedGuestWantsItsToken(t *testing.T) {
 		t.Errorf("info wants a token: %d", status)
 	}
 	g.mustFail(t, g.fork(t, validFork(), testToken), http.StatusConflict, alreadyForked)
-	g.mustFail(t, request(t, http.MethodPost, "/v1/freeze", testToken, nil), http.StatusConflict, alreadyForked)
+}
+
+func TestFreezeTakesBackARehearsedIdentity(t *testing.T) {
+	g := newGuest(t, nil)
+	g.call(t, g.fork(t, validFork(), ""))
+	if status, _, body := g.call(t, request(t, http.MethodPost, "/v1/freeze", testToken, nil)); status != http.StatusNoContent {
+		t.Fatalf("got %d %s", status, body)
+	}
+	if _, _, body := g.call(t, request(t, http.MethodGet, "/v1/info", "", nil)); !strings.Contains(string(body), `"forked":false`) {
+		t.Errorf("still forked: %s", body)
+	}
+	clone := validFork()
+	clone["token"], clone["hostname"] = strings.Repeat("n", 40), "clone-2"
+	if status, _, body := g.call(t, g.fork(t, clone, "")); status != http.StatusOK {
+		t.Errorf("got %d %s", status, body)
+	}
+	g.mustFail(t, request(t, http.MethodPost, "/v1/poweroff", testToken, nil), http.StatusUnauthorized, unauthorized)
+}
+
+func TestClockIsSetAgain(t *testing.T) {
+	g := newGuest(t, nil)
+	body := map[string]any{"time_unix_ns": "1767225600000000000"}
+	if status, _, answer := g.call(t, request(t, http.MethodPost, "/v1/clock", "", jsonBody(t, body))); status != http.StatusNoContent {
+		t.Fatalf("got %d %s", status, answer)
+	}
+	if !slices.Equal(g.system.calls, []string{"clock"}) {
+		t.Errorf("got %q", g.system.calls)
+	}
+	body["time_unix_ns"] = "now"
+	g.mustFail(t, request(t, http.MethodPost, "/v1/clock", "", jsonBody(t, body)), http.StatusBadRequest, invalidArgument)
 }
 
 func TestForkThatFailsNamesTheStepAndClosesTheGuest(t *testing.T) {

@@ -8,11 +8,9 @@ import (
 )
 
 // freeze prepares the machine for being saved and cloned. From here on input is discarded
-// until a new host begins, but the answer still gets out on the old session.
+// until a new host begins, but the answer still gets out on the old session. An identity that
+// the machine was given to rehearse with is taken back, so that its clones can be forked.
 func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {
-	if s.token.Load() != nil {
-		return errorf(alreadyForked, "a clone can't be frozen")
-	}
 	if _, err := readBody(w, r); err != nil {
 		return err
 	}
@@ -22,6 +20,8 @@ func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {
 	unix.Sync()
 	// Each page the template's heap does not touch again is one that no clone has to copy.
 	debug.FreeOSMemory()
+	s.forked.Store(false)
+	s.token.Store(nil)
 	s.Freeze()
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +41,9 @@ func newGuest(t *testing.T, groups *cgroup.Parent) *guest {
 		root:       t.TempDir(),
 		froze:      make(chan struct{}, 1),
 		poweredOff: make(chan struct{}, 1),
+	}
+	if err := os.Mkdir(filepath.Join(g.root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
 	}
 	commands, err := command.NewRunner(theReaper(), groups)
 	if err != nil {

@@ -45,6 +45,7 @@ func NewServer(config Config) *Server {
 	s.route("GET /v1/info", public, s.info)
 	s.route("POST /v1/freeze", authorized, s.freeze)
 	s.route("POST /v1/fork", authorized, s.fork)
+	s.route("POST /v1/clock", authorized, s.clock)
 	s.route("POST /v1/exec", authorized, s.exec)
 	s.route("POST /v1/poweroff", authorized, s.powerOff)
 	return s

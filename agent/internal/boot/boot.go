@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Parent of the control groups of all commands.
+// CommandGroups is the parent of the control groups of all commands.
 const CommandGroups = "/sys/fs/cgroup/pyro"
 
 const newRoot = "/newroot"
@@ -39,6 +39,7 @@ func Run() (rootDevice string, err error) {
 		{"switch root", switchRoot},
 		{"mount file systems", mountFileSystems},
 		{"link devices", linkDevices},
+		{"shelter identity files", shelterIdentityFiles},
 		{"bring up loopback", bringUpLoopback},
 		{"set limits", setLimits},
 		{"make /workspace", makeWorkspace},

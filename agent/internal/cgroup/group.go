@@ -1,19 +1,19 @@
 package cgroup
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
 // Group is the control group of one command.
 type Group struct {
-	path string
-	fd   int
+	path   string
+	fd     int
+	events *statistics
+	memory *statistics
 }
 
 func makeGroup(path string) (*Group, error) {
@@ -25,7 +25,7 @@ func makeGroup(path string) (*Group, error) {
 		unix.Rmdir(path)
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &Group{path: path, fd: fd}, nil
+	return &Group{path: path, fd: fd, events: openStatistics(fd, "cgroup.events"), memory: openStatistics(fd, "memory.events")}, nil
 }
 
 // FD is the descriptor to start a process in the group with.
@@ -37,25 +37,11 @@ func (g *Group) Kill() error {
 }
 
 // HadOOMKill reports whether the kernel killed a process of the group to free memory.
-func (g *Group) HadOOMKill() bool {
-	fd, err := unix.Openat(g.fd, "memory.events", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	defer unix.Close(fd)
-	var buffer [512]byte
-	n, err := unix.Read(fd, buffer[:])
-	if err != nil {
-		return false
-	}
-	for line := range bytes.Lines(buffer[:n]) {
-		if count, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
-			kills, _ := strconv.Atoi(string(bytes.TrimSpace(count)))
-			return kills > 0
-		}
-	}
-	return false
-}
+func (g *Group) HadOOMKill() bool { return g.memory.read("oom_kill") > 0 }
+
+// isPopulated reports whether the group has processes. Without the file nobody can tell, and
+// removing it will.
+func (g *Group) isPopulated() bool { return g.events.read("populated") > 0 }
 
 // remove reports whether the group is gone; it is not while it has processes.
 func (g *Group) remove() bool {
@@ -63,5 +49,7 @@ func (g *Group) remove() bool {
 		return false
 	}
 	unix.Close(g.fd)
+	g.events.close()
+	g.memory.close()
 	return true
 }

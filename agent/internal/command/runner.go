@@ -59,7 +59,7 @@ func (r *Runner) Start(spec Spec) (*Command, error) {
 // launch starts the process in a session and a control group of its own; it is in the group
 // before its first instruction, so nothing it forks can be outside.
 func (r *Runner) launch(path string, argv []string, attr *syscall.ProcAttr) (*Command, error) {
-	group, err := r.groups.New()
+	group, err := r.groups.Acquire()
 	if err != nil {
 		return nil, err
 	}

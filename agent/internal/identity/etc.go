@@ -5,17 +5,22 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
+
+// Files are the files of etc that differ between clones.
+var Files = []string{"hostname", "hosts", "machine-id"}
 
 // hostsMark tells our line of /etc/hosts from those of the image and the user.
 const hostsMark = "# pyro"
 
 func writeHostname(root, name string) error {
-	return replaceFile(filepath.Join(root, "etc/hostname"), name+"\n", 0o644)
+	return overwrite(filepath.Join(root, "etc/hostname"), name+"\n", 0o644)
 }
 
 func writeMachineID(root, id string) error {
-	return replaceFile(filepath.Join(root, "etc/machine-id"), id+"\n", 0o444)
+	return overwrite(filepath.Join(root, "etc/machine-id"), id+"\n", 0o444)
 }
 
 func writeHosts(root, name string) error {
@@ -26,7 +31,7 @@ func writeHosts(root, name string) error {
 	} else if err != nil {
 		return err
 	}
-	return replaceFile(path, withOwnHost(string(present), name), 0o644)
+	return overwrite(path, withOwnHost(string(present), name), 0o644)
 }
 
 func withOwnHost(hosts, name string) string {
@@ -43,20 +48,13 @@ func withOwnHost(hosts, name string) string {
 	return kept.String()
 }
 
-// replaceFile puts a regular file at path, in one step. A symbolic link there is replaced,
-// not followed.
-func replaceFile(path, content string, mode os.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".pyro-*")
+// overwrite changes a file in place. Nobody reads it yet, and at boot it was put where that is
+// cheap; a symbolic link is refused.
+func overwrite(path, content string, mode os.FileMode) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, mode)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name())
 	_, writeErr := file.WriteString(content)
-	if err := errors.Join(writeErr, file.Chmod(mode), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return errors.Join(writeErr, file.Close())
 }

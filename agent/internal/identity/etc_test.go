@@ -1,9 +1,12 @@
 package identity
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestWithOwnHostKeepsTheLinesOfOthers(t *testing.T) {
@@ -19,30 +22,31 @@ func TestWithOwnHostKeepsTheLinesOfOthers(t *testing.T) {
 	}
 }
 
-func TestWriteMachineIDReplacesALinkInsteadOfFollowingIt(t *testing.T) {
+func TestOverwriteRefusesALink(t *testing.T) {
 	root := t.TempDir()
 	target := filepath.Join(root, "target")
-	path := filepath.Join(root, "etc/machine-id")
-	if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	if err := os.WriteFile(target, []byte("untouched"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(target, path); err != nil {
+	if err := os.Symlink(target, filepath.Join(root, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeMachineID(root, "abc"); err != nil {
-		t.Fatal(err)
+	if err := overwrite(filepath.Join(root, "link"), "abc", 0o644); !errors.Is(err, unix.ELOOP) {
+		t.Errorf("got %v", err)
 	}
 	if text, _ := os.ReadFile(target); string(text) != "untouched" {
 		t.Errorf("the link's target became %q", text)
 	}
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o444 {
-		t.Errorf("got %v, %v", info, err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(root, "etc/.pyro-*")); len(left) > 0 {
-		t.Errorf("temporary files are left: %q", left)
+}
+
+func TestOverwriteLeavesNothingOfALongerContent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hostname")
+	for _, content := range []string{"a-long-name\n", "short\n"} {
+		if err := overwrite(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if text, _ := os.ReadFile(path); string(text) != content {
+			t.Errorf("got %q, want %q", text, content)
+		}
 	}
 }

@@ -1,6 +1,7 @@
-import { PyroError } from "../../core/errors.ts";
+import { PyroError, type PyroErrorOptions } from "../../core/errors.ts";
 
-const mirrorHint = "Check the network and http_proxy, or set PYRO_DEBIAN_MIRROR to a mirror that this machine can reach.";
+const mirrorHint =
+  "Check the network and http_proxy, or set PYRO_DEBIAN_MIRROR to a mirror that this machine can reach.";
 
 /** Puts into one line why mmdebstrap failed, from what it and apt wrote to standard error. */
 export function bootstrapError(environment: string, stderr: string): PyroError {
@@ -13,16 +14,23 @@ export function bootstrapError(environment: string, stderr: string): PyroError {
     });
   }
   const download = downloadFailure(stderr);
-  if (download) {
-    return new PyroError("unavailable", `${action}: the package mirror cannot be used: ${download}`, { hint: mirrorHint, details });
-  }
-  return new PyroError("internal", `${action}: mmdebstrap failed: ${firstError(stderr) ?? "it did not say why"}`, { details });
+  if (download) return mirrorError(environment, download, details);
+  return new PyroError("internal", `${action}: mmdebstrap failed: ${firstError(stderr) ?? "it did not say why"}`, {
+    details,
+  });
 }
 
+export function mirrorError(environment: string, reason: string, details?: PyroErrorOptions["details"]): PyroError {
+  return new PyroError("unavailable", `cannot pull '${environment}': the package mirror cannot be used: ${reason}`, {
+    hint: mirrorHint,
+    ...(details ? { details } : {}),
+  });
+}
+
+/** apt's own words: `Err:1 http://… bookworm InRelease` with the reason indented below, or an error with it after two spaces. */
 function downloadFailure(stderr: string): string | undefined {
-  // apt: `E: Failed to fetch http://…/InRelease  Could not resolve '…'`, the reason after two spaces
-  const fetch = /^[EW]: Failed to fetch \S+ {2}(.+)$/m.exec(stderr)?.[1];
-  return fetch ?? /^E: (The repository .+)$/m.exec(stderr)?.[1];
+  const reason = /^Err:.+\n {2}(\S.*)$/m.exec(stderr) ?? /^[EW]: Failed to fetch \S+ {2}(.+)$/m.exec(stderr);
+  return (reason ?? /^E: (The repository .+)$/m.exec(stderr))?.[1];
 }
 
 function firstError(stderr: string): string | undefined {

@@ -3,13 +3,16 @@ import { join } from "node:path";
 import { capture, killedAsGroup } from "../../host/process.ts";
 import type { BuildRequest } from "../builder.ts";
 import type { CatalogEntry } from "../catalog.ts";
-import { bootstrapError } from "./bootstrap-error.ts";
+import { bootstrapError, mirrorError } from "./bootstrap-error.ts";
 import { isolationPrefix } from "./host-tools.ts";
+import { watchMirror } from "./mirror-watch.ts";
 import { isSuperuser } from "./scratch.ts";
 import { customizeScript } from "./scripts.ts";
 
 /** Enough for the largest environment over a slow line; a mirror that does not answer is given up by apt long before. */
 const bootstrapTimeoutMs = 60 * 60_000;
+
+const aptUpdateStep = "running apt-get update";
 
 const aptOptions = [
   'Acquire::http::Timeout "10"',
@@ -48,25 +51,37 @@ export async function bootstrap(request: BootstrapRequest): Promise<string> {
     rootDir,
     ...(mirror === undefined ? [] : [mirror]),
   ]);
-  const { exitCode, stderr } = await capture(command, {
-    timeoutMs: bootstrapTimeoutMs,
-    signal,
-    cwd: scratchDir,
-    onStderrLine: phaseReporter(onPhase),
-  });
-  if (exitCode !== 0) throw bootstrapError(entry.name, stderr);
-  return rootDir;
+  const watch = watchMirror(rootDir, signal);
+  try {
+    const { exitCode, stderr } = await capture(command, {
+      timeoutMs: bootstrapTimeoutMs,
+      signal: watch.signal,
+      cwd: scratchDir,
+      onStderrLine: stepReporter((phase, step) => {
+        if (step === aptUpdateStep) watch.start();
+        onPhase(phase, step);
+      }),
+    });
+    if (exitCode !== 0) throw bootstrapError(entry.name, stderr);
+    return rootDir;
+  } catch (error) {
+    throw watch.isMirrorSilent() ? mirrorError(entry.name, "it did not answer") : error;
+  } finally {
+    watch.stop();
+  }
 }
 
 /** Tells how far mmdebstrap is by what it says: `I: extracting archives...`. */
-function phaseReporter(onPhase: BuildRequest["onPhase"]): (line: string) => void {
-  let phase: "packages" | "kernel" = "packages";
+function stepReporter(onStep: (phase: "packages" | "kernel", step?: string) => void): (line: string) => void {
+  let isUnpacked = false;
   return (line) => {
-    const step = /^I: (.+?)\.\.\.$/.exec(line)?.[1];
     if (line.startsWith("I: running --customize-hook")) {
-      phase = "kernel";
-      onPhase(phase);
-    } else if (step && phase === "packages") onPhase(phase, step);
+      isUnpacked = true;
+      onStep("kernel");
+      return;
+    }
+    const step = /^I: (.+?)\.\.\.$/.exec(line)?.[1];
+    if (step && !isUnpacked) onStep("packages", step);
   };
 }
 

@@ -64,9 +64,13 @@ function parsePackage(line: string): { name: string; version: string } {
 function imageError(environment: string, stderr: string): PyroError {
   const reason = stderr.trim().split("\n").at(-1) ?? "";
   if (/No space left on device/i.test(stderr)) {
-    return new PyroError("resource_exhausted", `cannot pull '${environment}': the disk became full while its image was made`, {
-      hint: "Free some space, or run `pyro env prune`.",
-    });
+    return new PyroError(
+      "resource_exhausted",
+      `cannot pull '${environment}': the disk became full while its image was made`,
+      {
+        hint: "Free some space, or run `pyro env prune`.",
+      },
+    );
   }
   return new PyroError("internal", `cannot pull '${environment}': its root image was not made: ${reason}`, {
     details: { stderr: stderr.slice(-4096) },

@@ -38,6 +38,9 @@ export const agentPortName = "pyro.agent";
  */
 const translationBufferMib = 32;
 
+/** No boot ROM, and no announcement of itself after a fork, which would wake the guest's network stack for nothing. */
+const quietNetworkCard = "romfile=,guest_announce=off";
+
 /** QEMU's command line; pure, so that a change to it shows in a snapshot test. */
 export function qemuArgs(input: QemuArgsInput): string[] {
   const { machine, fds, start } = input;
@@ -56,7 +59,7 @@ export function qemuArgs(input: QemuArgsInput): string[] {
     ...diskArgs("root", fds.rootLayers, input.durable.root),
     ...diskArgs("workspace", fds.workspaceLayers, input.durable.workspace),
     // A network card on a hub that nothing else is plugged into: templates need the device, policy decides what is behind it.
-    ...["-netdev", "hubport,id=net0,hubid=0", "-device", "virtio-net-pci,netdev=net0,romfile="],
+    ...["-netdev", "hubport,id=net0,hubid=0", "-device", `virtio-net-pci,netdev=net0,${quietNetworkCard}`],
     ...(start === "fork" ? ["-incoming", "defer"] : []),
   ];
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"pyro.agent/internal/cgroup"
 )
@@ -53,14 +54,25 @@ func makeBase() (string, error) {
 	return base, nil
 }
 
+// removeTree retries, because what it kills takes a moment to be gone.
 func removeTree(t testing.TB, base string) {
 	if err := os.WriteFile(filepath.Join(base, "cgroup.kill"), []byte("1"), 0); err != nil {
 		t.Errorf("kill what the test left: %v", err)
 	}
-	for _, pattern := range []string{"commands/*", "commands", ""} {
-		paths, _ := filepath.Glob(filepath.Join(base, pattern))
-		for _, path := range paths {
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		groups, _ := filepath.Glob(filepath.Join(base, "commands/exec-*"))
+		for _, path := range append(groups, filepath.Join(base, "commands")) {
 			os.Remove(path)
 		}
+		err := os.Remove(base)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("remove the test's control groups: %v", err)
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }

@@ -1,0 +1,58 @@
+package boot
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"pyro.agent/internal/identity"
+)
+
+const identityDirectory = "/run/pyro/identity"
+
+// shelterIdentityFiles puts the files that every clone rewrites into memory, mounted over
+// their places: the first write to a disk would be the most expensive part of a fork.
+func shelterIdentityFiles() error {
+	if err := os.MkdirAll(identityDirectory, 0o755); err != nil {
+		return err
+	}
+	for _, name := range identity.Files {
+		if err := shelter(filepath.Join("/etc", name), filepath.Join(identityDirectory, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func shelter(path, inMemory string) error {
+	content, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.WriteFile(inMemory, content, 0o644); err != nil {
+		return err
+	}
+	if err := makeRegular(path); err != nil {
+		return err
+	}
+	return unix.Mount(inMemory, path, "", unix.MS_BIND, "")
+}
+
+// makeRegular makes sure that a mount at path hides no other file: a symbolic link would be
+// followed.
+func makeRegular(path string) error {
+	present, err := os.Lstat(path)
+	if err == nil && present.Mode().IsRegular() {
+		return nil
+	}
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, nil, 0o644)
+}

@@ -1,0 +1,89 @@
+// Package cgroup gives every command a control group of its own: the one thing a process
+// tree cannot leave, so that all of it can be killed at once.
+package cgroup
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Parent is the group under which the groups of the commands are made.
+type Parent struct {
+	path string
+
+	mu     sync.Mutex
+	nextID uint64
+	// idle groups are empty and as good as new: making one costs more than starting a process in it.
+	idle []*Group
+	// busy groups were left by their command with processes in them.
+	busy []*Group
+}
+
+const (
+	// More commands at once than this are rare enough to make their groups anew.
+	maxIdle = 8
+
+	// Groups left with running background processes are looked at again as commands come in.
+	// Looking at all of them each time would make every command pay for each service.
+	sweepLimit = 4
+)
+
+// NewParent creates the parent group, on a cgroup v2 file system.
+func NewParent(path string) (*Parent, error) {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, err
+	}
+	// The memory controller counts OOM kills. It can be absent or claimed by another hierarchy.
+	for _, directory := range []string{filepath.Dir(path), path} {
+		_ = os.WriteFile(filepath.Join(directory, "cgroup.subtree_control"), []byte("+memory"), 0)
+	}
+	return &Parent{path: path}, nil
+}
+
+// Acquire returns an empty group.
+func (p *Parent) Acquire() (*Group, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweep()
+	if last := len(p.idle) - 1; last >= 0 {
+		group := p.idle[last]
+		p.idle = p.idle[:last]
+		return group, nil
+	}
+	p.nextID++
+	return makeGroup(filepath.Join(p.path, fmt.Sprintf("exec-%d", p.nextID)))
+}
+
+// Release takes back a group whose command has ended, with or without processes left in it.
+func (p *Parent) Release(g *Group) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.retire(g) {
+		p.busy = append(p.busy, g)
+	}
+}
+
+func (p *Parent) sweep() {
+	for range min(sweepLimit, len(p.busy)) {
+		oldest := p.busy[0]
+		p.busy = p.busy[1:]
+		if !p.retire(oldest) {
+			p.busy = append(p.busy, oldest)
+		}
+	}
+}
+
+// retire reports whether the group is out of use; it is not while it has processes.
+func (p *Parent) retire(g *Group) bool {
+	if g.isPopulated() {
+		return false
+	}
+	// A group's counters never go back, so one with an OOM kill cannot tell the next one's.
+	if len(p.idle) < maxIdle && !g.HadOOMKill() {
+		p.idle = append(p.idle, g)
+		return true
+	}
+	return g.remove()
+}

@@ -1,0 +1,90 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { knownAccelerator } from "../src/sandbox/accelerator.ts";
+import { bootGuest } from "../src/sandbox/boot.ts";
+import type { SandboxContext } from "../src/sandbox/context.ts";
+import { defaultShape } from "../src/sandbox/machine.ts";
+import { ensureEnvironment, findDriver, openSandbox } from "../src/sandbox/open.ts";
+import type { Sandbox } from "../src/sandbox/sandbox.ts";
+import { layOutMachine } from "../src/sandbox/template-builder.ts";
+import type { ExecEnding } from "../src/wire/messages.ts";
+import { timeMs } from "./statistics.ts";
+
+export const environmentName = "debian:12";
+const spec = { argv: ["/bin/true"], timeoutMs: 60_000, stdin: false };
+const ignoreOutput = { onStdout() {}, onStderr() {} };
+
+export async function execTrue(machine: { exec: Sandbox["exec"] }): Promise<ExecEnding> {
+  const ending = await machine.exec(spec, ignoreOutput);
+  if (ending.exitCode !== 0) throw new Error(`true failed in the guest: ${JSON.stringify(ending)}`);
+  return ending;
+}
+
+export interface ColdBoot {
+  /** From the start of QEMU to the end of a first command */
+  readonly toFirstExecMs: number;
+  /** Pausing the machine and writing what a fork needs, without the memory, which is a file already */
+  readonly saveMs: number;
+}
+
+/** The same machine that templates are made of, booted from nothing. */
+export async function coldBoot(context: SandboxContext): Promise<ColdBoot> {
+  const [driver, environment] = [await findDriver(context), await ensureEnvironment(context, environmentName, {})];
+  const dir = await mkdtemp(join(context.layout.templatesDir, "bench-"));
+  try {
+    const decision = await knownAccelerator(context.acceleratorChoice, context.layout.factsDir, driver.features.fingerprint);
+    const accelerator = decision?.accelerator ?? "tcg";
+    const { agentPath } = context.layout;
+    const machine = await layOutMachine({ driver, environment, agentPath, shape: defaultShape, accelerator }, dir);
+    const startedMs = performance.now();
+    await using guest = await bootGuest(driver, machine, { timeoutMs: 120_000 });
+    await execTrue(guest.agent);
+    const toFirstExecMs = performance.now() - startedMs;
+    await guest.agent.freeze();
+    const saveMs = await timeMs(() => guest.vm.freeze(join(dir, "device-state")));
+    return { toFirstExecMs, saveMs };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+export interface Fork {
+  readonly toFirstExecMs: number;
+  readonly warmExecMs: number;
+  /** Memory that is this machine's alone, plus its share of what it has in common with others */
+  readonly idlePssMb: number;
+}
+
+export async function fork(context: SandboxContext): Promise<Fork> {
+  const startedMs = performance.now();
+  await using sandbox = await open(context);
+  const idlePssMb = await pssMb(sandbox.vm.pid);
+  await execTrue(sandbox);
+  const toFirstExecMs = performance.now() - startedMs;
+  await execTrue(sandbox);
+  const warmExecMs = await timeMs(() => execTrue(sandbox));
+  return { toFirstExecMs, warmExecMs, idlePssMb };
+}
+
+/** Time until all of them have run a command, and the memory of one among them. */
+export async function forksAtOnce(context: SandboxContext, count: number): Promise<{ allMs: number; pssMb: number }> {
+  const startedMs = performance.now();
+  const sandboxes = await Promise.all(Array.from({ length: count }, () => open(context)));
+  try {
+    await Promise.all(sandboxes.map(execTrue));
+    const allMs = performance.now() - startedMs;
+    const each = await Promise.all(sandboxes.map(({ vm }) => pssMb(vm.pid)));
+    return { allMs, pssMb: each.reduce((sum, mb) => sum + mb, 0) / count };
+  } finally {
+    await Promise.all(sandboxes.map((sandbox) => sandbox.close()));
+  }
+}
+
+function open(context: SandboxContext): Promise<Sandbox> {
+  return openSandbox(context, { environment: environmentName, shape: defaultShape }, {});
+}
+
+async function pssMb(pid: number): Promise<number> {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
+  return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]) / 1000;
+}

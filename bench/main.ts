@@ -1,0 +1,84 @@
+/** Measures what docs/performance.md states, all in one run: `make bench`. Nothing here judges; ratios are to the cold boot. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { composeSandboxContext } from "../src/compose.ts";
+import { layoutFromEnvironment } from "../src/host/layout.ts";
+import { coldBoot, environmentName, fork, forksAtOnce } from "./machines.ts";
+import { alternatives, runProgram, works } from "./programs.ts";
+import { type Summary, summarize } from "./statistics.ts";
+
+const coldRounds = 5;
+const warmRounds = 15;
+const forksTogether = 10;
+const resultsPath = "bench-results.json";
+
+const { environmentsDir } = layoutFromEnvironment(process.env);
+const cacheDir = await mkdtemp(join(tmpdir(), "pyro-bench-"));
+const env = { ...process.env, PYRO_CACHE_DIR: cacheDir, PYRO_ENVIRONMENT_CACHE_DIR: environmentsDir };
+const context = composeSandboxContext(env);
+const pyroRun: [string, ...string[]] = [
+  process.execPath,
+  fileURLToPath(new URL("../bin/pyro.js", import.meta.url)),
+  ...["run", environmentName, "--", "true"],
+];
+const figures: Record<string, { unit: "ms" | "MB"; values: number[] }> = {};
+const record = (name: string, unit: "ms" | "MB", value: number) => {
+  figures[name] ??= { unit, values: [] };
+  figures[name].values.push(value);
+};
+
+try {
+  await runProgram(pyroRun, env);
+  for (let round = 0; round < coldRounds; round++) await measureCold();
+  await runProgram(pyroRun, env);
+  const installed = [];
+  for (const [name, command] of Object.entries(alternatives)) {
+    if (await works(command)) installed.push([name, command] as const);
+    else console.log(`not measured: ${name} does not run here`);
+  }
+  for (let round = 0; round < warmRounds; round++) {
+    await measureWarm();
+    // In turn with pyro, so that both see the same moods of the machine.
+    for (const [name, command] of installed) record(name, "ms", await runProgram(command, process.env));
+  }
+  await report();
+} finally {
+  await rm(cacheDir, { recursive: true, force: true });
+}
+
+async function measureCold(): Promise<void> {
+  const { toFirstExecMs, saveMs } = await coldBoot(context);
+  record("cold boot to first exec (a QEMU boot per command)", "ms", toFirstExecMs);
+  record("template save", "ms", saveMs);
+  await rm(context.layout.templatesDir, { recursive: true });
+  record("pyro run, no template yet", "ms", await runProgram(pyroRun, env));
+}
+
+async function measureWarm(): Promise<void> {
+  const { toFirstExecMs, warmExecMs, idlePssMb } = await fork(context);
+  record("fork to first exec", "ms", toFirstExecMs);
+  record("warm exec round trip", "ms", warmExecMs);
+  record("memory of an idle fork alone (PSS)", "MB", idlePssMb);
+  const together = await forksAtOnce(context, forksTogether);
+  record(`${forksTogether} forks at once, all to first exec`, "ms", together.allMs);
+  record(`memory per fork, ${forksTogether} running (PSS)`, "MB", together.pssMb);
+  record("pyro run, warm", "ms", await runProgram(pyroRun, env));
+}
+
+async function report(): Promise<void> {
+  const results: Record<string, Summary & { unit: string; ratioToColdBoot: number | null }> = {};
+  const cold = summarize(Object.values(figures)[0]?.values ?? []).median;
+  for (const [name, { unit, values }] of Object.entries(figures)) {
+    const summary = summarize(values);
+    results[name] = { unit, ...summary, ratioToColdBoot: unit === "ms" ? summary.median / cold : null };
+  }
+  console.log(`${"".padEnd(52)}${"median".padStart(10)}${"min".padStart(9)}${"max".padStart(9)}   to cold boot`);
+  for (const [name, { unit, median, min, max, ratioToColdBoot }] of Object.entries(results)) {
+    const cells = [median, min, max].map((value, index) => value.toFixed(0).padStart(index === 0 ? 7 : 9));
+    console.log(`${name.padEnd(52)}${cells[0]} ${unit}${cells[1]}${cells[2]}   ${ratioToColdBoot?.toFixed(3) ?? ""}`);
+  }
+  await writeFile(resultsPath, `${JSON.stringify({ measuredAt: new Date().toISOString(), node: process.version, results }, null, 2)}\n`);
+  console.log(`\nWritten to ${resultsPath}`);
+}

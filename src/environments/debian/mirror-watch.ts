@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import { namesIn } from "../store-layout.ts";
+
+const answerTimeoutMs = 25_000;
+
+export interface MirrorWatch {
+  /** Aborts with the caller's signal, and when the mirror has not answered in time */
+  readonly signal: AbortSignal;
+  /** Starts the clock: apt asks the mirror for its indexes */
+  start(): void;
+  stop(): void;
+  isMirrorSilent(): boolean;
+}
+
+/**
+ * Gives up a mirror that takes connections, or has a route, and says nothing: apt's timeouts are per file, address and attempt, which was
+ * seen to add up to a minute with three indexes.
+ */
+export function watchMirror(rootDir: string, signal: AbortSignal | undefined): MirrorWatch {
+  const silence = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const giveUpIfSilent = async () => {
+    const indexes = await namesIn(join(rootDir, "var/lib/apt/lists"));
+    if (!indexes.some((name) => name.endsWith("Release"))) silence.abort();
+  };
+  return {
+    signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
+    start: () => {
+      timer ??= setTimeout(() => void giveUpIfSilent(), answerTimeoutMs);
+    },
+    stop: () => clearTimeout(timer),
+    isMirrorSilent: () => silence.signal.aborted && !signal?.aborted,
+  };
+}

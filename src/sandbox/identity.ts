@@ -1,0 +1,19 @@
+import { randomBytes } from "node:crypto";
+import { unixTimeNs } from "../wire/agent.ts";
+import type { ForkRequest } from "../wire/messages.ts";
+
+const tokenBytes = 32;
+/** Linux's pool takes in 256 bits at a time; more does no harm */
+const entropyBytes = 64;
+const machineIdBytes = 16;
+
+/** What makes a clone a machine of its own; nothing in it is ever used twice. */
+export function newIdentity(hostname: string): ForkRequest {
+  return {
+    hostname,
+    token: randomBytes(tokenBytes).toString("hex"),
+    entropyBase64: randomBytes(entropyBytes).toString("base64"),
+    timeUnixNs: unixTimeNs(),
+    machineId: randomBytes(machineIdBytes).toString("hex"),
+  };
+}

@@ -1,0 +1,60 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { pyro, resultOf, startPyro, TestCache } from "../helpers/cli.ts";
+import { eventually, virtualMachinesOf } from "../helpers/processes.ts";
+import { describeWithVm } from "../helpers/vm.ts";
+
+/** What the product promises after the death of an owner. */
+const goneWithinMs = 5_000;
+
+describeWithVm("when the CLI is killed with SIGKILL", () => {
+  let cache: TestCache;
+  beforeEach(async () => {
+    cache = await TestCache.create();
+  });
+  afterEach(() => cache[Symbol.asyncDispose]());
+
+  const expectRecovery = async () => {
+    await eventually(async () => (await virtualMachinesOf(cache.dir)).length === 0, goneWithinMs, "all VMs are gone");
+    const next = await pyro(["run", "debian:12", "--", "echo", "works"], { env: cache.env });
+    expect(next.stdout.toString()).toBe("works\n");
+    expect((await readdir(join(cache.dir, "templates"))).filter((name) => !/^[0-9a-f]{32}$/.test(name))).toEqual([]);
+  };
+
+  test("during a template build, no VM is left and the next command works", async () => {
+    const child = startPyro(["run", "debian:12", "--", "true"], { env: cache.env });
+    await eventually(async () => (await virtualMachinesOf(cache.dir)).length > 0, 60_000, "a VM boots");
+    await setTimeout(500);
+    child.kill("SIGKILL");
+    await expectRecovery();
+  });
+
+  test("while a command runs, no VM is left and the next command works", async () => {
+    const child = startPyro(["run", "debian:12", "--", "sh", "-c", "echo up; sleep 300"], { env: cache.env });
+    await new Promise((resolve) => child.stdout?.once("data", resolve));
+    child.kill("SIGKILL");
+    await expectRecovery();
+  });
+
+  test("at any moment of a fork, no VM is left and the next command works", async () => {
+    await pyro(["run", "debian:12", "--", "true"], { env: cache.env });
+    for (let delayMs = 60; delayMs <= 420; delayMs += 40) {
+      const child = startPyro(["run", "debian:12", "--", "sleep", "300"], { env: cache.env });
+      await setTimeout(delayMs);
+      child.kill("SIGKILL");
+      await resultOf(child);
+    }
+    await expectRecovery();
+  });
+
+  test("a SIGTERM ends the machine and tells the shell", async () => {
+    const child = startPyro(["run", "debian:12", "--", "sh", "-c", "echo up; sleep 300"], { env: cache.env });
+    await new Promise((resolve) => child.stdout?.once("data", resolve));
+    child.kill("SIGTERM");
+    const result = await resultOf(child);
+    expect(result.exitCode).toBe(143);
+    expect(await virtualMachinesOf(cache.dir)).toEqual([]);
+  });
+});
