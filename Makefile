@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint format typecheck test test-agent test-node check gen demo doctor smoke-run
+.PHONY: help setup build lint format typecheck test test-agent test-node check gen demo doctor bench smoke-run
 
 # Each a list of more flags, for CI
 GO_TEST_FLAGS ?=
@@ -34,6 +34,9 @@ test-node: build ## Run the tests of everything else
 check: build lint typecheck ## Check style, types, unused code, generated documents and the package
 	@npm run --silent gen:check
 	@npm run --silent check:package
+
+bench: build ## Measure, and write the figures to bench-results.json
+	@npm run --silent bench
 
 lint: setup ## Check style and look for unused code
 	@npm run --silent lint

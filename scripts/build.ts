@@ -19,6 +19,9 @@ const { outputFiles } = await build({
     js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
   },
   logLevel: "warning",
+  // Names stay, so that stack traces can be read; the rest is parsed at every start.
+  minifySyntax: true,
+  minifyWhitespace: true,
   write: false,
 }).catch(() => process.exit(1)); // esbuild has said why
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import { snakeCase } from "../core/wire-case.ts";
 import type { Operation } from "../operations/operation.ts";

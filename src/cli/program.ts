@@ -29,6 +29,7 @@ export function buildProgram({ version, onInvoke }: ProgramOptions): Command {
   const program = new Command("pyro")
     .description("Disposable virtual-machine workspaces for coding agents.")
     .version(version, "--version", "Print the version")
+    .enablePositionalOptions()
     .helpCommand("help [command]", "Show help for a command")
     .addHelpText("after", journey);
   for (const operation of operationTable) {

@@ -37,11 +37,12 @@ export interface PruneResult {
   readonly staging: readonly string[];
   /** Left alone, because a pull of them is going on */
   readonly busy: readonly string[];
+  /** Of the blobs, in `bytes` */
   readonly freedBytes: number;
 }
 
 /** Removes what the catalog does not want any more, files that no environment names, and what killed pulls left. */
-export function pruneEnvironments(context: EnvironmentContext, options: PruneOptions = {}): Promise<PruneResult> {
+export async function pruneEnvironments(context: EnvironmentContext, options: PruneOptions = {}): Promise<PruneResult> {
   return pruneStore(context.layout, debianBuilder(context), options);
 }
 

@@ -17,7 +17,7 @@ export interface EnvironmentContext {
 }
 
 /** Installs an environment of the catalog, unless its current version is installed and whole. */
-export function pullEnvironment(
+export async function pullEnvironment(
   context: EnvironmentContext,
   name: string,
   options: PullOptions = {},

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { type BigIntStats, createReadStream } from "node:fs";
 import { mkdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
 import { explainMismatch, fromWire, toWire } from "../core/wire-case.ts";
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { z } from "zod";
+import * as z from "zod";
 import type { LiveStreams } from "./operation.ts";
 
 /** More than this of either stream is read but not kept */

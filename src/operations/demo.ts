@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import { exitStatus } from "./exit-status.ts";
 import { defaultShape } from "../sandbox/machine.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { supportedPlatform } from "../host/system.ts";
 import { diagnose } from "../sandbox/doctor.ts";
 import { readinessStates } from "../sandbox/readiness.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { catalogVersion } from "../environments/catalog.ts";
 import { type EnvironmentDescription, inspectEnvironment, listEnvironments } from "../environments/describe.ts";
 import { pruneEnvironments } from "../environments/prune.ts";

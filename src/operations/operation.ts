@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { z } from "zod";
+import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import { explainMismatch } from "../core/wire-case.ts";
 import type { SandboxContext, SandboxProgress } from "../sandbox/context.ts";

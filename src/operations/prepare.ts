@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { prepareEnvironment } from "../sandbox/prepare.ts";
 import { prepareManifestSchema } from "../sandbox/readiness.ts";
 import { environmentName } from "./fields.ts";

@@ -1,10 +1,26 @@
-import { z } from "zod";
+import * as z from "zod";
 import { runCommand } from "../sandbox/run.ts";
 import { CollectedOutput, collectedOutputSchema } from "./collected-output.ts";
 import { environmentName, executionMode, isolation, memMib, vcpuCount } from "./fields.ts";
 import { refuseNetwork } from "./network.ts";
 import { defineOperation } from "./operation.ts";
 import { exitStatus } from "./exit-status.ts";
+
+const outputSchema = z.object({
+  environment: z.string(),
+  command: z.array(z.string()),
+  executionMode,
+  isolation,
+  hostCompatReason: z.string().nullable().describe("Why the command ran on the host"),
+  exitCode: z.number().describe("The command's; 128 + N after signal N, 124 after a timeout, 126 or 127 if it could not be started"),
+  signal: z.string().nullable().describe("Signal that ended the command"),
+  timedOut: z.boolean(),
+  oomKilled: z.boolean().describe("The guest ran out of memory"),
+  startError: z.string().nullable().describe("Why the command could not be started"),
+  ...collectedOutputSchema.shape,
+  durationMs: z.number().describe("From the request to the end of the command"),
+  readyMs: z.number().describe("From the request until the machine could take the command"),
+});
 
 export const run = defineOperation({
   name: "run",
@@ -23,21 +39,7 @@ export const run = defineOperation({
       .default(false)
       .describe("Run on this host, WITHOUT isolation, when no virtual machine can be had"),
   }),
-  output: z.object({
-    environment: z.string(),
-    command: z.array(z.string()),
-    executionMode,
-    isolation,
-    hostCompatReason: z.string().nullable().describe("Why the command ran on the host"),
-    exitCode: z.number().describe("The command's; 128 + N after signal N, 124 after a timeout, 126 or 127 if it could not be started"),
-    signal: z.string().nullable().describe("Signal that ended the command"),
-    timedOut: z.boolean(),
-    oomKilled: z.boolean().describe("The guest ran out of memory"),
-    startError: z.string().nullable().describe("Why the command could not be started"),
-    ...collectedOutputSchema.shape,
-    durationMs: z.number().describe("From the request to the end of the command"),
-    readyMs: z.number().describe("From the request until the machine could take the command"),
-  }),
+  output: outputSchema,
   cli: {
     positionals: ["environment", "command"],
     examples: [
@@ -45,16 +47,7 @@ export const run = defineOperation({
       "run debian:12 --timeout-seconds 120 -- sh -c 'echo $HOSTNAME; nproc'",
       "run debian:12-build --vcpu-count 2 --mem-mib 2048 --json -- gcc --version",
     ],
-    summarize: (output) =>
-      [
-        ...(output.startError === null ? [] : [`[error] ${output.startError}\n`]),
-        ...(output.hostCompatReason === null ? [] : [`[warning] ran on the host, isolated from nothing: ${output.hostCompatReason}\n`]),
-        `[run] environment=${output.environment} execution_mode=${output.executionMode} exit_code=${output.exitCode}`,
-        `duration_ms=${Math.round(output.durationMs)}`,
-        ...(output.signal === null ? [] : [`signal=${output.signal}`]),
-        ...(output.timedOut ? ["timed_out=true"] : []),
-        ...(output.oomKilled ? ["oom_killed=true"] : []),
-      ].join(" "),
+    summarize,
     exitCode: (output) => output.exitCode,
   },
   async handle({ sandbox, signal, onProgress, liveStreams }, input) {
@@ -76,3 +69,16 @@ export const run = defineOperation({
     return { ...outcome, environment, command, ...exitStatus(ending), ...collected.result() };
   },
 });
+
+function summarize(output: z.output<typeof outputSchema>): string {
+  const { environment, executionMode, exitCode, durationMs, startError, hostCompatReason } = output;
+  const warning = hostCompatReason === null ? "" : `[warning] this ran on the host, isolated from nothing: ${hostCompatReason}\n`;
+  const problem = startError === null ? "" : `[error] ${startError}\n`;
+  const facts = [
+    `environment=${environment} execution_mode=${executionMode} exit_code=${exitCode} duration_ms=${Math.round(durationMs)}`,
+    ...(output.signal === null ? [] : [`signal=${output.signal}`]),
+    ...(output.timedOut ? ["timed_out=true"] : []),
+    ...(output.oomKilled ? ["oom_killed=true"] : []),
+  ];
+  return `${warning}${problem}[run] ${facts.join(" ")}`;
+}

@@ -1,6 +1,6 @@
 import { access, constants, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import { ensureDir, readRecord, writeRecord } from "../host/files.ts";
 import { withLock } from "../host/lock.ts";

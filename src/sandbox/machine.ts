@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { Accelerator, Driver, MachineSpec } from "../vmm/driver.ts";
 
 const gib = 1024 ** 3;

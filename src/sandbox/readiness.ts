@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { catalogVersion } from "../environments/catalog.ts";
 import { findEnvironment } from "../environments/store.ts";
 import { messageOf } from "../core/errors.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { systemErrorCode } from "../core/errors.ts";
 import { digestSparseFile } from "../host/sparse-digest.ts";
 import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";

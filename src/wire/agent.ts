@@ -1,6 +1,6 @@
 import http2 from "node:http2";
 import type { Duplex } from "node:stream";
-import { z } from "zod";
+import * as z from "zod";
 import { withDeadline } from "../core/deadline.ts";
 import { messageOf, PyroError } from "../core/errors.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";

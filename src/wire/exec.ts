@@ -1,7 +1,7 @@
 import type { ClientHttp2Stream } from "node:http2";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { z } from "zod";
+import * as z from "zod";
 import { messageOf, PyroError } from "../core/errors.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
 import { encodeFrame, type Frame, FrameDecoder, frameType } from "./exec-frames.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Version of the protocol in agent/PROTOCOL.md; host and guest refuse each other when the majors differ. */
 export const protocolVersion = "1.0";

@@ -29,13 +29,13 @@ describeWithVm("pyro run", () => {
   test("answers 127 and a clear line when there is no such command", async () => {
     const result = await run(["no-such-command", "x"]);
     expect(result.exitCode).toBe(127);
-    expect(result.stderr).toContain("no-such-command: command not found");
+    expect(result.stderr).toContain("[error] cannot run 'no-such-command': command not found\n");
   });
 
   test("answers 126 when a command cannot be executed", async () => {
     const result = await run(["/etc/passwd"]);
     expect(result.exitCode).toBe(126);
-    expect(result.stderr).toContain("/etc/passwd: permission denied");
+    expect(result.stderr).toContain("[error] cannot run '/etc/passwd': permission denied\n");
   });
 
   test("reports the signal that killed a command", async () => {
@@ -104,7 +104,7 @@ describeWithVm("pyro run", () => {
   });
 
   test("leaves the guest offline", async () => {
-    const result = await run(["sh", "-c", "ip -brief address show scope global; ip route"]);
+    const result = await run(["sh", "-c", "ip -brief address show up scope global; ip route"]);
     expect(result.stdout.toString()).toBe("");
   });
 

@@ -84,8 +84,9 @@ async function archiveModules(modulesDir: string): Promise<Buffer> {
 function checkedMirror(mirror: string): string {
   const url = URL.canParse(mirror) ? new URL(mirror) : undefined;
   if (url && ["http:", "https:"].includes(url.protocol) && !url.username && !url.password) return mirror;
+  // Without the value, which may hold the password
   throw new PyroError(
     "invalid_argument",
-    `cannot use PYRO_DEBIAN_MIRROR='${mirror}': it must be an http or https URL without a password`,
+    "cannot use PYRO_DEBIAN_MIRROR: it must be an http or https URL without a password",
   );
 }

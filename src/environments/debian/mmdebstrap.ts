@@ -85,7 +85,7 @@ function stepReporter(onStep: (phase: "packages" | "kernel", step?: string) => v
   };
 }
 
-export function mmdebstrapArguments(entry: CatalogEntry): string[] {
+function mmdebstrapArguments(entry: CatalogEntry): string[] {
   return [
     `--mode=${isSuperuser() ? "root" : "unshare"}`,
     "--variant=minbase",

@@ -23,8 +23,7 @@ rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/ssh/ssh_host_*
 
 /**
  * Prints the packages of the root given as first argument and makes its file system image on descriptor 3, with mke2fs's options as the
- * other arguments. The file's path would not do: in a
- * user namespace, root may not enter our folders.
+ * other arguments. The file's path would not do: in a user namespace, root may not enter our folders.
  */
 export const imageScript = `set -eu
 PATH="$PATH:/usr/sbin:/sbin"

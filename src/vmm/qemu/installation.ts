@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../../host/files.ts";
 import { capture, findProgram } from "../../host/process.ts";

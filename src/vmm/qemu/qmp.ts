@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { z } from "zod";
+import * as z from "zod";
 import { withDeadline } from "../../core/deadline.ts";
 import { messageOf, PyroError } from "../../core/errors.ts";
 

@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { chownSync, closeSync, openSync, unlinkSync } from "node:fs";
+import { chownSync, closeSync, openSync, statSync, unlinkSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { PyroError } from "../../core/errors.ts";
 import { endingOf, killGroup, spawnTied } from "../../host/process.ts";
@@ -138,7 +138,7 @@ class InheritedFiles {
   open(path: string, flags: "r" | "r+" | "w+"): number {
     // Linux checks the file's own permissions again when QEMU opens its descriptor, so its user must own what it writes.
     if (flags === "w+") closeSync(openSync(path, "wx", 0o600));
-    if (flags !== "r" && this.#owner) chownSync(path, this.#owner.uid, this.#owner.gid);
+    if (flags !== "r" && this.#owner) giveTo(path, this.#owner);
     this.fds.push(openSync(path, flags === "w+" ? "r+" : flags));
     return firstFileFd + this.fds.length - 1;
   }
@@ -157,3 +157,8 @@ class InheritedFiles {
   }
 }
 
+/** Leaves alone what belongs to the owner already: a change of owner, even to the same one, changes the file's stamp. */
+function giveTo(path: string, owner: { readonly uid: number; readonly gid: number }): void {
+  const { uid, gid } = statSync(path);
+  if (uid !== owner.uid || gid !== owner.gid) chownSync(path, owner.uid, owner.gid);
+}

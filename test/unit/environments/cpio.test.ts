@@ -29,7 +29,9 @@ test("cpioArchive() gives the same bytes whatever the order of its entries", () 
 });
 
 test("cpioArchive() refuses two entries of one name", () => {
-  expect(() => cpioArchive([file("a", "1"), file("b", ""), file("a", "2")])).toThrow("two archive entries are named 'a'");
+  expect(() => cpioArchive([file("a", "1"), file("b", ""), file("a", "2")])).toThrow(
+    "two archive entries are named 'a'",
+  );
 });
 
 test("archives that follow one another are read as one, whatever is in them", () => {
@@ -48,7 +50,10 @@ test("archives that follow one another are read as one, whatever is in them", ()
       const read = readCpio(Buffer.concat([one, two]));
       const byPath = (list: typeof first) => list.toSorted((a, b) => Buffer.from(a.path).compare(Buffer.from(b.path)));
       expect(read.map(({ path, content }) => [path, content])).toEqual(
-        [...byPath(first), ...byPath(second)].map(({ path, content }) => [path, Buffer.from(content).toString("latin1")]),
+        [...byPath(first), ...byPath(second)].map(({ path, content }) => [
+          path,
+          Buffer.from(content).toString("latin1"),
+        ]),
       );
     }),
   );

@@ -8,8 +8,9 @@ test("an initramfs holds the agent as /init, a console, and the modules with the
     { fileName: "failover.ko", content: Buffer.from("second") },
   ]);
   const read = readCpio(Buffer.concat([agentArchive(Buffer.from("binary")), modules]));
-  expect(read.map(({ path, mode, content }) => `${path} ${mode.toString(8)} ${JSON.stringify(content)}`))
-    .toMatchInlineSnapshot(`
+  expect(
+    read.map(({ path, mode, content }) => `${path} ${mode.toString(8)} ${JSON.stringify(content)}`),
+  ).toMatchInlineSnapshot(`
       [
         "dev 40755 """,
         "dev/console 20600 """,

@@ -19,7 +19,8 @@ export function readCpio(bytes: Buffer): ReadEntry[] {
     const magic = bytes.toString("latin1", position, position + 6);
     if (magic !== "070701") throw new Error(`no header at ${position}`);
     const start = position + 6;
-    const field = (index: number) => Number.parseInt(bytes.toString("latin1", start + index * 8, start + index * 8 + 8), 16);
+    const field = (index: number) =>
+      Number.parseInt(bytes.toString("latin1", start + index * 8, start + index * 8 + 8), 16);
     const [sizeBytes, nameLength] = [field(6), field(11)];
     const nameStart = start + 13 * 8;
     const path = bytes.toString("utf8", nameStart, nameStart + nameLength - 1);

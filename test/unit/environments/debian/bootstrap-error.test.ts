@@ -39,7 +39,12 @@ E: mmdebstrap failed to run
     code: "internal",
     message: "cannot pull 'debian:12': mmdebstrap failed: Unable to locate package nosuch",
   },
-  { what: "silence", stderr: "", code: "internal", message: "cannot pull 'debian:12': mmdebstrap failed: it did not say why" },
+  {
+    what: "silence",
+    stderr: "",
+    code: "internal",
+    message: "cannot pull 'debian:12': mmdebstrap failed: it did not say why",
+  },
 ];
 
 test.each(seen)("bootstrapError() puts $what into one line", ({ stderr, code, message }) => {

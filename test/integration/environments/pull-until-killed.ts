@@ -1,0 +1,20 @@
+import type { BuildPhase } from "../../../src/environments/builder.ts";
+import { catalogEntry } from "../../../src/environments/catalog.ts";
+import { installEnvironment } from "../../../src/environments/install.ts";
+import { fakeBuilder } from "./fake-builder.ts";
+
+/** A process of its own: pulls, and stands still in the given phase after saying so. Arguments: environments, locks, outside, phase. */
+const [environmentsDir = "", locksDir = "", outsideDir = "", fatalPhase = ""] = process.argv.slice(2);
+
+await installEnvironment({
+  store: { environmentsDir, locksDir },
+  entry: catalogEntry("debian:12"),
+  builder: fakeBuilder({
+    outsideDir,
+    during: async (phase: BuildPhase) => {
+      if (phase !== fatalPhase) return;
+      console.log("standing still");
+      await new Promise((resolve) => setTimeout(resolve, 60_000));
+    },
+  }),
+});
