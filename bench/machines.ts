@@ -14,7 +14,7 @@ export const environmentName = "debian:12";
 const spec = { argv: ["/bin/true"], timeoutMs: 60_000, stdin: false };
 const ignoreOutput = { onStdout() {}, onStderr() {} };
 
-export async function execTrue(machine: { exec: Sandbox["exec"] }): Promise<ExecEnding> {
+async function execTrue(machine: { exec: Sandbox["exec"] }): Promise<ExecEnding> {
   const ending = await machine.exec(spec, ignoreOutput);
   if (ending.exitCode !== 0) throw new Error(`true failed in the guest: ${JSON.stringify(ending)}`);
   return ending;
@@ -32,7 +32,11 @@ export async function coldBoot(context: SandboxContext): Promise<ColdBoot> {
   const [driver, environment] = [await findDriver(context), await ensureEnvironment(context, environmentName, {})];
   const dir = await mkdtemp(join(context.layout.templatesDir, "bench-"));
   try {
-    const decision = await knownAccelerator(context.acceleratorChoice, context.layout.factsDir, driver.features.fingerprint);
+    const decision = await knownAccelerator(
+      context.acceleratorChoice,
+      context.layout.factsDir,
+      driver.features.fingerprint,
+    );
     const accelerator = decision?.accelerator ?? "tcg";
     const { agentPath } = context.layout;
     const machine = await layOutMachine({ driver, environment, agentPath, shape: defaultShape, accelerator }, dir);

@@ -79,6 +79,9 @@ async function report(): Promise<void> {
     const cells = [median, min, max].map((value, index) => value.toFixed(0).padStart(index === 0 ? 7 : 9));
     console.log(`${name.padEnd(52)}${cells[0]} ${unit}${cells[1]}${cells[2]}   ${ratioToColdBoot?.toFixed(3) ?? ""}`);
   }
-  await writeFile(resultsPath, `${JSON.stringify({ measuredAt: new Date().toISOString(), node: process.version, results }, null, 2)}\n`);
+  await writeFile(
+    resultsPath,
+    `${JSON.stringify({ measuredAt: new Date().toISOString(), node: process.version, results }, null, 2)}\n`,
+  );
   console.log(`\nWritten to ${resultsPath}`);
 }

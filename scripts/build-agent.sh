@@ -15,12 +15,16 @@ case $arch in
   *) goarch=$arch ;;
 esac
 
+# Without preemption by signals a fork runs some 2,000 fewer blocks of code for the first time, of 31,000 to its first
+# command's end (decision 3). The agent has no loop that would need it.
+flags="-s -w -X main.version=$version -X runtime.godebugDefault=asyncpreemptoff=1"
+
 mkdir -p agent/build
 # Built beside its place and moved, so that nobody ever runs half of it.
 unfinished=$(mktemp "$output.XXXXXX")
 trap 'rm -f "$unfinished"' EXIT
 GOOS=linux GOARCH=$goarch scripts/agent-go.sh build -trimpath -buildvcs=false \
-  -ldflags "-s -w -X main.version=$version" -o "../$unfinished" .
+  -ldflags "$flags" -o "../$unfinished" .
 chmod 755 "$unfinished"
 mv "$unfinished" "$output"
 echo "Built $output"

@@ -23,7 +23,10 @@ export function composeSandboxContext(env: HostEnvironment): SandboxContext {
 function acceleratorChoice(value: string | undefined): AcceleratorChoice {
   const choice = acceleratorChoices.find((candidate) => candidate === (value || "auto"));
   if (choice) return choice;
-  throw new PyroError("invalid_argument", `cannot use PYRO_ACCELERATOR='${value}': choose one of ${acceleratorChoices.join(", ")}`);
+  throw new PyroError(
+    "invalid_argument",
+    `cannot use PYRO_ACCELERATOR='${value}': choose one of ${acceleratorChoices.join(", ")}`,
+  );
 }
 
 function positiveNumber(env: HostEnvironment, name: string, fallback: number): number {
@@ -33,4 +36,3 @@ function positiveNumber(env: HostEnvironment, name: string, fallback: number): n
   if (Number.isFinite(parsed) && parsed > 0) return parsed;
   throw new PyroError("invalid_argument", `cannot use ${name}='${value}': it must be a positive number`);
 }
-

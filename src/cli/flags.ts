@@ -50,7 +50,8 @@ function unwrap(schema: z.ZodType): { type: z.ZodType; defaultValue: unknown; re
   if (schema instanceof z.ZodDefault) {
     return { type: schema.unwrap() as z.ZodType, defaultValue: schema.def.defaultValue, required: false };
   }
-  if (schema instanceof z.ZodOptional) return { type: schema.unwrap() as z.ZodType, defaultValue: undefined, required: false };
+  if (schema instanceof z.ZodOptional)
+    return { type: schema.unwrap() as z.ZodType, defaultValue: undefined, required: false };
   return { type: schema, defaultValue: undefined, required: true };
 }
 

@@ -1,17 +1,20 @@
 import { type Command, CommanderError } from "commander";
 import { composeSandboxContext } from "../compose.ts";
 import { PyroError } from "../core/errors.ts";
-import { toWire } from "../core/wire-case.ts";
 import { version } from "../core/version.ts";
+import { toWire } from "../core/wire-case.ts";
 import { invoke } from "../operations/operation.ts";
 import { flagName } from "./flags.ts";
 import { liveStreams } from "./live-streams.ts";
+import { flush, stopOnSignals } from "./process-end.ts";
 import { buildProgram, type Invocation } from "./program.ts";
 import { formatError, formatProgress, formatTable } from "./render.ts";
-import { flush, stopOnSignals } from "./process-end.ts";
 
 /** Runs one command line and resolves with its exit code. */
-export async function main(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
   let exitCode = 0;
   const program = buildProgram({
     version,
@@ -62,7 +65,8 @@ function takeOverErrors(command: Command): void {
 function usageError(error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
   const message = error.message.replace(/^error: /, "").replace(/\n/g, " ");
-  const hint = error.code === "commander.unknownOption" ? "Options of a guest command go after `--`." : "Run `pyro --help`.";
+  const hint =
+    error.code === "commander.unknownOption" ? "Options of a guest command go after `--`." : "Run `pyro --help`.";
   return new PyroError("invalid_argument", message, { hint });
 }
 

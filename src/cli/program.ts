@@ -1,7 +1,7 @@
 import { Argument, Command, Option } from "commander";
 import type { Operation } from "../operations/operation.ts";
 import { operationTable } from "../operations/registry.ts";
-import { fieldsOf, type Flag, parseFlag } from "./flags.ts";
+import { type Flag, fieldsOf, parseFlag } from "./flags.ts";
 
 export interface Invocation {
   readonly operation: Operation;

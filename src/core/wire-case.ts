@@ -34,9 +34,7 @@ function convert(schema: z.ZodType, value: unknown, direction: "encode" | "decod
   if (!isPlainObject(value)) return value;
   if (inner instanceof z.ZodRecord) {
     const valueType = inner.valueType as z.ZodType;
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key, convert(valueType, item, direction)]),
-    );
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(valueType, item, direction)]));
   }
   if (!(inner instanceof z.ZodObject)) return value;
   const converted: Record<string, unknown> = {};

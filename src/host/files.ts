@@ -69,7 +69,7 @@ export async function stampFile(path: string): Promise<FileStamp> {
   return stampOf(await stat(path, { bigint: true }));
 }
 
-export function stampOf(stats: BigIntStats): FileStamp {
+function stampOf(stats: BigIntStats): FileStamp {
   return {
     inode: stats.ino.toString(),
     sizeBytes: Number(stats.size),

@@ -62,7 +62,8 @@ async function acquire(path: string, request: LockRequest): Promise<() => Promis
     if (outcome === true) return release;
     killGroup(holder, "SIGKILL");
     if (outcome === "cancelled") throw new PyroError("cancelled", "the operation was cancelled");
-    if (outcome !== "timeout") throw new PyroError("internal", `cannot lock '${path}': flock ended`, { details: { ...outcome } });
+    if (outcome !== "timeout")
+      throw new PyroError("internal", `cannot lock '${path}': flock ended`, { details: { ...outcome } });
     throw new PyroError("timeout", `timed out after ${timeoutMs / 1000} s waiting for ${await describeHolder(path)}`, {
       hint: "Wait for the other process to finish, or stop it, and try again.",
     });

@@ -75,7 +75,17 @@ export function spawnTied(
 ): ChildProcess {
   const { privileges = [], ...spawnOptions } = options;
   const checkParent = 'test "$PPID" = "$1" || exit 125; shift; exec "$@"';
-  const tie = ["--pdeathsig", onParentDeath, ...privileges, "--", "/bin/sh", "-c", checkParent, "sh", String(process.pid)];
+  const tie = [
+    "--pdeathsig",
+    onParentDeath,
+    ...privileges,
+    "--",
+    "/bin/sh",
+    "-c",
+    checkParent,
+    "sh",
+    String(process.pid),
+  ];
   return spawn("setpriv", [...tie, ...command], { ...spawnOptions, detached: true });
 }
 

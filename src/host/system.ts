@@ -17,5 +17,8 @@ export function hostPlatform(): string {
 
 export function requireSupportedPlatform(platform: string): void {
   if (platform === supportedPlatform) return;
-  throw new PyroError("unsupported", `cannot run virtual machines on ${platform}: only ${supportedPlatform} is supported`);
+  throw new PyroError(
+    "unsupported",
+    `cannot run virtual machines on ${platform}: only ${supportedPlatform} is supported`,
+  );
 }

@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
-import { exitStatus } from "./exit-status.ts";
 import { defaultShape } from "../sandbox/machine.ts";
 import { openSandbox } from "../sandbox/open.ts";
 import { CollectedOutput } from "./collected-output.ts";
+import { exitStatus } from "./exit-status.ts";
 import { executionMode, isolation } from "./fields.ts";
 import { refuseNetwork } from "./network.ts";
 import { defineOperation } from "./operation.ts";
@@ -40,7 +40,8 @@ export const demo = defineOperation({
     const sandbox = await openSandbox(context, request, { signal, onProgress });
     const collected = new CollectedOutput();
     const spec = { argv: demoCommand, timeoutMs: demoTimeoutMs, stdin: false };
-    const ending = await sandbox.exec(spec, { signal, ...collected.streams }).finally(() => sandbox.close());
+    const work = Promise.all([sandbox.info(), sandbox.exec(spec, { signal, ...collected.streams })]);
+    const [{ hostname, kernel }, ending] = await work.finally(() => sandbox.close());
     if (ending.error) throw new PyroError("internal", `the demo's command could not start: ${ending.error.message}`);
     const { stdout, stderr } = collected.result();
     return {
@@ -50,7 +51,7 @@ export const demo = defineOperation({
       isolation: sandbox.isolation,
       exitCode: exitStatus(ending).exitCode,
       ...{ stdout, stderr },
-      ...{ hostname: sandbox.info.hostname, kernel: sandbox.info.kernel },
+      ...{ hostname, kernel },
       durationMs: performance.now() - startedMs,
       // Proved, not assumed: close() resolves when the process is gone.
       cleanup: { deleted: !isRunning(sandbox.vm.pid), vmId: sandbox.id },

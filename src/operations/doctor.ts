@@ -10,7 +10,9 @@ const output = z.object({
   runtimeOk: z.boolean().describe("Sandboxes can run here"),
   vmm: z.object({ name: z.string(), version: z.string(), path: z.string() }).nullable(),
   kvm: z.object({ exists: z.boolean(), readable: z.boolean(), writable: z.boolean() }),
-  accelerator: z.object({ name: z.string(), evidence: z.string() }).describe("What virtual machines run on, and the proof"),
+  accelerator: z
+    .object({ name: z.string(), evidence: z.string() })
+    .describe("What virtual machines run on, and the proof"),
   environmentCache: z.object({ path: z.string(), freeBytes: z.number() }),
   catalogVersion: z.string(),
   capabilities: z.object({ vmBoot: z.boolean(), guestExec: z.boolean(), guestNetwork: z.boolean() }),

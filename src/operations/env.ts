@@ -55,7 +55,8 @@ export const envPull = defineOperation({
   cli: {
     positionals: ["environment"],
     examples: ["env pull debian:12", "env pull debian:12-build --json"],
-    render: ({ name, version, digest }) => `[pull] phase=installed environment=${name} version=${version} digest=${digest}\n`,
+    render: ({ name, version, digest }) =>
+      `[pull] phase=installed environment=${name} version=${version} digest=${digest}\n`,
   },
   async handle({ sandbox, signal, onProgress }, { environment }) {
     await pullEnvironment(sandbox, environment, { signal, onProgress });
@@ -113,7 +114,13 @@ export const envPrune = defineOperation({
   },
 });
 
-function summarize({ name, state, problem, entry, record }: EnvironmentDescription): z.output<typeof environmentSummary> {
+function summarize({
+  name,
+  state,
+  problem,
+  entry,
+  record,
+}: EnvironmentDescription): z.output<typeof environmentSummary> {
   return {
     ...{ name, state, problem },
     version: entry?.version ?? record?.version ?? null,

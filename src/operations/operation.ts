@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import * as z from "zod";
+import type * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import { explainMismatch } from "../core/wire-case.ts";
 import type { SandboxContext, SandboxProgress } from "../sandbox/context.ts";
@@ -49,7 +49,9 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
 }
 
 /** Keeps the types of both schemas for the handler and hides them from the table. */
-export function defineOperation<I extends z.ZodObject, O extends z.ZodObject>(operation: Operation<I, O>): Operation<I, O> {
+export function defineOperation<I extends z.ZodObject, O extends z.ZodObject>(
+  operation: Operation<I, O>,
+): Operation<I, O> {
   return operation;
 }
 

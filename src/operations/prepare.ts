@@ -2,8 +2,8 @@ import * as z from "zod";
 import { prepareEnvironment } from "../sandbox/prepare.ts";
 import { prepareManifestSchema } from "../sandbox/readiness.ts";
 import { environmentName } from "./fields.ts";
-import { defineOperation } from "./operation.ts";
 import { refuseNetwork } from "./network.ts";
+import { defineOperation } from "./operation.ts";
 
 export const prepare = defineOperation({
   name: "prepare",

@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { runCommand } from "../sandbox/run.ts";
 import { CollectedOutput, collectedOutputSchema } from "./collected-output.ts";
+import { exitStatus } from "./exit-status.ts";
 import { environmentName, executionMode, isolation, memMib, vcpuCount } from "./fields.ts";
 import { refuseNetwork } from "./network.ts";
 import { defineOperation } from "./operation.ts";
-import { exitStatus } from "./exit-status.ts";
 
 const outputSchema = z.object({
   environment: z.string(),
@@ -12,7 +12,9 @@ const outputSchema = z.object({
   executionMode,
   isolation,
   hostCompatReason: z.string().nullable().describe("Why the command ran on the host"),
-  exitCode: z.number().describe("The command's; 128 + N after signal N, 124 after a timeout, 126 or 127 if it could not be started"),
+  exitCode: z
+    .number()
+    .describe("The command's; 128 + N after signal N, 124 after a timeout, 126 or 127 if it could not be started"),
   signal: z.string().nullable().describe("Signal that ended the command"),
   timedOut: z.boolean(),
   oomKilled: z.boolean().describe("The guest ran out of memory"),
@@ -72,7 +74,8 @@ export const run = defineOperation({
 
 function summarize(output: z.output<typeof outputSchema>): string {
   const { environment, executionMode, exitCode, durationMs, startError, hostCompatReason } = output;
-  const warning = hostCompatReason === null ? "" : `[warning] this ran on the host, isolated from nothing: ${hostCompatReason}\n`;
+  const warning =
+    hostCompatReason === null ? "" : `[warning] this ran on the host, isolated from nothing: ${hostCompatReason}\n`;
   const problem = startError === null ? "" : `[error] ${startError}\n`;
   const facts = [
     `environment=${environment} execution_mode=${executionMode} exit_code=${exitCode} duration_ms=${Math.round(durationMs)}`,

@@ -13,7 +13,7 @@ import { layOutMachine, type TemplateBuildRequest } from "./template-builder.ts"
 export const acceleratorChoices = ["auto", ...accelerators] as const;
 export type AcceleratorChoice = (typeof acceleratorChoices)[number];
 
-export const kvmDevice = "/dev/kvm";
+const kvmDevice = "/dev/kvm";
 /** A guest under working KVM has its agent up in about a second */
 const proofTimeoutMs = 10_000;
 
@@ -112,7 +112,11 @@ async function proveKvm(request: ChooseAcceleratorRequest): Promise<{ works: boo
   try {
     const shape = defaultShape;
     const spec = await layOutMachine({ ...request, shape, accelerator: "kvm" }, dir);
-    await using guest = await bootGuest(driver, { ...spec, name: "a guest under KVM" }, { timeoutMs: proofTimeoutMs, signal });
+    await using guest = await bootGuest(
+      driver,
+      { ...spec, name: "a guest under KVM" },
+      { timeoutMs: proofTimeoutMs, signal },
+    );
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     return { works: true, evidence: `a guest with kernel ${guest.info.kernel} booted to its agent in ${seconds} s` };
   } catch (error) {
@@ -127,4 +131,3 @@ async function proveKvm(request: ChooseAcceleratorRequest): Promise<{ works: boo
 function verdictPath(factsDir: string): string {
   return join(factsDir, "kvm-verdict.json");
 }
-

@@ -1,13 +1,19 @@
 import { access, constants } from "node:fs/promises";
+import { PyroError } from "../core/errors.ts";
 import { catalogVersion } from "../environments/catalog.ts";
 import { environmentBuildIssues } from "../environments/pull.ts";
 import { type BootableEnvironment, findEnvironment } from "../environments/store.ts";
-import { PyroError } from "../core/errors.ts";
 import { ensureDir, fileError, freeBytes } from "../host/files.ts";
 import { findProgram } from "../host/process.ts";
 import { hostPlatform, requireSupportedPlatform } from "../host/system.ts";
 import type { Driver } from "../vmm/driver.ts";
-import { type AcceleratorDecision, chooseAccelerator, type KvmAccess, knownAccelerator, kvmAccess } from "./accelerator.ts";
+import {
+  type AcceleratorDecision,
+  chooseAccelerator,
+  type KvmAccess,
+  knownAccelerator,
+  kvmAccess,
+} from "./accelerator.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { defaultShape, templateKey } from "./machine.ts";
 import { findDriver } from "./open.ts";
@@ -59,7 +65,10 @@ export async function diagnose(
     platform: hostPlatform(),
     vmm: driver ? { name: driver.features.vmm, version: driver.features.version, path: driver.features.path } : null,
     kvm: await kvmAccess(),
-    accelerator: { name: decision?.accelerator ?? "unknown", evidence: decision?.evidence ?? "no guest was booted yet" },
+    accelerator: {
+      name: decision?.accelerator ?? "unknown",
+      evidence: decision?.evidence ?? "no guest was booted yet",
+    },
     cacheDir: context.layout.environmentsDir,
     cacheFreeBytes,
     catalogVersion,

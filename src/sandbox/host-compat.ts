@@ -70,4 +70,3 @@ async function feed(source: Readable | undefined, target: Writable | null): Prom
     // the command ended before it read all of its input
   });
 }
-

@@ -67,5 +67,8 @@ export async function templateKey(parts: TemplateKeyParts): Promise<string> {
 
 async function hostProcessor(): Promise<string> {
   const lines = (await readFile("/proc/cpuinfo", "utf8")).split("\n");
-  return lines.filter((line) => /^(model name|flags|microcode)\s/.test(line)).slice(0, 3).join("\n");
+  return lines
+    .filter((line) => /^(model name|flags|microcode)\s/.test(line))
+    .slice(0, 3)
+    .join("\n");
 }

@@ -1,6 +1,6 @@
+import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { pullEnvironment } from "../environments/pull.ts";
 import { type BootableEnvironment, findEnvironment } from "../environments/store.ts";
-import { PyroError, systemErrorCode } from "../core/errors.ts";
 import type { Driver } from "../vmm/driver.ts";
 import { QemuDriver } from "../vmm/qemu/driver.ts";
 import { findQemu } from "../vmm/qemu/installation.ts";

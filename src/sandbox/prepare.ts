@@ -29,7 +29,8 @@ export async function prepareEnvironment(
 ): Promise<PrepareOutcome> {
   const { environment, force } = request;
   const readiness = await readinessOf(context, environment);
-  if (!force && readiness.status === "warm" && readiness.manifest) return { manifest: readiness.manifest, reused: true };
+  if (!force && readiness.status === "warm" && readiness.manifest)
+    return { manifest: readiness.manifest, reused: true };
   const startedMs = performance.now();
   const environmentVersion = await proveCreateAndExec(context, request, options);
   await proveReset(context, request, options);
@@ -50,7 +51,11 @@ async function proveCreateAndExec(
   return sandbox.environmentVersion;
 }
 
-async function proveReset(context: SandboxContext, { environment }: PrepareRequest, options: SandboxCallOptions): Promise<void> {
+async function proveReset(
+  context: SandboxContext,
+  { environment }: PrepareRequest,
+  options: SandboxCallOptions,
+): Promise<void> {
   await using sandbox = await openSandbox(context, { environment, shape: defaultShape }, options);
   await expectSuccess(sandbox, ["/bin/sh", "-c", `test ! -e ${witnessPath}`], options);
 }

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import * as z from "zod";
+import { messageOf } from "../core/errors.ts";
+import { version } from "../core/version.ts";
 import { catalogVersion } from "../environments/catalog.ts";
 import { findEnvironment } from "../environments/store.ts";
-import { messageOf } from "../core/errors.ts";
 import { readRecord, writeRecord } from "../host/files.ts";
 import { hostPlatform } from "../host/system.ts";
-import { version } from "../core/version.ts";
 import type { SandboxContext } from "./context.ts";
 
 /** What `prepare` leaves behind: proof that this host ran the environment, and with which versions. */
@@ -32,7 +32,8 @@ export interface Readiness {
 
 export async function readinessOf(context: SandboxContext, environmentName: string): Promise<Readiness> {
   const read = await readRecord(manifestPath(context, environmentName), prepareManifestSchema);
-  if (read.status === "absent") return { status: "cold", reason: "it was never prepared on this host", manifest: undefined };
+  if (read.status === "absent")
+    return { status: "cold", reason: "it was never prepared on this host", manifest: undefined };
   if (read.status === "unreadable") {
     return { status: "stale", reason: `its manifest cannot be read: ${read.reason}`, manifest: undefined };
   }

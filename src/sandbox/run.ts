@@ -35,7 +35,11 @@ export interface RunOutcome {
 export type RunOptions = SandboxCallOptions & Pick<ExecOptions, "stdin" | "onStdout" | "onStderr">;
 
 /** Runs one command in a machine of its own, which is gone afterwards. */
-export async function runCommand(context: SandboxContext, request: RunRequest, options: RunOptions): Promise<RunOutcome> {
+export async function runCommand(
+  context: SandboxContext,
+  request: RunRequest,
+  options: RunOptions,
+): Promise<RunOutcome> {
   const startedMs = performance.now();
   const spec: ExecSpec = {
     argv: [...request.argv],
@@ -70,6 +74,13 @@ async function openOrExplain(
 
 /** Only a host that cannot give a guest justifies running on it; a mistake in the request or a cancellation does not. */
 function meansNoGuest(error: unknown): boolean {
-  const codes: readonly ErrorCode[] = ["unavailable", "unsupported", "failed_precondition", "resource_exhausted", "timeout", "internal"];
+  const codes: readonly ErrorCode[] = [
+    "unavailable",
+    "unsupported",
+    "failed_precondition",
+    "resource_exhausted",
+    "timeout",
+    "internal",
+  ];
   return codes.includes(PyroError.from(error).code);
 }

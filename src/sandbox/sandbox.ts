@@ -22,9 +22,9 @@ export interface Sandbox extends AsyncDisposable {
   /** 12 hexadecimal digits */
   readonly id: string;
   readonly vm: Vm;
-  readonly info: GuestInfo;
   readonly isolation: Isolation;
   readonly environmentVersion: string;
+  info(): Promise<GuestInfo>;
   exec(spec: ExecSpec, options: ExecOptions): Promise<ExecEnding>;
   close(): Promise<void>;
 }
@@ -48,13 +48,14 @@ export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
     await vm.stop();
   };
   try {
-    const info = await agent.fork(newIdentity(`pyro-${id}`), signal);
+    const { timeUnixMs } = await agent.fork(newIdentity(`pyro-${id}`), signal);
     // On a busy host the time was old when the guest set it.
-    if (Math.abs(Date.now() - info.timeUnixMs) > clockToleranceMs) await agent.setClock(signal);
+    if (Math.abs(Date.now() - timeUnixMs) > clockToleranceMs) await agent.setClock(signal);
     return {
-      ...{ id, vm, info, close },
+      ...{ id, vm, close },
       environmentVersion: options.environment.version,
       isolation: { vmm: driver.features.vmm, accelerator: template.record.accelerator },
+      info: () => agent.info({ signal }),
       exec: (spec, execOptions) => agent.exec(spec, execOptions),
       [Symbol.asyncDispose]: close,
     };

@@ -1,7 +1,7 @@
 import { chmod, open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { BootableEnvironment } from "../environments/store.ts";
 import { writeInitramfs } from "../environments/initramfs.ts";
+import type { BootableEnvironment } from "../environments/store.ts";
 import { ensureDir } from "../host/files.ts";
 import type { Accelerator, Driver, VmSpec } from "../vmm/driver.ts";
 import type { AgentClient } from "../wire/agent.ts";
@@ -97,7 +97,10 @@ export async function layOutMachine(
 async function rehearse(agent: AgentClient, signal: AbortSignal | undefined): Promise<void> {
   await agent.fork(newIdentity("template"), signal);
   for (let round = 0; round < rehearsals; round++) {
-    await agent.exec({ argv: ["/bin/sh", "-c", "exec true"], timeoutMs: rehearsalTimeoutMs, stdin: false }, { ...ignoreOutput, signal });
+    await agent.exec(
+      { argv: ["/bin/sh", "-c", "exec true"], timeoutMs: rehearsalTimeoutMs, stdin: false },
+      { ...ignoreOutput, signal },
+    );
   }
 }
 

@@ -3,8 +3,8 @@ import { readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { systemErrorCode } from "../core/errors.ts";
-import { digestSparseFile } from "../host/sparse-digest.ts";
 import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
+import { digestSparseFile } from "../host/sparse-digest.ts";
 import { bootId } from "../host/system.ts";
 
 const recordName = "template.json";
@@ -62,7 +62,8 @@ export async function findTemplate(templatesDir: string, key: string): Promise<T
   const dir = join(templatesDir, key);
   const read = await readRecord(join(dir, recordName), templateRecordSchema);
   if (read.status === "absent") return { status: "absent" };
-  if (read.status === "unreadable") return { status: "damaged", reason: `${recordName} cannot be read: ${read.reason}` };
+  if (read.status === "unreadable")
+    return { status: "damaged", reason: `${recordName} cannot be read: ${read.reason}` };
   try {
     const changed = await changedFiles(dir, read.record);
     const record = changed.length === 0 ? read.record : await recheck(dir, read.record, changed);
@@ -167,7 +168,11 @@ export async function listTemplates(templatesDir: string): Promise<readonly Stor
 }
 
 /** Removes the least recently used templates until the rest fits; `keep` always stays. */
-export async function pruneTemplates(templatesDir: string, budgetBytes: number, keep?: string): Promise<readonly StoredTemplate[]> {
+export async function pruneTemplates(
+  templatesDir: string,
+  budgetBytes: number,
+  keep?: string,
+): Promise<readonly StoredTemplate[]> {
   const byAge = (await listTemplates(templatesDir)).toSorted((a, b) => a.lastUsedMs - b.lastUsedMs);
   let totalBytes = byAge.reduce((sum, template) => sum + template.allocatedBytes, 0);
   const removed: StoredTemplate[] = [];

@@ -1,10 +1,19 @@
 import { catalog } from "../environments/catalog.ts";
 import { examine } from "../environments/store.ts";
 import type { SandboxContext } from "./context.ts";
-import { listTemplates, pruneTemplates, readTemplateRecord, removeTemplate, type StoredTemplate } from "./template-store.ts";
+import {
+  listTemplates,
+  pruneTemplates,
+  readTemplateRecord,
+  removeTemplate,
+  type StoredTemplate,
+} from "./template-store.ts";
 
 /** Removes templates of environments that are not installed any more, unreadable ones, and what exceeds the budget. */
-export async function sweepTemplates({ layout, templateBudgetBytes }: SandboxContext): Promise<readonly StoredTemplate[]> {
+export async function sweepTemplates({
+  layout,
+  templateBudgetBytes,
+}: SandboxContext): Promise<readonly StoredTemplate[]> {
   const installed = new Set<string>();
   for (const entry of catalog) {
     const installation = await examine(layout, entry);

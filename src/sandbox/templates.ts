@@ -1,10 +1,18 @@
 import { join } from "node:path";
-import { type BootableEnvironment } from "../environments/store.ts";
+import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
-import { digestFile, fileStampSchema, pathExists, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
+import type { BootableEnvironment } from "../environments/store.ts";
+import {
+  digestFile,
+  fileStampSchema,
+  pathExists,
+  readRecord,
+  sameStamp,
+  stampFile,
+  writeRecord,
+} from "../host/files.ts";
 import { withLock } from "../host/lock.ts";
 import type { Driver } from "../vmm/driver.ts";
-import * as z from "zod";
 import { type AcceleratorDecision, chooseAccelerator } from "./accelerator.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { type MachineShape, templateKey } from "./machine.ts";

@@ -1,6 +1,6 @@
 import http2 from "node:http2";
 import type { Duplex } from "node:stream";
-import * as z from "zod";
+import type * as z from "zod";
 import { withDeadline } from "../core/deadline.ts";
 import { messageOf, PyroError } from "../core/errors.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
@@ -11,6 +11,7 @@ import {
   type ExecEnding,
   type ExecSpec,
   type ForkRequest,
+  forkAnswerSchema,
   forkRequestSchema,
   type GuestInfo,
   guestInfoSchema,
@@ -52,12 +53,12 @@ export class AgentClient implements AsyncDisposable {
     await this.#call({ method: "POST", path: "/v1/freeze", signal });
   }
 
-  /** Gives this clone its identity, clock and randomness. */
-  async fork(request: ForkRequest, signal?: AbortSignal): Promise<GuestInfo> {
+  /** Gives this clone its identity, clock and randomness; answers with the guest's clock. */
+  async fork(request: ForkRequest, signal?: AbortSignal): Promise<{ timeUnixMs: number }> {
     const body = toWire(forkRequestSchema, request);
-    const info = await this.#call({ method: "POST", path: "/v1/fork", body, reply: guestInfoSchema, signal });
+    const answer = await this.#call({ method: "POST", path: "/v1/fork", body, reply: forkAnswerSchema, signal });
     this.#token = request.token;
-    return info;
+    return answer;
   }
 
   /** Sets the guest's wall clock to the host's. */

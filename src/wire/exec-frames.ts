@@ -37,7 +37,10 @@ export class FrameDecoder {
     while (this.#buffered.length >= headerLength) {
       const length = this.#buffered.readUInt32BE(1);
       if (length > maxPayloadLength) {
-        throw new PyroError("internal", `the guest agent sent a frame of ${length} bytes, more than the protocol allows`);
+        throw new PyroError(
+          "internal",
+          `the guest agent sent a frame of ${length} bytes, more than the protocol allows`,
+        );
       }
       if (this.#buffered.length < headerLength + length) return;
       const frame = {

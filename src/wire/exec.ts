@@ -1,5 +1,5 @@
-import type { ClientHttp2Stream } from "node:http2";
 import { once } from "node:events";
+import type { ClientHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
 import * as z from "zod";
 import { messageOf, PyroError } from "../core/errors.ts";

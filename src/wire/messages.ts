@@ -32,11 +32,11 @@ export const forkRequestSchema = z.object({
   /** 32 hexadecimal digits */
   machineId: z.string(),
   macAddress: z.string().optional(),
-  workspace: z
-    .object({ device: z.string(), mountPoint: z.string(), readOnly: z.boolean().optional() })
-    .optional(),
+  workspace: z.object({ device: z.string(), mountPoint: z.string(), readOnly: z.boolean().optional() }).optional(),
 });
 export type ForkRequest = z.output<typeof forkRequestSchema>;
+
+export const forkAnswerSchema = z.object({ timeUnixMs: z.number() });
 
 export const clockRequestSchema = z.object({ timeUnixNs: z.string() });
 
@@ -52,13 +52,6 @@ export const execSpecSchema = z.object({
   stdin: z.boolean(),
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;
-
-export const execFailureCodes = [
-  "command_not_found",
-  "command_not_executable",
-  "cwd_not_found",
-  "argument_too_long",
-] as const;
 
 export const execEndingSchema = z.object({
   exitCode: z.number().int().nullable(),

@@ -8,7 +8,8 @@ import { describeWithVm } from "../helpers/vm.ts";
 
 const forkCount = 10;
 /** One line each: random bytes, hostname, machine id, the guest's clock in seconds */
-const witness = "head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \\n'; echo; hostname; cat /etc/machine-id; date +%s.%N";
+const witness =
+  "head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \\n'; echo; hostname; cat /etc/machine-id; date +%s.%N";
 
 describeWithVm("ten forks at once", () => {
   let cache: TestCache;

@@ -11,13 +11,20 @@ describeWithVm("pyro prepare", () => {
   });
   afterAll(() => cache[Symbol.asyncDispose]());
 
-  const prepare = async (...flags: string[]) => (await pyro(["prepare", "--json", ...flags], { env: cache.env })).json();
+  const prepare = async (...flags: string[]) =>
+    (await pyro(["prepare", "--json", ...flags], { env: cache.env })).json();
   const dailyLoop = async () => (await pyro(["doctor", "--json"], { env: cache.env })).json()["daily_loop"];
   const manifestPath = () => join(cache.dir, "facts", "prepared-debian-12.json");
 
   test("goes from cold to warm, and then has nothing to do", async () => {
     expect(await dailyLoop()).toMatchObject({ status: "cold", environment: "debian:12" });
-    expect(await prepare()).toMatchObject({ prepared: true, executed: true, reused: false, forced: false, network_prepared: false });
+    expect(await prepare()).toMatchObject({
+      prepared: true,
+      executed: true,
+      reused: false,
+      forced: false,
+      network_prepared: false,
+    });
     expect(await dailyLoop()).toMatchObject({ status: "warm" });
     expect(await prepare()).toMatchObject({ prepared: true, executed: false, reused: true });
   });
@@ -32,7 +39,10 @@ describeWithVm("pyro prepare", () => {
   test("is stale, with the reason, when a recorded version changed", async () => {
     const manifest = JSON.parse(await readFile(manifestPath(), "utf8")) as Record<string, unknown>;
     await writeFile(manifestPath(), JSON.stringify({ ...manifest, runtime_version: "0.0.1" }));
-    expect(await dailyLoop()).toMatchObject({ status: "stale", reason: expect.stringContaining("pyro's version changed from 0.0.1") });
+    expect(await dailyLoop()).toMatchObject({
+      status: "stale",
+      reason: expect.stringContaining("pyro's version changed from 0.0.1"),
+    });
     expect(await prepare()).toMatchObject({ executed: true });
     expect(await dailyLoop()).toMatchObject({ status: "warm" });
   });

@@ -57,13 +57,26 @@ describeWithVm("pyro run", () => {
   });
 
   test("delivers every argument unchanged", async () => {
-    const argv = ["a b", 'quo"te', "it's", "two\nlines", "$HOME `id` $(id) \\n", "", "*", "ünïcödé", "-x", "--", "x".repeat(100_000)];
+    const argv = [
+      "a b",
+      'quo"te',
+      "it's",
+      "two\nlines",
+      "$HOME `id` $(id) \\n",
+      "",
+      "*",
+      "ünïcödé",
+      "-x",
+      "--",
+      "x".repeat(100_000),
+    ];
     const result = await run(["printf", "%s\\0", ...argv]);
     expect(result.stdout.toString().split("\0").slice(0, -1)).toEqual(argv);
   });
 
   test("delivers 50 MB of binary output whole", async () => {
-    const script = "import sys,hashlib\nh=hashlib.sha256()\nfor i in range(50):\n b=bytes([(i*7+j*13)%256 for j in range(1000)])*1000\n h.update(b); sys.stdout.buffer.write(b)\nprint(h.hexdigest(),file=sys.stderr)";
+    const script =
+      "import sys,hashlib\nh=hashlib.sha256()\nfor i in range(50):\n b=bytes([(i*7+j*13)%256 for j in range(1000)])*1000\n h.update(b); sys.stdout.buffer.write(b)\nprint(h.hexdigest(),file=sys.stderr)";
     const result = await run(["python3", "-c", script], ["--timeout-seconds", "100"]);
     expect(result.stdout.length).toBe(50_000_000);
     expect(result.stderr).toContain(createHash("sha256").update(result.stdout).digest("hex"));
@@ -71,11 +84,17 @@ describeWithVm("pyro run", () => {
 
   test("returns bytes that are not text as base64", async () => {
     const result = await run(["printf", "\\377\\000\\376"], ["--json"]);
-    expect(result.json()).toMatchObject({ stdout: Buffer.from([0xff, 0, 0xfe]).toString("base64"), stdout_encoding: "base64" });
+    expect(result.json()).toMatchObject({
+      stdout: Buffer.from([0xff, 0, 0xfe]).toString("base64"),
+      stdout_encoding: "base64",
+    });
   });
 
   test("keeps both streams whole when they are interleaved", async () => {
-    const result = await run(["sh", "-c", "i=0; while [ $i -lt 500 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done"], ["--json"]);
+    const result = await run(
+      ["sh", "-c", "i=0; while [ $i -lt 500 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done"],
+      ["--json"],
+    );
     const lines = (name: string) => Array.from({ length: 500 }, (_, i) => `${name} ${i}\n`).join("");
     expect(result.json()).toMatchObject({ stdout: lines("out"), stderr: lines("err") });
   });
@@ -97,7 +116,10 @@ describeWithVm("pyro run", () => {
   });
 
   test("gives the machine the size that was asked for", async () => {
-    const result = await run(["sh", "-c", "nproc; grep MemTotal /proc/meminfo"], ["--vcpu-count", "2", "--mem-mib", "512"]);
+    const result = await run(
+      ["sh", "-c", "nproc; grep MemTotal /proc/meminfo"],
+      ["--vcpu-count", "2", "--mem-mib", "512"],
+    );
     const [processors, memory] = result.stdout.toString().split("\n");
     expect(processors).toBe("2");
     expect(Number(/\d+/.exec(memory ?? "")?.[0])).toBeLessThan(512 * 1024);
@@ -109,7 +131,11 @@ describeWithVm("pyro run", () => {
   });
 
   test("runs the command as root of a machine that is its own", async () => {
-    const result = await run(["sh", "-c", "id -u; cat /proc/1/comm; test -w /workspace && echo writable; df --output=size -B1G / | tail -1"]);
+    const result = await run([
+      "sh",
+      "-c",
+      "id -u; cat /proc/1/comm; test -w /workspace && echo writable; df --output=size -B1G / | tail -1",
+    ]);
     const [uid, , writable, rootGib] = result.stdout.toString().split("\n");
     expect([uid, writable]).toEqual(["0", "writable"]);
     expect(Number(rootGib)).toBeGreaterThanOrEqual(15);

@@ -37,6 +37,9 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 
 	run := execution{Command: started, frames: frames, body: r.Body, out: out}
 	out.writeJSON(frame.Exit, run.wait(r.Context(), spec.Timeout()))
+	// The host need not wait for what only the next command profits from.
+	out.flush()
+	started.Release()
 	return nil
 }
 

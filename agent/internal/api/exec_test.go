@@ -158,7 +158,11 @@ func TestExecSetsUpTheEnvironment(t *testing.T) {
 func TestExecGivesEachCommandItsOwnSession(t *testing.T) {
 	got := newExecGuest(t).exec(t, shell(`cut -d' ' -f6 /proc/$$/stat; grep -E 'Sig(Blk|Ign)' /proc/self/status; cat /proc/self/oom_score_adj`))
 	lines := strings.Fields(string(got.stdout))
-	want := []string{strconv.Itoa(got.pid), "SigBlk:", "0000000000000000", "SigIgn:", "0000000000000000", "0"}
+	// What make starts ignores signals 32 and 33, which belong to the C library and stay as they are.
+	if ignored, err := strconv.ParseUint(lines[4], 16, 64); err == nil && ignored&^(3<<31) == 0 {
+		lines[4] = "only the C library's"
+	}
+	want := []string{strconv.Itoa(got.pid), "SigBlk:", "0000000000000000", "SigIgn:", "only the C library's", "0"}
 	if strings.Join(lines, " ") != strings.Join(want, " ") {
 		t.Errorf("got %q, want %q", lines, want)
 	}
@@ -443,6 +447,7 @@ func BenchmarkExec(b *testing.B) {
 			b.Fatal(err)
 		}
 		started.Result(<-started.Exited)
+		started.Release()
 		started.Stdout.Abandon()
 		started.Stderr.Abandon()
 	}

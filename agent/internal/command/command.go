@@ -29,13 +29,9 @@ func (c *Command) Kill() error {
 	return c.group.Kill()
 }
 
-// Result describes the end of the command and gives up its control group. What runs on in
-// the background can't be killed through the command any more.
+// Result describes the end of the command.
 func (c *Command) Result(exit process.Exit) Result {
-	result := Result{
-		DurationMs: float64(exit.At.Sub(c.startedAt).Microseconds()) / 1000,
-		OOMKilled:  c.group.HadOOMKill(),
-	}
+	result := Result{DurationMs: float64(exit.At.Sub(c.startedAt).Microseconds()) / 1000}
 	if exit.Status.Signaled() {
 		name := unix.SignalName(exit.Status.Signal())
 		result.Signal = &name
@@ -43,6 +39,15 @@ func (c *Command) Result(exit process.Exit) Result {
 		code := exit.Status.ExitStatus()
 		result.ExitCode = &code
 	}
-	c.groups.Release(c.group)
+	// A command that succeeded has nothing to blame on the memory.
+	if failed := result.Signal != nil || *result.ExitCode != 0; failed {
+		result.OOMKilled = c.group.HadOOMKill()
+	}
 	return result
+}
+
+// Release gives up the command's control group. What runs on in the background can't be killed
+// through the command any more.
+func (c *Command) Release() {
+	c.groups.Release(c.group)
 }

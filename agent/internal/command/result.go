@@ -12,7 +12,7 @@ type Result struct {
 	Cancelled bool `json:"cancelled"`
 	// time from start to end of the main process
 	DurationMs float64 `json:"duration_ms"`
-	// whether the kernel killed a process of the command for want of memory
+	// whether the command failed and the kernel killed a process of it for want of memory
 	OOMKilled bool `json:"oom_killed"`
 	// why the command did not start, or what was wrong with its input
 	Error *Failure `json:"error,omitempty"`

@@ -16,11 +16,11 @@ var Files = []string{"hostname", "hosts", "machine-id"}
 const hostsMark = "# pyro"
 
 func writeHostname(root, name string) error {
-	return overwrite(filepath.Join(root, "etc/hostname"), name+"\n", 0o644)
+	return overwrite(filepath.Join(root, "etc/hostname"), name+"\n")
 }
 
 func writeMachineID(root, id string) error {
-	return overwrite(filepath.Join(root, "etc/machine-id"), id+"\n", 0o444)
+	return overwrite(filepath.Join(root, "etc/machine-id"), id+"\n")
 }
 
 func writeHosts(root, name string) error {
@@ -31,7 +31,7 @@ func writeHosts(root, name string) error {
 	} else if err != nil {
 		return err
 	}
-	return overwrite(path, withOwnHost(string(present), name), 0o644)
+	return overwrite(path, withOwnHost(string(present), name))
 }
 
 func withOwnHost(hosts, name string) string {
@@ -50,8 +50,8 @@ func withOwnHost(hosts, name string) string {
 
 // overwrite changes a file in place. Nobody reads it yet, and at boot it was put where that is
 // cheap; a symbolic link is refused.
-func overwrite(path, content string, mode os.FileMode) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, mode)
+func overwrite(path, content string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
 		return err
 	}

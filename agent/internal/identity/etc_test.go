@@ -31,7 +31,7 @@ func TestOverwriteRefusesALink(t *testing.T) {
 	if err := os.Symlink(target, filepath.Join(root, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if err := overwrite(filepath.Join(root, "link"), "abc", 0o644); !errors.Is(err, unix.ELOOP) {
+	if err := overwrite(filepath.Join(root, "link"), "abc"); !errors.Is(err, unix.ELOOP) {
 		t.Errorf("got %v", err)
 	}
 	if text, _ := os.ReadFile(target); string(text) != "untouched" {
@@ -42,7 +42,7 @@ func TestOverwriteRefusesALink(t *testing.T) {
 func TestOverwriteLeavesNothingOfALongerContent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hostname")
 	for _, content := range []string{"a-long-name\n", "short\n"} {
-		if err := overwrite(path, content, 0o644); err != nil {
+		if err := overwrite(path, content); err != nil {
 			t.Fatal(err)
 		}
 		if text, _ := os.ReadFile(path); string(text) != content {

@@ -30,7 +30,7 @@ export interface QemuArgsInput {
 }
 
 /** The virtio-serial port's name, by which the guest agent finds it */
-export const agentPortName = "pyro.agent";
+const agentPortName = "pyro.agent";
 
 /**
  * Size of TCG's translation buffer. It is touched all through while a guest runs, so it bounds an idle fork's memory; with 32 MiB a
@@ -65,8 +65,7 @@ export function qemuArgs(input: QemuArgsInput): string[] {
 }
 
 function machineArgs(machine: MachineSpec): string[] {
-  const accelerator =
-    machine.accelerator === "kvm" ? "kvm" : `tcg,thread=multi,tb-size=${translationBufferMib}`;
+  const accelerator = machine.accelerator === "kvm" ? "kvm" : `tcg,thread=multi,tb-size=${translationBufferMib}`;
   return [
     ...["-machine", "q35,memory-backend=ram,vmport=off,smbus=off,sata=off,i8042=off,usb=off,graphics=off"],
     ...["-accel", accelerator, "-cpu", machine.accelerator === "kvm" ? "host" : "max"],

@@ -8,7 +8,7 @@ import type { BootedVm, DiskLayer, Driver, DriverFeatures, MachineSpec, Vm, VmEx
 import { qemuArgs } from "./args.ts";
 import type { QemuInstallation } from "./installation.ts";
 import { receiveState } from "./state-receiver.ts";
-import { stateFd, startVmProcess, type VmProcess } from "./vm-process.ts";
+import { startVmProcess, stateFd, type VmProcess } from "./vm-process.ts";
 
 const ignoreSharedMemory = { capability: "x-ignore-shared", state: true };
 const reportProgress = { capability: "events", state: true };
@@ -133,7 +133,12 @@ function transferred(work: Promise<unknown>, waitingFor: string, signal: AbortSi
 /** Awaits what the VM does. When it fails, or the VM dies first, the VM is gone and the error has its last words. */
 async function runs<T>(vm: VmProcess, work: Promise<T>): Promise<T> {
   try {
-    return await Promise.race([work, vm.exited.then((exit): never => { throw vmDied(exit); })]);
+    return await Promise.race([
+      work,
+      vm.exited.then((exit): never => {
+        throw vmDied(exit);
+      }),
+    ]);
   } catch (error) {
     const failure = PyroError.from(error);
     // The connection can close just before the process is seen to end: then how it ended is the better answer.
@@ -167,4 +172,3 @@ function toVm(vm: VmProcess): Vm {
     [Symbol.asyncDispose]: () => vm.stop(),
   };
 }
-

@@ -26,21 +26,27 @@ export interface FindQemuOptions {
   readonly factsDir: string;
 }
 
-export const installQemuHint = "Install QEMU: `apt-get install qemu-system-x86 qemu-utils`.";
+const installQemuHint = "Install QEMU: `apt-get install qemu-system-x86 qemu-utils`.";
 
 /** Finds the system's QEMU; fails with `unavailable` when it is missing or too old. */
 export async function findQemu({ searchPath, factsDir }: FindQemuOptions): Promise<QemuInstallation> {
   requireSupportedPlatform(hostPlatform());
-  const [path, imageToolPath] = await Promise.all([findProgram(programName, searchPath), findProgram("qemu-img", searchPath)]);
+  const [path, imageToolPath] = await Promise.all([
+    findProgram(programName, searchPath),
+    findProgram("qemu-img", searchPath),
+  ]);
   const missing = path === undefined ? programName : imageToolPath === undefined ? "qemu-img" : undefined;
   if (path === undefined || imageToolPath === undefined) {
-    throw new PyroError("unavailable", `cannot run virtual machines: ${missing} is not in PATH`, { hint: installQemuHint });
+    throw new PyroError("unavailable", `cannot run virtual machines: ${missing} is not in PATH`, {
+      hint: installQemuHint,
+    });
   }
   const stamp = await stampFile(path);
   const recordPath = join(factsDir, "qemu.json");
   const known = await readRecord(recordPath, installationSchema);
   if (known.status === "ok" && known.record.path === path && sameStamp(known.record.stamp, stamp)) return known.record;
-  const installation = { path, imageToolPath, stamp, ...(await probe(path)) };
+  const abilities = await probe(path);
+  const installation = { path, imageToolPath, stamp, ...abilities };
   await writeRecord(recordPath, installationSchema, installation);
   return installation;
 }
@@ -50,9 +56,13 @@ async function probe(path: string): Promise<{ version: string; mapsReadOnlyMemor
   const match = /version (\d+)\.(\d+)\.(\d+)/.exec(stdout);
   if (!match) {
     const said = (stderr || stdout).trim().split("\n")[0] ?? "";
-    throw new PyroError("unavailable", `cannot use '${path}': it did not tell its version (exit code ${exitCode}): ${said}`, {
-      hint: installQemuHint,
-    });
+    throw new PyroError(
+      "unavailable",
+      `cannot use '${path}': it did not tell its version (exit code ${exitCode}): ${said}`,
+      {
+        hint: installQemuHint,
+      },
+    );
   }
   const major = Number(match[1]);
   if (major < oldestMajor) {

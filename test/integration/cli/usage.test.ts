@@ -1,5 +1,5 @@
-import { beforeAll, expect, test } from "vitest";
 import { spawnSync } from "node:child_process";
+import { beforeAll, expect, test } from "vitest";
 import { pyro } from "../../helpers/cli.ts";
 
 beforeAll(() => {
@@ -9,13 +9,25 @@ beforeAll(() => {
 });
 
 test.each([
-  ["an unknown environment", ["run", "debian:13", "--", "true"], "unknown environment 'debian:13': choose one of debian:12, debian:12-base, debian:12-build"],
+  [
+    "an unknown environment",
+    ["run", "debian:13", "--", "true"],
+    "unknown environment 'debian:13': choose one of debian:12, debian:12-base, debian:12-build",
+  ],
   ["an unknown environment to pull", ["env", "pull", "x"], "unknown environment 'x': choose one of debian:12"],
   ["an unknown command", ["rum"], "unknown command 'rum'"],
   ["an unknown flag", ["run", "debian:12", "--memory", "1", "--", "true"], "unknown option '--memory'"],
   ["a guest flag before --", ["run", "debian:12", "git", "--version"], "unknown option '--version'"],
-  ["a number that is none", ["run", "debian:12", "--mem-mib", "lots", "--", "true"], "--mem-mib: 'lots' is not a number"],
-  ["a number out of range", ["run", "debian:12", "--mem-mib", "1", "--", "true"], "--mem-mib: Too small: expected number to be >=256"],
+  [
+    "a number that is none",
+    ["run", "debian:12", "--mem-mib", "lots", "--", "true"],
+    "--mem-mib: 'lots' is not a number",
+  ],
+  [
+    "a number out of range",
+    ["run", "debian:12", "--mem-mib", "1", "--", "true"],
+    "--mem-mib: Too small: expected number to be >=256",
+  ],
   ["a fraction of a processor", ["run", "debian:12", "--vcpu-count", "1.5", "--", "true"], "--vcpu-count: "],
   ["no command", ["run", "debian:12"], "missing required argument 'command'"],
   ["a negative time", ["run", "debian:12", "--timeout-seconds=-1", "--", "true"], "--timeout-seconds: "],
@@ -44,17 +56,30 @@ test("with --json an error is one object on standard output", async () => {
   expect(result.exitCode).toBe(2);
 });
 
-test.each([[["--help"]], [["run", "--help"]], [["env", "--help"]], [["env", "pull", "--help"]], [["doctor", "--help"]], [["prepare", "--help"]]])(
-  "%s explains itself",
-  async (args) => {
-    const result = await pyro(args);
-    expect(result.exitCode).toBe(0);
-    expect(result.stdout.toString()).toMatch(/^Usage: pyro/);
-  },
-);
+test.each([
+  [["--help"]],
+  [["run", "--help"]],
+  [["env", "--help"]],
+  [["env", "pull", "--help"]],
+  [["doctor", "--help"]],
+  [["prepare", "--help"]],
+])("%s explains itself", async (args) => {
+  const result = await pyro(args);
+  expect(result.exitCode).toBe(0);
+  expect(result.stdout.toString()).toMatch(/^Usage: pyro/);
+});
 
 test("every command's help has examples", async () => {
-  for (const args of [["run"], ["env", "list"], ["env", "pull"], ["env", "inspect"], ["env", "prune"], ["doctor"], ["prepare"], ["demo"]]) {
+  for (const args of [
+    ["run"],
+    ["env", "list"],
+    ["env", "pull"],
+    ["env", "inspect"],
+    ["env", "prune"],
+    ["doctor"],
+    ["prepare"],
+    ["demo"],
+  ]) {
     expect((await pyro([...args, "--help"])).stdout.toString()).toContain(`Examples:\n  pyro ${args.join(" ")}`);
   }
 });

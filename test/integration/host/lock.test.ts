@@ -34,7 +34,10 @@ test("whoever waits is told for whom, and gives up at the deadline", async () =>
   await setTimeout(100);
   const told: string[] = [];
   const waiting = withLock({ ...request("two"), timeoutMs: 600, onWait: (who) => told.push(who) }, async () => {});
-  await expect(waiting).rejects.toMatchObject({ code: "timeout", message: expect.stringContaining(`process ${process.pid}, which is testing`) });
+  await expect(waiting).rejects.toMatchObject({
+    code: "timeout",
+    message: expect.stringContaining(`process ${process.pid}, which is testing`),
+  });
   expect(told).toEqual([`process ${process.pid}, which is testing`]);
   release();
   await holder;

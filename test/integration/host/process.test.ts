@@ -12,7 +12,10 @@ test("capture returns what a program said and how it ended", async () => {
 
 test("capture hands over lines of standard error as they come", async () => {
   const lines: string[] = [];
-  await capture(["sh", "-c", "printf 'a\\nb' >&2; echo c >&2"], { timeoutMs: 10_000, onStderrLine: (line) => lines.push(line) });
+  await capture(["sh", "-c", "printf 'a\\nb' >&2; echo c >&2"], {
+    timeoutMs: 10_000,
+    onStderrLine: (line) => lines.push(line),
+  });
   expect(lines).toEqual(["a", "bc"]);
 });
 

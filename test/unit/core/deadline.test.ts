@@ -5,7 +5,9 @@ const never = new Promise<never>(() => {});
 
 test("settles as the work does", async () => {
   await expect(withDeadline(Promise.resolve(1), { timeoutMs: 1000, waitingFor: "it" })).resolves.toBe(1);
-  await expect(withDeadline(Promise.reject(new Error("no")), { timeoutMs: 1000, waitingFor: "it" })).rejects.toThrow("no");
+  await expect(withDeadline(Promise.reject(new Error("no")), { timeoutMs: 1000, waitingFor: "it" })).rejects.toThrow(
+    "no",
+  );
 });
 
 test("says what it waited for, and for how long", async () => {
@@ -22,7 +24,9 @@ test("ends when it is cancelled, before or during", async () => {
   const waiting = withDeadline(never, { timeoutMs: 60_000, waitingFor: "it", signal: controller.signal });
   controller.abort();
   await expect(waiting).rejects.toMatchObject({ code: "cancelled" });
-  await expect(withDeadline(never, { timeoutMs: 60_000, waitingFor: "it", signal: controller.signal })).rejects.toMatchObject({
+  await expect(
+    withDeadline(never, { timeoutMs: 60_000, waitingFor: "it", signal: controller.signal }),
+  ).rejects.toMatchObject({
     code: "cancelled",
   });
 });

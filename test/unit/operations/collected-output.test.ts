@@ -10,7 +10,12 @@ test("text that is cut between chunks in mid-character stays text", () => {
 test("bytes that are no text come back as base64", () => {
   const collected = new CollectedOutput();
   void collected.streams.onStderr(Buffer.from([0xff, 0x00]));
-  expect(collected.result()).toMatchObject({ stderr: "/wA=", stderrEncoding: "base64", stdout: "", stdoutEncoding: "utf-8" });
+  expect(collected.result()).toMatchObject({
+    stderr: "/wA=",
+    stderrEncoding: "base64",
+    stdout: "",
+    stdoutEncoding: "utf-8",
+  });
 });
 
 test("output past the cap is dropped and said to be", () => {

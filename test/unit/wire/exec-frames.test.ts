@@ -3,7 +3,9 @@ import { expect, test } from "vitest";
 import { encodeFrame, FrameDecoder, maxPayloadLength } from "../../../src/wire/exec-frames.ts";
 
 test("frames survive any way of cutting the stream", () => {
-  const frames = fc.array(fc.record({ type: fc.integer({ min: 0, max: 255 }), payload: fc.uint8Array({ maxLength: 200 }) }));
+  const frames = fc.array(
+    fc.record({ type: fc.integer({ min: 0, max: 255 }), payload: fc.uint8Array({ maxLength: 200 }) }),
+  );
   fc.assert(
     fc.property(frames, fc.infiniteStream(fc.integer({ min: 1, max: 50 })), (sent, lengths) => {
       const bytes = Buffer.concat(sent.map(({ type, payload }) => encodeFrame(type, payload)));
@@ -11,7 +13,8 @@ test("frames survive any way of cutting the stream", () => {
       const received: { type: number; payload: Uint8Array }[] = [];
       for (let start = 0; start < bytes.length; ) {
         const end = start + lengths.next().value;
-        for (const { type, payload } of decoder.push(bytes.subarray(start, end))) received.push({ type, payload: new Uint8Array(payload) });
+        for (const { type, payload } of decoder.push(bytes.subarray(start, end)))
+          received.push({ type, payload: new Uint8Array(payload) });
         start = end;
       }
       expect(received).toEqual(sent);

@@ -109,12 +109,9 @@ test("a QEMU that can is not given a way to write the shared memory file", () =>
 
 test("only the top layer of a disk can be written", () => {
   const blockdevs = qemuArgs(fork).filter((arg) => arg.startsWith("driver="));
-  expect(blockdevs.filter((arg) => !arg.includes("read-only=on")).map((arg) => /node-name=([\w-]+)/.exec(arg)?.[1])).toEqual([
-    "root-file",
-    "root",
-    "workspace-file",
-    "workspace",
-  ]);
+  expect(
+    blockdevs.filter((arg) => !arg.includes("read-only=on")).map((arg) => /node-name=([\w-]+)/.exec(arg)?.[1]),
+  ).toEqual(["root-file", "root", "workspace-file", "workspace"]);
 });
 
 test("a comma in a name cannot become an option", () => {

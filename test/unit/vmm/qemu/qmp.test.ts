@@ -4,7 +4,12 @@ import { expect, test } from "vitest";
 import { QmpClient } from "../../../../src/vmm/qemu/qmp.ts";
 
 /** A client, and QEMU's side of its stream. */
-function connect(): { client: QmpClient; sent: PassThrough; answer: (message: object | string) => void; stream: Duplex } {
+function connect(): {
+  client: QmpClient;
+  sent: PassThrough;
+  answer: (message: object | string) => void;
+  stream: Duplex;
+} {
   const [toQemu, fromQemu] = [new PassThrough(), new PassThrough()];
   const stream = Duplex.from({ readable: fromQemu, writable: toQemu });
   const answer = (message: object | string) => {
@@ -48,7 +53,10 @@ test.each([
   const { client, answer } = connect();
   const command = client.execute("stop");
   answer(line);
-  await expect(command).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("what is not QMP") });
+  await expect(command).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringContaining("what is not QMP"),
+  });
   await expect(client.execute("cont")).rejects.toMatchObject({ code: "unavailable" });
 });
 
