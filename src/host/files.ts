@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { type BigIntStats, createReadStream } from "node:fs";
-import { mkdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { type BigIntStats, constants, createReadStream } from "node:fs";
+import { access, mkdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import * as z from "zod";
 import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
@@ -11,8 +11,25 @@ export async function ensureDir(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw fileError(`cannot create folder '${path}'`, error);
+    throw fileError(`cannot create folder '${path}'`, await obstacleTo(path, error));
   }
+}
+
+/** Node calls a parent that cannot be written to missing (ENOENT); the parent itself tells why. */
+async function obstacleTo(path: string, error: unknown): Promise<unknown> {
+  if (systemErrorCode(error) !== "ENOENT") return error;
+  try {
+    await access(await nearestExisting(dirname(path)), constants.W_OK);
+    return error;
+  } catch (obstacle) {
+    return obstacle;
+  }
+}
+
+async function nearestExisting(path: string): Promise<string> {
+  let existing = path;
+  while (!(await pathExists(existing))) existing = dirname(existing);
+  return existing;
 }
 
 /** Writes a record so that a reader, or a crash at any moment, sees the old one or the new one. */
@@ -102,8 +119,7 @@ export interface Volume {
 
 /** The file system that holds `path` or its nearest existing parent. */
 export async function volumeOf(path: string): Promise<Volume> {
-  let existing = path;
-  while (!(await pathExists(existing))) existing = dirname(existing);
+  const existing = await nearestExisting(path);
   const [{ dev }, { bavail, bsize }] = await Promise.all([stat(existing), statfs(existing)]);
   return { id: dev, freeBytes: bavail * bsize };
 }

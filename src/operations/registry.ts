@@ -15,4 +15,4 @@ export const operationTable: readonly Operation[] = [
   envPull,
   envInspect,
   envPrune,
-] as unknown as readonly Operation[];
+];

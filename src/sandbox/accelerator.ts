@@ -2,7 +2,7 @@ import { access, constants, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
-import { ensureDir, readRecord, writeRecord } from "../host/files.ts";
+import { ensureDir, fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
 import { withLock } from "../host/lock.ts";
 import { bootId } from "../host/system.ts";
 import { type Accelerator, accelerators } from "../vmm/driver.ts";
@@ -20,6 +20,8 @@ const proofTimeoutMs = 10_000;
 const verdictSchema = z.object({
   hostBootId: z.string(),
   vmmFingerprint: z.string(),
+  /** The device as it was: who may open it can change */
+  device: fileStampSchema,
   works: z.boolean(),
   evidence: z.string(),
   provedAt: z.string(),
@@ -66,6 +68,7 @@ export async function knownAccelerator(
   if (read.status !== "ok") return undefined;
   const { record } = read;
   if (record.hostBootId !== (await bootId()) || record.vmmFingerprint !== vmmFingerprint) return undefined;
+  if (!sameStamp(record.device, await stampFile(kvmDevice))) return undefined;
   return { accelerator: record.works ? "kvm" : "tcg", evidence: record.evidence };
 }
 
@@ -95,6 +98,7 @@ export async function chooseAccelerator(request: ChooseAcceleratorRequest): Prom
     const verdict: KvmVerdict = {
       hostBootId: await bootId(),
       vmmFingerprint: driver.features.fingerprint,
+      device: await stampFile(kvmDevice),
       ...{ works, evidence },
       provedAt: new Date().toISOString(),
     };

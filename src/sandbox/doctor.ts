@@ -1,6 +1,6 @@
 import { access, constants } from "node:fs/promises";
 import { PyroError } from "../core/errors.ts";
-import { catalogVersion } from "../environments/catalog.ts";
+import { catalogEntry, catalogVersion } from "../environments/catalog.ts";
 import { environmentBuildIssues } from "../environments/pull.ts";
 import { type BootableEnvironment, findEnvironment } from "../environments/store.ts";
 import { ensureDir, fileError, freeBytes } from "../host/files.ts";
@@ -49,6 +49,7 @@ export async function diagnose(
   request: { readonly platform: string; readonly environment: string },
   options: SandboxCallOptions,
 ): Promise<Diagnosis> {
+  catalogEntry(request.environment);
   const issues = new Issues();
   await issues.guard(async () => requireSupportedPlatform(request.platform));
   const driver = await issues.guard(() => findDriver(context));
@@ -81,6 +82,11 @@ export async function diagnose(
 class Issues {
   readonly found: Issue[] = [];
 
+  /** One cause can stop several checks, and is told once. */
+  add(issue: Issue): void {
+    if (!this.found.some(({ message }) => message === issue.message)) this.found.push(issue);
+  }
+
   /** Runs a check; what it throws becomes an issue. */
   async guard<T>(check: () => Promise<T>): Promise<T | undefined> {
     try {
@@ -88,7 +94,7 @@ class Issues {
     } catch (error) {
       const { message, hint, code } = PyroError.from(error);
       if (code === "cancelled") throw error;
-      this.found.push({ message, hint: hint ?? null });
+      this.add({ message, hint: hint ?? null });
       return undefined;
     }
   }
@@ -116,7 +122,7 @@ async function checkCache({ layout }: SandboxContext, issues: Issues): Promise<n
   const free = (await issues.guard(() => freeBytes(layout.templatesDir))) ?? 0;
   if (free < wantedFreeBytes) {
     const mib = Math.floor(free / 1024 ** 2);
-    issues.found.push({
+    issues.add({
       message: `only ${mib} MiB are free under '${layout.templatesDir}', ${wantedFreeBytes / 1024 ** 2} MiB are wanted`,
       hint: "Free some space, or set PYRO_CACHE_DIR to a folder on a larger disk.",
     });

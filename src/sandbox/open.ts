@@ -1,4 +1,5 @@
 import { PyroError, systemErrorCode } from "../core/errors.ts";
+import { catalogEntry } from "../environments/catalog.ts";
 import { pullEnvironment } from "../environments/pull.ts";
 import { type BootableEnvironment, findEnvironment } from "../environments/store.ts";
 import type { Driver } from "../vmm/driver.ts";
@@ -23,6 +24,8 @@ export async function openSandbox(
   request: OpenSandboxRequest,
   options: SandboxCallOptions,
 ): Promise<Sandbox> {
+  // A name that nobody knows is the user's mistake, whatever else is wrong here.
+  catalogEntry(request.environment);
   const driver = await findDriver(context);
   const environment = await ensureEnvironment(context, request.environment, options);
   const forkFrom = ({ template }: ReadyTemplate) =>

@@ -1,8 +1,9 @@
 import { chmod, open, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { PyroError } from "../core/errors.ts";
 import { writeInitramfs } from "../environments/initramfs.ts";
 import type { BootableEnvironment } from "../environments/store.ts";
-import { ensureDir } from "../host/files.ts";
+import { ensureDir, freeBytes } from "../host/files.ts";
 import type { Accelerator, Driver, VmSpec } from "../vmm/driver.ts";
 import type { AgentClient } from "../wire/agent.ts";
 import { bootGuest } from "./boot.ts";
@@ -12,6 +13,11 @@ import { publishTemplate, stagingDirOf, type Template, type TemplateFile, templa
 
 /** A boot takes about 3 s in emulation on an idle host; a busy one may need many times that. */
 const bootTimeoutMs = 120_000;
+
+/** Memory that a boot touches, measured at 150 MiB, and as much again for safety */
+const bootRoomMib = 300;
+/** Linux describes each 4 KiB page in 64 bytes */
+const memoryMapShare = 1 / 64;
 
 /** The first command warms the guest's caches, the second what the first one left to be prepared for the next */
 const rehearsals = 2;
@@ -69,6 +75,7 @@ export async function layOutMachine(
   dir: string,
 ): Promise<VmSpec> {
   const { driver, environment, agentPath, shape, accelerator } = request;
+  await requireRoom(dir, shape);
   const pathOf = (file: TemplateFile) => join(dir, templateFiles[file]);
   const initramfsPath = join(dir, "initramfs");
   const base = { path: environment.rootImagePath, format: "raw" } as const;
@@ -88,6 +95,20 @@ export async function layOutMachine(
     // The guest leaves this disk alone until it is forked, so the empty layer stays empty.
     workspaceDisk: { layers: [workspaceLayer], disposable: false, durable: false },
   };
+}
+
+/** A memory file that cannot grow kills QEMU in the middle of a boot, so that is refused before. */
+async function requireRoom(dir: string, { memMib }: MachineShape): Promise<void> {
+  const neededMib = bootRoomMib + Math.ceil(memMib * memoryMapShare);
+  const freeMib = Math.floor((await freeBytes(dir)) / 1024 ** 2);
+  if (freeMib >= neededMib) return;
+  throw new PyroError(
+    "resource_exhausted",
+    `cannot build a template: needs ${neededMib} MiB free under '${dirname(dir)}', has ${freeMib} MiB`,
+    {
+      hint: "Free some space, run `pyro env prune`, or set PYRO_CACHE_DIR to a folder on a larger disk.",
+    },
+  );
 }
 
 /**

@@ -80,6 +80,9 @@ function memoryArgs({ machine, fds, start, mapsReadOnlyMemory }: QemuArgsInput):
   return ["-object", `${backend}${readOnly}`];
 }
 
+/** A full disk of the host is an error in the guest; QEMU's default would pause the machine, which looks like a hang. */
+const diskErrors = "werror=report,rerror=report";
+
 function diskArgs(name: string, layers: readonly DiskFd[], durable: boolean): string[] {
   const args: string[] = [];
   for (const [index, { fd, format }] of layers.entries()) {
@@ -93,7 +96,7 @@ function diskArgs(name: string, layers: readonly DiskFd[], durable: boolean): st
     args.push("-blockdev", `${file}${caching}`);
     args.push("-blockdev", `driver=${format},node-name=${node},file=${node}-file,${access}${caching}${backing}`);
   }
-  return [...args, "-device", `virtio-blk-pci,drive=${name}`];
+  return [...args, "-device", `virtio-blk-pci,drive=${name},${diskErrors}`];
 }
 
 function inherited(fd: number): string {

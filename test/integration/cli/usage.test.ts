@@ -15,6 +15,12 @@ test.each([
     "unknown environment 'debian:13': choose one of debian:12, debian:12-base, debian:12-build",
   ],
   ["an unknown environment to pull", ["env", "pull", "x"], "unknown environment 'x': choose one of debian:12"],
+  [
+    "an unknown environment to diagnose",
+    ["doctor", "--environment", "x"],
+    "unknown environment 'x': choose one of debian:12",
+  ],
+  ["an unknown environment to prepare", ["prepare", "x"], "unknown environment 'x': choose one of debian:12"],
   ["an unknown command", ["rum"], "unknown command 'rum'"],
   ["an unknown flag", ["run", "debian:12", "--memory", "1", "--", "true"], "unknown option '--memory'"],
   ["a guest flag before --", ["run", "debian:12", "git", "--version"], "unknown option '--version'"],

@@ -81,13 +81,13 @@ test("the command line of a fork", () => {
     -blockdev
     driver=qcow2,node-name=root,file=root-file,discard=unmap,cache.no-flush=on,backing=root-1
     -device
-    virtio-blk-pci,drive=root
+    virtio-blk-pci,drive=root,werror=report,rerror=report
     -blockdev
     driver=file,node-name=workspace-file,filename=/proc/self/fd/12,locking=off,discard=unmap
     -blockdev
     driver=qcow2,node-name=workspace,file=workspace-file,discard=unmap
     -device
-    virtio-blk-pci,drive=workspace
+    virtio-blk-pci,drive=workspace,werror=report,rerror=report
     -netdev
     hubport,id=net0,hubid=0
     -device
