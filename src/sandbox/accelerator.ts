@@ -2,13 +2,15 @@ import { access, constants, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
+import type { BootableEnvironment } from "../environments/store.ts";
 import { ensureDir, fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
 import { withLock } from "../host/lock.ts";
 import { bootId } from "../host/system.ts";
-import { type Accelerator, accelerators } from "../vmm/driver.ts";
+import { type Accelerator, accelerators, type Driver, type VmSpec } from "../vmm/driver.ts";
 import { bootGuest } from "./boot.ts";
+import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { defaultShape } from "./machine.ts";
-import { layOutMachine, type TemplateBuildRequest } from "./template-builder.ts";
+import { layOutMachine } from "./template-builder.ts";
 
 export const acceleratorChoices = ["auto", ...accelerators] as const;
 export type AcceleratorChoice = (typeof acceleratorChoices)[number];
@@ -72,32 +74,35 @@ export async function knownAccelerator(
   return { accelerator: record.works ? "kvm" : "tcg", evidence: record.evidence };
 }
 
-export interface ChooseAcceleratorRequest
-  extends Pick<TemplateBuildRequest, "driver" | "environment" | "agentPath" | "templatesDir" | "signal"> {
-  readonly choice: AcceleratorChoice;
-  readonly factsDir: string;
-  readonly locksDir: string;
-  readonly onProve?: () => void;
+/** What a guest is booted with. */
+export interface MachineSource {
+  readonly driver: Driver;
+  readonly environment: BootableEnvironment;
 }
 
 /**
  * Decides what VMs run on. A `/dev/kvm` that opens proves nothing (some hosts then run a guest thousands of times slower, or kill it), so
  * `auto` boots a guest to its agent once per boot of the host and version of QEMU.
  */
-export async function chooseAccelerator(request: ChooseAcceleratorRequest): Promise<AcceleratorDecision> {
-  const { choice, factsDir, locksDir, driver, signal } = request;
-  const known = () => knownAccelerator(choice, factsDir, driver.features.fingerprint);
+export async function chooseAccelerator(
+  context: SandboxContext,
+  source: MachineSource,
+  { signal, onProgress }: SandboxCallOptions,
+): Promise<AcceleratorDecision> {
+  const { factsDir, locksDir } = context.layout;
+  const { fingerprint } = source.driver.features;
+  const known = () => knownAccelerator(context.acceleratorChoice, factsDir, fingerprint);
   const decision = await known();
   if (decision) return decision;
   const lock = { dir: locksDir, name: "accelerator", purpose: "proving KVM", timeoutMs: 4 * proofTimeoutMs, signal };
   return withLock(lock, async () => {
     const provedMeanwhile = await known();
     if (provedMeanwhile) return provedMeanwhile;
-    request.onProve?.();
-    const { works, evidence } = await proveKvm(request);
+    onProgress?.({ phase: "prove-kvm", environment: source.environment.name });
+    const { works, evidence } = await proveKvm(context, source, signal);
     const verdict: KvmVerdict = {
       hostBootId: await bootId(),
-      vmmFingerprint: driver.features.fingerprint,
+      vmmFingerprint: fingerprint,
       device: await stampFile(kvmDevice),
       ...{ works, evidence },
       provedAt: new Date().toISOString(),
@@ -107,28 +112,38 @@ export async function chooseAccelerator(request: ChooseAcceleratorRequest): Prom
   });
 }
 
-async function proveKvm(request: ChooseAcceleratorRequest): Promise<{ works: boolean; evidence: string }> {
-  const { driver, templatesDir, signal } = request;
-  const dir = join(templatesDir, "kvm-proof");
+async function proveKvm(
+  { layout }: SandboxContext,
+  { driver, environment }: MachineSource,
+  signal: AbortSignal | undefined,
+): Promise<{ works: boolean; evidence: string }> {
+  const dir = join(layout.templatesDir, "kvm-proof");
   await rm(dir, { recursive: true, force: true });
   await ensureDir(dir);
+  try {
+    const { agentPath } = layout;
+    const machine = { driver, environment, agentPath, shape: defaultShape, accelerator: "kvm" } as const;
+    const spec = await layOutMachine(machine, dir);
+    return await bootProof(driver, { ...spec, name: "a guest under KVM" }, signal);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function bootProof(
+  driver: Driver,
+  spec: VmSpec,
+  signal: AbortSignal | undefined,
+): Promise<{ works: boolean; evidence: string }> {
   const startedMs = performance.now();
   try {
-    const shape = defaultShape;
-    const spec = await layOutMachine({ ...request, shape, accelerator: "kvm" }, dir);
-    await using guest = await bootGuest(
-      driver,
-      { ...spec, name: "a guest under KVM" },
-      { timeoutMs: proofTimeoutMs, signal },
-    );
+    await using guest = await bootGuest(driver, spec, { timeoutMs: proofTimeoutMs, signal });
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     return { works: true, evidence: `a guest with kernel ${guest.info.kernel} booted to its agent in ${seconds} s` };
   } catch (error) {
     const failure = PyroError.from(error);
     if (failure.code === "cancelled") throw failure;
     return { works: false, evidence: `${kvmDevice} opens but does not run guests: ${failure.message}` };
-  } finally {
-    await rm(dir, { recursive: true, force: true });
   }
 }
 

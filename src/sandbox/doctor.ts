@@ -13,13 +13,14 @@ import {
   type KvmAccess,
   knownAccelerator,
   kvmAccess,
+  type MachineSource,
 } from "./accelerator.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
-import { defaultShape, templateKey } from "./machine.ts";
+import { defaultShape } from "./machine.ts";
 import { findDriver } from "./open.ts";
 import { type Readiness, readinessOf } from "./readiness.ts";
 import { findTemplate } from "./template-store.ts";
-import { digestOfAgent } from "./templates.ts";
+import { digestOfAgent, templateKeyOf } from "./templates.ts";
 
 /** Something that keeps sandboxes from working, or will, and the one thing to do about it. */
 export interface Issue {
@@ -54,13 +55,11 @@ export async function diagnose(
   await issues.guard(async () => requireSupportedPlatform(request.platform));
   const driver = await issues.guard(() => findDriver(context));
   await issues.guard(() => requireHostPrograms(context));
-  const agentDigest = await issues.guard(() => digestOfAgent(context));
+  await issues.guard(() => digestOfAgent(context));
   const cacheFreeBytes = await checkCache(context, issues);
   const environment = await checkEnvironment(context, request.environment, issues);
   const decision = await decideAccelerator(context, { driver, environment }, options, issues);
-  if (driver && environment && agentDigest && decision) {
-    await checkTemplate(context, { driver, environment, agentDigest, decision }, issues);
-  }
+  if (driver && environment && decision) await checkTemplate(context, { driver, environment, ...decision }, issues);
   const runs = issues.found.length === 0;
   return {
     platform: hostPlatform(),
@@ -148,32 +147,30 @@ interface Parts {
 async function decideAccelerator(
   context: SandboxContext,
   { driver, environment }: Parts,
-  { signal }: SandboxCallOptions,
+  options: SandboxCallOptions,
   issues: Issues,
 ): Promise<AcceleratorDecision | undefined> {
   if (!driver) return undefined;
-  const { layout, acceleratorChoice: choice } = context;
-  const known = await issues.guard(() => knownAccelerator(choice, layout.factsDir, driver.features.fingerprint));
+  const { fingerprint } = driver.features;
+  const known = await issues.guard(() =>
+    knownAccelerator(context.acceleratorChoice, context.layout.factsDir, fingerprint),
+  );
   if (known || !environment || issues.found.length > 0) return known;
-  return issues.guard(() => chooseAccelerator({ ...layout, driver, environment, choice, signal }));
+  return issues.guard(() => chooseAccelerator(context, { driver, environment }, options));
 }
 
 async function checkTemplate(
-  { layout }: SandboxContext,
-  parts: { driver: Driver; environment: BootableEnvironment; agentDigest: string; decision: AcceleratorDecision },
+  context: SandboxContext,
+  source: MachineSource & AcceleratorDecision,
   issues: Issues,
 ): Promise<void> {
-  const { driver, environment, agentDigest, decision } = parts;
   await issues.guard(async () => {
-    const { accelerator } = decision;
-    const key = await templateKey({
-      ...{ driver, accelerator, agentDigest, shape: defaultShape },
-      environmentDigest: environment.digest,
-    });
-    const lookup = await findTemplate(layout.templatesDir, key);
+    const key = await templateKeyOf(context, { ...source, shape: defaultShape });
+    const lookup = await findTemplate(context.layout.templatesDir, key);
     if (lookup.status !== "damaged") return;
-    throw new PyroError("failed_precondition", `the template of '${environment.name}' is damaged: ${lookup.reason}`, {
-      hint: `Run \`pyro prepare ${environment.name} --force\`; without that the next use rebuilds it.`,
+    const { name } = source.environment;
+    throw new PyroError("failed_precondition", `the template of '${name}' is damaged: ${lookup.reason}`, {
+      hint: `Run \`pyro prepare ${name} --force\`; without that the next use rebuilds it.`,
     });
   });
 }

@@ -8,7 +8,8 @@ import { findQemu } from "../vmm/qemu/installation.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import type { MachineShape } from "./machine.ts";
 import { forkSandbox, type Sandbox } from "./sandbox.ts";
-import { ensureTemplate, type ReadyTemplate } from "./templates.ts";
+import type { Template } from "./template-store.ts";
+import { ensureTemplate } from "./templates.ts";
 
 export interface OpenSandboxRequest {
   /** Name of an environment of the catalog */
@@ -28,12 +29,12 @@ export async function openSandbox(
   catalogEntry(request.environment);
   const driver = await findDriver(context);
   const environment = await ensureEnvironment(context, request.environment, options);
-  const forkFrom = ({ template }: ReadyTemplate) =>
+  const forkFrom = (template: Template) =>
     forkSandbox({ driver, template, environment, scratchDir: context.layout.scratchDir, signal: options.signal });
   const templateRequest = { driver, environment, shape: request.shape };
-  const ready = await ensureTemplate(context, templateRequest, { ...options, force: request.rebuild ?? false });
+  const template = await ensureTemplate(context, templateRequest, { ...options, force: request.rebuild ?? false });
   try {
-    return await forkFrom(ready);
+    return await forkFrom(template);
   } catch (error) {
     if (!mayBeCured(error)) throw error;
     // The template was pruned in between, or does not continue although its files are as they were: a new one tells.

@@ -151,6 +151,11 @@ export async function touchTemplate(templatesDir: string, key: string): Promise<
   await utimes(join(templatesDir, key), now, now);
 }
 
+/** The key of a template that was being built or removed, when that is what a name in the folder says. */
+export function keyOfLeftover(name: string): string | undefined {
+  return /^([0-9a-f]{32})\.(?:building|removed-.*)$/.exec(name)?.[1];
+}
+
 export interface StoredTemplate {
   readonly key: string;
   readonly allocatedBytes: number;

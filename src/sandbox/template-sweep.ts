@@ -1,7 +1,12 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { PyroError } from "../core/errors.ts";
 import { catalog } from "../environments/catalog.ts";
 import { examine } from "../environments/store.ts";
 import type { SandboxContext } from "./context.ts";
+import { withTemplateLock } from "./template-lock.ts";
 import {
+  keyOfLeftover,
   listTemplates,
   pruneTemplates,
   readTemplateRecord,
@@ -9,11 +14,12 @@ import {
   type StoredTemplate,
 } from "./template-store.ts";
 
-/** Removes templates of environments that are not installed any more, unreadable ones, and what exceeds the budget. */
-export async function sweepTemplates({
-  layout,
-  templateBudgetBytes,
-}: SandboxContext): Promise<readonly StoredTemplate[]> {
+/** A template that somebody is building is left alone rather than waited for. */
+const lockTimeoutMs = 500;
+
+/** Removes templates of environments that are not installed any more, unreadable ones, what exceeds the budget, and what crashes left. */
+export async function sweepTemplates(context: SandboxContext): Promise<readonly StoredTemplate[]> {
+  const { layout, templateBudgetBytes } = context;
   const installed = new Set<string>();
   for (const entry of catalog) {
     const installation = await examine(layout, entry);
@@ -26,5 +32,21 @@ export async function sweepTemplates({
     await removeTemplate(layout.templatesDir, stored.key);
     removed.push(stored);
   }
+  await sweepLeftovers(context);
   return [...removed, ...(await pruneTemplates(layout.templatesDir, templateBudgetBytes))];
+}
+
+/** Removes what killed builds left, unless a build of the same template is going on. */
+async function sweepLeftovers(context: SandboxContext): Promise<void> {
+  const { templatesDir } = context.layout;
+  for (const name of await readdir(templatesDir).catch(() => [])) {
+    const key = keyOfLeftover(name);
+    if (key === undefined) continue;
+    const request = { key, purpose: "sweeping templates", timeoutMs: lockTimeoutMs };
+    try {
+      await withTemplateLock(context, request, () => rm(join(templatesDir, name), { recursive: true, force: true }));
+    } catch (error) {
+      if (PyroError.from(error).code !== "timeout") throw error;
+    }
+  }
 }

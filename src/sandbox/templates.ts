@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
-import type { BootableEnvironment } from "../environments/store.ts";
 import {
   digestFile,
   fileStampSchema,
@@ -11,75 +10,61 @@ import {
   stampFile,
   writeRecord,
 } from "../host/files.ts";
-import { withLock } from "../host/lock.ts";
-import type { Driver } from "../vmm/driver.ts";
-import { type AcceleratorDecision, chooseAccelerator } from "./accelerator.ts";
+import type { Accelerator } from "../vmm/driver.ts";
+import { chooseAccelerator, type MachineSource } from "./accelerator.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { type MachineShape, templateKey } from "./machine.ts";
 import { buildTemplate } from "./template-builder.ts";
+import { withTemplateLock } from "./template-lock.ts";
 import { findTemplate, pruneTemplates, removeTemplate, type Template, touchTemplate } from "./template-store.ts";
 
 /** Somebody else's build may be waited for this long */
 const lockTimeoutMs = 180_000;
 
-export interface TemplateRequest {
-  readonly driver: Driver;
-  readonly environment: BootableEnvironment;
+export interface TemplateRequest extends MachineSource {
   readonly shape: MachineShape;
 }
 
-export interface ReadyTemplate {
-  readonly template: Template;
-  readonly decision: AcceleratorDecision;
-  /** How it came to be ready */
-  readonly source: "reused" | "built" | "rebuilt";
-}
-
-/** Finds the template of a machine or builds it, once however many processes ask. */
+/** Finds the template of a machine or builds it, once however many processes ask; `force` builds it anew. */
 export async function ensureTemplate(
   context: SandboxContext,
   request: TemplateRequest,
   options: SandboxCallOptions & { readonly force?: boolean },
-): Promise<ReadyTemplate> {
-  const { layout } = context;
-  const { driver, environment, shape } = request;
-  const { signal, onProgress, force = false } = options;
-  const decision = await chooseAccelerator({
-    ...{ driver, environment, signal, choice: context.acceleratorChoice },
-    ...{ agentPath: layout.agentPath, templatesDir: layout.templatesDir, factsDir: layout.factsDir },
-    locksDir: layout.locksDir,
-    onProve: () => onProgress?.({ phase: "prove-kvm", environment: environment.name }),
-  });
-  const { accelerator } = decision;
-  const agentDigest = await digestOfAgent(context);
-  const key = await templateKey({ driver, shape, accelerator, agentDigest, environmentDigest: environment.digest });
-  const { templatesDir } = layout;
-  const first = force ? undefined : await findTemplate(templatesDir, key);
-  if (first?.status === "ready") {
+): Promise<Template> {
+  const { templatesDir } = context.layout;
+  const { accelerator } = await chooseAccelerator(context, request, options);
+  const key = await templateKeyOf(context, { ...request, accelerator });
+  const look = () => (options.force ? ({ status: "absent" } as const) : findTemplate(templatesDir, key));
+  const found = await look();
+  if (found.status === "ready") {
     await touchTemplate(templatesDir, key);
-    return { template: first.template, decision, source: "reused" };
+    return found.template;
   }
+  const report = (phase: "wait" | "build-template", detail?: string) =>
+    options.onProgress?.({ phase, environment: request.environment.name, ...(detail === undefined ? {} : { detail }) });
   const lock = {
-    ...{ dir: layout.locksDir, name: `template-${key}`, timeoutMs: lockTimeoutMs, signal },
-    purpose: `building a template of ${environment.name}`,
-    onWait: (holder: string) => onProgress?.({ phase: "wait", environment: environment.name, detail: holder }),
+    ...{ key, signal: options.signal, timeoutMs: lockTimeoutMs },
+    purpose: `building a template of ${request.environment.name}`,
+    onWait: (holder: string) => report("wait", `for ${holder}`),
   };
-  return withLock(lock, async () => {
-    const found = force ? ({ status: "absent" } as const) : await findTemplate(templatesDir, key);
-    if (found.status === "ready") return { template: found.template, decision, source: "reused" };
-    onProgress?.({
-      phase: "build-template",
-      environment: environment.name,
-      ...(found.status === "damaged" ? { detail: `the old one is damaged: ${found.reason}` } : {}),
-    });
+  return withTemplateLock(context, lock, async () => {
+    const foundNow = await look();
+    if (foundNow.status === "ready") return foundNow.template;
+    report("build-template", foundNow.status === "damaged" ? `the old one is damaged: ${foundNow.reason}` : undefined);
     await removeTemplate(templatesDir, key);
-    const template = await buildTemplate({
-      ...{ templatesDir, key, driver, environment, shape, accelerator, signal },
-      agentPath: layout.agentPath,
-    });
+    const template = await buildTemplate({ ...request, ...context.layout, key, accelerator, signal: options.signal });
     await pruneTemplates(templatesDir, context.templateBudgetBytes, key);
-    return { template, decision, source: found.status === "damaged" ? "rebuilt" : "built" };
+    return template;
   });
+}
+
+/** The key of the template that this host would use for a machine. */
+export async function templateKeyOf(
+  context: SandboxContext,
+  { driver, environment, shape, accelerator }: TemplateRequest & { readonly accelerator: Accelerator },
+): Promise<string> {
+  const agentDigest = await digestOfAgent(context);
+  return templateKey({ driver, shape, accelerator, agentDigest, environmentDigest: environment.digest });
 }
 
 const agentFactSchema = z.object({ stamp: fileStampSchema, digest: z.string() });

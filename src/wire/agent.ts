@@ -18,7 +18,8 @@ import {
   protocolVersion,
 } from "./messages.ts";
 
-const requestTimeoutMs = 15_000;
+/** Answers take milliseconds; many emulated machines that start at once can make them wait for a processor. */
+const requestTimeoutMs = 30_000;
 const maxReplyLength = 1 << 20;
 /** Large enough that a stream is not held back between two reads of the host's event loop. */
 const streamWindowBytes = 1 << 20;
@@ -117,10 +118,13 @@ export class AgentClient implements AsyncDisposable {
   #request(method: string, path: string, headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream {
     if (this.#session.destroyed) throw this.#explain(path, this.#failure ?? new Error("the connection is closed"));
     const authorization = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
-    return this.#session.request(
+    const stream = this.#session.request(
       { ":method": method, ":path": path, "pyro-protocol": protocolVersion, ...authorization, ...headers },
       { endStream: false },
     );
+    // Whoever reads the stream gets its error; one that nobody reads any more must not end the process.
+    stream.on("error", () => {});
+    return stream;
   }
 
   #explain(path: string, error: unknown): PyroError {
