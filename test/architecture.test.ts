@@ -14,14 +14,15 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   environments: ["core/", "host/"],
   sandbox: ["core/", "host/", "wire/", "vmm/", "environments/"],
   operations: ["core/", "host/system.ts", "environments/", "sandbox/", "type wire/"],
+  sdk: ["core/", "operations/", "compose.ts"],
   cli: ["core/", "operations/", "type sandbox/context.ts", "compose.ts"],
   "compose.ts": ["core/", "host/", "sandbox/"],
-  "index.ts": ["core/", "operations/", "compose.ts", "type sandbox/"],
+  "index.ts": ["core/", "sdk/", "type operations/", "type sandbox/"],
 };
 
 /** What only some parts may say. */
 const restricted: readonly { what: string; pattern: RegExp; allowedIn: readonly string[] }[] = [
-  { what: "process.env and process.cwd", pattern: /\bprocess\.(?:env|cwd)\b|from "node:process"/, allowedIn: [] },
+  { what: "process.env and process.cwd", pattern: /\bprocess\.(?:env|cwd)\b|from "node:process"/, allowedIn: ["sdk"] },
   { what: "console", pattern: /\bconsole\.\w/, allowedIn: ["cli"] },
   { what: "process.exit", pattern: /\bprocess\.exit\(/, allowedIn: ["cli"] },
 ];

@@ -37,9 +37,13 @@ export interface CommandLine<O> {
 }
 
 /** One thing that pyro can do, declared once for every surface. */
-export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> {
+export interface Operation<
+  N extends string = string,
+  I extends z.ZodObject = z.ZodObject,
+  O extends z.ZodObject = z.ZodObject,
+> {
   /** Dotted path: `env.list` is `pyro env list` on the command line and `pyro.env.list` in TypeScript */
-  readonly name: string;
+  readonly name: N;
   readonly summary: string;
   readonly effect: "read" | "write" | "destroy";
   readonly input: I;
@@ -48,16 +52,16 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   handle(context: OperationContext, input: z.output<I>): Promise<z.input<O>>;
 }
 
-/** Keeps the types of both schemas for the handler and hides them from the table. */
-export function defineOperation<I extends z.ZodObject, O extends z.ZodObject>(
-  operation: Operation<I, O>,
-): Operation<I, O> {
+/** Keeps the types of name and schemas: for the handler, and for the methods that the library makes of the table. */
+export function defineOperation<const N extends string, I extends z.ZodObject, O extends z.ZodObject>(
+  operation: Operation<N, I, O>,
+): Operation<N, I, O> {
   return operation;
 }
 
 /** The only way to run an operation: checks the input, runs it, checks the output. */
 export async function invoke<I extends z.ZodObject, O extends z.ZodObject>(
-  operation: Operation<I, O>,
+  operation: Operation<string, I, O>,
   context: OperationContext,
   input: unknown,
 ): Promise<z.output<O>> {
