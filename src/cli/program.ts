@@ -1,6 +1,6 @@
 import { Argument, Command, Option } from "commander";
 import type { Operation } from "../operations/operation.ts";
-import { operationTable } from "../operations/registry.ts";
+import { operations } from "../operations/registry.ts";
 import { type Flag, fieldsOf, parseFlag } from "./flags.ts";
 
 export interface Invocation {
@@ -32,7 +32,8 @@ export function buildProgram({ version, onInvoke }: ProgramOptions): Command {
     .enablePositionalOptions()
     .helpCommand("help [command]", "Show help for a command")
     .addHelpText("after", journey);
-  for (const operation of operationTable) {
+  const table: readonly Operation[] = operations;
+  for (const operation of table) {
     const words = operation.name.split(".");
     const name = words.pop() ?? "";
     const parent = words.reduce(subcommand, program);

@@ -1,7 +1,6 @@
 import type * as z from "zod";
 import { invoke, type LiveStreams, type Operation, type OperationContext } from "../operations/operation.ts";
-import type { operations } from "../operations/registry.ts";
-import { operationTable } from "../operations/registry.ts";
+import { operations } from "../operations/registry.ts";
 
 /** Options of a single call. */
 export interface CallOptions {
@@ -40,7 +39,8 @@ export type Client = { readonly [N in TopLevelName]: Method<Named<N>> } & {
 /** Makes the client from the operation table. */
 export function createClient(sandbox: OperationContext["sandbox"]): Client {
   const client: Record<string, unknown> = {};
-  for (const operation of operationTable) {
+  const table: readonly Operation[] = operations;
+  for (const operation of table) {
     const [first = "", second] = operation.name.split(".");
     const method = toMethod(sandbox, operation);
     if (second === undefined) client[first] = method;
