@@ -21,51 +21,90 @@ const stdinChunkLength = 64 * 1024;
 
 /** Drives one exec stream from its spec to its exit frame. */
 export async function runExec(stream: ClientHttp2Stream, spec: ExecSpec, options: ExecOptions): Promise<ExecEnding> {
-  let cutShort: PyroError | undefined;
-  const cutOff = (reason: PyroError) => {
-    cutShort ??= reason;
-    // Resetting the stream makes the agent kill the command's process tree.
-    stream.destroy();
-  };
-  const onAbort = () => cutOff(new PyroError("cancelled", "the command was cancelled"));
+  const cut = new CutOff(stream);
+  const onAbort = () => cut.now(new PyroError("cancelled", "the command was cancelled"));
   options.signal?.addEventListener("abort", onAbort, { once: true });
   if (options.signal?.aborted) onAbort();
-  const overdue =
-    spec.timeoutMs === 0
-      ? undefined
-      : setTimeout(() => cutOff(unknownOutcome("the guest agent stopped answering")), spec.timeoutMs + overdueMs);
+  const watchdog = new Watchdog(spec.timeoutMs, () => cut.now(unknownOutcome("the guest agent stopped answering")));
   try {
     stream.write(encodeFrame(frameType.spec, Buffer.from(JSON.stringify(toWire(execSpecSchema, spec)))));
     void sendStdin(stream, options.stdin);
-    return await readFrames(stream, options);
+    return await Promise.race([collect(stream, watchdog, options), refusal(stream), cut.happens]);
   } catch (error) {
-    if (cutShort) throw cutShort;
+    if (cut.reason) throw cut.reason;
     throw error instanceof PyroError ? error : unknownOutcome(messageOf(error));
   } finally {
-    clearTimeout(overdue);
+    watchdog.stop();
     options.signal?.removeEventListener("abort", onAbort);
     stream.destroy();
   }
 }
 
-async function readFrames(stream: ClientHttp2Stream, options: ExecOptions): Promise<ExecEnding> {
-  const refused = new Promise<never>((_, reject) => {
+/** Ends a command from this side, even while its output waits for a reader that never comes back. */
+class CutOff {
+  readonly happens: Promise<never>;
+  reason: PyroError | undefined;
+  readonly #stream: ClientHttp2Stream;
+  #reject: (reason: PyroError) => void = () => {};
+
+  constructor(stream: ClientHttp2Stream) {
+    this.#stream = stream;
+    this.happens = new Promise((_, reject) => {
+      this.#reject = reject;
+    });
+    // Nobody may be waiting for it yet, or any more.
+    this.happens.catch(() => {});
+  }
+
+  now(reason: PyroError): void {
+    this.reason ??= reason;
+    // Resetting the stream makes the agent kill the command's process tree.
+    this.#stream.destroy();
+    this.#reject(this.reason);
+  }
+}
+
+/** Expires when the guest says nothing although its own limit for the command is long past; time that our reader takes does not count. */
+class Watchdog {
+  readonly #limitAtMs: number;
+  readonly #onExpire: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(timeoutMs: number, onExpire: () => void) {
+    this.#limitAtMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+    this.#onExpire = onExpire;
+    this.resume();
+  }
+
+  resume(): void {
+    if (this.#limitAtMs === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(this.#onExpire, Math.max(0, this.#limitAtMs - performance.now()) + overdueMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function refusal(stream: ClientHttp2Stream): Promise<never> {
+  return new Promise((_, reject) => {
     stream.once("response", (headers) => {
       const status = Number(headers[":status"]);
       if (status !== 200) reject(new PyroError("internal", `the guest agent refused the command: status ${status}`));
     });
   });
-  return Promise.race([refused, collect(stream, options)]);
 }
 
-async function collect(stream: ClientHttp2Stream, options: ExecOptions): Promise<ExecEnding> {
+async function collect(stream: ClientHttp2Stream, watchdog: Watchdog, options: ExecOptions): Promise<ExecEnding> {
   const decoder = new FrameDecoder();
   for await (const chunk of stream) {
+    watchdog.stop();
     for (const frame of decoder.push(chunk as Buffer)) {
       if (frame.type === frameType.exit) return parseEnding(frame);
       if (frame.type === frameType.stdout) await options.onStdout(frame.payload);
       if (frame.type === frameType.stderr) await options.onStderr(frame.payload);
     }
+    watchdog.resume();
   }
   throw unknownOutcome("the connection to the guest agent ended before the command did");
 }
