@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { knownAccelerator } from "../src/sandbox/accelerator.ts";
 import { bootGuest } from "../src/sandbox/boot.ts";
 import type { SandboxContext } from "../src/sandbox/context.ts";
+import { findDriver } from "../src/sandbox/driver.ts";
 import { defaultShape } from "../src/sandbox/machine.ts";
-import { ensureEnvironment, findDriver, openSandbox } from "../src/sandbox/open.ts";
+import { ensureEnvironment, openSandbox } from "../src/sandbox/open.ts";
 import type { Sandbox } from "../src/sandbox/sandbox.ts";
 import { layOutMachine } from "../src/sandbox/template-builder.ts";
 import type { ExecEnding } from "../src/wire/messages.ts";
@@ -32,11 +33,7 @@ export async function coldBoot(context: SandboxContext): Promise<ColdBoot> {
   const [driver, environment] = [await findDriver(context), await ensureEnvironment(context, environmentName, {})];
   const dir = await mkdtemp(join(context.layout.templatesDir, "bench-"));
   try {
-    const decision = await knownAccelerator(
-      context.acceleratorChoice,
-      context.layout.factsDir,
-      driver.features.fingerprint,
-    );
+    const decision = await knownAccelerator(context, driver.features.fingerprint);
     const accelerator = decision?.accelerator ?? "tcg";
     const { agentPath } = context.layout;
     const machine = await layOutMachine({ driver, environment, agentPath, shape: defaultShape, accelerator }, dir);

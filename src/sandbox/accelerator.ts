@@ -1,4 +1,4 @@
-import { access, constants, rm } from "node:fs/promises";
+import { access, constants, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
@@ -36,6 +36,7 @@ export interface AcceleratorDecision {
   readonly evidence: string;
 }
 
+/** What this process may do with the device. */
 export interface KvmAccess {
   readonly exists: boolean;
   readonly readable: boolean;
@@ -43,7 +44,7 @@ export interface KvmAccess {
 }
 
 export async function kvmAccess(): Promise<KvmAccess> {
-  const allows = async (mode: number) =>
+  const allows = (mode: number) =>
     access(kvmDevice, mode).then(
       () => true,
       () => false,
@@ -56,22 +57,40 @@ export async function kvmAccess(): Promise<KvmAccess> {
   return { exists, readable, writable };
 }
 
+/** Why KVM is out of the question without trying; undefined when it may work. */
+async function kvmObstacle(uid: number): Promise<string | undefined> {
+  const { exists, readable, writable } = await kvmAccess();
+  if (!exists) return `${kvmDevice} does not exist`;
+  if (!readable || !writable) return `${kvmDevice} may not be opened by this user`;
+  // Root's QEMU is nobody in particular, in the device's group.
+  const { mode } = await stat(kvmDevice);
+  if (uid !== 0 || (mode & 0o060) === 0o060 || (mode & 0o006) === 0o006) return undefined;
+  const permissions = (mode & 0o777).toString(8).padStart(4, "0");
+  return `${kvmDevice} opens but does not run guests: QEMU drops root's rights and may not open it then (mode ${permissions})`;
+}
+
 /** The decision as far as it is known without booting anything; undefined when KVM must be proved first. */
 export async function knownAccelerator(
-  choice: AcceleratorChoice,
-  factsDir: string,
+  context: SandboxContext,
   vmmFingerprint: string,
 ): Promise<AcceleratorDecision | undefined> {
-  if (choice !== "auto") return { accelerator: choice, evidence: "chosen by PYRO_ACCELERATOR" };
-  const { exists, readable, writable } = await kvmAccess();
-  if (!exists) return { accelerator: "tcg", evidence: `${kvmDevice} does not exist` };
-  if (!readable || !writable) return { accelerator: "tcg", evidence: `${kvmDevice} may not be opened by this user` };
-  const read = await readRecord(verdictPath(factsDir), verdictSchema);
+  const { acceleratorChoice, layout, uid } = context;
+  if (acceleratorChoice !== "auto") {
+    return { accelerator: acceleratorChoice, evidence: "chosen by PYRO_ACCELERATOR" };
+  }
+  const obstacle = await kvmObstacle(uid);
+  if (obstacle !== undefined) return { accelerator: "tcg", evidence: obstacle };
+  const read = await readRecord(verdictPath(layout.factsDir), verdictSchema);
   if (read.status !== "ok") return undefined;
   const { record } = read;
   if (record.hostBootId !== (await bootId()) || record.vmmFingerprint !== vmmFingerprint) return undefined;
   if (!sameStamp(record.device, await stampFile(kvmDevice))) return undefined;
   return { accelerator: record.works ? "kvm" : "tcg", evidence: record.evidence };
+}
+
+/** Makes the next decision prove KVM again: on a busy host the proof may have come too late. */
+export async function forgetVerdict({ layout }: SandboxContext): Promise<void> {
+  await rm(verdictPath(layout.factsDir), { force: true });
 }
 
 /** What a guest is booted with. */
@@ -91,7 +110,7 @@ export async function chooseAccelerator(
 ): Promise<AcceleratorDecision> {
   const { factsDir, locksDir } = context.layout;
   const { fingerprint } = source.driver.features;
-  const known = () => knownAccelerator(context.acceleratorChoice, factsDir, fingerprint);
+  const known = () => knownAccelerator(context, fingerprint);
   const decision = await known();
   if (decision) return decision;
   const lock = { dir: locksDir, name: "accelerator", purpose: "proving KVM", timeoutMs: 4 * proofTimeoutMs, signal };

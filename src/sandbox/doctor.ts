@@ -16,8 +16,8 @@ import {
   type MachineSource,
 } from "./accelerator.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
+import { findDriver } from "./driver.ts";
 import { defaultShape } from "./machine.ts";
-import { findDriver } from "./open.ts";
 import { type Readiness, readinessOf } from "./readiness.ts";
 import { findTemplate } from "./template-store.ts";
 import { digestOfAgent, templateKeyOf } from "./templates.ts";
@@ -60,7 +60,9 @@ export async function diagnose(
   const environment = await checkEnvironment(context, request.environment, issues);
   const decision = await decideAccelerator(context, { driver, environment }, options, issues);
   if (driver && environment && decision) await checkTemplate(context, { driver, environment, ...decision }, issues);
-  const runs = issues.found.length === 0;
+  const readiness = await readinessOf(context, request.environment);
+  // What prepare proved, and nothing has changed since; before that nobody knows.
+  const isProved = issues.found.length === 0 && readiness.status === "warm";
   return {
     platform: hostPlatform(),
     vmm: driver ? { name: driver.features.vmm, version: driver.features.version, path: driver.features.path } : null,
@@ -72,8 +74,8 @@ export async function diagnose(
     cacheDir: context.layout.environmentsDir,
     cacheFreeBytes,
     catalogVersion,
-    capabilities: { vmBoot: runs, guestExec: runs, guestNetwork: false },
-    readiness: await readinessOf(context, request.environment),
+    capabilities: { vmBoot: isProved, guestExec: isProved, guestNetwork: false },
+    readiness,
     issues: issues.found,
   };
 }
@@ -108,25 +110,28 @@ async function requireHostPrograms({ searchPath }: SandboxContext): Promise<void
   }
 }
 
+/** Checks the folders that are written to, and returns what is free for environments. */
 async function checkCache({ layout }: SandboxContext, issues: Issues): Promise<number> {
-  for (const dir of [layout.environmentsDir, layout.templatesDir, layout.factsDir]) {
-    await issues.guard(async () => {
-      await ensureDir(dir);
-      await access(dir, constants.W_OK).catch((error: unknown) => {
-        throw fileError(`cannot write to '${dir}'`, error);
-      });
-    });
-    if (issues.found.length > 0) break;
-  }
-  const free = (await issues.guard(() => freeBytes(layout.templatesDir))) ?? 0;
-  if (free < wantedFreeBytes) {
-    const mib = Math.floor(free / 1024 ** 2);
-    issues.add({
-      message: `only ${mib} MiB are free under '${layout.templatesDir}', ${wantedFreeBytes / 1024 ** 2} MiB are wanted`,
-      hint: "Free some space, or set PYRO_CACHE_DIR to a folder on a larger disk.",
-    });
-  }
-  return free;
+  const dirs = [layout.environmentsDir, layout.templatesDir, layout.factsDir];
+  for (const dir of dirs) await issues.guard(() => requireWritable(dir));
+  for (const dir of [layout.environmentsDir, layout.templatesDir]) await issues.guard(() => requireRoom(dir));
+  return (await issues.guard(() => freeBytes(layout.environmentsDir))) ?? 0;
+}
+
+async function requireWritable(dir: string): Promise<void> {
+  await ensureDir(dir);
+  await access(dir, constants.W_OK).catch((error: unknown) => {
+    throw fileError(`cannot write to '${dir}'`, error);
+  });
+}
+
+async function requireRoom(dir: string): Promise<void> {
+  const free = await freeBytes(dir);
+  if (free >= wantedFreeBytes) return;
+  const mib = (bytes: number) => `${Math.floor(bytes / 1024 ** 2)} MiB`;
+  throw new PyroError("resource_exhausted", `'${dir}' has only ${mib(free)} free, ${mib(wantedFreeBytes)} are wanted`, {
+    hint: "Free some space, or set PYRO_CACHE_DIR to a folder on a larger disk.",
+  });
 }
 
 async function checkEnvironment(
@@ -152,9 +157,7 @@ async function decideAccelerator(
 ): Promise<AcceleratorDecision | undefined> {
   if (!driver) return undefined;
   const { fingerprint } = driver.features;
-  const known = await issues.guard(() =>
-    knownAccelerator(context.acceleratorChoice, context.layout.factsDir, fingerprint),
-  );
+  const known = await issues.guard(() => knownAccelerator(context, fingerprint));
   if (known || !environment || issues.found.length > 0) return known;
   return issues.guard(() => chooseAccelerator(context, { driver, environment }, options));
 }
@@ -166,7 +169,7 @@ async function checkTemplate(
 ): Promise<void> {
   await issues.guard(async () => {
     const key = await templateKeyOf(context, { ...source, shape: defaultShape });
-    const lookup = await findTemplate(context.layout.templatesDir, key);
+    const lookup = await findTemplate({ ...context.layout, key }, source.driver);
     if (lookup.status !== "damaged") return;
     const { name } = source.environment;
     throw new PyroError("failed_precondition", `the template of '${name}' is damaged: ${lookup.reason}`, {

@@ -2,14 +2,15 @@ import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { catalogEntry } from "../environments/catalog.ts";
 import { pullEnvironment } from "../environments/pull.ts";
 import { type BootableEnvironment, findEnvironment } from "../environments/store.ts";
-import type { Driver } from "../vmm/driver.ts";
-import { QemuDriver } from "../vmm/qemu/driver.ts";
-import { findQemu } from "../vmm/qemu/installation.ts";
+import { freeBytes } from "../host/files.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
+import { findDriver } from "./driver.ts";
 import type { MachineShape } from "./machine.ts";
 import { forkSandbox, type Sandbox } from "./sandbox.ts";
 import type { Template } from "./template-store.ts";
 import { ensureTemplate } from "./templates.ts";
+
+const minFreeMib = 256;
 
 export interface OpenSandboxRequest {
   /** Name of an environment of the catalog */
@@ -31,21 +32,29 @@ export async function openSandbox(
   const environment = await ensureEnvironment(context, request.environment, options);
   const forkFrom = (template: Template) =>
     forkSandbox({ driver, template, environment, scratchDir: context.layout.scratchDir, signal: options.signal });
-  const templateRequest = { driver, environment, shape: request.shape };
-  const template = await ensureTemplate(context, templateRequest, { ...options, force: request.rebuild ?? false });
+  const machine = { driver, environment, shape: request.shape };
+  const accept = request.rebuild ? () => false : undefined;
+  const template = await ensureTemplate(context, machine, { ...options, ...(accept ? { accept } : {}) });
+  await requireRoomToWrite(context);
   try {
     return await forkFrom(template);
   } catch (error) {
-    if (!mayBeCured(error)) throw error;
-    // The template was pruned in between, or does not continue although its files are as they were: a new one tells.
-    const force = systemErrorCode(error) !== "ENOENT";
-    return forkFrom(await ensureTemplate(context, templateRequest, { ...options, force }));
+    if (!isCuredByAnotherTemplate(error)) throw error;
+    // Somebody else may have made another one by now; the one that failed is not tried again.
+    const isAnother = ({ record }: Template) => record.createdAt !== template.record.createdAt;
+    return forkFrom(await ensureTemplate(context, machine, { ...options, accept: isAnother }));
   }
 }
 
-/** The driver for this host; fails with `unavailable` and what to install. */
-export async function findDriver({ layout, searchPath, uid }: SandboxContext): Promise<Driver> {
-  return new QemuDriver(await findQemu({ searchPath, factsDir: layout.factsDir }), uid);
+/** A fork writes to disk layers that grow; on a disk that is nearly full it would only break in the middle. */
+async function requireRoomToWrite({ layout }: SandboxContext): Promise<void> {
+  const freeMib = Math.floor((await freeBytes(layout.scratchDir)) / 1024 ** 2);
+  if (freeMib >= minFreeMib) return;
+  throw new PyroError(
+    "resource_exhausted",
+    `cannot start a machine: needs ${minFreeMib} MiB free under '${layout.scratchDir}', has ${freeMib} MiB`,
+    { hint: "Free some space, run `pyro env prune`, or set PYRO_CACHE_DIR to a folder on a larger disk." },
+  );
 }
 
 /** An installed environment; pulls it on first use. */
@@ -59,7 +68,8 @@ export async function ensureEnvironment(
   return pullEnvironment(context, name, options);
 }
 
-function mayBeCured(error: unknown): boolean {
+/** It was pruned in between, or its frozen state is no good although its files are as they were. */
+function isCuredByAnotherTemplate(error: unknown): boolean {
   if (systemErrorCode(error) === "ENOENT") return true;
-  return error instanceof PyroError && (error.code === "unavailable" || error.code === "internal");
+  return error instanceof PyroError && error.code === "failed_precondition";
 }

@@ -1,4 +1,5 @@
 import { PyroError } from "../core/errors.ts";
+import { forgetVerdict } from "./accelerator.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { defaultShape } from "./machine.ts";
 import { openSandbox } from "./open.ts";
@@ -32,10 +33,11 @@ export async function prepareEnvironment(
   if (!force && readiness.status === "warm" && readiness.manifest)
     return { manifest: readiness.manifest, reused: true };
   const startedMs = performance.now();
-  const environmentVersion = await proveCreateAndExec(context, request, options);
+  if (force) await forgetVerdict(context);
+  const { environmentVersion, templateKey } = await proveCreateAndExec(context, request, options);
   await proveReset(context, request, options);
   const manifest = await recordPrepared(context, {
-    ...{ environment, environmentVersion, networkPrepared: false },
+    ...{ environment, environmentVersion, templateKey, networkPrepared: false },
     lastPrepareDurationMs: Math.round(performance.now() - startedMs),
   });
   return { manifest, reused: false };
@@ -45,10 +47,10 @@ async function proveCreateAndExec(
   context: SandboxContext,
   { environment, force }: PrepareRequest,
   options: SandboxCallOptions,
-): Promise<string> {
+): Promise<{ environmentVersion: string; templateKey: string }> {
   await using sandbox = await openSandbox(context, { environment, shape: defaultShape, rebuild: force }, options);
   await expectSuccess(sandbox, ["/bin/sh", "-c", `echo here > ${witnessPath}`], options);
-  return sandbox.environmentVersion;
+  return { environmentVersion: sandbox.environmentVersion, templateKey: sandbox.templateKey };
 }
 
 async function proveReset(

@@ -6,7 +6,12 @@ import { catalogVersion } from "../environments/catalog.ts";
 import { findEnvironment } from "../environments/store.ts";
 import { readRecord, writeRecord } from "../host/files.ts";
 import { hostPlatform } from "../host/system.ts";
+import { knownAccelerator } from "./accelerator.ts";
 import type { SandboxContext } from "./context.ts";
+import { findDriver } from "./driver.ts";
+import { defaultShape } from "./machine.ts";
+import { readTemplateRecord } from "./template-store.ts";
+import { templateKeyOf } from "./templates.ts";
 
 /** What `prepare` leaves behind: proof that this host ran the environment, and with which versions. */
 export const prepareManifestSchema = z.object({
@@ -18,6 +23,8 @@ export const prepareManifestSchema = z.object({
   preparedAt: z.string(),
   networkPrepared: z.boolean(),
   lastPrepareDurationMs: z.number(),
+  /** The template that the proof left ready */
+  templateKey: z.string(),
 });
 export type PrepareManifest = z.output<typeof prepareManifestSchema>;
 
@@ -32,26 +39,53 @@ export interface Readiness {
 
 export async function readinessOf(context: SandboxContext, environmentName: string): Promise<Readiness> {
   const read = await readRecord(manifestPath(context, environmentName), prepareManifestSchema);
-  if (read.status === "absent")
+  if (read.status === "absent") {
     return { status: "cold", reason: "it was never prepared on this host", manifest: undefined };
+  }
   if (read.status === "unreadable") {
     return { status: "stale", reason: `its manifest cannot be read: ${read.reason}`, manifest: undefined };
   }
   const manifest = read.record;
-  const installed = await installedVersion(context, environmentName);
-  if ("problem" in installed) return { status: "stale", reason: installed.problem, manifest };
+  const reason = (await changeSince(context, manifest)) ?? (await templateLoss(context, manifest));
+  if (reason !== undefined) return { status: "stale", reason, manifest };
+  return { status: "warm", reason: `prepared at ${manifest.preparedAt}`, manifest };
+}
+
+/** Which recorded version is another one now. */
+async function changeSince(context: SandboxContext, manifest: PrepareManifest): Promise<string | undefined> {
+  const installed = await installedVersion(context, manifest.environment);
+  if ("problem" in installed) return installed.problem;
   const current = currentVersions(installed.version);
   for (const [name, value] of Object.entries(current) as [keyof typeof current, string][]) {
-    if (manifest[name] !== value) {
-      return { status: "stale", reason: `${readableNames[name]} changed from ${manifest[name]} to ${value}`, manifest };
-    }
+    if (manifest[name] !== value) return `${readableNames[name]} changed from ${manifest[name]} to ${value}`;
   }
-  return { status: "warm", reason: `prepared at ${manifest.preparedAt}`, manifest };
+  return undefined;
+}
+
+/** Why the next sandbox would have to build a template first. */
+async function templateLoss(
+  context: SandboxContext,
+  { environment, templateKey }: PrepareManifest,
+): Promise<string | undefined> {
+  if (!(await readTemplateRecord(context.layout.templatesDir, templateKey))) return "its template is gone";
+  const current = await currentTemplateKey(context, environment).catch(messageOf);
+  return current === templateKey ? undefined : "QEMU, the guest agent or the accelerator is another one now";
+}
+
+/** The key that a sandbox of the default shape would look for now; fails with what is missing. */
+async function currentTemplateKey(context: SandboxContext, environmentName: string): Promise<string | undefined> {
+  const driver = await findDriver(context);
+  const environment = await findEnvironment(context.layout, environmentName);
+  const decision = await knownAccelerator(context, driver.features.fingerprint);
+  if (!environment || !decision) return undefined;
+  return templateKeyOf(context, { driver, environment, shape: defaultShape, accelerator: decision.accelerator });
 }
 
 export async function recordPrepared(
   context: SandboxContext,
-  facts: Pick<PrepareManifest, "environment" | "environmentVersion" | "networkPrepared" | "lastPrepareDurationMs">,
+  facts: Omit<PrepareManifest, keyof ReturnType<typeof currentVersions> | "preparedAt"> & {
+    readonly environmentVersion: string;
+  },
 ): Promise<PrepareManifest> {
   const manifest: PrepareManifest = {
     ...facts,

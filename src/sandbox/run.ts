@@ -1,4 +1,4 @@
-import { type ErrorCode, PyroError } from "../core/errors.ts";
+import { PyroError } from "../core/errors.ts";
 import type { ExecOptions } from "../wire/exec.ts";
 import type { ExecEnding, ExecSpec } from "../wire/messages.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
@@ -32,6 +32,9 @@ export interface RunOutcome {
   readonly readyMs: number;
 }
 
+/** The command is ended at the machine's limit by the guest; what it printed may take a little longer to arrive */
+const ttlGraceMs = 5_000;
+
 export type RunOptions = SandboxCallOptions & Pick<ExecOptions, "stdin" | "onStdout" | "onStderr">;
 
 /** Runs one command in a machine of its own, which is gone afterwards. */
@@ -43,7 +46,7 @@ export async function runCommand(
   const startedMs = performance.now();
   const spec: ExecSpec = {
     argv: [...request.argv],
-    timeoutMs: Math.min(request.timeoutMs, request.ttlMs),
+    timeoutMs: Math.ceil(Math.min(request.timeoutMs, request.ttlMs)),
     stdin: options.stdin !== undefined,
   };
   const opened = await openOrExplain(context, request, options);
@@ -54,7 +57,11 @@ export async function runCommand(
     return { ...opened, ending, readyMs, durationMs, executionMode: "host_compat", isolation: null };
   }
   await using sandbox = opened;
-  const ending = await sandbox.exec(spec, options);
+  const lifetime = AbortSignal.timeout(Math.ceil(request.ttlMs) + ttlGraceMs);
+  const signal = options.signal ? AbortSignal.any([options.signal, lifetime]) : lifetime;
+  const ending = await sandbox.exec(spec, { ...options, signal }).catch((error: unknown) => {
+    throw lifetime.aborted && !options.signal?.aborted ? expired(request.ttlMs) : error;
+  });
   const durationMs = performance.now() - startedMs;
   return { ending, readyMs, durationMs, executionMode: "guest", isolation: sandbox.isolation, hostCompatReason: null };
 }
@@ -72,15 +79,12 @@ async function openOrExplain(
   }
 }
 
-/** Only a host that cannot give a guest justifies running on it; a mistake in the request or a cancellation does not. */
+/** Only a host that has no guests to give justifies running on it: no mistake, no cancellation, and no fault of ours. */
 function meansNoGuest(error: unknown): boolean {
-  const codes: readonly ErrorCode[] = [
-    "unavailable",
-    "unsupported",
-    "failed_precondition",
-    "resource_exhausted",
-    "timeout",
-    "internal",
-  ];
-  return codes.includes(PyroError.from(error).code);
+  const { code } = PyroError.from(error);
+  return code === "unavailable" || code === "unsupported";
+}
+
+function expired(ttlMs: number): PyroError {
+  return new PyroError("timeout", `the machine's time to live of ${ttlMs / 1000} s ended before its output was read`);
 }

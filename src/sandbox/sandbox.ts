@@ -24,6 +24,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly vm: Vm;
   readonly isolation: Isolation;
   readonly environmentVersion: string;
+  /** The template that it was forked from */
+  readonly templateKey: string;
   info(): Promise<GuestInfo>;
   exec(spec: ExecSpec, options: ExecOptions): Promise<ExecEnding>;
   close(): Promise<void>;
@@ -54,6 +56,7 @@ export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
     return {
       ...{ id, vm, close },
       environmentVersion: options.environment.version,
+      templateKey: template.record.key,
       isolation: { vmm: driver.features.vmm, accelerator: template.record.accelerator },
       info: () => agent.info({ signal }),
       exec: (spec, execOptions) => agent.exec(spec, execOptions),

@@ -54,7 +54,7 @@ export async function buildTemplate(request: TemplateBuildRequest): Promise<Temp
     await guest.vm.freeze(join(staging, templateFiles.state), signal);
     await guest.vm.stop();
     await finishFiles(driver, spec, staging);
-    return await publishTemplate(templatesDir, {
+    const facts = {
       key,
       environment: environment.name,
       environmentDigest: environment.digest,
@@ -63,7 +63,8 @@ export async function buildTemplate(request: TemplateBuildRequest): Promise<Temp
       vmm: `${driver.features.vmm} ${driver.features.version}`,
       createdAt: new Date().toISOString(),
       buildDurationMs: Math.round(performance.now() - startedMs),
-    });
+    };
+    return await publishTemplate(templatesDir, facts, driver, signal);
   } finally {
     await rm(staging, { recursive: true, force: true });
   }
@@ -87,6 +88,8 @@ export async function layOutMachine(
     driver.createOverlay(workspaceLayer.path, workspaceDiskBytes),
     driver.createOverlay(pathOf("emptyRootLayer"), rootDiskBytes),
   ]);
+  // QEMU may run as somebody else, whatever the umask says.
+  await chmod(initramfsPath, 0o444);
   return {
     name: `the template of ${environment.name}`,
     machine: machineSpec({ shape, accelerator, kernelPath: environment.kernelPath, initramfsPath }),

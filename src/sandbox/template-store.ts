@@ -6,6 +6,7 @@ import { systemErrorCode } from "../core/errors.ts";
 import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
 import { digestSparseFile } from "../host/sparse-digest.ts";
 import { bootId } from "../host/system.ts";
+import type { Driver } from "../vmm/driver.ts";
 
 const recordName = "template.json";
 
@@ -49,6 +50,14 @@ export interface Template {
   pathOf(file: TemplateFile): string;
 }
 
+export interface TemplatePlace {
+  readonly templatesDir: string;
+  readonly key: string;
+}
+
+/** Tells where the data of a sparse file is */
+type ExtentMapper = Pick<Driver, "dataExtents">;
+
 export type TemplateLookup =
   | { readonly status: "ready"; readonly template: Template }
   | { readonly status: "absent" }
@@ -58,7 +67,11 @@ export type TemplateLookup =
  * Finds a template and makes sure that it is as it was built: by its files' stamps, or by their digests when the stamps differ (the cache was
  * moved) or the host has been rebooted (what was not yet on disk is lost).
  */
-export async function findTemplate(templatesDir: string, key: string): Promise<TemplateLookup> {
+export async function findTemplate(
+  { templatesDir, key }: TemplatePlace,
+  mapper: ExtentMapper,
+  signal?: AbortSignal,
+): Promise<TemplateLookup> {
   const dir = join(templatesDir, key);
   const read = await readRecord(join(dir, recordName), templateRecordSchema);
   if (read.status === "absent") return { status: "absent" };
@@ -66,7 +79,7 @@ export async function findTemplate(templatesDir: string, key: string): Promise<T
     return { status: "damaged", reason: `${recordName} cannot be read: ${read.reason}` };
   try {
     const changed = await changedFiles(dir, read.record);
-    const record = changed.length === 0 ? read.record : await recheck(dir, read.record, changed);
+    const record = changed.length === 0 ? read.record : await recheck({ dir, mapper, signal }, read.record, changed);
     return { status: "ready", template: { record, pathOf: (file) => join(dir, templateFiles[file]) } };
   } catch (error) {
     if (error instanceof DamagedFile) return { status: "damaged", reason: error.message };
@@ -95,22 +108,38 @@ async function changedFiles(dir: string, record: TemplateRecord): Promise<readon
   });
 }
 
-async function recheck(dir: string, record: TemplateRecord, changed: readonly TemplateFile[]): Promise<TemplateRecord> {
+interface Check {
+  readonly dir: string;
+  readonly mapper: ExtentMapper;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function recheck(
+  check: Check,
+  record: TemplateRecord,
+  changed: readonly TemplateFile[],
+): Promise<TemplateRecord> {
   const files = { ...record.files };
   for (const file of changed) {
-    const checked = await checkFile(dir, file);
+    const checked = await checkFile(check, file);
     if (checked.digest !== record.files[file].digest) throw new DamagedFile(`${templateFiles[file]} was changed`);
     files[file] = checked;
   }
   const rechecked = { ...record, files, hostBootId: await bootId() };
-  await writeRecord(join(dir, recordName), templateRecordSchema, rechecked);
+  await writeRecord(join(check.dir, recordName), templateRecordSchema, rechecked).catch(() => {
+    // On a read-only cache the digests decide each time.
+  });
   return rechecked;
 }
 
-async function checkFile(dir: string, file: TemplateFile): Promise<z.output<typeof checkedFileSchema>> {
+async function checkFile(
+  { dir, mapper, signal }: Check,
+  file: TemplateFile,
+): Promise<z.output<typeof checkedFileSchema>> {
   const path = join(dir, templateFiles[file]);
   const stamp = await stampFile(path);
-  return { stamp, digest: await digestSparseFile(path) };
+  const extents = file === "memory" ? await mapper.dataExtents(path, signal) : undefined;
+  return { stamp, digest: await digestSparseFile(path, extents, signal) };
 }
 
 /** Where a template is built; published by a rename, so that nobody ever sees half of one. */
@@ -121,10 +150,13 @@ export function stagingDirOf(templatesDir: string, key: string): string {
 export async function publishTemplate(
   templatesDir: string,
   facts: Omit<TemplateRecord, "formatVersion" | "files" | "hostBootId">,
+  mapper: ExtentMapper,
+  signal?: AbortSignal,
 ): Promise<Template> {
   const staging = stagingDirOf(templatesDir, facts.key);
   const dir = join(templatesDir, facts.key);
-  const checked = await Promise.all(fileNames.map(async (file) => [file, await checkFile(staging, file)] as const));
+  const check = { dir: staging, mapper, signal };
+  const checked = await Promise.all(fileNames.map(async (file) => [file, await checkFile(check, file)] as const));
   const files = Object.fromEntries(checked) as TemplateRecord["files"];
   const record: TemplateRecord = { ...facts, formatVersion: 1, files, hostBootId: await bootId() };
   await writeRecord(join(staging, recordName), templateRecordSchema, record);
@@ -148,7 +180,9 @@ export async function removeTemplate(templatesDir: string, key: string): Promise
 /** Notes that a template was used, for pruning by least recent use. */
 export async function touchTemplate(templatesDir: string, key: string): Promise<void> {
   const now = new Date();
-  await utimes(join(templatesDir, key), now, now);
+  await utimes(join(templatesDir, key), now, now).catch(() => {
+    // Gone in the meantime, or on a read-only cache, which is not pruned anyway.
+  });
 }
 
 /** The key of a template that was being built or removed, when that is what a name in the folder says. */
@@ -167,7 +201,12 @@ export async function listTemplates(templatesDir: string): Promise<readonly Stor
   for (const name of await readdir(templatesDir).catch(() => [])) {
     if (!/^[0-9a-f]{32}$/.test(name)) continue;
     const dir = join(templatesDir, name);
-    stored.push({ key: name, allocatedBytes: await allocatedBytes(dir), lastUsedMs: (await stat(dir)).mtimeMs });
+    const lastUsedMs = await stat(dir).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => undefined,
+    );
+    // Somebody else may have removed it since it was listed.
+    if (lastUsedMs !== undefined) stored.push({ key: name, allocatedBytes: await allocatedBytes(dir), lastUsedMs });
   }
   return stored;
 }

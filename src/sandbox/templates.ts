@@ -16,7 +16,14 @@ import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { type MachineShape, templateKey } from "./machine.ts";
 import { buildTemplate } from "./template-builder.ts";
 import { withTemplateLock } from "./template-lock.ts";
-import { findTemplate, pruneTemplates, removeTemplate, type Template, touchTemplate } from "./template-store.ts";
+import {
+  findTemplate,
+  pruneTemplates,
+  removeTemplate,
+  type Template,
+  type TemplateLookup,
+  touchTemplate,
+} from "./template-store.ts";
 
 /** Somebody else's build may be waited for this long */
 const lockTimeoutMs = 180_000;
@@ -25,16 +32,25 @@ export interface TemplateRequest extends MachineSource {
   readonly shape: MachineShape;
 }
 
-/** Finds the template of a machine or builds it, once however many processes ask; `force` builds it anew. */
+export interface EnsureTemplateOptions extends SandboxCallOptions {
+  /** Whether a template that is there will do; default: every one */
+  readonly accept?: (template: Template) => boolean;
+}
+
+/** Finds the template of a machine or builds it, once however many processes ask. */
 export async function ensureTemplate(
   context: SandboxContext,
   request: TemplateRequest,
-  options: SandboxCallOptions & { readonly force?: boolean },
+  options: EnsureTemplateOptions,
 ): Promise<Template> {
   const { templatesDir } = context.layout;
   const { accelerator } = await chooseAccelerator(context, request, options);
   const key = await templateKeyOf(context, { ...request, accelerator });
-  const look = () => (options.force ? ({ status: "absent" } as const) : findTemplate(templatesDir, key));
+  const look = async (): Promise<TemplateLookup> => {
+    const lookup = await findTemplate({ templatesDir, key }, request.driver, options.signal);
+    const isRefused = lookup.status === "ready" && options.accept?.(lookup.template) === false;
+    return isRefused ? { status: "absent" } : lookup;
+  };
   const found = await look();
   if (found.status === "ready") {
     await touchTemplate(templatesDir, key);
@@ -53,7 +69,9 @@ export async function ensureTemplate(
     report("build-template", foundNow.status === "damaged" ? `the old one is damaged: ${foundNow.reason}` : undefined);
     await removeTemplate(templatesDir, key);
     const template = await buildTemplate({ ...request, ...context.layout, key, accelerator, signal: options.signal });
-    await pruneTemplates(templatesDir, context.templateBudgetBytes, key);
+    await pruneTemplates(templatesDir, context.templateBudgetBytes, key).catch(() => {
+      // What could not be removed now goes after the next build; this one is good.
+    });
     return template;
   });
 }

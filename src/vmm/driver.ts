@@ -75,14 +75,26 @@ export interface DriverFeatures {
   readonly mapsReadOnlyMemory: boolean;
 }
 
+export interface Extent {
+  /** Offset in `bytes` */
+  readonly start: number;
+  /** In `bytes` */
+  readonly length: number;
+}
+
 export interface Driver {
   readonly features: DriverFeatures;
   /** All that this driver makes of a machine, as one string: two machines are alike when it is */
   describeMachine(machine: MachineSpec): string;
   /** Starts a machine from nothing; its memory file is made, and shared, so that it can be frozen */
   boot(spec: VmSpec, signal?: AbortSignal): Promise<BootedVm>;
-  /** Continues a frozen machine with private memory and its own disks */
+  /**
+   * Continues a frozen machine with private memory and its own disks. Fails with `failed_precondition` when the frozen state itself is the
+   * reason, so that making it anew can help
+   */
   fork(spec: VmSpec, statePath: string, signal?: AbortSignal): Promise<Vm>;
+  /** The parts of a file that are not holes; reading only them makes looking at a big sparse file cheap */
+  dataExtents(path: string, signal?: AbortSignal): Promise<readonly Extent[]>;
   /** Makes an empty disk layer over `base`, of `sizeBytes` as the guest sees it */
   createOverlay(path: string, sizeBytes: number, base?: DiskLayer): Promise<void>;
 }

@@ -23,6 +23,8 @@ const requestTimeoutMs = 30_000;
 const maxReplyLength = 1 << 20;
 /** Large enough that a stream is not held back between two reads of the host's event loop. */
 const streamWindowBytes = 1 << 20;
+/** With the default of 16 KiB a pipe's content takes four frames. */
+const maxFrameBytes = 256 * 1024;
 const sessionWindowBytes = 8 << 20;
 
 /** Typed calls to one guest agent over one connected stream; see agent/PROTOCOL.md. What the guest says is untrusted input. */
@@ -34,14 +36,17 @@ export class AgentClient implements AsyncDisposable {
   constructor(stream: Duplex) {
     this.#session = http2.connect("http://guest", {
       createConnection: () => stream,
-      settings: { enablePush: false, initialWindowSize: streamWindowBytes },
+      settings: { enablePush: false, initialWindowSize: streamWindowBytes, maxFrameSize: maxFrameBytes },
       // A guest may send headers no longer than the replies that we know.
       maxHeaderListPairs: 64,
     });
     this.#session.on("error", (error: Error) => {
       this.#failure ??= error;
     });
-    this.#session.once("connect", () => this.#session.setLocalWindowSize(sessionWindowBytes));
+    this.#session.once("connect", () => {
+      // The event can come after everything is over.
+      if (!this.#session.destroyed) this.#session.setLocalWindowSize(sessionWindowBytes);
+    });
   }
 
   /** Waits at most `timeoutMs` for the agent to answer; before the first answer it may still be booting. */

@@ -30,30 +30,41 @@ export function encodeFrame(type: number, payload: Uint8Array): Buffer {
 
 /** Splits a stream of bytes, in whatever pieces it comes, into frames. */
 export class FrameDecoder {
-  #buffered: Buffer = Buffer.alloc(0);
+  #pieces: Buffer[] = [];
+  #length = 0;
+  /** What must have come before there is something to look at: a header, then the frame that it announces */
+  #wanted = headerLength;
 
   *push(chunk: Buffer): Generator<Frame> {
-    this.#buffered = this.#buffered.length === 0 ? chunk : Buffer.concat([this.#buffered, chunk]);
-    while (this.#buffered.length >= headerLength) {
-      const length = this.#buffered.readUInt32BE(1);
+    this.#pieces.push(chunk);
+    this.#length += chunk.length;
+    while (this.#length >= this.#wanted) {
+      const buffered = this.#join();
+      const length = buffered.readUInt32BE(1);
       if (length > maxPayloadLength) {
         throw new PyroError(
           "internal",
           `the guest agent sent a frame of ${length} bytes, more than the protocol allows`,
         );
       }
-      if (this.#buffered.length < headerLength + length) return;
-      const frame = {
-        type: this.#buffered.readUInt8(0),
-        payload: this.#buffered.subarray(headerLength, headerLength + length),
-      };
-      this.#buffered = this.#buffered.subarray(headerLength + length);
-      yield frame;
+      this.#wanted = headerLength + length;
+      if (this.#length < this.#wanted) return;
+      yield { type: buffered.readUInt8(0), payload: buffered.subarray(headerLength, this.#wanted) };
+      this.#keep(buffered.subarray(this.#wanted));
     }
   }
 
-  /** Whether the stream ended between frames. */
-  get isComplete(): boolean {
-    return this.#buffered.length === 0;
+  /** Joined once per header and once per frame, not once per piece: a frame in tiny pieces would cost its square. */
+  #join(): Buffer {
+    const [first] = this.#pieces;
+    const joined = first && this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces);
+    this.#pieces = [joined];
+    return joined;
+  }
+
+  #keep(rest: Buffer): void {
+    this.#pieces = rest.length === 0 ? [] : [rest];
+    this.#length = rest.length;
+    this.#wanted = headerLength;
   }
 }

@@ -1,10 +1,9 @@
-import { once } from "node:events";
 import type { ClientHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
 import * as z from "zod";
 import { messageOf, PyroError } from "../core/errors.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
-import { encodeFrame, type Frame, FrameDecoder, frameType } from "./exec-frames.ts";
+import { encodeFrame, type Frame, FrameDecoder, frameType, maxPayloadLength } from "./exec-frames.ts";
 import { type ExecEnding, type ExecSpec, execEndingSchema, execSpecSchema } from "./messages.ts";
 
 export interface ExecOptions {
@@ -21,42 +20,45 @@ const stdinChunkLength = 64 * 1024;
 
 /** Drives one exec stream from its spec to its exit frame. */
 export async function runExec(stream: ClientHttp2Stream, spec: ExecSpec, options: ExecOptions): Promise<ExecEnding> {
-  const cut = new CutOff(stream);
-  const onAbort = () => cut.now(new PyroError("cancelled", "the command was cancelled"));
+  const end = new CallEnd(stream);
+  const onAbort = () => end.cutOff(new PyroError("cancelled", "the command was cancelled"));
   options.signal?.addEventListener("abort", onAbort, { once: true });
   if (options.signal?.aborted) onAbort();
-  const watchdog = new Watchdog(spec.timeoutMs, () => cut.now(unknownOutcome("the guest agent stopped answering")));
+  const watchdog = new Watchdog(spec.timeoutMs, () => end.cutOff(unknownOutcome("the guest agent stopped answering")));
   try {
-    stream.write(encodeFrame(frameType.spec, Buffer.from(JSON.stringify(toWire(execSpecSchema, spec)))));
-    void sendStdin(stream, options.stdin);
-    return await Promise.race([collect(stream, watchdog, options), refusal(stream), cut.happens]);
+    stream.write(encodeSpec(spec));
+    sendStdin(stream, options.stdin).catch((error: unknown) => end.cutOff(brokenInput(error)));
+    return await Promise.race([collect(stream, { ...options, watchdog, end }), refusal(stream), end.wasCutOff]);
   } catch (error) {
-    if (cut.reason) throw cut.reason;
+    if (end.reason) throw end.reason;
     throw error instanceof PyroError ? error : unknownOutcome(messageOf(error));
   } finally {
+    end.isOver = true;
     watchdog.stop();
     options.signal?.removeEventListener("abort", onAbort);
     stream.destroy();
   }
 }
 
-/** Ends a command from this side, even while its output waits for a reader that never comes back. */
-class CutOff {
-  readonly happens: Promise<never>;
+/** How a call ends from this side, even while its output waits for a reader that never comes back. */
+class CallEnd {
+  readonly wasCutOff: Promise<never>;
   reason: PyroError | undefined;
+  /** The caller has been answered: nothing may reach it any more */
+  isOver = false;
   readonly #stream: ClientHttp2Stream;
   #reject: (reason: PyroError) => void = () => {};
 
   constructor(stream: ClientHttp2Stream) {
     this.#stream = stream;
-    this.happens = new Promise((_, reject) => {
+    this.wasCutOff = new Promise((_, reject) => {
       this.#reject = reject;
     });
     // Nobody may be waiting for it yet, or any more.
-    this.happens.catch(() => {});
+    this.wasCutOff.catch(() => {});
   }
 
-  now(reason: PyroError): void {
+  cutOff(reason: PyroError): void {
     this.reason ??= reason;
     // Resetting the stream makes the agent kill the command's process tree.
     this.#stream.destroy();
@@ -64,28 +66,45 @@ class CutOff {
   }
 }
 
-/** Expires when the guest says nothing although its own limit for the command is long past; time that our reader takes does not count. */
+/**
+ * Expires when the guest's own limit for the command is long past and its end has not come, however much else the guest says. Only the
+ * time that our reader takes does not count.
+ */
 class Watchdog {
-  readonly #limitAtMs: number;
   readonly #onExpire: () => void;
+  #remainingMs: number;
+  #startedMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
 
   constructor(timeoutMs: number, onExpire: () => void) {
-    this.#limitAtMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+    this.#remainingMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs + overdueMs;
     this.#onExpire = onExpire;
-    this.resume();
+    this.#start();
   }
 
-  resume(): void {
-    if (this.#limitAtMs === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(this.#onExpire, Math.max(0, this.#limitAtMs - performance.now()) + overdueMs);
+  /** Waits for our reader. */
+  async whilePaused(reader: Promise<void> | void): Promise<void> {
+    if (reader === undefined) return;
+    clearTimeout(this.#timer);
+    this.#remainingMs -= performance.now() - this.#startedMs;
+    await reader;
+    if (!this.#isStopped) this.#start();
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
+  }
+
+  #start(): void {
+    this.#startedMs = performance.now();
+    if (this.#remainingMs === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(this.#onExpire, Math.max(0, this.#remainingMs));
   }
 }
 
+/** Rejects when the agent answers with anything but a stream of frames. */
 function refusal(stream: ClientHttp2Stream): Promise<never> {
   return new Promise((_, reject) => {
     stream.once("response", (headers) => {
@@ -95,18 +114,32 @@ function refusal(stream: ClientHttp2Stream): Promise<never> {
   });
 }
 
-async function collect(stream: ClientHttp2Stream, watchdog: Watchdog, options: ExecOptions): Promise<ExecEnding> {
+interface Collecting extends ExecOptions {
+  readonly watchdog: Watchdog;
+  readonly end: CallEnd;
+}
+
+async function collect(stream: ClientHttp2Stream, { watchdog, end, ...options }: Collecting): Promise<ExecEnding> {
   const decoder = new FrameDecoder();
   for await (const chunk of stream) {
-    watchdog.stop();
     for (const frame of decoder.push(chunk as Buffer)) {
+      if (end.isOver) break;
       if (frame.type === frameType.exit) return parseEnding(frame);
-      if (frame.type === frameType.stdout) await options.onStdout(frame.payload);
-      if (frame.type === frameType.stderr) await options.onStderr(frame.payload);
+      if (frame.type === frameType.stdout) await watchdog.whilePaused(options.onStdout(frame.payload));
+      if (frame.type === frameType.stderr) await watchdog.whilePaused(options.onStderr(frame.payload));
     }
-    watchdog.resume();
   }
   throw unknownOutcome("the connection to the guest agent ended before the command did");
+}
+
+function encodeSpec(spec: ExecSpec): Buffer {
+  const payload = Buffer.from(JSON.stringify(toWire(execSpecSchema, spec)));
+  if (payload.length <= maxPayloadLength) return encodeFrame(frameType.spec, payload);
+  throw new PyroError(
+    "invalid_argument",
+    `cannot run a command of ${payload.length} bytes: arguments and environment may have ${maxPayloadLength} together`,
+    { hint: "Pass long data on standard input, or in a file." },
+  );
 }
 
 function parseEnding(frame: Frame): ExecEnding {
@@ -118,20 +151,34 @@ function parseEnding(frame: Frame): ExecEnding {
   }
 }
 
+/** Rejects when the input itself fails; a command that does not want all of it is no failure. */
 async function sendStdin(stream: ClientHttp2Stream, stdin: Readable | undefined): Promise<void> {
-  try {
-    for await (const chunk of stdin ?? []) {
-      const bytes = Buffer.from(chunk as Uint8Array);
-      for (let start = 0; start < bytes.length; start += stdinChunkLength) {
-        const frame = encodeFrame(frameType.stdin, bytes.subarray(start, start + stdinChunkLength));
-        if (!stream.write(frame)) await once(stream, "drain");
-      }
+  for await (const chunk of stdin ?? []) {
+    const bytes = Buffer.from(chunk as Uint8Array);
+    for (let start = 0; start < bytes.length; start += stdinChunkLength) {
+      if (stream.destroyed) return;
+      const frame = encodeFrame(frameType.stdin, bytes.subarray(start, start + stdinChunkLength));
+      if (!stream.write(frame)) await drained(stream);
     }
-    stream.end(encodeFrame(frameType.stdinEnd, Buffer.alloc(0)));
-  } catch {
-    // The command ended, or the caller's input failed, before all of it was read: the exit frame tells the outcome.
-    if (!stream.destroyed) stream.end();
   }
+  if (!stream.destroyed) stream.end(encodeFrame(frameType.stdinEnd, Buffer.alloc(0)));
+}
+
+/** Resolves when a stream takes more, or never will. */
+function drained(stream: ClientHttp2Stream): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off("drain", done);
+      stream.off("close", done);
+      resolve();
+    };
+    stream.on("drain", done);
+    stream.on("close", done);
+  });
+}
+
+function brokenInput(error: unknown): PyroError {
+  return new PyroError("failed_precondition", `the command's input failed: ${messageOf(error)}`, { cause: error });
 }
 
 function unknownOutcome(reason: string): PyroError {

@@ -47,16 +47,20 @@ export const execSpecSchema = z.object({
   /** Added to the agent's default environment; null removes a variable */
   env: z.record(z.string(), z.string().nullable()).optional(),
   /** 0 means no limit */
-  timeoutMs: z.number(),
+  timeoutMs: z.number().int(),
   /** Without it the command reads an empty stream */
   stdin: z.boolean(),
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;
 
 export const execEndingSchema = z.object({
-  exitCode: z.number().int().nullable(),
+  exitCode: z.number().int().min(0).max(255).nullable(),
   /** Such as `SIGKILL`, when a signal ended the command */
-  signal: z.string().max(32).nullable(),
+  signal: z
+    .string()
+    .max(32)
+    .regex(/^SIG[A-Z0-9+-]+$/)
+    .nullable(),
   timedOut: z.boolean(),
   cancelled: z.boolean(),
   durationMs: z.number(),

@@ -1,7 +1,8 @@
-import { appendFile, chmod, open, readdir, truncate, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { appendFile, chmod, cp, open, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { pyro, TestCache } from "../helpers/cli.ts";
+import { pyro, pyroPath, TestCache } from "../helpers/cli.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 
 describeWithVm("templates", () => {
@@ -44,10 +45,46 @@ describeWithVm("templates", () => {
   });
 
   test("are kept within their budget, the least recently used going first", async () => {
-    const env = { ...cache.env, PYRO_TEMPLATE_BUDGET_MIB: "1" };
-    await pyro(["run", "debian:12", "--", "true"], { env });
-    await pyro(["run", "debian:12", "--mem-mib", "512", "--", "true"], { env });
-    expect(await readdir(join(cache.dir, "templates"))).toHaveLength(1);
+    const runWith = (memMib: string, budgetMib: string) =>
+      pyro(["run", "debian:12", "--mem-mib", memMib, "--", "true"], {
+        env: { ...cache.env, PYRO_TEMPLATE_BUDGET_MIB: budgetMib },
+      });
+    const keys = async () => new Set(await readdir(join(cache.dir, "templates")));
+    await runWith("512", "4096");
+    const [first] = await keys();
+    await runWith("513", "4096");
+    const [second] = [...(await keys())].filter((key) => key !== first);
+    await runWith("512", "4096");
+    // Room for two and a half: the third drives out the one that was not used again.
+    await runWith("514", "400");
+    const left = await keys();
+    expect(left.size).toBe(2);
+    expect([left.has(first ?? ""), left.has(second ?? "")]).toEqual([true, false]);
+  });
+
+  test("that are gone make a prepared environment stale", async () => {
+    await pyro(["prepare"], { env: cache.env });
+    await rm(join(cache.dir, "templates"), { recursive: true });
+    const diagnosis = await pyro(["doctor"], { env: cache.env });
+    expect(diagnosis.stdout.toString()).toContain("Daily loop: STALE (debian:12): its template is gone\n");
+    expect((await pyro(["prepare", "--json"], { env: cache.env })).json()).toMatchObject({ executed: true });
+  });
+
+  test("are found again, and not rebuilt, when the cache was copied", async () => {
+    await run();
+    const copy = `${cache.dir}/copy`;
+    await cp(join(cache.dir, "templates"), join(copy, "templates"), { recursive: true });
+    const result = await pyro(["run", "debian:12", "--", "echo", "works"], {
+      env: { ...cache.env, PYRO_CACHE_DIR: copy },
+    });
+    expect(result.stdout.toString()).toBe("works\n");
+    expect(result.stderr).not.toContain("build-template");
+  });
+
+  test("can be built and used under any umask", async () => {
+    const command = `umask 077; exec '${process.execPath}' '${pyroPath}' run debian:12 -- echo works`;
+    const { stdout } = spawnSync("sh", ["-c", command], { env: { ...process.env, ...cache.env }, encoding: "utf8" });
+    expect(stdout).toBe("works\n");
   });
 });
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { layoutFromEnvironment } from "../../src/host/layout.ts";
 
-const pyroPath = fileURLToPath(new URL("../../bin/pyro.js", import.meta.url));
+export const pyroPath = fileURLToPath(new URL("../../bin/pyro.js", import.meta.url));
 
 export interface CliResult {
   readonly exitCode: number | null;

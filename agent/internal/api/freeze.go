@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +15,7 @@ func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {
 	if _, err := readBody(w, r); err != nil {
 		return err
 	}
-	if others := s.active.Load() - 1; others > 0 {
+	if others := s.awaitOthers(); others > 0 {
 		return errorf(failedPrecondition, "can't freeze while other requests are running (%d)", others)
 	}
 	unix.Sync()
@@ -25,4 +26,19 @@ func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {
 	s.Freeze()
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// othersPatience is for requests that the host has the answer of already.
+const othersPatience = 2 * time.Second
+
+// awaitOthers gives other requests time to end and returns how many have not.
+func (s *Server) awaitOthers() int64 {
+	deadline := time.Now().Add(othersPatience)
+	for {
+		others := s.active.Load() - 1
+		if others <= 0 || time.Now().After(deadline) {
+			return others
+		}
+		time.Sleep(time.Millisecond)
+	}
 }

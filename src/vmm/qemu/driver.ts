@@ -1,10 +1,21 @@
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import * as z from "zod";
 import { withDeadline } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { capture } from "../../host/process.ts";
-import type { BootedVm, DiskLayer, Driver, DriverFeatures, MachineSpec, Vm, VmExit, VmSpec } from "../driver.ts";
+import type {
+  BootedVm,
+  DiskLayer,
+  Driver,
+  DriverFeatures,
+  Extent,
+  MachineSpec,
+  Vm,
+  VmExit,
+  VmSpec,
+} from "../driver.ts";
 import { qemuArgs } from "./args.ts";
 import type { QemuInstallation } from "./installation.ts";
 import { receiveState } from "./state-receiver.ts";
@@ -14,6 +25,8 @@ const ignoreSharedMemory = { capability: "x-ignore-shared", state: true };
 const reportProgress = { capability: "events", state: true };
 /** Freezing and forking move well under a megabyte; a loaded host may still take its time. */
 const stateTransferTimeoutMs = 30_000;
+/** What `qemu-img map --output=json` prints: an array of extents */
+const imageMapSchema = z.array(z.object({ start: z.number(), length: z.number(), data: z.boolean() }));
 const imageToolTimeoutMs = 30_000;
 const connectionLossGraceMs = 1_000;
 
@@ -51,18 +64,30 @@ export class QemuDriver implements Driver {
 
   async fork(spec: VmSpec, statePath: string, signal?: AbortSignal): Promise<Vm> {
     signal?.throwIfAborted();
-    const [state, vm] = await Promise.all([readFile(statePath), this.#start(spec, "fork")]);
+    const state = await readFile(statePath);
+    const vm = await this.#start(spec, "fork");
     vm.stateStream?.end(state);
     const { qmp } = vm;
+    const loaded = qmp.migrationEnd();
+    const negotiated = qmp.execute("qmp_capabilities");
     const commands = Promise.all([
-      qmp.migrationEnd(),
-      qmp.execute("qmp_capabilities"),
+      loaded,
+      negotiated,
       qmp.execute("migrate-set-capabilities", { capabilities: [ignoreSharedMemory, reportProgress] }),
       qmp.execute("migrate-incoming", { uri: `fd:${stateFd}` }),
     ]);
-    await runs(vm, transferred(commands, "the frozen state to load", signal));
+    await runs(vm, transferred(commands, "the frozen state to load", signal)).catch(async (error: unknown) => {
+      throw await explainLoadFailure(error, negotiated, vm);
+    });
     await runs(vm, qmp.execute("cont"));
     return toVm(vm);
+  }
+
+  async dataExtents(path: string, signal?: AbortSignal): Promise<readonly Extent[]> {
+    const command = [this.#installation.imageToolPath, "map", "--output=json", "-f", "raw", path] as const;
+    const { exitCode, stdout, stderr } = await capture([...command], { timeoutMs: imageToolTimeoutMs, signal });
+    if (exitCode !== 0) throw new PyroError("internal", `cannot map '${path}': ${stderr.trim()}`);
+    return imageMapSchema.parse(JSON.parse(stdout)).filter(({ data }) => data);
   }
 
   async createOverlay(path: string, sizeBytes: number, base?: DiskLayer): Promise<void> {
@@ -95,6 +120,23 @@ function machineFingerprint(machine: MachineSpec): string {
     durable: { root: false, workspace: false },
   });
   return [...args, machine.kernelPath, machine.initramfsPath].join(" ");
+}
+
+/** A QEMU that had started well and then could not load the state says that the state is no good, unless somebody killed it. */
+async function explainLoadFailure(error: unknown, negotiated: Promise<void>, vm: VmProcess): Promise<unknown> {
+  const hadStarted = await negotiated.then(
+    () => true,
+    () => false,
+  );
+  const { code, message } = PyroError.from(error);
+  const { exitCode, signal } = await vm.exited;
+  const wasKilled = signal === "SIGKILL" && code === "unavailable";
+  if (!hadStarted || wasKilled || code === "cancelled" || code === "timeout") return error;
+  return new PyroError("failed_precondition", `cannot continue the frozen machine: ${message}`, {
+    hint: "Run `pyro prepare --force`.",
+    details: { exitCode, signal },
+    cause: error,
+  });
 }
 
 async function freeze(request: {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import http2 from "node:http2";
-import { duplexPair } from "node:stream";
-import { afterEach, expect, test } from "vitest";
+import { duplexPair, Readable } from "node:stream";
+import { afterEach, expect, test, vi } from "vitest";
 import { AgentClient } from "../../../src/wire/agent.ts";
 import { encodeFrame, frameType } from "../../../src/wire/exec-frames.ts";
 
@@ -89,6 +89,48 @@ test.each<[string, Answer]>([
   ["drops the connection", (stream) => stream.session?.destroy()],
 ])("an agent that %s leaves the outcome unknown", async (_what, answer) => {
   await expect(connectTo(answer).exec(spec, ignoreOutput)).rejects.toMatchObject({ code: "outcome_unknown" });
+});
+
+test("an agent that talks on past the time limit is given up all the same", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    const chatter = encodeFrame(0x7f, Buffer.from("still here"));
+    let speak = () => {};
+    const agent = connectTo((stream) => {
+      stream.respond({ ":status": 200 });
+      speak = () => void stream.write(chatter);
+    });
+    const work = agent.exec({ ...spec, timeoutMs: 500 }, ignoreOutput);
+    const givenUp = expect(work).rejects.toMatchObject({ code: "outcome_unknown" });
+    for (let second = 0; second < 12; second++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      speak();
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    await givenUp;
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("input that breaks off is an error, not the end of the input", async () => {
+  const agent = connectTo((stream) => stream.respond({ ":status": 200 }));
+  const stdin = Readable.from(
+    (function* () {
+      yield Buffer.from("half");
+      throw new Error("the disk is gone");
+    })(),
+  );
+  const work = agent.exec({ ...spec, stdin: true }, { ...ignoreOutput, stdin });
+  await expect(work).rejects.toMatchObject({
+    code: "failed_precondition",
+    message: "the command's input failed: the disk is gone",
+  });
+});
+
+test("a command that is too long is refused with the figures", async () => {
+  const work = connectTo(() => {}).exec({ ...spec, argv: Array(12).fill("x".repeat(100_000)) }, ignoreOutput);
+  await expect(work).rejects.toMatchObject({ code: "invalid_argument", message: expect.stringContaining("1048576") });
 });
 
 test("a frame without end is refused before it is kept", async () => {
