@@ -15,6 +15,7 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
+          globalSetup: "test/integration/global-setup.ts",
           testTimeout: 30 * second,
           hookTimeout: 30 * second,
         },

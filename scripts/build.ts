@@ -1,14 +1,15 @@
 /** Bundles the executable and the library into dist/, so that one file is read at start instead of hundreds. */
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { build } from "esbuild";
+
+const outdir = "dist";
 
 const { outputFiles } = await build({
   entryPoints: { cli: "src/cli/main.ts", index: "src/index.ts" },
-  outdir: "dist",
-  chunkNames: "chunks/[name]-[hash]",
+  outdir,
   bundle: true,
-  splitting: true,
   platform: "node",
   format: "esm",
   target: "node20.19",
@@ -25,9 +26,21 @@ const { outputFiles } = await build({
   write: false,
 }).catch(() => process.exit(1)); // esbuild has said why
 
-// Replaced only now: a build that fails leaves the last good one.
-await rm("dist", { recursive: true, force: true });
+// Every entry is one whole file that appears by rename: whoever starts meanwhile gets the old build or the new one, never a mixture.
+await mkdir(outdir, { recursive: true });
 for (const { path, contents } of outputFiles) {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, contents);
+  const unfinished = `${path}.${process.pid}`;
+  await writeFile(unfinished, contents);
+  await rename(unfinished, path);
+}
+
+const built = new Set(outputFiles.map(({ path }) => basename(path)));
+for (const name of await readdir(outdir)) {
+  if (built.has(name) || isOfRunningBuild(name)) continue;
+  await rm(join(outdir, name), { recursive: true, force: true });
+}
+
+function isOfRunningBuild(name: string): boolean {
+  const pid = /\.js\.(\d+)$/.exec(name)?.[1];
+  return pid !== undefined && existsSync(`/proc/${pid}`);
 }

@@ -1,5 +1,4 @@
 export { type ErrorCode, type ErrorPayload, errorCodes, PyroError } from "./core/errors.ts";
-export type { LiveStreams } from "./operations/operation.ts";
-export type { SandboxProgress } from "./sandbox/context.ts";
+export type { LiveStreams, OperationProgress } from "./operations/operation.ts";
 export type { CallOptions } from "./sdk/client.ts";
 export { Pyro, type PyroOptions } from "./sdk/pyro.ts";

@@ -1,14 +1,8 @@
-import { once } from "node:events";
 import { fstatSync } from "node:fs";
 import type { LiveStreams } from "../operations/operation.ts";
-import type { Stop } from "./process-end.ts";
 
 /** Connects a guest command to this process's own standard streams, at the pace of whoever reads them. */
-export function liveStreams(stop: Stop): LiveStreams {
-  for (const stream of [process.stdout, process.stderr]) {
-    // Whoever read our output has gone: nobody wants the rest, as with any program in a pipeline.
-    stream.on("error", () => stop.request("SIGPIPE"));
-  }
+export function liveStreams(): LiveStreams {
   return {
     stdin: hasInput() ? process.stdin : undefined,
     onStdout: (chunk) => write(process.stdout, chunk),
@@ -16,9 +10,11 @@ export function liveStreams(stop: Stop): LiveStreams {
   };
 }
 
-async function write(stream: NodeJS.WriteStream, chunk: Buffer): Promise<void> {
-  if (stream.write(chunk) || stream.destroyed) return;
-  await Promise.race([once(stream, "drain"), once(stream, "close")]);
+/** Resolves when there is room for more; a write that fails calls back too, unlike `drain`. */
+function write(stream: NodeJS.WriteStream, chunk: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.write(chunk, () => resolve())) resolve();
+  });
 }
 
 /** A pipe, socket or file is meant for the command; a terminal is not, since there is no terminal on the other side. */

@@ -1,79 +1,93 @@
 import { type Command, CommanderError } from "commander";
 import { composeSandboxContext } from "../compose.ts";
-import { PyroError } from "../core/errors.ts";
+import { errorCodes, messageOf, PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import { toWire } from "../core/wire-case.ts";
-import { invoke } from "../operations/operation.ts";
+import { invoke, type OperationContext } from "../operations/operation.ts";
+import { ownWords, requireUtf8 } from "./arguments.ts";
 import { flagName } from "./flags.ts";
 import { liveStreams } from "./live-streams.ts";
-import { flush, stopOnSignals } from "./process-end.ts";
+import { flush, type Stop, stopOnSignals } from "./process-end.ts";
 import { buildProgram, type Invocation } from "./program.ts";
-import { formatError, formatProgress, formatTable } from "./render.ts";
+import { escapeControls, formatError, formatLine, formatProgress, formatTable } from "./render.ts";
+
+type HostEnvironment = Parameters<typeof composeSandboxContext>[0];
+
+/** How long a reader may hold us up once we were told to end */
+const stoppedFlushMs = 500;
 
 /** Runs one command line and resolves with its exit code. */
-export async function main(
-  argv: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<number> {
+export async function main(argv: readonly string[], env: HostEnvironment): Promise<number> {
+  const stop = stopOnSignals();
+  const exitCode = await runCommandLine(argv, env, stop);
+  stop.dispose();
+  await flush(stop.exitCode === undefined ? undefined : stoppedFlushMs);
+  if (!stop.outputError) return exitCode;
+  const failure = new PyroError("internal", `cannot write the output: ${messageOf(stop.outputError)}`);
+  process.stderr.write(formatError(failure));
+  return failure.exitCode;
+}
+
+async function runCommandLine(argv: readonly string[], env: HostEnvironment, stop: Stop): Promise<number> {
   let exitCode = 0;
+  let json = ownWords(argv).includes("--json");
   const program = buildProgram({
     version,
     async onInvoke(invocation) {
-      exitCode = await runInvocation(invocation, env);
+      json = invocation.json;
+      exitCode = await runInvocation(invocation, env, stop);
     },
   });
   takeOverErrors(program);
   try {
+    requireUtf8(argv);
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    return report(usageError(error), argv.includes("--json"));
+    return report(error, json, stop);
   }
 }
 
-async function runInvocation({ operation, input, json }: Invocation, env: Parameters<typeof main>[1]): Promise<number> {
-  const stop = stopOnSignals();
-  const context = {
+async function runInvocation(invocation: Invocation, env: HostEnvironment, stop: Stop): Promise<number> {
+  const { operation, input, json } = invocation;
+  const context: OperationContext = {
     sandbox: composeSandboxContext(env),
     signal: stop.signal,
-    onProgress: (progress: Parameters<typeof formatProgress>[0]) => process.stderr.write(formatProgress(progress)),
-    liveStreams: json ? undefined : liveStreams(stop),
-    nameField: (field: string) => (operation.cli.positionals?.includes(field) ? field : flagName(field)),
+    onProgress: (progress) => process.stderr.write(formatProgress(progress)),
+    liveStreams: json ? undefined : liveStreams(),
+    nameField: (field) => (operation.cli.positionals?.includes(field) ? field : flagName(field)),
   };
-  try {
-    const output = await invoke(operation, context, input);
-    if (json) process.stdout.write(`${JSON.stringify(toWire(operation.output, output), null, 2)}\n`);
-    else if (!operation.cli.summarize) process.stdout.write(operation.cli.render?.(output) ?? formatTable(output));
-    if (!json && operation.cli.summarize) process.stderr.write(`${operation.cli.summarize(output)}\n`);
-    return operation.cli.exitCode?.(output) ?? 0;
-  } catch (error) {
-    const failure = stop.exitCode === undefined ? PyroError.from(error) : undefined;
-    return failure ? report(failure, json) : (stop.exitCode ?? 1);
-  } finally {
-    stop.dispose();
-    await flush();
-  }
+  const output = await invoke(operation, context, input);
+  const { summarize, render, exitCode } = operation.cli;
+  if (json) process.stdout.write(`${JSON.stringify(toWire(operation.output, output), null, 2)}\n`);
+  else if (summarize) process.stderr.write(summarize(output).map(formatLine).join(""));
+  else process.stdout.write(escapeControls(render?.(output) ?? formatTable(output)));
+  return exitCode?.(output) ?? 0;
 }
 
-/** Commander prints and exits by itself unless told otherwise, on every subcommand. */
+/** Commander prints errors and exits by itself unless told otherwise, on every subcommand. */
 function takeOverErrors(command: Command): void {
-  command.exitOverride().configureOutput({ writeErr: () => {} });
+  command.exitOverride().configureOutput({ outputError: () => {} });
   for (const child of command.commands) takeOverErrors(child);
+}
+
+function report(error: unknown, json: boolean, stop: Stop): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  // No command: a mistake as any other, but one that the help on standard error answers best.
+  if (error instanceof CommanderError && error.code === "commander.help") return errorCodes.invalid_argument.exitCode;
+  const failure =
+    stop.exitCode === undefined
+      ? PyroError.from(usageError(error))
+      : new PyroError("cancelled", "the operation was cancelled", { cause: error });
+  if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: failure }, null, 2)}\n`);
+  // Whoever sent a signal, or closed our output, knows that.
+  else if (stop.exitCode === undefined) process.stderr.write(formatError(failure));
+  return stop.exitCode ?? failure.exitCode;
 }
 
 function usageError(error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
-  const message = error.message.replace(/^error: /, "").replace(/\n/g, " ");
   const hint =
     error.code === "commander.unknownOption" ? "Options of a guest command go after `--`." : "Run `pyro --help`.";
-  return new PyroError("invalid_argument", message, { hint });
-}
-
-async function report(error: unknown, json: boolean): Promise<number> {
-  const failure = PyroError.from(error);
-  if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: failure }, null, 2)}\n`);
-  else process.stderr.write(formatError(failure));
-  await flush();
-  return failure.exitCode;
+  return new PyroError("invalid_argument", error.message.replace(/^error: /, ""), { hint });
 }

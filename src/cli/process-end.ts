@@ -1,11 +1,14 @@
 import { constants } from "node:os";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import { systemErrorCode } from "../core/errors.ts";
 
 /** Ends an operation when a signal or a closed pipe asks for it. */
 export interface Stop {
   readonly signal: AbortSignal;
   /** What a shell expects of a program that ended so; undefined while nothing asked */
   readonly exitCode: number | undefined;
-  request(cause: NodeJS.Signals): void;
+  /** Why output was lost, other than that whoever read it has gone */
+  readonly outputError: Error | undefined;
   dispose(): void;
 }
 
@@ -13,30 +16,58 @@ export interface Stop {
 export function stopOnSignals(): Stop {
   const controller = new AbortController();
   let exitCode: number | undefined;
-  const request = (cause: NodeJS.Signals) => {
-    const code = 128 + constants.signals[cause];
-    if (exitCode !== undefined) process.exit(code);
-    exitCode = code;
+  let outputError: Error | undefined;
+  const stop = (code: number) => {
+    exitCode ??= code;
     controller.abort();
   };
+  const onSignal = (name: NodeJS.Signals) => {
+    const code = exitCodeOf(name);
+    if (exitCode !== undefined) process.exit(code);
+    stop(code);
+  };
+  // Every write to a closed pipe fails anew: only signals count as a second request.
+  const onOutputError = (error: Error) => {
+    if (!meansNoReader(error)) outputError ??= error;
+    stop(exitCodeOf("SIGPIPE"));
+  };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const name of signals) process.on(name, request);
+  for (const name of signals) process.on(name, onSignal);
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", onOutputError);
   return {
     signal: controller.signal,
     get exitCode() {
       return exitCode;
     },
-    request,
+    get outputError() {
+      return outputError;
+    },
+    // Output can fail up to the last moment, so those listeners stay.
     dispose() {
-      for (const name of signals) process.off(name, request);
+      for (const name of signals) process.off(name, onSignal);
     },
   };
 }
 
-/** Resolves when all that was written to standard output and error has left the process. */
-export async function flush(): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) {
-    if (stream.writableLength === 0 || stream.destroyed) continue;
-    await new Promise<void>((resolve) => stream.write("", () => resolve()));
-  }
+/** Resolves when all that was written to standard output and error has left the process, or at the limit. */
+export async function flush(limitMs: number | undefined): Promise<void> {
+  const pending = [process.stdout, process.stderr].filter(
+    ({ writableLength, destroyed }) => writableLength > 0 && !destroyed,
+  );
+  const flushed = Promise.all(
+    pending.map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))),
+  );
+  await (limitMs === undefined ? flushed : Promise.race([flushed, setTimeout(limitMs)]));
+  // The failure of a last write is told in a later turn.
+  await setImmediate();
+}
+
+/** Nobody wants the rest, as with any program in a pipeline. */
+function meansNoReader(error: Error): boolean {
+  const code = systemErrorCode(error);
+  return code === "EPIPE" || code === "ECONNRESET";
+}
+
+function exitCodeOf(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
 }

@@ -67,16 +67,21 @@ function addOperation(parent: Command, name: string, operation: Operation, onInv
   });
 }
 
-function toArgument({ field, kind, required, description, defaultValue }: Flag): Argument {
-  const label = kind === "list" ? `${field}...` : field;
-  const argument = new Argument(required ? `<${label}>` : `[${label}]`, description);
-  return defaultValue === undefined ? argument : argument.default(undefined, String(defaultValue));
+function toArgument(flag: Flag): Argument {
+  const label = flag.kind === "list" ? `${flag.field}...` : flag.field;
+  return new Argument(flag.required ? `<${label}>` : `[${label}]`, explain(flag));
 }
 
-function toOption({ name, kind, description, defaultValue }: Flag): Option {
-  const placeholder = kind === "boolean" ? "" : kind === "number" ? " <n>" : " <value>";
-  const note = kind === "boolean" || defaultValue === undefined ? "" : ` (default: ${String(defaultValue)})`;
-  return new Option(`${name}${placeholder}`, `${description}${note}`);
+function toOption(flag: Flag): Option {
+  const placeholder = flag.kind === "boolean" ? "" : flag.kind === "number" ? " <n>" : " <value>";
+  return new Option(`${flag.name}${placeholder}`, explain(flag));
+}
+
+/** The schema applies the default, so that commander must not; it is only told. */
+function explain({ kind, description, defaultValue }: Flag): string {
+  return kind === "boolean" || defaultValue === undefined
+    ? description
+    : `${description} (default: ${String(defaultValue)})`;
 }
 
 /** The key under which commander keeps an option's value: its long name in camelCase. */

@@ -1,12 +1,21 @@
 import type { PyroError } from "../core/errors.ts";
-import type { SandboxProgress } from "../sandbox/context.ts";
+import type { OperationProgress } from "../operations/operation.ts";
+
+/** What comes after an environment is installed; the other phases install it. */
+const preparePhases: ReadonlySet<OperationProgress["phase"]> = new Set(["prove-kvm", "build-template"]);
 
 export function formatError({ message, hint }: PyroError): string {
-  return `[error] ${message}${hint === undefined ? "" : ` (${hint})`}\n`;
+  return formatLine(`[error] ${message}${hint === undefined ? "" : ` (${hint})`}`);
 }
 
-export function formatProgress({ phase, environment, detail }: SandboxProgress): string {
-  return `[pull] phase=${phase} environment=${environment}${detail === undefined ? "" : ` ${detail}`}\n`;
+export function formatProgress({ phase, environment, detail }: OperationProgress): string {
+  const label = preparePhases.has(phase) ? "prepare" : "pull";
+  return formatLine(`[${label}] phase=${phase} environment=${environment}${detail === undefined ? "" : ` ${detail}`}`);
+}
+
+/** One line whatever is in it: a guest's words could otherwise drive the terminal or pass for a line of ours. */
+export function formatLine(text: string): string {
+  return `${escapeControls(text.replaceAll(/\s*\n\s*/g, " "))}\n`;
 }
 
 /** Any result as lines of `name: value`, for operations without a form of their own. */
@@ -14,4 +23,9 @@ export function formatTable(output: Readonly<Record<string, unknown>>): string {
   return Object.entries(output)
     .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}\n`)
     .join("");
+}
+
+/** Control characters, except for the ends of lines, as `\x1b`. */
+export function escapeControls(text: string): string {
+  return text.replaceAll(/(?!\n)\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

@@ -10,6 +10,8 @@ export interface DeadlineOptions extends PyroErrorOptions {
 /** Settles as `work` does, or rejects with `timeout` or `cancelled`; `work` itself must be stopped by the caller. */
 export async function withDeadline<T>(work: Promise<T>, options: DeadlineOptions): Promise<T> {
   const { timeoutMs, waitingFor, signal } = options;
+  // Whoever gives up waiting below must not leave a failure that nobody handles.
+  work.catch(() => {});
   throwIfCancelled(signal);
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;

@@ -1,7 +1,7 @@
 import { chmod, open, rename, rm } from "node:fs/promises";
 import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
-import { digestFile, ensureDir, fileError, pathExists, stampFile, type Volume, volumeOf } from "../host/files.ts";
+import { digestFile, ensureDir, fileError, stampFile, type Volume, volumeOf } from "../host/files.ts";
 import type { BuildPhase, BuiltEnvironment, EnvironmentBuilder } from "./builder.ts";
 import { type CatalogEntry, catalogVersion } from "./catalog.ts";
 import { type BlobRecord, digestOf, type EnvironmentRecord } from "./record.ts";
@@ -22,14 +22,12 @@ import {
 const pullLockTimeoutMs = 75 * 60_000;
 
 export interface EnvironmentProgress {
-  readonly phase: "waiting" | "check" | BuildPhase | "publish" | "done";
+  readonly phase: "wait" | "check" | BuildPhase | "publish" | "done";
   readonly environment: string;
   readonly detail?: string;
 }
 
 export interface PullOptions {
-  /** Build even when the environment is installed and whole */
-  readonly force?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: EnvironmentProgress) => void) | undefined;
 }
@@ -52,7 +50,7 @@ export async function installEnvironment(
   options: PullOptions = {},
 ): Promise<BootableEnvironment> {
   const { store, entry } = request;
-  const { force = false, signal, onProgress } = options;
+  const { signal, onProgress } = options;
   const report: Report = (phase, detail) =>
     onProgress?.({ phase, environment: entry.name, ...(detail === undefined ? {} : { detail }) });
   const reuse = async () => {
@@ -62,14 +60,14 @@ export async function installEnvironment(
     return bootable(store, installation.record);
   };
   throwIfCancelled(signal);
-  const installed = force ? undefined : await reuse();
+  const installed = await reuse();
   if (installed) return installed;
   const lockOptions = {
     ...{ purpose: `pulling ${entry.name}`, timeoutMs: pullLockTimeoutMs, signal },
-    onWait: (holder: string) => report("waiting", `waiting for ${holder}`),
+    onWait: (holder: string) => report("wait", `waiting for ${holder}`),
   };
   return withEnvironmentLock(store, slugOf(entry.name), lockOptions, async () => {
-    const pulledMeanwhile = force ? undefined : await reuse();
+    const pulledMeanwhile = await reuse();
     if (pulledMeanwhile) return pulledMeanwhile;
     const record = await buildAndPublish(request, { report, signal });
     report("done", "installed");
@@ -152,11 +150,16 @@ async function moveToBlobs(store: EnvironmentStore, path: string, digest: string
   await ensureDir(blobsDir(store));
   try {
     // Keeps a file that others use as it is, unless it is not what its name says
-    if ((await pathExists(target)) && (await digestFile(target)) === digest) await rm(path);
+    if ((await digestIfReadable(target)) === digest) await rm(path);
     else await rename(path, target);
     const stamp = await stampFile(target);
     return { digest, sizeBytes: stamp.sizeBytes, stamp };
   } catch (error) {
     throw fileError(`cannot store '${target}'`, error);
   }
+}
+
+/** `undefined` for a file that is missing, or so damaged that it must be replaced. */
+async function digestIfReadable(path: string): Promise<string | undefined> {
+  return await digestFile(path).catch(() => undefined);
 }

@@ -1,20 +1,23 @@
 import { rm, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
+import { fileError } from "../host/files.ts";
 import type { EnvironmentBuilder } from "./builder.ts";
 import { catalog } from "./catalog.ts";
 import { debianBuilder } from "./debian/build.ts";
 import type { EnvironmentContext } from "./pull.ts";
 import { blobRoles } from "./record.ts";
-import { sweepStaging } from "./staging.ts";
+import { stagedSlugs, sweepStaging } from "./staging.ts";
 import {
   blobPath,
-  blobsDir,
   type EnvironmentStore,
   installDir,
+  isRecordFile,
   namesIn,
   readEnvironment,
+  removeIfEmpty,
   slugOf,
-  stagingDir,
+  storedDigests,
   storedSlugs,
   withEnvironmentLock,
   withStoreLock,
@@ -24,8 +27,6 @@ import {
 const environmentLockTimeoutMs = 1_000;
 
 export interface PruneOptions {
-  /** Digests of files that are in use although no environment names them any more */
-  readonly keep?: ReadonlySet<string>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -41,7 +42,10 @@ export interface PruneResult {
   readonly freedBytes: number;
 }
 
-/** Removes what the catalog does not want any more, files that no environment names, and what killed pulls left. */
+/**
+ * Removes what the catalog does not want any more, files that no environment names, and what killed pulls left. Everything else in the
+ * folder stays: it may be somebody else's.
+ */
 export async function pruneEnvironments(context: EnvironmentContext, options: PruneOptions = {}): Promise<PruneResult> {
   return pruneStore(context.layout, debianBuilder(context), options);
 }
@@ -49,7 +53,7 @@ export async function pruneEnvironments(context: EnvironmentContext, options: Pr
 export async function pruneStore(
   store: EnvironmentStore,
   builder: EnvironmentBuilder,
-  { keep = new Set(), signal }: PruneOptions = {},
+  { signal }: PruneOptions = {},
 ): Promise<PruneResult> {
   const staging: string[] = [];
   const environments: string[] = [];
@@ -58,7 +62,7 @@ export async function pruneStore(
   const claim = async (slug: string, work: () => Promise<void>) => {
     if (!(await whileUnclaimed(store, slug, signal, work))) busy.push(slug);
   };
-  for (const slug of await namesIn(stagingDir(store))) {
+  for (const slug of await stagedSlugs(store)) {
     await claim(slug, async () => {
       await sweepStaging(store, slug, builder);
       staging.push(slug);
@@ -68,12 +72,12 @@ export async function pruneStore(
     if (await isWanted(store, slug)) continue;
     await claim(slug, async () => {
       if (await isWanted(store, slug)) return;
-      await rm(installDir(store, slug), { recursive: true, force: true });
+      await uninstall(store, slug);
       environments.push(slug);
     });
   }
   const blobs = await withStoreLock(store, { purpose: "pruning environments", signal }, async () => {
-    const unwanted = await unnamedBlobs(store, keep);
+    const unwanted = await unnamedBlobs(store);
     for (const digest of unwanted) freedBytes += await removeFile(blobPath(store, digest));
     return unwanted;
   });
@@ -112,14 +116,22 @@ async function whileUnclaimed(
   }
 }
 
-async function unnamedBlobs(store: EnvironmentStore, keep: ReadonlySet<string>): Promise<string[]> {
-  const named = new Set(keep);
+async function uninstall(store: EnvironmentStore, slug: string): Promise<void> {
+  const dir = installDir(store, slug);
+  const files = (await namesIn(dir)).filter(isRecordFile);
+  await Promise.all(files.map((name) => rm(join(dir, name), { force: true }))).catch((error: unknown) => {
+    throw fileError(`cannot remove environment '${slug}'`, error);
+  });
+  await removeIfEmpty(dir);
+}
+
+async function unnamedBlobs(store: EnvironmentStore): Promise<string[]> {
+  const named = new Set<string>();
   for (const slug of await storedSlugs(store)) {
     const read = await readEnvironment(store, slug);
     if (read.status === "ok") for (const role of blobRoles) named.add(read.record[role].digest);
   }
-  const stored = (await namesIn(blobsDir(store))).map((hex) => `sha256:${hex}`);
-  return stored.filter((digest) => !named.has(digest));
+  return (await storedDigests(store)).filter((digest) => !named.has(digest));
 }
 
 async function removeFile(path: string): Promise<number> {

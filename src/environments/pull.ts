@@ -1,17 +1,15 @@
 import { PyroError } from "../core/errors.ts";
 import { catalogEntry } from "./catalog.ts";
 import { debianBuilder } from "./debian/build.ts";
-import { requireHostTools } from "./debian/host-tools.ts";
+import { type BuildHost, requireHostTools } from "./debian/host-tools.ts";
 import { type EnvironmentProgress, installEnvironment, type PullOptions } from "./install.ts";
 import type { BootableEnvironment } from "./store.ts";
 import type { EnvironmentStore } from "./store-layout.ts";
 
 export type { EnvironmentProgress, PullOptions };
 
-export interface EnvironmentContext {
+export interface EnvironmentContext extends BuildHost {
   readonly layout: EnvironmentStore;
-  /** Where host programs are looked for, as in PATH */
-  readonly searchPath: string;
   /** Debian mirror, mmdebstrap's default one when undefined */
   readonly mirror: string | undefined;
 }
@@ -29,11 +27,11 @@ export async function pullEnvironment(
 }
 
 /** What this host lacks for building environments, without building one. */
-export async function environmentBuildIssues({
-  searchPath,
-}: EnvironmentContext): Promise<{ readonly message: string; readonly hint: string | null }[]> {
+export async function environmentBuildIssues(
+  context: EnvironmentContext,
+): Promise<{ readonly message: string; readonly hint: string | null }[]> {
   try {
-    await requireHostTools(searchPath);
+    await requireHostTools(context);
     return [];
   } catch (error) {
     const { message, hint } = PyroError.from(error);

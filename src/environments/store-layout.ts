@@ -1,21 +1,23 @@
-import { readdir } from "node:fs/promises";
+import { lstat, readdir, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { systemErrorCode } from "../core/errors.ts";
-import { type RecordRead, readRecord, writeRecord } from "../host/files.ts";
+import { fileError, type RecordRead, readRecord, writeRecord } from "../host/files.ts";
 import type { Layout } from "../host/layout.ts";
 import { type LockRequest, withLock } from "../host/lock.ts";
 import { type EnvironmentRecord, environmentRecordSchema } from "./record.ts";
 
 /**
- * The folder of installed environments: `NAME/environment.json`, the files they name in `blobs/sha256/HEX`, and `staging/NAME/…` for work
- * in progress.
+ * The folder of installed environments: `NAME/environment.json`, the files they name in `blobs/sha256/HEX`, `staging/NAME/UUID/…` for work
+ * in progress, and `locks`, so that all who share the folder exclude each other. It may be a folder that holds other things as well.
  */
-export type EnvironmentStore = Pick<Layout, "environmentsDir" | "locksDir">;
+export type EnvironmentStore = Pick<Layout, "environmentsDir">;
 
 const storeLockTimeoutMs = 60_000;
 
 const stagingName = "staging";
 const blobsName = "blobs";
+const locksName = "locks";
+const recordName = "environment.json";
 
 /** An environment's name as a file name: `debian-12`. */
 export function slugOf(name: string): string {
@@ -34,6 +36,12 @@ export function blobsDir(store: EnvironmentStore): string {
   return join(store.environmentsDir, blobsName, "sha256");
 }
 
+/** Digests of the files that the store keeps, named by environments or not. */
+export async function storedDigests(store: EnvironmentStore): Promise<string[]> {
+  const names = await namesIn(blobsDir(store));
+  return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map((hex) => `sha256:${hex}`);
+}
+
 export function blobPath(store: EnvironmentStore, digest: string): string {
   return join(blobsDir(store), digest.replace("sha256:", ""));
 }
@@ -49,39 +57,74 @@ export function writeEnvironment(store: EnvironmentStore, record: EnvironmentRec
 
 /** Held for moments: while files enter or leave the store, so that none goes between its arrival and the record that names it. */
 export function withStoreLock<T>(
-  { locksDir }: EnvironmentStore,
+  store: EnvironmentStore,
   { purpose, signal }: { readonly purpose: string; readonly signal?: AbortSignal | undefined },
   work: () => Promise<T>,
 ): Promise<T> {
-  return withLock({ dir: locksDir, name: "environments", purpose, timeoutMs: storeLockTimeoutMs, signal }, work);
+  const request = { dir: locksDir(store), name: "environments", purpose, timeoutMs: storeLockTimeoutMs, signal };
+  return withLock(request, work);
 }
 
 /** Held by whoever builds, replaces or removes one environment. */
 export function withEnvironmentLock<T>(
-  { locksDir }: EnvironmentStore,
+  store: EnvironmentStore,
   slug: string,
   options: Omit<LockRequest, "dir" | "name">,
   work: () => Promise<T>,
 ): Promise<T> {
-  return withLock({ dir: locksDir, name: `environment-${slug}`, ...options }, work);
+  return withLock({ dir: locksDir(store), name: `environment-${slug}`, ...options }, work);
 }
 
-/** The environments, as file names, that the store holds something of. */
+/** The environments, as file names, that the store holds a record of, readable or not. */
 export async function storedSlugs(store: EnvironmentStore): Promise<string[]> {
-  const names = await namesIn(store.environmentsDir);
-  return names.filter((name) => name !== stagingName && name !== blobsName).toSorted();
+  const names = (await namesIn(store.environmentsDir)).toSorted();
+  const areOurs = await Promise.all(names.map((name) => holdsRecord(store, name)));
+  return names.filter((_, index) => areOurs[index]);
+}
+
+async function holdsRecord(store: EnvironmentStore, name: string): Promise<boolean> {
+  try {
+    return (await lstat(recordPath(store, name))).isFile();
+  } catch {
+    // Not a folder, without a record, or one that we may not look into: nothing says that it is ours
+    return false;
+  }
+}
+
+/** Whether a file in an environment's folder is its record, or what a killed process left of writing one. */
+export function isRecordFile(name: string): boolean {
+  return name === recordName || (name.startsWith(`.${recordName}.`) && isUuid(name.slice(recordName.length + 2)));
+}
+
+export function isUuid(name: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
 }
 
 function recordPath(store: EnvironmentStore, slug: string): string {
-  return join(installDir(store, slug), "environment.json");
+  return join(installDir(store, slug), recordName);
 }
 
-/** Names in a folder; none when it does not exist. */
+function locksDir(store: EnvironmentStore): string {
+  return join(store.environmentsDir, locksName);
+}
+
+/** Names in a folder; none when there is no such folder. */
 export async function namesIn(dir: string): Promise<string[]> {
   try {
     return await readdir(dir);
   } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return [];
-    throw error;
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return [];
+    throw fileError(`cannot read folder '${dir}'`, error);
+  }
+}
+
+/** Removes a folder of ours, unless somebody else keeps something in it or made it a link. */
+export async function removeIfEmpty(dir: string): Promise<void> {
+  try {
+    await rmdir(dir);
+  } catch (error) {
+    if (!["ENOENT", "ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) {
+      throw fileError(`cannot remove folder '${dir}'`, error);
+    }
   }
 }

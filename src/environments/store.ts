@@ -1,4 +1,4 @@
-import { PyroError, systemErrorCode } from "../core/errors.ts";
+import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
 import { digestFile, type FileStamp, sameStamp, stampFile } from "../host/files.ts";
 import { type CatalogEntry, catalogEntry } from "./catalog.ts";
 import { type BlobRecord, blobRoles, type EnvironmentRecord } from "./record.ts";
@@ -77,8 +77,7 @@ async function checkBlob(store: EnvironmentStore, { digest, stamp }: BlobRecord)
     if (current.sizeBytes !== stamp.sizeBytes) return `has ${current.sizeBytes} bytes instead of ${stamp.sizeBytes}`;
     return (await digestFile(path)) === digest ? current : "was changed";
   } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return "is missing";
-    throw error;
+    return systemErrorCode(error) === "ENOENT" ? "is missing" : `cannot be read: ${messageOf(error)}`;
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { type BigIntStats, constants, createReadStream } from "node:fs";
-import { access, mkdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { type BigIntStats, createReadStream } from "node:fs";
+import { mkdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import * as z from "zod";
 import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
@@ -9,20 +9,28 @@ import { explainMismatch, fromWire, toWire } from "../core/wire-case.ts";
 /** Creates a private folder (0700) with its parents; a folder that exists is left as it is. */
 export async function ensureDir(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDir(path);
   } catch (error) {
-    throw fileError(`cannot create folder '${path}'`, await obstacleTo(path, error));
+    throw fileError(`cannot create folder '${path}'`, error);
   }
 }
 
-/** Node calls a parent that cannot be written to missing (ENOENT); the parent itself tells why. */
-async function obstacleTo(path: string, error: unknown): Promise<unknown> {
-  if (systemErrorCode(error) !== "ENOENT") return error;
+/**
+ * Not Node's own `recursive`: that tries again for ever on a file system that answers ENOENT whatever one does (/proc), and says ENOENT where
+ * a parent is read-only.
+ */
+async function makeDir(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: 0o700 });
   try {
-    await access(await nearestExisting(dirname(path)), constants.W_OK);
-    return error;
-  } catch (obstacle) {
-    return obstacle;
+    await make();
+  } catch (error) {
+    if (systemErrorCode(error) === "EEXIST" && (await stat(path)).isDirectory()) return;
+    if (systemErrorCode(error) !== "ENOENT" || dirname(path) === path) throw error;
+    await makeDir(dirname(path));
+    // Another process may have been faster.
+    await make().catch(async (again: unknown) => {
+      if (systemErrorCode(again) !== "EEXIST" || !(await stat(path)).isDirectory()) throw again;
+    });
   }
 }
 
@@ -134,6 +142,12 @@ export function fileError(action: string, error: unknown): PyroError {
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new PyroError("resource_exhausted", `${action}: the disk is full`, {
       hint: "Free some space, or run `pyro env prune`.",
+      cause: error,
+    });
+  }
+  if (code === "ENOTDIR" || code === "EEXIST") {
+    return new PyroError("failed_precondition", `${action}: a file is in its place`, {
+      hint: "Move that file away, or set PYRO_CACHE_DIR to a folder that you can write to.",
       cause: error,
     });
   }

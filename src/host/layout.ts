@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { PyroError } from "../core/errors.ts";
 
-/** Every path that pyro reads or creates on the host; nothing else builds one. */
+/** The folders that pyro keeps on the host, and its agent; what is in a folder is named by the code that fills it. */
 export interface Layout {
   /** Installed environments and their blobs */
   readonly environmentsDir: string;

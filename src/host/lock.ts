@@ -1,8 +1,8 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PyroError } from "../core/errors.ts";
-import { ensureDir } from "./files.ts";
-import { endingOf, killGroup, spawnTied } from "./process.ts";
+import { PyroError, systemErrorCode } from "../core/errors.ts";
+import { ensureDir, fileError } from "./files.ts";
+import { capture } from "./process.ts";
 
 export interface LockRequest {
   readonly dir: string;
@@ -20,57 +20,86 @@ export interface LockRequest {
 const quietWaitMs = 300;
 
 /**
- * Runs `work` while no other process on this host holds the lock. The kernel holds it (flock) for a child that lives as long as this
- * process, so no crash leaves a stale one.
+ * Runs `work` while no other process on this host holds the lock. The kernel holds it (flock) for a file that only this process has open,
+ * so no crash leaves a stale one.
  */
 export async function withLock<T>(request: LockRequest, work: () => Promise<T>): Promise<T> {
   await ensureDir(request.dir);
   const path = join(request.dir, `${request.name}.lock`);
-  const release = await acquire(path, request);
+  await using file = await openLock(path);
+  await acquire(path, file, request);
   try {
-    await writeFile(path, `${process.pid} ${request.purpose}\n`);
+    await sign(path, file, request.purpose);
     return await work();
   } finally {
-    await release();
+    await file.truncate().catch(() => {
+      // At worst somebody who waits is told of the previous holder
+    });
   }
 }
 
-async function acquire(path: string, request: LockRequest): Promise<() => Promise<void>> {
-  const { timeoutMs, signal } = request;
-  const holder = spawnTied(
-    ["flock", "--no-fork", "--exclusive", path, "/bin/sh", "-c", "echo locked; exec cat"],
-    "KILL",
-    { stdio: ["pipe", "pipe", "ignore"] },
-  );
-  const ended = endingOf(holder, "flock");
-  const locked = new Promise<true>((resolve) => holder.stdout?.once("data", () => resolve(true)));
-  const abandoned = new Promise<"cancelled">((resolve) => {
-    signal?.addEventListener("abort", () => resolve("cancelled"), { once: true });
-    if (signal?.aborted) resolve("cancelled");
-  });
-  const release = async () => {
-    holder.stdin?.end();
-    await ended;
-  };
-  const notice = setTimeout(async () => request.onWait?.(await describeHolder(path)), quietWaitMs);
-  let expiry: NodeJS.Timeout | undefined;
-  const expired = new Promise<"timeout">((resolve) => {
-    expiry = setTimeout(() => resolve("timeout"), timeoutMs);
-  });
+async function openLock(path: string): Promise<FileHandle> {
   try {
-    const outcome = await Promise.race([locked, ended, abandoned, expired]);
-    if (outcome === true) return release;
-    killGroup(holder, "SIGKILL");
-    if (outcome === "cancelled") throw new PyroError("cancelled", "the operation was cancelled");
-    if (outcome !== "timeout")
-      throw new PyroError("internal", `cannot lock '${path}': flock ended`, { details: { ...outcome } });
+    return await open(path, "a", 0o600);
+  } catch (error) {
+    throw cannotLock(path, error);
+  }
+}
+
+/**
+ * Lets a child lock the file that it has in common with us: the lock stays when the child ends, and goes when we close the file. `flock`
+ * is found through this process's own PATH.
+ */
+async function acquire(path: string, file: FileHandle, { timeoutMs, signal, onWait }: LockRequest): Promise<void> {
+  let isWaiting = true;
+  const notice = setTimeout(async () => {
+    const holder = await describeHolder(path);
+    if (isWaiting) onWait?.(holder);
+  }, quietWaitMs);
+  try {
+    const { exitCode, stderr } = await capture(["flock", "--exclusive", "3"], {
+      ...{ timeoutMs, signal },
+      extraFds: [file.fd],
+    });
+    if (exitCode !== 0) throw flockError(path, exitCode, stderr);
+  } catch (error) {
+    if (!(error instanceof PyroError) || error.code !== "timeout") throw error;
     throw new PyroError("timeout", `timed out after ${timeoutMs / 1000} s waiting for ${await describeHolder(path)}`, {
       hint: "Wait for the other process to finish, or stop it, and try again.",
     });
   } finally {
+    isWaiting = false;
     clearTimeout(notice);
-    clearTimeout(expiry);
   }
+}
+
+function flockError(path: string, exitCode: number | null, stderr: string): PyroError {
+  if (exitCode === 127) {
+    return new PyroError("unavailable", `cannot lock '${path}': flock was not found`, {
+      hint: "Install the package util-linux.",
+    });
+  }
+  const reason = stderr.trim().split("\n").at(-1) || `flock ended with exit code ${exitCode}`;
+  return new PyroError("internal", `cannot lock '${path}': ${reason}`, { details: { exitCode, stderr } });
+}
+
+/** Writes down who holds the lock. */
+async function sign(path: string, file: FileHandle, purpose: string): Promise<void> {
+  try {
+    await file.truncate();
+    await file.writeFile(`${process.pid} ${purpose}\n`);
+  } catch (error) {
+    // A lock without a name is one all the same, and what frees a full disk needs it
+    if (!isDiskFull(error)) throw cannotLock(path, error);
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(systemErrorCode(error) ?? "");
+}
+
+function cannotLock(path: string, error: unknown): PyroError {
+  return fileError(`cannot lock '${path}'`, error);
 }
 
 async function describeHolder(path: string): Promise<string> {

@@ -27,10 +27,12 @@ export interface CaptureOptions {
 /** How much of each stream of a helper program is kept: its end, where errors are. */
 const capturedTailBytes = 256 * 1024;
 const killGraceMs = 5_000;
+/** How long the pipes of a dead program may stay open: a descendant that left its group can hold them for ever. */
+const pipeGraceMs = 1_000;
 
 /**
  * Runs a helper program of the host to its end and keeps the tail of its output. It dies with this process (SIGTERM, so that it can
- * clean up), at its deadline and when the signal aborts; then its whole process group goes.
+ * clean up), at its deadline and when the signal aborts. Its whole process group goes with it.
  */
 export async function capture(command: readonly [string, ...string[]], options: CaptureOptions): Promise<CapturedRun> {
   const child = spawnTied(command, "TERM", {
@@ -40,13 +42,14 @@ export async function capture(command: readonly [string, ...string[]], options: 
   });
   const stdout = tailOf(child.stdout);
   const stderr = tailOf(child.stderr, options.onStderrLine);
-  let cutShort: PyroError | undefined;
-  const cutOff = (reason: PyroError) => {
-    cutShort ??= reason;
-    killGroup(child, "SIGTERM");
-    setTimeout(() => killGroup(child, "SIGKILL"), killGraceMs).unref();
-  };
   const program = command[0];
+  const ended = endingOf(child, program);
+  // Now, as later the number of the group may be another's
+  child.once("exit", () => killGroup(child, "SIGKILL"));
+  let cutOff: (reason: PyroError) => void = () => {};
+  const cutShort = new Promise<PyroError>((resolve) => {
+    cutOff = resolve;
+  });
   const timer = setTimeout(
     () => cutOff(new PyroError("timeout", `'${program}' did not finish within ${options.timeoutMs / 1000} s`)),
     options.timeoutMs,
@@ -55,18 +58,50 @@ export async function capture(command: readonly [string, ...string[]], options: 
   options.signal?.addEventListener("abort", onAbort, { once: true });
   if (options.signal?.aborted) onAbort();
   try {
-    const ending = await endingOf(child, program);
-    if (cutShort) throw cutShort;
-    return { ...ending, stdout: stdout(), stderr: stderr() };
+    const outcome = await Promise.race([cutShort, ended]);
+    if (outcome instanceof PyroError) {
+      await endGroup(child, ended);
+      throw outcome;
+    }
+    return { ...outcome, stdout: stdout(), stderr: stderr() };
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener("abort", onAbort);
   }
 }
 
+async function endGroup(child: ChildProcess, ended: Promise<Ending>): Promise<void> {
+  if (isRunning(child)) {
+    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    killGroup(child, "SIGTERM");
+    await atMost(killGraceMs, exited);
+    if (isRunning(child)) killGroup(child, "SIGKILL");
+  }
+  await atMost(pipeGraceMs, ended);
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+}
+
+function isRunning({ pid, exitCode, signalCode }: ChildProcess): boolean {
+  return pid !== undefined && exitCode === null && signalCode === null;
+}
+
+async function atMost(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const expired = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  try {
+    await Promise.race([work, expired]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * Spawns a process-group leader that the kernel signals when this process dies, SIGKILL included. `setpriv` arms the signal; the shell
- * then makes sure that this process had not died before that, which would have left the signal unarmed for ever.
+ * then makes sure that this process had not died before that, which would have left the signal unarmed for ever. `setpriv` itself is
+ * found through this process's own PATH.
  */
 export function spawnTied(
   command: readonly [string, ...string[]],
@@ -97,6 +132,14 @@ export function killedAsGroup(command: readonly string[]): [string, ...string[]]
   return ["/bin/sh", "-c", 'trap "kill -KILL 0" TERM; "$@" & wait "$!"', "sh", ...command];
 }
 
+/**
+ * Makes a command, and what it runs, be looked up in `searchPath`. The rest of the environment stays, because programs of the host need
+ * it (proxies, above all), but for the assignments that the command may begin with, as in a shell.
+ */
+export function foundIn(searchPath: string, command: readonly string[]): [string, ...string[]] {
+  return ["env", `PATH=${searchPath}`, ...command];
+}
+
 /** Resolves when the process has ended and its pipes are closed; rejects when it could not be started. */
 export function endingOf(child: ChildProcess, program: string): Promise<Ending> {
   return new Promise((resolve, reject) => {
@@ -121,7 +164,8 @@ export function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch (error) {
-    if (systemErrorCode(error) !== "ESRCH") throw error;
+    // EPERM: all that is left runs as another user, such as the set-user-ID program newuidmap for a moment
+    if (!["ESRCH", "EPERM"].includes(systemErrorCode(error) ?? "")) throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import type { LiveStreams } from "./operation.ts";
 
 /** More than this of either stream is read but not kept */
 const maxCollectedBytes = 64 * 1024 * 1024;
+const minReservedBytes = 4 * 1024;
 
 const encoding = z.enum(["utf-8", "base64"]);
 
@@ -35,22 +36,33 @@ export class CollectedOutput {
 }
 
 class CappedBytes {
-  readonly #chunks: Buffer[] = [];
+  /** Copies only: a kept slice would keep the whole buffer that it is a slice of, and many small ones take more than they hold. */
+  #bytes = Buffer.alloc(0);
   #length = 0;
   truncated = false;
 
   add(chunk: Buffer): void {
     const room = maxCollectedBytes - this.#length;
     if (chunk.length > room) this.truncated = true;
-    const kept = chunk.subarray(0, room);
-    this.#chunks.push(kept);
-    this.#length += kept.length;
+    if (room === 0) return;
+    const end = this.#length + Math.min(chunk.length, room);
+    this.#reserve(end);
+    chunk.copy(this.#bytes, this.#length, 0, end - this.#length);
+    this.#length = end;
   }
 
   text(): { text: string; encoding: z.output<typeof encoding> } {
-    const bytes = Buffer.concat(this.#chunks);
+    const bytes = this.#bytes.subarray(0, this.#length);
     return isUtf8(bytes)
       ? { text: bytes.toString("utf8"), encoding: "utf-8" }
       : { text: bytes.toString("base64"), encoding: "base64" };
+  }
+
+  #reserve(length: number): void {
+    if (length <= this.#bytes.length) return;
+    const reserved = Math.min(maxCollectedBytes, Math.max(length, 2 * this.#bytes.length, minReservedBytes));
+    const grown = Buffer.allocUnsafeSlow(reserved);
+    this.#bytes.copy(grown, 0, 0, this.#length);
+    this.#bytes = grown;
   }
 }

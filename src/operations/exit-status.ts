@@ -24,5 +24,6 @@ function exitCodeOf({ timedOut, signal, exitCode }: ExecEnding): number {
   if (timedOut) return timedOutExitCode;
   if (signal === null) return exitCode ?? 1;
   const numbers: Readonly<Record<string, number>> = constants.signals;
-  return signalExitBase + (numbers[signal] ?? 0);
+  // The guest chose the name, and an object has more names than its own.
+  return signalExitBase + (Object.hasOwn(numbers, signal) ? (numbers[signal] ?? 0) : 0);
 }

@@ -4,6 +4,9 @@ import { PyroError } from "../core/errors.ts";
 import { explainMismatch } from "../core/wire-case.ts";
 import type { SandboxContext, SandboxProgress } from "../sandbox/context.ts";
 
+/** Told while an operation installs and builds what a first use needs. */
+export type OperationProgress = SandboxProgress;
+
 /** Streams of a guest command, for a surface that shows them as they come instead of in the result. */
 export interface LiveStreams {
   readonly stdin?: Readable | undefined;
@@ -15,7 +18,7 @@ export interface LiveStreams {
 export interface OperationContext {
   readonly sandbox: SandboxContext;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: SandboxProgress) => void) | undefined;
+  readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
   readonly liveStreams?: LiveStreams | undefined;
   /** How this surface's users write the name of an input field; default: snake_case */
   readonly nameField?: ((field: string) => string) | undefined;
@@ -31,8 +34,8 @@ export interface CommandLine<O> {
   readonly jsonOnly?: boolean;
   /** Text for standard output */
   render?(output: O): string;
-  /** One line for standard error */
-  summarize?(output: O): string;
+  /** Lines for standard error, of an operation whose output went to the streams as it came */
+  summarize?(output: O): readonly string[];
   exitCode?(output: O): number;
 }
 

@@ -72,16 +72,19 @@ export const run = defineOperation({
   },
 });
 
-function summarize(output: z.output<typeof outputSchema>): string {
+function summarize(output: z.output<typeof outputSchema>): readonly string[] {
   const { environment, executionMode, exitCode, durationMs, startError, hostCompatReason } = output;
-  const warning =
-    hostCompatReason === null ? "" : `[warning] this ran on the host, isolated from nothing: ${hostCompatReason}\n`;
-  const problem = startError === null ? "" : `[error] ${startError}\n`;
   const facts = [
     `environment=${environment} execution_mode=${executionMode} exit_code=${exitCode} duration_ms=${Math.round(durationMs)}`,
     ...(output.signal === null ? [] : [`signal=${output.signal}`]),
     ...(output.timedOut ? ["timed_out=true"] : []),
     ...(output.oomKilled ? ["oom_killed=true"] : []),
   ];
-  return `${warning}${problem}[run] ${facts.join(" ")}`;
+  return [
+    ...(hostCompatReason === null
+      ? []
+      : [`[warning] this ran on the host, isolated from nothing: ${hostCompatReason}`]),
+    ...(startError === null ? [] : [`[error] ${startError}`]),
+    `[run] ${facts.join(" ")}`,
+  ];
 }

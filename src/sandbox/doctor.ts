@@ -52,13 +52,14 @@ export async function diagnose(
 ): Promise<Diagnosis> {
   catalogEntry(request.environment);
   const issues = new Issues();
-  await issues.guard(async () => requireSupportedPlatform(request.platform));
+  requireSupportedPlatform(request.platform);
   const driver = await issues.guard(() => findDriver(context));
   await issues.guard(() => requireHostPrograms(context));
   await issues.guard(() => digestOfAgent(context));
-  const cacheFreeBytes = await checkCache(context, issues);
-  const environment = await checkEnvironment(context, request.environment, issues);
-  const decision = await decideAccelerator(context, { driver, environment }, options, issues);
+  // What is in a cache that cannot be used says nothing: its state is one issue, not five.
+  const isCacheUsable = await issues.guard(() => requireUsableCache(context));
+  const environment = isCacheUsable && (await checkEnvironment(context, request.environment, issues));
+  const decision = isCacheUsable && (await decideAccelerator(context, { driver, environment }, options, issues));
   if (driver && environment && decision) await checkTemplate(context, { driver, environment, ...decision }, issues);
   const readiness = await readinessOf(context, request.environment);
   // What prepare proved, and nothing has changed since; before that nobody knows.
@@ -72,7 +73,7 @@ export async function diagnose(
       evidence: decision?.evidence ?? "no guest was booted yet",
     },
     cacheDir: context.layout.environmentsDir,
-    cacheFreeBytes,
+    cacheFreeBytes: await freeBytes(context.layout.environmentsDir).catch(() => 0),
     catalogVersion,
     capabilities: { vmBoot: isProved, guestExec: isProved, guestNetwork: false },
     readiness,
@@ -83,11 +84,6 @@ export async function diagnose(
 class Issues {
   readonly found: Issue[] = [];
 
-  /** One cause can stop several checks, and is told once. */
-  add(issue: Issue): void {
-    if (!this.found.some(({ message }) => message === issue.message)) this.found.push(issue);
-  }
-
   /** Runs a check; what it throws becomes an issue. */
   async guard<T>(check: () => Promise<T>): Promise<T | undefined> {
     try {
@@ -95,7 +91,7 @@ class Issues {
     } catch (error) {
       const { message, hint, code } = PyroError.from(error);
       if (code === "cancelled") throw error;
-      this.add({ message, hint: hint ?? null });
+      this.found.push({ message, hint: hint ?? null });
       return undefined;
     }
   }
@@ -110,12 +106,12 @@ async function requireHostPrograms({ searchPath }: SandboxContext): Promise<void
   }
 }
 
-/** Checks the folders that are written to, and returns what is free for environments. */
-async function checkCache({ layout }: SandboxContext, issues: Issues): Promise<number> {
-  const dirs = [layout.environmentsDir, layout.templatesDir, layout.factsDir];
-  for (const dir of dirs) await issues.guard(() => requireWritable(dir));
-  for (const dir of [layout.environmentsDir, layout.templatesDir]) await issues.guard(() => requireRoom(dir));
-  return (await issues.guard(() => freeBytes(layout.environmentsDir))) ?? 0;
+/** The folders that are written to, and room in them. */
+async function requireUsableCache({ layout }: SandboxContext): Promise<true> {
+  const { environmentsDir, templatesDir, factsDir, locksDir, scratchDir } = layout;
+  for (const dir of [environmentsDir, templatesDir, factsDir, locksDir, scratchDir]) await requireWritable(dir);
+  for (const dir of [environmentsDir, templatesDir]) await requireRoom(dir);
+  return true;
 }
 
 async function requireWritable(dir: string): Promise<void> {

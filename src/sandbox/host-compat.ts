@@ -1,67 +1,157 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import type { ChildProcess } from "node:child_process";
+import { access, constants, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { PyroError, systemErrorCode } from "../core/errors.ts";
-import { killGroup } from "../host/process.ts";
+import { throwIfCancelled } from "../core/deadline.ts";
+import { PyroError } from "../core/errors.ts";
+import { type Ending, endingOf, findProgram, killGroup, spawnTied } from "../host/process.ts";
 import type { ExecOptions } from "../wire/exec.ts";
 import type { ExecEnding, ExecSpec } from "../wire/messages.ts";
 
+export interface HostRunOptions extends ExecOptions {
+  /** Where commands are looked for, as in PATH */
+  readonly searchPath: string;
+}
+
+/** All that a command printed is in its pipes when it has ended: so much of it at most, without a pause. */
+const leftoverPauseMs = 200;
+const maxLeftoverBytes = 1024 * 1024;
+
 /** Runs a command on the host, isolated from nothing, in an empty folder: the last resort that a user must ask for by flag. */
-export async function runOnHost(spec: ExecSpec, options: ExecOptions): Promise<ExecEnding> {
+export async function runOnHost(spec: ExecSpec, options: HostRunOptions): Promise<ExecEnding> {
+  throwIfCancelled(options.signal);
   const startedMs = performance.now();
   const cwd = await mkdtemp(join(tmpdir(), "pyro-host-compat-"));
-  let timedOut = false;
-  const [program = "", ...args] = spec.argv;
-  const child = spawn(program, args, { cwd, detached: true, stdio: [spec.stdin ? "pipe" : "ignore", "pipe", "pipe"] });
-  const stop = () => killGroup(child, "SIGKILL");
-  const timer = setTimeout(() => {
-    timedOut = true;
-    stop();
-  }, spec.timeoutMs);
-  options.signal?.addEventListener("abort", stop, { once: true });
   try {
-    const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-    // Whatever the command left running would hold its output open, and has no business on the host.
-    child.once("exit", stop);
-    void feed(options.stdin, child.stdin);
-    const [[exitCode, signal]] = await Promise.all([
-      exited,
-      deliver(child.stdout, options.onStdout),
-      deliver(child.stderr, options.onStderr),
-    ]);
-    if (options.signal?.aborted) throw new PyroError("cancelled", "the command was cancelled");
-    return ending({ exitCode, signal, timedOut }, startedMs);
-  } catch (error) {
-    const startFailure = systemErrorCode(error);
-    if (startFailure !== "ENOENT" && startFailure !== "EACCES") throw error;
-    const notFound = startFailure === "ENOENT";
-    return {
-      ...ending({ exitCode: notFound ? 127 : 126, signal: null, timedOut }, startedMs),
-      error: {
-        code: notFound ? "command_not_found" : "command_not_executable",
-        message: `${program}: ${notFound ? "command not found" : "permission denied"}`,
-      },
-    };
+    const [name = "", ...args] = spec.argv;
+    const program = await lookUp(name, cwd, options.searchPath);
+    const outcome =
+      "error" in program
+        ? { ...program, signal: null, timedOut: false }
+        : await runTied([program.path, ...args], { ...options, cwd, timeoutMs: spec.timeoutMs });
+    return { ...outcome, cancelled: false, oomKilled: false, durationMs: performance.now() - startedMs };
   } finally {
-    clearTimeout(timer);
-    options.signal?.removeEventListener("abort", stop);
-    await rm(cwd, { recursive: true, force: true });
+    await rm(cwd, { recursive: true, force: true }).catch(() => {
+      // a process that escaped still writes there; the command's outcome matters more
+    });
   }
 }
 
-function ending(
-  how: Pick<ExecEnding, "exitCode" | "timedOut"> & { signal: NodeJS.Signals | null },
-  startedMs: number,
-): ExecEnding {
-  return { ...how, cancelled: false, oomKilled: false, durationMs: performance.now() - startedMs };
+type StartFailure = Pick<ExecEnding, "exitCode"> & Required<Pick<ExecEnding, "error">>;
+
+/** The file that a shell would run, or what it would say instead: once it is tied, a command fails in setpriv's and sh's words. */
+async function lookUp(
+  name: string,
+  cwd: string,
+  searchPath: string,
+): Promise<{ readonly path: string } | StartFailure> {
+  const path = name.includes("/") ? resolve(cwd, name) : await findProgram(name, searchPath);
+  const status = path === undefined || name === "" ? undefined : await stat(path).catch(() => undefined);
+  if (path === undefined || status === undefined) {
+    const message = `cannot run '${name}': command not found`;
+    return { exitCode: 127, error: { code: "command_not_found", message } };
+  }
+  if (status.isFile() && (await mayExecute(path))) return { path };
+  const message = `cannot run '${name}': it is not an executable file`;
+  return { exitCode: 126, error: { code: "command_not_executable", message } };
 }
 
-async function deliver(stream: Readable | null, sink: (chunk: Buffer) => Promise<void> | void): Promise<void> {
-  for await (const chunk of stream ?? []) await sink(chunk as Buffer);
+function mayExecute(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+interface TiedRun extends ExecOptions {
+  readonly cwd: string;
+  readonly timeoutMs: number;
+}
+
+async function runTied(
+  command: readonly [string, ...string[]],
+  { cwd, timeoutMs, stdin, signal, onStdout, onStderr }: TiedRun,
+): Promise<Ending & { readonly timedOut: boolean }> {
+  const child = spawnTied(command, "KILL", { cwd, stdio: [stdin ? "pipe" : "ignore", "pipe", "pipe"] });
+  const ended = endingOf(child, command[0]);
+  const exit = new AbortController();
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    killGroup(child, "SIGKILL");
+  }, timeoutMs);
+  child.once("exit", () => {
+    clearTimeout(timer);
+    // Whatever the command left running would hold its output open, and has no business on the host.
+    killGroup(child, "SIGKILL");
+    exit.abort();
+  });
+  const cancelled = cancellation(signal);
+  try {
+    void feed(stdin, child.stdin);
+    const outputs = [deliver(child.stdout, onStdout, exit.signal), deliver(child.stderr, onStderr, exit.signal)];
+    const [ending] = await Promise.race([Promise.all([ended, ...outputs]), cancelled.happens]);
+    return { ...ending, timedOut };
+  } finally {
+    clearTimeout(timer);
+    cancelled.ignore();
+    await end(child, ended, exit.signal);
+  }
+}
+
+/** Rejects when the signal aborts, even while the output waits for a reader that never comes back. */
+function cancellation(signal: AbortSignal | undefined): { readonly happens: Promise<never>; ignore(): void } {
+  let onAbort = () => {};
+  const happens = new Promise<never>((_, reject) => {
+    onAbort = () => reject(new PyroError("cancelled", "the command was cancelled"));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+  });
+  return { happens, ignore: () => signal?.removeEventListener("abort", onAbort) };
+}
+
+async function end(child: ChildProcess, ended: Promise<Ending>, exited: AbortSignal): Promise<void> {
+  // Later the number of the group may be another's.
+  if (!exited.aborted) killGroup(child, "SIGKILL");
+  for (const stream of child.stdio) stream?.destroy();
+  await ended.catch(() => {
+    // it was never started, which has been reported
+  });
+}
+
+/** Hands over a stream to its end, or what is left in it after the exit: who escaped the group can hold it open for ever. */
+async function deliver(stream: Readable | null, sink: ExecOptions["onStdout"], exited: AbortSignal): Promise<void> {
+  if (!stream) return;
+  let timer: NodeJS.Timeout | undefined;
+  let isDelivering = false;
+  let gaveUp = false;
+  const giveUpSoon = () => {
+    timer = setTimeout(() => {
+      if (isDelivering) return;
+      gaveUp = true;
+      stream.destroy();
+    }, leftoverPauseMs);
+  };
+  exited.addEventListener("abort", giveUpSoon, { once: true });
+  let leftoverBytes = 0;
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      isDelivering = true;
+      await sink(chunk);
+      isDelivering = false;
+      if (!exited.aborted) continue;
+      leftoverBytes += chunk.length;
+      if (leftoverBytes > maxLeftoverBytes) return;
+      clearTimeout(timer);
+      giveUpSoon();
+    }
+  } catch (error) {
+    if (!gaveUp) throw error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function feed(source: Readable | undefined, target: Writable | null): Promise<void> {

@@ -52,15 +52,19 @@ export async function runCommand(
   const opened = await openOrExplain(context, request, options);
   const readyMs = performance.now() - startedMs;
   if ("hostCompatReason" in opened) {
-    const ending = await runOnHost(spec, options);
+    const ending = await runOnHost(spec, { ...options, searchPath: context.searchPath });
     const durationMs = performance.now() - startedMs;
     return { ...opened, ending, readyMs, durationMs, executionMode: "host_compat", isolation: null };
   }
   await using sandbox = opened;
   const lifetime = AbortSignal.timeout(Math.ceil(request.ttlMs) + ttlGraceMs);
   const signal = options.signal ? AbortSignal.any([options.signal, lifetime]) : lifetime;
-  const ending = await sandbox.exec(spec, { ...options, signal }).catch((error: unknown) => {
-    throw lifetime.aborted && !options.signal?.aborted ? expired(request.ttlMs) : error;
+  const ending = await sandbox.exec(spec, { ...options, signal }).catch(async (error: unknown) => {
+    if (lifetime.aborted && !options.signal?.aborted) throw expired(request.ttlMs);
+    if (PyroError.from(error).code !== "timeout") throw error;
+    // It escaped the guest's own limit; with the machine everything in it ends.
+    await sandbox.close();
+    return endedWithMachine(spec.timeoutMs);
   });
   const durationMs = performance.now() - startedMs;
   return { ending, readyMs, durationMs, executionMode: "guest", isolation: sandbox.isolation, hostCompatReason: null };
@@ -87,4 +91,9 @@ function meansNoGuest(error: unknown): boolean {
 
 function expired(ttlMs: number): PyroError {
   return new PyroError("timeout", `the machine's time to live of ${ttlMs / 1000} s ended before its output was read`);
+}
+
+function endedWithMachine(timeoutMs: number): ExecEnding {
+  const how = { exitCode: null, signal: null, timedOut: true, cancelled: false, oomKilled: false };
+  return { ...how, durationMs: timeoutMs };
 }

@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
+import { PyroError } from "../core/errors.ts";
 import type { BootableEnvironment } from "../environments/store.ts";
-import type { Disk, Driver, Vm, VmSpec } from "../vmm/driver.ts";
+import type { Disk, Driver, Vm, VmExit, VmSpec } from "../vmm/driver.ts";
 import { AgentClient } from "../wire/agent.ts";
 import type { ExecOptions } from "../wire/exec.ts";
 import type { ExecEnding, ExecSpec, GuestInfo } from "../wire/messages.ts";
@@ -10,6 +13,9 @@ import { copyToScratch } from "./scratch.ts";
 import type { Template } from "./template-store.ts";
 
 const clockToleranceMs = 200;
+/** A lost connection is seen just before the end of the process that held it */
+const machineEndMs = 1_000;
+const consoleLines = 20;
 
 /** What separates a command from the host, as every result says it. */
 export interface Isolation {
@@ -43,7 +49,8 @@ export interface ForkOptions {
 export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
   const { driver, template, signal } = options;
   const id = randomBytes(6).toString("hex");
-  const vm = await driver.fork(await forkSpec(id, options), template.pathOf("state"), signal);
+  const spec = await forkSpec(id, options);
+  const vm = await startFork(driver, spec, template, signal);
   const agent = new AgentClient(vm.agentStream);
   const close = async () => {
     agent.close();
@@ -59,7 +66,7 @@ export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
       templateKey: template.record.key,
       isolation: { vmm: driver.features.vmm, accelerator: template.record.accelerator },
       info: () => agent.info({ signal }),
-      exec: (spec, execOptions) => agent.exec(spec, execOptions),
+      exec: (execSpec, execOptions) => execIn(vm, agent, execSpec, execOptions),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -91,4 +98,45 @@ async function forkSpec(id: string, options: ForkOptions): Promise<VmSpec> {
     rootDisk: { layers: rootLayers, disposable: true, durable: false },
     workspaceDisk: { layers: [{ path: workspaceTop, format: "qcow2" }], disposable: true, durable: false },
   };
+}
+
+async function startFork(
+  driver: Driver,
+  spec: VmSpec,
+  template: Template,
+  signal: AbortSignal | undefined,
+): Promise<Vm> {
+  try {
+    return await driver.fork(spec, template.pathOf("state"), signal);
+  } finally {
+    // The VM's process has unlinked them by now, unless it could not be started.
+    await removeScratch(spec);
+  }
+}
+
+/** Runs a command; when the machine itself ends meanwhile, its last words are the error. */
+async function execIn(vm: Vm, agent: AgentClient, spec: ExecSpec, options: ExecOptions): Promise<ExecEnding> {
+  try {
+    return await agent.exec(spec, options);
+  } catch (error) {
+    if (PyroError.from(error).code !== "outcome_unknown") throw error;
+    const exit = await Promise.race([vm.exited, setTimeout(machineEndMs, undefined, { ref: false })]);
+    if (exit) throw machineEnded(exit, error);
+    throw error;
+  }
+}
+
+function machineEnded({ log, exitCode, signal }: VmExit, cause: unknown): PyroError {
+  const lines = log.split("\n").filter((line) => line.trim() !== "" && !line.includes("warning: hub 0"));
+  const how = signal ?? `exit code ${exitCode}`;
+  const lastWords = lines.length === 0 ? "" : `: ${lines.at(-1)?.trim()}`;
+  return new PyroError("outcome_unknown", `the machine ended (${how}) while the command ran${lastWords}`, {
+    hint: "The command may have switched it off, crashed it, or filled this host's disk or memory.",
+    details: { console: lines.slice(-consoleLines) },
+    cause,
+  });
+}
+
+async function removeScratch({ rootDisk, workspaceDisk }: VmSpec): Promise<void> {
+  await Promise.all([rootDisk, workspaceDisk].map(({ layers }) => rm(layers.at(-1)?.path ?? "", { force: true })));
 }

@@ -100,6 +100,8 @@ export async function digestOfAgent({ layout }: Pick<SandboxContext, "layout">):
   const known = await readRecord(factPath, agentFactSchema);
   if (known.status === "ok" && sameStamp(known.record.stamp, stamp)) return known.record.digest;
   const digest = await digestFile(agentPath);
-  await writeRecord(factPath, agentFactSchema, { stamp, digest });
+  await writeRecord(factPath, agentFactSchema, { stamp, digest }).catch(() => {
+    // Computed again next time; a cache that cannot be written to is for others to report.
+  });
   return digest;
 }

@@ -6,12 +6,23 @@ export interface PyroOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** All of pyro's operations as methods, each like the command of the same name. Holds no process and no file. */
-export const Pyro = class {
+/**
+ * All of pyro's operations as methods, each like the command of the same name. Holds no process and no file. For the main thread: a
+ * machine ends with the thread that started it, so that one started in a Worker would not outlive that.
+ */
+export class Pyro implements Client {
+  readonly demo: Client["demo"];
+  readonly doctor: Client["doctor"];
+  readonly env: Client["env"];
+  readonly prepare: Client["prepare"];
+  readonly run: Client["run"];
+
   constructor({ env = process.env }: PyroOptions = {}) {
-    Object.assign(this, createClient(composeSandboxContext(env)));
+    const client = createClient(composeSandboxContext(env));
+    this.demo = client.demo;
+    this.doctor = client.doctor;
+    this.env = client.env;
+    this.prepare = client.prepare;
+    this.run = client.run;
   }
-} as new (
-  options?: PyroOptions,
-) => Pyro;
-export type Pyro = Client;
+}

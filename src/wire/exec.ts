@@ -15,7 +15,9 @@ export interface ExecOptions {
 }
 
 /** The agent enforces a command's time limit; if it has not by this much later, it never will. */
-const overdueMs = 10_000;
+const overdueMs = 5_000;
+/** After this process itself was stopped for a while, timers run before the input that waits: time to look at that first */
+const lastLookMs = 1_000;
 const stdinChunkLength = 64 * 1024;
 
 /** Drives one exec stream from its spec to its exit frame. */
@@ -24,7 +26,7 @@ export async function runExec(stream: ClientHttp2Stream, spec: ExecSpec, options
   const onAbort = () => end.cutOff(new PyroError("cancelled", "the command was cancelled"));
   options.signal?.addEventListener("abort", onAbort, { once: true });
   if (options.signal?.aborted) onAbort();
-  const watchdog = new Watchdog(spec.timeoutMs, () => end.cutOff(unknownOutcome("the guest agent stopped answering")));
+  const watchdog = new Watchdog(spec.timeoutMs, () => end.cutOff(overdue(spec)));
   try {
     stream.write(encodeSpec(spec));
     sendStdin(stream, options.stdin).catch((error: unknown) => end.cutOff(brokenInput(error)));
@@ -100,7 +102,10 @@ class Watchdog {
   #start(): void {
     this.#startedMs = performance.now();
     if (this.#remainingMs === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(this.#onExpire, Math.max(0, this.#remainingMs));
+    const lastLook = () => {
+      this.#timer = setTimeout(this.#onExpire, lastLookMs);
+    };
+    this.#timer = setTimeout(lastLook, Math.max(0, this.#remainingMs));
   }
 }
 
@@ -179,6 +184,13 @@ function drained(stream: ClientHttp2Stream): Promise<void> {
 
 function brokenInput(error: unknown): PyroError {
   return new PyroError("failed_precondition", `the command's input failed: ${messageOf(error)}`, { cause: error });
+}
+
+/** The guest could not end the command, so whoever owns the machine has to end that. */
+function overdue({ timeoutMs }: ExecSpec): PyroError {
+  return new PyroError("timeout", `the command did not end at its time limit of ${timeoutMs / 1000} s`, {
+    hint: "The machine has to be stopped to be sure that the command is.",
+  });
 }
 
 function unknownOutcome(reason: string): PyroError {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"os"
 	"time"
 
@@ -24,8 +25,10 @@ type Command struct {
 	groups    *cgroup.Parent
 }
 
-// Kill kills the command and everything it started.
+// Kill kills the command and everything it started. Root can move itself out of its control
+// group; the main process and its session are ended all the same.
 func (c *Command) Kill() error {
+	unix.Kill(-c.PID, unix.SIGKILL)
 	return c.group.Kill()
 }
 
@@ -33,7 +36,7 @@ func (c *Command) Kill() error {
 func (c *Command) Result(exit process.Exit) Result {
 	result := Result{DurationMs: float64(exit.At.Sub(c.startedAt).Microseconds()) / 1000}
 	if exit.Status.Signaled() {
-		name := unix.SignalName(exit.Status.Signal())
+		name := signalName(exit.Status.Signal())
 		result.Signal = &name
 	} else {
 		code := exit.Status.ExitStatus()
@@ -50,4 +53,12 @@ func (c *Command) Result(exit process.Exit) Result {
 // through the command any more.
 func (c *Command) Release() {
 	c.groups.Release(c.group)
+}
+
+// signalName returns the name of a signal, `SIG34` for one that has none.
+func signalName(signal unix.Signal) string {
+	if name := unix.SignalName(signal); name != "" {
+		return name
+	}
+	return fmt.Sprintf("SIG%d", int(signal))
 }

@@ -3,17 +3,15 @@ import { basename, join } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 import type { BuildRequest, BuiltEnvironment, EnvironmentBuilder } from "../builder.ts";
 import { modulesArchive } from "../initramfs.ts";
-import { requireHostTools } from "./host-tools.ts";
-import { bootstrap } from "./mmdebstrap.ts";
+import { type BuildHost, requireHostTools } from "./host-tools.ts";
+import { type BootstrapRequest, bootstrap } from "./mmdebstrap.ts";
 import { loadOrder } from "./modules.ts";
 import { makeRootImage } from "./root-image.ts";
 import { createScratch, removeScratch, scratchParent } from "./scratch.ts";
 
-export interface DebianBuilderOptions {
+export interface DebianBuilderOptions extends BuildHost {
   /** Package mirror, the default one when left out */
   readonly mirror?: string | undefined;
-  /** Where programs are looked for, as in PATH */
-  readonly searchPath: string;
   /** Where an ordinary user's packages are unpacked */
   readonly tempDir?: string;
 }
@@ -28,24 +26,24 @@ export function debianBuilder(options: DebianBuilderOptions): EnvironmentBuilder
   return {
     roomFor: ({ room }, stagingDir) => [
       { path: stagingDir, bytes: room.storeBytes },
-      { path: scratchParent(stagingDir, tempDir), bytes: room.scratchBytes },
+      { path: scratchParent(options, stagingDir, tempDir), bytes: room.scratchBytes },
     ],
     build: async (request) => {
-      await requireHostTools(options.searchPath);
-      const scratchDir = await createScratch(request.stagingDir, tempDir);
-      return await build(request, scratchDir, mirror);
+      await requireHostTools(options);
+      const scratchDir = await createScratch(options, request.stagingDir, tempDir);
+      return await build({ ...request, host: options, scratchDir, mirror });
     },
-    clean: removeScratch,
+    clean: (stagingDir) => removeScratch(options, stagingDir),
   };
 }
 
-async function build(request: BuildRequest, scratchDir: string, mirror: string | undefined): Promise<BuiltEnvironment> {
-  const { entry, stagingDir, onPhase, signal } = request;
-  const rootDir = await bootstrap({ ...request, scratchDir, mirror });
+async function build(request: BuildRequest & BootstrapRequest): Promise<BuiltEnvironment> {
+  const { entry, stagingDir, host, mirror, onPhase, signal } = request;
+  const rootDir = await bootstrap(request);
   const kernel = await takeKernel(rootDir, stagingDir);
   onPhase("image");
   const rootImagePath = join(stagingDir, "root.ext4");
-  const packages = await makeRootImage({ environment: entry.name, rootDir, imagePath: rootImagePath, signal });
+  const packages = await makeRootImage({ host, environment: entry.name, rootDir, imagePath: rootImagePath, signal });
   return {
     source: { kind: "debian-packages", suite: entry.suite, mirror: mirror ?? null },
     packages,

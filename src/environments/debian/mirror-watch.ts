@@ -20,8 +20,9 @@ export function watchMirror(rootDir: string, signal: AbortSignal | undefined): M
   const silence = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const giveUpIfSilent = async () => {
-    const indexes = await namesIn(join(rootDir, "var/lib/apt/lists"));
-    if (!indexes.some((name) => name.endsWith("Release"))) silence.abort();
+    // Where the answer cannot be read, apt's own timeouts have to do
+    const indexes = await namesIn(join(rootDir, "var/lib/apt/lists")).catch(() => undefined);
+    if (indexes && !indexes.some((name) => name.endsWith("Release"))) silence.abort();
   };
   return {
     signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,

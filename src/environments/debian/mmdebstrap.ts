@@ -4,9 +4,8 @@ import { capture, killedAsGroup } from "../../host/process.ts";
 import type { BuildRequest } from "../builder.ts";
 import type { CatalogEntry } from "../catalog.ts";
 import { bootstrapError, mirrorError } from "./bootstrap-error.ts";
-import { isolationPrefix } from "./host-tools.ts";
+import { type BuildHost, hostCommand, isolationPrefix, isSuperuser } from "./host-tools.ts";
 import { watchMirror } from "./mirror-watch.ts";
-import { isSuperuser } from "./scratch.ts";
 import { customizeScript } from "./scripts.ts";
 
 /** Enough for the largest environment over a slow line; a mirror that does not answer is given up by apt long before. */
@@ -31,26 +30,21 @@ const dpkgOptions = [
 ];
 
 export interface BootstrapRequest extends Pick<BuildRequest, "entry" | "onPhase" | "signal"> {
+  readonly host: BuildHost;
   readonly scratchDir: string;
   readonly mirror: string | undefined;
 }
 
 /** Unpacks the packages of an environment, its kernel beside them, into a new folder; returns the folder. */
 export async function bootstrap(request: BootstrapRequest): Promise<string> {
-  const { entry, scratchDir, mirror, signal, onPhase } = request;
+  const { entry, host, scratchDir, mirror, signal, onPhase } = request;
   const rootDir = join(scratchDir, "root");
   await writeFile(join(scratchDir, "customize.sh"), customizeScript, { mode: 0o644 });
   onPhase("packages");
-  const command = killedAsGroup([
-    ...(await isolationPrefix(signal)),
-    "env",
-    `TMPDIR=${scratchDir}`,
-    "mmdebstrap",
-    ...mmdebstrapArguments(entry),
-    entry.suite,
-    rootDir,
-    ...(mirror === undefined ? [] : [mirror]),
-  ]);
+  const mmdebstrap = ["mmdebstrap", ...mmdebstrapArguments(host, entry), entry.suite, rootDir];
+  if (mirror !== undefined) mmdebstrap.push(mirror);
+  const isolated = [`TMPDIR=${scratchDir}`, ...(await isolationPrefix(host, signal)), ...mmdebstrap];
+  const command = killedAsGroup(hostCommand(host, isolated));
   const watch = watchMirror(rootDir, signal);
   try {
     const { exitCode, stderr } = await capture(command, {
@@ -85,9 +79,9 @@ function stepReporter(onStep: (phase: "packages" | "kernel", step?: string) => v
   };
 }
 
-function mmdebstrapArguments(entry: CatalogEntry): string[] {
+function mmdebstrapArguments(host: BuildHost, entry: CatalogEntry): string[] {
   return [
-    `--mode=${isSuperuser() ? "root" : "unshare"}`,
+    `--mode=${isSuperuser(host) ? "root" : "unshare"}`,
     "--variant=minbase",
     `--architectures=${entry.architecture}`,
     `--include=${entry.packages.join(",")}`,

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 import { capture, killedAsGroup } from "../../host/process.ts";
 import type { EnvironmentRecord } from "../record.ts";
-import { isSuperuser } from "./scratch.ts";
+import { type BuildHost, hostCommand, isSuperuser } from "./host-tools.ts";
 import { imageScript } from "./scripts.ts";
 
 const imageTimeoutMs = 10 * 60_000;
@@ -32,6 +32,7 @@ const mke2fsOptions = [
 ];
 
 export interface RootImageRequest {
+  readonly host: BuildHost;
   readonly environment: string;
   readonly rootDir: string;
   readonly imagePath: string;
@@ -40,13 +41,13 @@ export interface RootImageRequest {
 
 /** Makes an ext4 image of an unpacked root and returns the packages that are in it. */
 export async function makeRootImage(request: RootImageRequest): Promise<EnvironmentRecord["packages"]> {
-  const { environment, rootDir, imagePath, signal } = request;
+  const { host, environment, rootDir, imagePath, signal } = request;
   await using image = await open(imagePath, "wx");
   // mke2fs opens it anew through /proc, as a user that only subordinates to ours; the folder around it is private
   await image.chmod(0o666);
-  const asOwner = isSuperuser() ? [] : ["mmdebstrap", "--unshare-helper"];
+  const asOwner = isSuperuser(host) ? [] : ["mmdebstrap", "--unshare-helper"];
   const script = ["/bin/sh", "-c", imageScript, "sh", rootDir, ...mke2fsOptions] as const;
-  const { exitCode, stdout, stderr } = await capture(killedAsGroup([...asOwner, ...script]), {
+  const { exitCode, stdout, stderr } = await capture(killedAsGroup(hostCommand(host, [...asOwner, ...script])), {
     timeoutMs: imageTimeoutMs,
     signal,
     cwd: dirname(rootDir),

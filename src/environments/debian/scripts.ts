@@ -26,7 +26,6 @@ rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/ssh/ssh_host_*
  * other arguments. The file's path would not do: in a user namespace, root may not enter our folders.
  */
 export const imageScript = `set -eu
-PATH="$PATH:/usr/sbin:/sbin"
 root=$1
 shift
 rm -f "$root"/boot/vmlinuz-*

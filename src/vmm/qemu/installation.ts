@@ -47,7 +47,9 @@ export async function findQemu({ searchPath, factsDir }: FindQemuOptions): Promi
   if (known.status === "ok" && known.record.path === path && sameStamp(known.record.stamp, stamp)) return known.record;
   const abilities = await probe(path);
   const installation = { path, imageToolPath, stamp, ...abilities };
-  await writeRecord(recordPath, installationSchema, installation);
+  await writeRecord(recordPath, installationSchema, installation).catch(() => {
+    // Asked again next time; a cache that cannot be written to is for others to report.
+  });
   return installation;
 }
 

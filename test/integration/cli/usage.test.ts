@@ -1,12 +1,6 @@
-import { spawnSync } from "node:child_process";
-import { beforeAll, expect, test } from "vitest";
-import { pyro } from "../../helpers/cli.ts";
-
-beforeAll(() => {
-  const { status, stderr } = spawnSync("npm", ["run", "--silent", "build"], { encoding: "utf8" });
-  expect(stderr.includes("error"), stderr).toBe(false);
-  expect(status).toBe(0);
-});
+import { spawn } from "node:child_process";
+import { expect, test } from "vitest";
+import { pyro, pyroPath, resultOf } from "../../helpers/cli.ts";
 
 test.each([
   [
@@ -60,6 +54,40 @@ test("with --json an error is one object on standard output", async () => {
   expect(result.json()).toMatchObject({ ok: false, error: { code: "invalid_argument", retryable: false } });
   expect(result.stderr).toBe("");
   expect(result.exitCode).toBe(2);
+});
+
+test("a --json of the guest's does not change how errors are told", async () => {
+  const result = await pyro(["run", "--nope", "--", "true", "--json"]);
+  expect(result.stderr).toMatch(/^\[error\] unknown option '--nope'/);
+  expect(result.stdout.toString()).toBe("");
+});
+
+test("an argument that is not UTF-8 is refused, not altered", async () => {
+  const run = (bytes: string) =>
+    resultOf(spawn("sh", ["-c", `exec "$0" "$1" run nope -- "$(printf '${bytes}')"`, process.execPath, pyroPath]));
+  const refused = await run("caf\\351");
+  expect(refused.stderr).toMatch(/^\[error\] cannot pass on the argument 'caf\uFFFD': it is not UTF-8 text/);
+  expect(refused.exitCode).toBe(2);
+  const typed = await run("\\357\\277\\275");
+  expect(typed.stderr).toContain("unknown environment 'nope'");
+});
+
+test("output that cannot be written is an error", async () => {
+  const result = await resultOf(spawn("sh", ["-c", `exec "$0" "$1" env list > /dev/full`, process.execPath, pyroPath]));
+  expect(result.stderr).toMatch(/^\[error\] cannot write the output: ENOSPC.*\n$/);
+  expect(result.exitCode).toBe(1);
+});
+
+test.each([[[]], [["env"]]])("a missing command after 'pyro %s' shows the help as a usage error", async (args) => {
+  const result = await pyro(args);
+  expect(result.exitCode).toBe(2);
+  expect(result.stderr).toMatch(/^Usage: pyro/);
+  expect(result.stderr).not.toContain("[error]");
+  expect(result.stdout.toString()).toBe("");
+});
+
+test("help shows the default of an argument", async () => {
+  expect((await pyro(["prepare", "--help"])).stdout.toString()).toContain("(default: debian:12)");
 });
 
 test.each([

@@ -4,7 +4,7 @@ import { temporaryStore } from "./temporary-store.ts";
 
 test("a host without mmdebstrap is told what to install, by the check and by the pull", async () => {
   const { store } = await temporaryStore();
-  const context = { layout: store, searchPath: "/nonexistent", mirror: undefined };
+  const context = { layout: store, searchPath: "/nonexistent", uid: 1000, mirror: undefined };
   const [issue] = await environmentBuildIssues(context);
   expect(issue?.message).toMatch(/^cannot build environments: 'mmdebstrap'.* not found$/);
   expect(issue?.hint).toMatch(/^Run `sudo apt-get install mmdebstrap.*`\.$/);
@@ -20,6 +20,6 @@ test.each([
   ["mirror.invalid/debian", "no scheme"],
 ])("a mirror is refused: %s has %s", async (mirror) => {
   const { store } = await temporaryStore();
-  const pull = pullEnvironment({ layout: store, searchPath: "/usr/bin", mirror }, "debian:12");
+  const pull = pullEnvironment({ layout: store, searchPath: "/usr/bin", uid: 0, mirror }, "debian:12");
   await expect(pull).rejects.toMatchObject({ code: "invalid_argument" });
 });

@@ -1,3 +1,5 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { BuildPhase } from "../../../src/environments/builder.ts";
 import { catalogEntry } from "../../../src/environments/catalog.ts";
@@ -40,7 +42,7 @@ test("of two pulls at once one builds, and the other tells that it waits and use
       if (phase !== "kernel") return;
       await new Promise<void>((resolve) => {
         const onProgress = ({ phase, detail = "" }: EnvironmentProgress) => {
-          if (phase !== "waiting") return;
+          if (phase !== "wait") return;
           waiting.push(detail);
           resolve();
         };
@@ -113,15 +115,22 @@ test("a disk that becomes full in the middle is told as such", async () => {
   expect(await files()).toEqual([]);
 });
 
-test("a forced pull builds anew; what did not change is shared, and the old image stays for those who use it", async () => {
+test("a pull of a newer version shares what did not change; the old image stays for those who use it", async () => {
   const { store, outsideDir } = await temporaryStore();
-  const before = await installEnvironment({ store, entry, builder: fakeBuilder({ outsideDir }) });
-  const after = await installEnvironment(
-    { store, entry, builder: fakeBuilder({ outsideDir, content: "newer" }) },
-    { force: true },
-  );
+  const older = { ...entry, version: "0.9.0" };
+  const before = await installEnvironment({ store, entry: older, builder: fakeBuilder({ outsideDir }) });
+  const after = await installEnvironment({ store, entry, builder: fakeBuilder({ outsideDir, content: "newer" }) });
   expect(after.kernelPath).toBe(before.kernelPath);
   expect(after.rootImagePath).not.toBe(before.rootImagePath);
+  expect(await readFile(before.rootImagePath, "utf8")).toBe("root");
   expect(after.digest).not.toBe(before.digest);
   expect(await findEnvironment(store, name)).toEqual(after);
+});
+
+test("everything that a pull keeps, its locks included, is in the folder of the environments", async () => {
+  const { store, outsideDir } = await temporaryStore();
+  const locks = join(store.environmentsDir, "locks");
+  const during = async () => expect(await readdir(locks)).toContain("environment-debian-12.lock");
+  await installEnvironment({ store, entry, builder: fakeBuilder({ outsideDir, during }) });
+  expect(await readdir(join(store.environmentsDir, ".."))).toEqual(["environments", "outside"]);
 });

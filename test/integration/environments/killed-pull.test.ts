@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => rm(bundleDir, { recursive: true, force: true }));
 
 async function startPull({ store, outsideDir }: TemporaryStore, phase: string): Promise<ChildProcess> {
-  const args = [store.environmentsDir, store.locksDir, outsideDir, phase];
+  const args = [store.environmentsDir, outsideDir, phase];
   const child = spawn(process.execPath, [join(bundleDir, "pull.mjs"), ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -62,7 +62,7 @@ test("a pull waits for the process that pulls already, and takes over when that 
   const child = await startPull(temporary, "kernel");
   const details: string[] = [];
   const onProgress = ({ phase, detail = "" }: EnvironmentProgress) => {
-    if (phase !== "waiting") return;
+    if (phase !== "wait") return;
     details.push(detail);
     child.kill("SIGKILL");
   };

@@ -1,7 +1,9 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { randomUUID } from "node:crypto";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { catalogEntry } from "../../../src/environments/catalog.ts";
+import { catalog, catalogEntry } from "../../../src/environments/catalog.ts";
+import { listEnvironments } from "../../../src/environments/describe.ts";
 import { installEnvironment } from "../../../src/environments/install.ts";
 import { pruneStore } from "../../../src/environments/prune.ts";
 import { findEnvironment } from "../../../src/environments/store.ts";
@@ -31,21 +33,47 @@ test("prune removes what the catalog does not list, and only the files that noth
   });
 });
 
-test("prune keeps files that are in use although no environment names them any more", async () => {
-  const { store, outsideDir } = await temporaryStore();
-  const old = await installEnvironment({ store, entry, builder: fakeBuilder({ outsideDir }) });
-  await installEnvironment({ store, entry, builder: fakeBuilder({ outsideDir, content: "newer" }) }, { force: true });
-  const inUse = `sha256:${old.rootImagePath.split("/").at(-1)}`;
-  expect(await pruneStore(store, fakeBuilder({ outsideDir }), { keep: new Set([inUse]) })).toMatchObject({ blobs: [] });
-  expect(await pruneStore(store, fakeBuilder({ outsideDir }))).toMatchObject({ blobs: [inUse] });
+/** What somebody keeps in a folder that they also gave to pyro, with names as close to ours as they can be. */
+const foreign = [
+  "notes.txt",
+  "project/main.c",
+  "project/environment.json/not-a-file",
+  "debian-11/mine.txt",
+  "blobs/mine",
+  "blobs/sha256/mine",
+  "blobs/sha256/0123456789abcdef",
+  "staging/mine",
+  "staging/debian-11/mine/file",
+  "staging/project/file",
+];
+
+test("prune leaves alone, and the list does not show, what pyro did not put into the folder", async () => {
+  const { store, outsideDir, files } = await temporaryStore();
+  for (const path of foreign) {
+    const file = join(store.environmentsDir, path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, "somebody's");
+  }
+  await symlink(outsideDir, join(store.environmentsDir, "link"));
+  const names = async () => (await listEnvironments(store)).map(({ name }) => name);
+  expect(await names()).toEqual(catalog.map(({ name }) => name));
+  const obsolete = { ...entry, name: "debian:11" };
+  await installEnvironment({ store, entry: obsolete, builder: fakeBuilder({ outsideDir }) });
+  expect(await names()).toContain("debian:11");
+  const result = await pruneStore(store, fakeBuilder({ outsideDir }));
+  expect(result).toMatchObject({ environments: ["debian-11"], staging: [] });
+  expect(result.blobs).toHaveLength(3);
+  expect(await files()).toEqual([...foreign, "link"].map((path) => join("environments", path)).toSorted());
 });
 
 test("prune clears what a killed pull left, and an environment whose record cannot be read", async () => {
   const { store, outsideDir, files } = await temporaryStore();
-  await mkdir(join(store.environmentsDir, "staging/debian-12/dead"), { recursive: true });
-  await writeFile(join(store.environmentsDir, "staging/debian-12/dead/root.ext4"), "half");
+  const deadPull = `staging/debian-12/${randomUUID()}`;
+  await mkdir(join(store.environmentsDir, deadPull), { recursive: true });
+  await writeFile(join(store.environmentsDir, deadPull, "root.ext4"), "half");
   await mkdir(join(store.environmentsDir, "debian-12"));
   await writeFile(join(store.environmentsDir, "debian-12/environment.json"), "{");
+  await writeFile(join(store.environmentsDir, `debian-12/.environment.json.${randomUUID()}`), "{");
   const result = await pruneStore(store, fakeBuilder({ outsideDir }));
   expect(result).toMatchObject({ environments: ["debian-12"], staging: ["debian-12"] });
   expect(await files()).toEqual([]);

@@ -3,11 +3,11 @@ import { catalogEntry } from "../../../src/environments/catalog.ts";
 import { installEnvironment } from "../../../src/environments/install.ts";
 import { fakeBuilder } from "./fake-builder.ts";
 
-/** A process of its own: pulls, and stands still in the given phase after saying so. Arguments: environments, locks, outside, phase. */
-const [environmentsDir = "", locksDir = "", outsideDir = "", fatalPhase = ""] = process.argv.slice(2);
+/** A process of its own: pulls, and stands still in the given phase after saying so. Arguments: environments, outside, phase. */
+const [environmentsDir = "", outsideDir = "", fatalPhase = ""] = process.argv.slice(2);
 
 await installEnvironment({
-  store: { environmentsDir, locksDir },
+  store: { environmentsDir },
   entry: catalogEntry("debian:12"),
   builder: fakeBuilder({
     outsideDir,

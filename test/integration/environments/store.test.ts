@@ -1,4 +1,4 @@
-import { chmod, copyFile, readFile, rename, rm, truncate, utimes, writeFile } from "node:fs/promises";
+import { chmod, copyFile, readFile, rename, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { catalogEntry } from "../../../src/environments/catalog.ts";
@@ -45,6 +45,14 @@ const damages = [
     damage: ({ rootImagePath }: { rootImagePath: string }) => rm(rootImagePath),
   },
   {
+    what: "an image that cannot be read",
+    reason: /^rootImage cannot be read: ELOOP/,
+    damage: async ({ rootImagePath }: { rootImagePath: string }) => {
+      await rm(rootImagePath);
+      await symlink(rootImagePath, rootImagePath);
+    },
+  },
+  {
     what: "a truncated environment.json",
     reason: /^environment\.json: /,
     damage: ({ recordPath }: { recordPath: string }) => truncate(recordPath, 100),
@@ -54,6 +62,7 @@ const damages = [
 test.each(damages)("$what is listed as damaged, refused, and repaired by the next pull", async ({ damage, reason }) => {
   const environment = await installed();
   await damage(environment);
+  expect((await listEnvironments(environment.store))[0]).toMatchObject({ name, state: "damaged" });
   const described = await inspectEnvironment(environment.store, name);
   expect(described).toMatchObject({ state: "damaged", problem: expect.stringMatching(reason) });
   await expect(findEnvironment(environment.store, name)).rejects.toMatchObject({

@@ -1,8 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { getEventListeners, once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { withLock } from "../../../src/host/lock.ts";
 
 let dir: string;
@@ -55,4 +57,52 @@ test("waiting can be cancelled", async () => {
 test("a lock is free again after a failure", async () => {
   await expect(withLock(request("four"), () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
   await expect(withLock(request("four"), async () => "again")).resolves.toBe("again");
+});
+
+test("a signal that outlives the lock keeps nothing of it", async () => {
+  const { signal } = new AbortController();
+  await withLock({ ...request("five"), signal }, async () => {
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+  expect(getEventListeners(signal, "abort")).toEqual([]);
+});
+
+test("a lock names its holder while it is held, and nobody afterwards", async () => {
+  const read = () => readFile(join(dir, "six.lock"), "utf8");
+  await withLock(request("six"), async () => {
+    expect(await read()).toBe(`${process.pid} testing\n`);
+  });
+  expect(await read()).toBe("");
+});
+
+test("a folder that cannot be written to is told as such, with a way out", async () => {
+  // Not even the superuser can create files there
+  const work = withLock({ ...request("eight"), dir: "/sys/kernel" }, async () => {});
+  await expect(work).rejects.toMatchObject({
+    code: "failed_precondition",
+    message: "cannot lock '/sys/kernel/eight.lock': permission denied",
+    hint: "Set PYRO_CACHE_DIR to a folder that you can write to.",
+  });
+});
+
+test("a lock goes when the process that holds it is killed, also with a child of it alive", async () => {
+  const script = `
+    import { spawn } from "node:child_process";
+    import { withLock } from "./src/host/lock.ts";
+    const request = { dir: process.argv.at(-1), name: "nine", purpose: "dying", timeoutMs: 1000 };
+    await withLock(request, async () => {
+      const child = spawn("sleep", ["77.6"], { stdio: "ignore", detached: true });
+      console.log(child.pid);
+      await new Promise(() => setInterval(() => {}, 1000));
+    });
+  `;
+  const owner = spawn("npx", ["tsx", "--eval", script, "--input-type=module", "--", dir], {
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+  });
+  const [child] = (await once(owner.stdout, "data")) as [Buffer];
+  onTestFinished(() => void process.kill(Number(child.toString()), "SIGKILL"));
+  await expect(withLock({ ...request("nine"), timeoutMs: 500 }, async () => {})).rejects.toThrow("which is dying");
+  if (owner.pid !== undefined) process.kill(-owner.pid, "SIGKILL");
+  await expect(withLock({ ...request("nine"), timeoutMs: 5_000 }, async () => "taken")).resolves.toBe("taken");
 });

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { capture } from "../../../src/host/process.ts";
 import { eventually } from "../../helpers/processes.ts";
 
@@ -30,6 +30,32 @@ test("capture ends a program when it is cancelled", async () => {
   const work = capture(["sleep", "77.2"], { timeoutMs: 60_000, signal: controller.signal });
   controller.abort();
   await expect(work).rejects.toMatchObject({ code: "cancelled" });
+});
+
+test("capture settles although a descendant that left the group holds the pipes", async () => {
+  const startedMs = Date.now();
+  const work = capture(["sh", "-c", "setsid sleep 15 & sleep 77.4"], { timeoutMs: 500 });
+  await expect(work).rejects.toMatchObject({ code: "timeout" });
+  expect(Date.now() - startedMs).toBeLessThan(10_000);
+});
+
+test("what a program leaves in its group goes with it", async () => {
+  await capture(["sh", "-c", "sleep 77.5 >/dev/null 2>&1 &"], { timeoutMs: 10_000 });
+  await eventually(async () => !(await isRunning("sleep 77.5")), 5_000, "the sleep is gone");
+});
+
+test("capture kills a program that does not end when told to, and signals nothing after its end", async () => {
+  const kill = vi.spyOn(process, "kill");
+  onTestFinished(() => kill.mockRestore());
+  const stubborn = capture(["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], { timeoutMs: 300 });
+  const obedient = capture(["sleep", "77.7"], { timeoutMs: 300 });
+  await expect(obedient).rejects.toMatchObject({ code: "timeout" });
+  const obedientGroup = kill.mock.calls.at(-1)?.[0];
+  const signalled = () => kill.mock.calls.filter(([group]) => group === obedientGroup);
+  const before = signalled().length;
+  await expect(stubborn).rejects.toMatchObject({ code: "timeout" });
+  expect(kill.mock.calls.some(([group, signal]) => group !== obedientGroup && signal === "SIGKILL")).toBe(true);
+  expect(signalled()).toHaveLength(before);
 });
 
 test("a program that does not exist is an ending like in a shell", async () => {

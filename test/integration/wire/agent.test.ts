@@ -101,7 +101,7 @@ test("an agent that talks on past the time limit is given up all the same", asyn
       speak = () => void stream.write(chatter);
     });
     const work = agent.exec({ ...spec, timeoutMs: 500 }, ignoreOutput);
-    const givenUp = expect(work).rejects.toMatchObject({ code: "outcome_unknown" });
+    const givenUp = expect(work).rejects.toMatchObject({ code: "timeout" });
     for (let second = 0; second < 12; second++) {
       await new Promise((resolve) => setImmediate(resolve));
       speak();

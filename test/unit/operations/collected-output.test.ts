@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { CollectedOutput } from "../../../src/operations/collected-output.ts";
 
@@ -26,3 +28,24 @@ test("output past the cap is dropped and said to be", () => {
   expect(stdout.length).toBe(64 * 1024 * 1024);
   expect(truncated).toBe(true);
 });
+
+test.each([
+  ["before the cap", 0],
+  ["after the cap", 64 * 1024 * 1024],
+])("%s the buffers that slices come from are not kept", (_when, alreadyCollected) => {
+  const collected = new CollectedOutput();
+  void collected.streams.onStdout(Buffer.alloc(alreadyCollected, "x"));
+  const bytesBefore = retainedBytes();
+  for (let sent = 0; sent < 500; sent++) {
+    void collected.streams.onStdout(Buffer.allocUnsafeSlow(1024 * 1024).subarray(0, 16));
+  }
+  expect(retainedBytes() - bytesBefore).toBeLessThan(16 * 1024 * 1024);
+  expect(collected.result().truncated).toBe(alreadyCollected > 0);
+});
+
+function retainedBytes(): number {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}

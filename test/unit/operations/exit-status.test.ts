@@ -7,6 +7,7 @@ test.each([
   ["an exit code", { exitCode: 7 }, 7],
   ["a signal", { exitCode: null, signal: "SIGTERM" }, 143],
   ["a signal that this host does not know", { exitCode: null, signal: "SIGWHAT" }, 128],
+  ["a signal with the name of an object's method", { exitCode: null, signal: "toString" }, 128],
   ["a timeout, whatever signal it took", { exitCode: null, signal: "SIGKILL", timedOut: true }, 124],
   ["a command that was not found", { exitCode: 127, error: { code: "command_not_found", message: "x" } }, 127],
 ])("%s becomes one exit code", (_what, change, exitCode) => {

@@ -1,0 +1,23 @@
+import { isUtf8 } from "node:buffer";
+import { readFileSync } from "node:fs";
+import { PyroError } from "../core/errors.ts";
+
+/** The words that are pyro's own; those after `--` belong to the guest. */
+export function ownWords(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf("--");
+  return end === -1 ? argv : argv.slice(0, end);
+}
+
+/**
+ * Refuses what cannot be passed on unchanged: Node decodes arguments as UTF-8, with U+FFFD for every byte that is none. Only the kernel
+ * knows whether the user typed that character.
+ */
+export function requireUtf8(argv: readonly string[]): void {
+  if (!argv.some((word) => word.includes("\uFFFD"))) return;
+  const typed = readFileSync("/proc/self/cmdline", "latin1").split("\0").slice(0, -1).slice(-argv.length);
+  const index = typed.findIndex((word) => !isUtf8(Buffer.from(word, "latin1")));
+  if (index === -1) return;
+  throw new PyroError("invalid_argument", `cannot pass on the argument '${argv[index]}': it is not UTF-8 text`, {
+    hint: "Pass such bytes on standard input.",
+  });
+}

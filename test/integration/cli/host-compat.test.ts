@@ -1,0 +1,105 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { pyro, resultOf, startPyro, TestCache } from "../../helpers/cli.ts";
+import { eventually } from "../../helpers/processes.ts";
+import { SearchPath } from "../../helpers/search-path.ts";
+
+/** Without QEMU every command runs on the host, which also shows how the command line treats commands without a machine. */
+let cache: TestCache;
+let path: SearchPath;
+const env = () => ({ ...cache.env, PATH: path.dir });
+const onHost = (command: readonly string[], flags: readonly string[] = []) => [
+  ...["run", "debian:12", "--allow-host-compat", ...flags, "--", ...command],
+];
+
+beforeAll(async () => {
+  cache = await TestCache.create();
+  path = await SearchPath.with("setpriv", "flock", "sh", "cat", "sleep", "setsid", "yes", "head");
+});
+afterAll(async () => {
+  await cache[Symbol.asyncDispose]();
+  await path[Symbol.asyncDispose]();
+});
+
+test.each([
+  ["a missing command", "nope", 127, "cannot run 'nope': command not found"],
+  ["a missing file", "./nope", 127, "cannot run './nope': command not found"],
+  ["a command without a name", "", 127, "cannot run '': command not found"],
+  ["a file that is no program", "/etc/passwd", 126, "cannot run '/etc/passwd': it is not an executable file"],
+  ["a folder", "/", 126, "cannot run '/': it is not an executable file"],
+])("%s is reported as by a shell", async (_what, command, exitCode, startError) => {
+  const result = await pyro(onHost([command], ["--json"]), { env: env() });
+  expect(result.json()).toMatchObject({ exit_code: exitCode, start_error: startError, stderr: "" });
+  expect(result.exitCode).toBe(exitCode);
+});
+
+test("the command's input, output and ending are its own", async () => {
+  const result = await pyro(onHost(["sh", "-c", "cat; kill -TERM $$"]), { env: env(), stdin: "typed" });
+  expect(result.stdout.toString()).toBe("typed");
+  expect(result.exitCode).toBe(143);
+});
+
+test("a process that escapes does not hold up the command's end", async () => {
+  const startedMs = performance.now();
+  const script = "setsid sleep 9 & sleep 0.5; echo hi";
+  const result = await pyro(onHost(["sh", "-c", script], ["--timeout-seconds", "3", "--json"]), { env: env() });
+  expect(result.json()).toMatchObject({ exit_code: 0, stdout: "hi\n", timed_out: false });
+  expect(performance.now() - startedMs).toBeLessThan(3_000);
+});
+
+test("the command goes when pyro is killed", async () => {
+  // The command's folder stays behind.
+  const child = startPyro(onHost(["sleep", "78.1"]), { env: { ...env(), TMPDIR: cache.dir } });
+  await eventually(() => isRunning("sleep 78.1"), 10_000, "the command runs");
+  child.kill("SIGKILL");
+  await eventually(async () => !(await isRunning("sleep 78.1")), 5_000, "the command is gone");
+});
+
+test("SIGTERM ends pyro although nobody reads its output", async () => {
+  const child = startPyro(onHost(["yes", "78.3"], ["--timeout-seconds", "60"]), { env: env() });
+  await eventually(() => isRunning("yes 78.3"), 10_000, "the command runs");
+  await setTimeout(500);
+  child.kill("SIGTERM");
+  const [exitCode] = (await once(child, "exit", { signal: AbortSignal.timeout(5_000) })) as [number | null];
+  expect(exitCode).toBe(143);
+});
+
+test("with --json a signal is told as an error too", async () => {
+  const child = startPyro(onHost(["sleep", "78.2"], ["--timeout-seconds", "60", "--json"]), { env: env() });
+  await eventually(() => isRunning("sleep 78.2"), 10_000, "the command runs");
+  child.kill("SIGINT");
+  const result = await resultOf(child);
+  expect(result.json()).toMatchObject({ ok: false, error: { code: "cancelled" } });
+  expect(result.exitCode).toBe(130);
+});
+
+test("a slow reader gets everything, and no warnings", async () => {
+  const bytes = 5_000_000;
+  const child = startPyro(onHost(["head", "-c", String(bytes), "/dev/zero"]), { env: env() });
+  const stderr: Buffer[] = [];
+  child.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk));
+  let received = 0;
+  for await (const chunk of child.stdout ?? []) {
+    received += (chunk as Buffer).length;
+    await setTimeout(5);
+  }
+  expect(received).toBe(bytes);
+  expect(Buffer.concat(stderr).toString()).not.toContain("MaxListenersExceededWarning");
+});
+
+test("a reader that leaves early is no fault of ours", async () => {
+  const child = startPyro(onHost(["head", "-c", "1000000", "/dev/zero"], ["--json"]), { env: env() });
+  const stderr: Buffer[] = [];
+  child.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk));
+  child.stdout?.once("data", () => child.stdout?.destroy());
+  await once(child, "close");
+  expect(Buffer.concat(stderr).toString()).toBe("");
+});
+
+async function isRunning(commandLine: string): Promise<boolean> {
+  const child = spawn("pgrep", ["-xf", `(.*/)?${commandLine}`], { stdio: "ignore" });
+  const [exitCode] = (await once(child, "exit")) as [number | null];
+  return exitCode === 0;
+}
