@@ -1,4 +1,11 @@
 #!/usr/bin/env node
-import { main } from "../dist/cli.js";
+import { existsSync } from "node:fs";
+
+const bundle = new URL("../dist/cli.js", import.meta.url);
+if (!existsSync(bundle)) {
+  process.stderr.write("[error] pyro is not built yet (Run `make build` in the checkout.)\n");
+  process.exit(1);
+}
+const { main } = await import(bundle.href);
 
 process.exit(await main(process.argv.slice(2), process.env));

@@ -15,9 +15,9 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   sandbox: ["core/", "host/", "wire/", "vmm/", "environments/"],
   operations: ["core/", "host/system.ts", "environments/", "sandbox/", "type wire/"],
   sdk: ["core/", "operations/", "compose.ts"],
-  cli: ["core/", "operations/", "type sandbox/context.ts", "compose.ts"],
+  cli: ["core/", "operations/", "compose.ts"],
   "compose.ts": ["core/", "host/", "sandbox/"],
-  "index.ts": ["core/", "sdk/", "type operations/", "type sandbox/"],
+  "index.ts": ["core/", "sdk/", "type operations/"],
 };
 
 /** What only some parts may say. */

@@ -8,6 +8,16 @@ export function ownWords(argv: readonly string[]): readonly string[] {
   return end === -1 ? argv : argv.slice(0, end);
 }
 
+/** Commander hands them over as arguments of a call, which JavaScript limits to some 120,000. */
+const maxWords = 100_000;
+
+export function requireReadable(argv: readonly string[]): void {
+  if (argv.length <= maxWords) return;
+  throw new PyroError("invalid_argument", `cannot pass on ${argv.length} arguments: ${maxWords} are the most`, {
+    hint: "Pass long lists on standard input.",
+  });
+}
+
 /**
  * Refuses what cannot be passed on unchanged: Node decodes arguments as UTF-8, with U+FFFD for every byte that is none. Only the kernel
  * knows whether the user typed that character.

@@ -4,7 +4,7 @@ import { errorCodes, messageOf, PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import { toWire } from "../core/wire-case.ts";
 import { invoke, type OperationContext } from "../operations/operation.ts";
-import { ownWords, requireUtf8 } from "./arguments.ts";
+import { ownWords, requireReadable, requireUtf8 } from "./arguments.ts";
 import { flagName } from "./flags.ts";
 import { liveStreams } from "./live-streams.ts";
 import { flush, type Stop, stopOnSignals } from "./process-end.ts";
@@ -40,6 +40,7 @@ async function runCommandLine(argv: readonly string[], env: HostEnvironment, sto
   });
   takeOverErrors(program);
   try {
+    requireReadable(argv);
     requireUtf8(argv);
     await program.parseAsync(argv, { from: "user" });
     return exitCode;

@@ -2,7 +2,11 @@ import type { PyroError } from "../core/errors.ts";
 import type { OperationProgress } from "../operations/operation.ts";
 
 /** What comes after an environment is installed; the other phases install it. */
-const preparePhases: ReadonlySet<OperationProgress["phase"]> = new Set(["prove-kvm", "build-template"]);
+const preparePhases: ReadonlySet<OperationProgress["phase"]> = new Set([
+  "prove-kvm",
+  "build-template",
+  "wait-template",
+]);
 
 export function formatError({ message, hint }: PyroError): string {
   return formatLine(`[error] ${message}${hint === undefined ? "" : ` (${hint})`}`);

@@ -63,7 +63,7 @@ export async function readRecord<S extends z.ZodType>(path: string, schema: S): 
   try {
     return { status: "ok", record: fromWire(schema, JSON.parse(await readFile(path, "utf8"))) };
   } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return { status: "absent" };
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return { status: "absent" };
     const reason = error instanceof z.ZodError ? explainMismatch(error) : messageOf(error);
     return { status: "unreadable", reason };
   }
@@ -148,6 +148,12 @@ export function fileError(action: string, error: unknown): PyroError {
   if (code === "ENOTDIR" || code === "EEXIST") {
     return new PyroError("failed_precondition", `${action}: a file is in its place`, {
       hint: "Move that file away, or set PYRO_CACHE_DIR to a folder that you can write to.",
+      cause: error,
+    });
+  }
+  if (code === "ENOENT") {
+    return new PyroError("failed_precondition", `${action}: the file system does not take it`, {
+      hint: "Set PYRO_CACHE_DIR to a folder that you can write to.",
       cause: error,
     });
   }

@@ -21,8 +21,7 @@ export interface Layout {
 type HostEnvironment = Readonly<Record<string, string | undefined>>;
 
 export function layoutFromEnvironment(env: HostEnvironment): Layout {
-  const cacheHome = absolute(env, "XDG_CACHE_HOME") ?? join(env["HOME"] || homedir(), ".cache");
-  const cacheDir = absolute(env, "PYRO_CACHE_DIR") ?? join(cacheHome, "pyro-mcp");
+  const cacheDir = absolute(env, "PYRO_CACHE_DIR") ?? join(cacheHome(env), "pyro-mcp");
   return {
     environmentsDir: absolute(env, "PYRO_ENVIRONMENT_CACHE_DIR") ?? join(cacheDir, "environments"),
     templatesDir: join(cacheDir, "templates"),
@@ -31,6 +30,10 @@ export function layoutFromEnvironment(env: HostEnvironment): Layout {
     scratchDir: join(cacheDir, "scratch"),
     agentPath: absolute(env, "PYRO_AGENT_PATH") ?? join(packageDir(), "agent/build", agentFileName()),
   };
+}
+
+function cacheHome(env: HostEnvironment): string {
+  return absolute(env, "XDG_CACHE_HOME") ?? join(absolute(env, "HOME") ?? homedir(), ".cache");
 }
 
 function absolute(env: HostEnvironment, name: string): string | undefined {

@@ -29,7 +29,7 @@ export const doctor = defineOperation({
   summary: "Check this host and say what to do where something is missing",
   effect: "read",
   input: z.object({
-    platform: z.string().default(supportedPlatform).describe("Platform to check for"),
+    platform: z.enum([supportedPlatform]).default(supportedPlatform).describe("Platform to check for"),
     environment: environmentName.default("debian:12").describe("Environment to check"),
   }),
   output,
@@ -62,7 +62,7 @@ function renderDoctor(diagnosis: z.output<typeof output>): string {
     `Catalog version: ${diagnosis.catalogVersion}`,
     `Capabilities: vm_boot=${yesNo(capabilities.vmBoot)} guest_exec=${yesNo(capabilities.guestExec)} guest_network=${yesNo(capabilities.guestNetwork)}`,
     `Daily loop: ${dailyLoop.status.toUpperCase()} (${dailyLoop.environment}): ${dailyLoop.reason}`,
-    ...(dailyLoop.status === "warm" ? [] : [`Run: pyro prepare ${dailyLoop.environment}`]),
+    ...(dailyLoop.status === "warm" || !diagnosis.runtimeOk ? [] : [`Run: pyro prepare ${dailyLoop.environment}`]),
   ];
   if (diagnosis.issues.length > 0) {
     lines.push("Issues:", ...diagnosis.issues.map(({ message, hint }) => `- ${message}${hint ? ` (${hint})` : ""}`));

@@ -23,7 +23,13 @@ export function exitStatus(ending: ExecEnding): ExitStatus {
 function exitCodeOf({ timedOut, signal, exitCode }: ExecEnding): number {
   if (timedOut) return timedOutExitCode;
   if (signal === null) return exitCode ?? 1;
+  return signalExitBase + signalNumber(signal);
+}
+
+/** The guest chose the name; one that this host does not know counts nothing. */
+function signalNumber(name: string): number {
+  const unnamed = /^SIG(\d{1,2})$/.exec(name);
+  if (unnamed) return Number(unnamed[1]);
   const numbers: Readonly<Record<string, number>> = constants.signals;
-  // The guest chose the name, and an object has more names than its own.
-  return signalExitBase + (Object.hasOwn(numbers, signal) ? (numbers[signal] ?? 0) : 0);
+  return Object.hasOwn(numbers, name) ? (numbers[name] ?? 0) : 0;
 }

@@ -18,7 +18,11 @@ export interface SandboxContext {
 /** Told while an operation does what a first use needs. */
 export type SandboxProgress =
   | EnvironmentProgress
-  | { readonly phase: "prove-kvm" | "build-template" | "wait"; readonly environment: string; readonly detail?: string };
+  | {
+      readonly phase: "prove-kvm" | "build-template" | "wait-template";
+      readonly environment: string;
+      readonly detail?: string;
+    };
 
 export interface SandboxCallOptions {
   readonly signal?: AbortSignal | undefined;

@@ -56,12 +56,12 @@ export async function ensureTemplate(
     await touchTemplate(templatesDir, key);
     return found.template;
   }
-  const report = (phase: "wait" | "build-template", detail?: string) =>
+  const report = (phase: "wait-template" | "build-template", detail?: string) =>
     options.onProgress?.({ phase, environment: request.environment.name, ...(detail === undefined ? {} : { detail }) });
   const lock = {
     ...{ key, signal: options.signal, timeoutMs: lockTimeoutMs },
     purpose: `building a template of ${request.environment.name}`,
-    onWait: (holder: string) => report("wait", `for ${holder}`),
+    onWait: (holder: string) => report("wait-template", `for ${holder}`),
   };
   return withTemplateLock(context, lock, async () => {
     const foundNow = await look();

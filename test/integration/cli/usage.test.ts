@@ -41,6 +41,7 @@ test.each([
 
 test.each([
   ["PYRO_CACHE_DIR", "relative/path", "cannot use PYRO_CACHE_DIR='relative/path': it must be an absolute path"],
+  ["HOME", "relative", "cannot use HOME='relative': it must be an absolute path"],
   ["PYRO_ACCELERATOR", "hvf", "cannot use PYRO_ACCELERATOR='hvf': choose one of auto, kvm, tcg"],
   ["PYRO_TEMPLATE_BUDGET_MIB", "none", "cannot use PYRO_TEMPLATE_BUDGET_MIB='none': it must be a positive number"],
 ])("a bad %s is a usage error on one line", async (name, value, message) => {

@@ -5,6 +5,7 @@ const ending = { exitCode: 0, signal: null, timedOut: false, cancelled: false, o
 
 test.each([
   ["an exit code", { exitCode: 7 }, 7],
+  ["a signal without a name", { exitCode: null, signal: "SIG34" }, 162],
   ["a signal", { exitCode: null, signal: "SIGTERM" }, 143],
   ["a signal that this host does not know", { exitCode: null, signal: "SIGWHAT" }, 128],
   ["a signal with the name of an object's method", { exitCode: null, signal: "toString" }, 128],
