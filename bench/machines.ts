@@ -69,7 +69,7 @@ export async function fork(context: SandboxContext): Promise<Fork> {
 /** Of a fork of its own: looking takes time, and a command more memory. */
 async function idlePssMb(context: SandboxContext): Promise<number> {
   await using sandbox = await open(context);
-  return pssMb(sandbox.vm.pid);
+  return await pssMb(sandbox.vm.pid);
 }
 
 /** Time until all of them have run a command, and the memory of one among them. */
