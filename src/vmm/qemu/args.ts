@@ -41,6 +41,12 @@ const translationBufferMib = 32;
 /** No boot ROM, and no announcement of itself after a fork, which would wake the guest's network stack for nothing. */
 const quietNetworkCard = "romfile=,guest_announce=off";
 
+/**
+ * Everything that TCG can emulate, less what only costs: fifth-level page tables, and the kernel's protection from its own programs, which a
+ * machine with one tenant has no use for. A warm command takes a tenth less.
+ */
+const emulatedProcessor = "max,-la57,-smap,-smep,-umip,-pku";
+
 /** QEMU's command line; pure, so that a change to it shows in a snapshot test. */
 export function qemuArgs(input: QemuArgsInput): string[] {
   const { machine, fds, start } = input;
@@ -68,7 +74,7 @@ function machineArgs(machine: MachineSpec): string[] {
   const accelerator = machine.accelerator === "kvm" ? "kvm" : `tcg,thread=multi,tb-size=${translationBufferMib}`;
   return [
     ...["-machine", "q35,memory-backend=ram,vmport=off,smbus=off,sata=off,i8042=off,usb=off,graphics=off"],
-    ...["-accel", accelerator, "-cpu", machine.accelerator === "kvm" ? "host" : "max"],
+    ...["-accel", accelerator, "-cpu", machine.accelerator === "kvm" ? "host" : emulatedProcessor],
     ...["-smp", String(machine.vcpuCount), "-m", `${machine.memoryMib}M`],
   ];
 }

@@ -41,7 +41,7 @@ test("the command line of a fork", () => {
     -accel
     tcg,thread=multi,tb-size=32
     -cpu
-    max
+    max,-la57,-smap,-smep,-umip,-pku
     -smp
     2
     -m
