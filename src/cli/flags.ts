@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
-import { snakeCase } from "../core/wire-case.ts";
+import { snakeCase } from "../core/snake-case.ts";
 import type { Operation } from "../operations/operation.ts";
 
 /** One input field as the command line offers it. */

@@ -1,3 +1,5 @@
+import { snakeCase } from "./snake-case.ts";
+
 /** Every way an operation can fail, with the exit code that the CLI gives it and whether trying again can help. */
 export const errorCodes = {
   invalid_argument: { exitCode: 2, retryable: false },
@@ -66,9 +68,13 @@ export class PyroError extends Error {
       message: this.message,
       hint: this.hint ?? null,
       retryable: errorCodes[this.code].retryable,
-      ...(this.details === undefined ? {} : { details: this.details }),
+      ...(this.details === undefined ? {} : { details: withWireNames(this.details) }),
     };
   }
+}
+
+function withWireNames(details: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [snakeCase(name), value]));
 }
 
 export function messageOf(thrown: unknown): string {

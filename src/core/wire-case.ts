@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PyroError } from "./errors.ts";
+import { snakeCase } from "./snake-case.ts";
 
 /**
  * JSON keys are snake_case on the CLI, over MCP and on disk, camelCase in TypeScript: this file is the one place that converts.
@@ -12,10 +13,6 @@ export function toWire(schema: z.ZodType, value: unknown): unknown {
 /** Parses JSON with snake_case keys; throws `z.ZodError` when it does not fit the schema. */
 export function fromWire<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   return schema.parse(convert(schema, value, "decode"));
-}
-
-export function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** Explains the first thing that is wrong with a value, naming it as users write it. */

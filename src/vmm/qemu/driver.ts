@@ -92,7 +92,7 @@ export class QemuDriver implements Driver {
 
   async createOverlay(path: string, sizeBytes: number, base?: DiskLayer): Promise<void> {
     const backing = base ? ["-b", base.path, "-F", base.format] : [];
-    // 64 KiB clusters with subclusters: a small write copies 2 KiB from the base instead of 64.
+    // A cluster has 32 subclusters, so a small write copies 4 KiB from the base instead of 128.
     const format = ["-f", "qcow2", "-o", "extended_l2=on,cluster_size=128k"];
     const { exitCode, stderr } = await capture(
       [this.#installation.imageToolPath, "create", "-q", ...format, ...backing, path, String(sizeBytes)],
