@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
-import { getEventListeners, once } from "node:events";
+import { getEventListeners } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { withLock } from "../../../src/host/lock.ts";
@@ -96,13 +98,21 @@ test("a lock goes when the process that holds it is killed, also with a child of
       await new Promise(() => setInterval(() => {}, 1000));
     });
   `;
-  const owner = spawn("npx", ["tsx", "--eval", script, "--input-type=module", "--", dir], {
+  const owner = spawn("node_modules/.bin/tsx", ["--eval", script, "--input-type=module", "--", dir], {
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,
   });
-  const [child] = (await once(owner.stdout, "data")) as [Buffer];
-  onTestFinished(() => void process.kill(Number(child.toString()), "SIGKILL"));
+  const child = await firstNumber(owner.stdout);
+  onTestFinished(() => void process.kill(child, "SIGKILL"));
   await expect(withLock({ ...request("nine"), timeoutMs: 500 }, async () => {})).rejects.toThrow("which is dying");
   if (owner.pid !== undefined) process.kill(-owner.pid, "SIGKILL");
   await expect(withLock({ ...request("nine"), timeoutMs: 5_000 }, async () => "taken")).resolves.toBe("taken");
 });
+
+/** The first line that is a number: other programs in between may say something too. */
+async function firstNumber(stream: Readable): Promise<number> {
+  for await (const line of createInterface({ input: stream })) {
+    if (/^\d+$/.test(line)) return Number(line);
+  }
+  throw new Error("the stream ended without a number");
+}
