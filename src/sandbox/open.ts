@@ -2,10 +2,10 @@ import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { catalogEntry } from "../environments/catalog.ts";
 import { pullEnvironment } from "../environments/pull.ts";
 import { type BootableEnvironment, findEnvironment } from "../environments/store.ts";
-import { freeBytes } from "../host/files.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { findDriver } from "./driver.ts";
 import type { MachineShape } from "./machine.ts";
+import { requireRoomTo } from "./room.ts";
 import { forkSandbox, type Sandbox } from "./sandbox.ts";
 import type { Template } from "./template-store.ts";
 import { ensureTemplate } from "./templates.ts";
@@ -30,12 +30,14 @@ export async function openSandbox(
   catalogEntry(request.environment);
   const driver = await findDriver(context);
   const environment = await ensureEnvironment(context, request.environment, options);
+  const { scratchDir } = context.layout;
   const forkFrom = (template: Template) =>
-    forkSandbox({ driver, template, environment, scratchDir: context.layout.scratchDir, signal: options.signal });
+    forkSandbox({ driver, template, environment, scratchDir, signal: options.signal });
   const machine = { driver, environment, shape: request.shape };
   const accept = request.rebuild ? () => false : undefined;
-  const template = await ensureTemplate(context, machine, { ...options, ...(accept ? { accept } : {}) });
-  await requireRoomToWrite(context);
+  const template = await ensureTemplate(context, machine, { ...options, accept });
+  // What it writes goes to disk layers that grow.
+  await requireRoomTo({ action: "start a machine", dir: scratchDir, neededMib: minFreeMib });
   try {
     return await forkFrom(template);
   } catch (error) {
@@ -44,17 +46,6 @@ export async function openSandbox(
     const isAnother = ({ record }: Template) => record.createdAt !== template.record.createdAt;
     return forkFrom(await ensureTemplate(context, machine, { ...options, accept: isAnother }));
   }
-}
-
-/** A fork writes to disk layers that grow; on a disk that is nearly full it would only break in the middle. */
-async function requireRoomToWrite({ layout }: SandboxContext): Promise<void> {
-  const freeMib = Math.floor((await freeBytes(layout.scratchDir)) / 1024 ** 2);
-  if (freeMib >= minFreeMib) return;
-  throw new PyroError(
-    "resource_exhausted",
-    `cannot start a machine: needs ${minFreeMib} MiB free under '${layout.scratchDir}', has ${freeMib} MiB`,
-    { hint: "Free some space, run `pyro env prune`, or set PYRO_CACHE_DIR to a folder on a larger disk." },
-  );
 }
 
 /** An installed environment; pulls it on first use. */

@@ -9,7 +9,7 @@ import type { ExecOptions } from "../wire/exec.ts";
 import type { ExecEnding, ExecSpec, GuestInfo } from "../wire/messages.ts";
 import { newIdentity } from "./identity.ts";
 import { machineSpec } from "./machine.ts";
-import { copyToScratch } from "./scratch.ts";
+import { copyToScratch, openScratch } from "./scratch.ts";
 import type { Template } from "./template-store.ts";
 
 const clockToleranceMs = 200;
@@ -78,6 +78,7 @@ export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
 async function forkSpec(id: string, options: ForkOptions): Promise<VmSpec> {
   const { template, environment, scratchDir } = options;
   const { vcpuCount, memMib, accelerator } = template.record;
+  await openScratch(scratchDir);
   const [rootTop, workspaceTop] = await Promise.all([
     copyToScratch(scratchDir, template.pathOf("emptyRootLayer"), `${id}-root`),
     copyToScratch(scratchDir, template.pathOf("emptyWorkspaceLayer"), `${id}-workspace`),

@@ -6,10 +6,14 @@ import { ensureDir } from "../host/files.ts";
 /** Between its making and its use a scratch file has a name for a few milliseconds; one this old was left by a crash. */
 const abandonedAfterMs = 60_000;
 
-/** Copies a file to a name of its own, for this process to open and unlink. */
-export async function copyToScratch(scratchDir: string, source: string, name: string): Promise<string> {
+/** Makes the folder ready for copies, and rids it of what crashes left. */
+export async function openScratch(scratchDir: string): Promise<void> {
   await ensureDir(scratchDir);
   await sweep(scratchDir);
+}
+
+/** Copies a file to a name of its own, for this process to open and unlink. */
+export async function copyToScratch(scratchDir: string, source: string, name: string): Promise<string> {
   const path = join(scratchDir, name);
   await copyFile(source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   await chmod(path, 0o600);

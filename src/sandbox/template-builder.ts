@@ -1,14 +1,14 @@
 import { chmod, open, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { PyroError } from "../core/errors.ts";
 import { writeInitramfs } from "../environments/initramfs.ts";
 import type { BootableEnvironment } from "../environments/store.ts";
-import { ensureDir, freeBytes } from "../host/files.ts";
+import { ensureDir } from "../host/files.ts";
 import type { Accelerator, Driver, VmSpec } from "../vmm/driver.ts";
 import type { AgentClient } from "../wire/agent.ts";
 import { bootGuest } from "./boot.ts";
 import { newIdentity } from "./identity.ts";
 import { type MachineShape, machineSpec, rootDiskBytes, workspaceDiskBytes } from "./machine.ts";
+import { requireRoomTo } from "./room.ts";
 import { publishTemplate, stagingDirOf, type Template, type TemplateFile, templateFiles } from "./template-store.ts";
 
 /** A boot takes about 3 s in emulation on an idle host; a busy one may need many times that. */
@@ -76,7 +76,9 @@ export async function layOutMachine(
   dir: string,
 ): Promise<VmSpec> {
   const { driver, environment, agentPath, shape, accelerator } = request;
-  await requireRoom(dir, shape);
+  // A memory file that cannot grow kills QEMU in the middle of a boot.
+  const neededMib = bootRoomMib + Math.ceil(shape.memMib * memoryMapShare);
+  await requireRoomTo({ action: "build a template", dir: dirname(dir), neededMib });
   const pathOf = (file: TemplateFile) => join(dir, templateFiles[file]);
   const initramfsPath = join(dir, "initramfs");
   const base = { path: environment.rootImagePath, format: "raw" } as const;
@@ -98,20 +100,6 @@ export async function layOutMachine(
     // The guest leaves this disk alone until it is forked, so the empty layer stays empty.
     workspaceDisk: { layers: [workspaceLayer], disposable: false, durable: false },
   };
-}
-
-/** A memory file that cannot grow kills QEMU in the middle of a boot, so that is refused before. */
-async function requireRoom(dir: string, { memMib }: MachineShape): Promise<void> {
-  const neededMib = bootRoomMib + Math.ceil(memMib * memoryMapShare);
-  const freeMib = Math.floor((await freeBytes(dir)) / 1024 ** 2);
-  if (freeMib >= neededMib) return;
-  throw new PyroError(
-    "resource_exhausted",
-    `cannot build a template: needs ${neededMib} MiB free under '${dirname(dir)}', has ${freeMib} MiB`,
-    {
-      hint: "Free some space, run `pyro env prune`, or set PYRO_CACHE_DIR to a folder on a larger disk.",
-    },
-  );
 }
 
 /**

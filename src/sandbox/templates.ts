@@ -34,7 +34,7 @@ export interface TemplateRequest extends MachineSource {
 
 export interface EnsureTemplateOptions extends SandboxCallOptions {
   /** Whether a template that is there will do; default: every one */
-  readonly accept?: (template: Template) => boolean;
+  readonly accept?: ((template: Template) => boolean) | undefined;
 }
 
 /** Finds the template of a machine or builds it, once however many processes ask. */

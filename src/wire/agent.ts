@@ -82,11 +82,6 @@ export class AgentClient implements AsyncDisposable {
     return runExec(stream, spec, options);
   }
 
-  /** Asks the guest to write everything to its disks and to switch itself off. */
-  async powerOff(signal?: AbortSignal): Promise<void> {
-    await this.#call({ method: "POST", path: "/v1/poweroff", signal });
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }

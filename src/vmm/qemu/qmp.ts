@@ -7,7 +7,6 @@ import { messageOf, PyroError } from "../../core/errors.ts";
 export interface QmpCommands {
   qmp_capabilities: { arguments: undefined };
   "migrate-set-capabilities": { arguments: { capabilities: { capability: string; state: boolean }[] } };
-  "migrate-set-parameters": { arguments: { "max-bandwidth"?: number } };
   migrate: { arguments: { uri: string } };
   "migrate-incoming": { arguments: { uri: string } };
   stop: { arguments: undefined };
