@@ -1,7 +1,7 @@
 import { PyroError } from "../core/errors.ts";
 
 /** Changes whenever an entry does, so that what was prepared from an older catalog is known to be stale. */
-export const catalogVersion = "1.0.0";
+export const catalogVersion = "1.1.0";
 
 export const defaultEnvironment = "debian:12";
 
@@ -67,7 +67,7 @@ const build = [
 ];
 
 const debian12 = {
-  version: "1.0.0",
+  version: "1.1.0",
   compatibility: ">=0.1.0 <1.0.0",
   architecture: "amd64",
   suite: "bookworm",

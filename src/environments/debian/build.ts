@@ -17,7 +17,7 @@ export interface DebianBuilderOptions extends BuildHost {
 }
 
 /** What the guest needs before its root is mounted and before the host can speak to it */
-const guestModules = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "ext4"];
+const guestModules = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "ext4", "overlay"];
 
 /** Builds environments on this machine from Debian's own packages. */
 export function debianBuilder(options: DebianBuilderOptions): EnvironmentBuilder {
