@@ -31,6 +31,16 @@ export async function withDeadline<T>(work: Promise<T>, options: DeadlineOptions
   }
 }
 
+/** Passes on what comes, unless nothing comes for `timeoutMs` while it is waited for. */
+export async function* notIdle<T>(items: AsyncIterable<T>, options: DeadlineOptions): AsyncGenerator<T> {
+  const iterator = items[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await withDeadline(iterator.next(), options);
+    if (next.done) return;
+    yield next.value;
+  }
+}
+
 export function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw cancelledBy(signal);
 }

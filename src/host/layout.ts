@@ -14,8 +14,14 @@ export interface Layout {
   readonly locksDir: string;
   /** Files without a name by the time they are used; what a crash left is swept */
   readonly scratchDir: string;
+  /** Starting trees of workspaces as disk images, by content */
+  readonly seedsDir: string;
+  /** Workspaces, one folder each; the only thing here that is not a cache */
+  readonly workspacesDir: string;
   /** The static Linux binary that becomes the guest's first process */
   readonly agentPath: string;
+  /** The program that owns a running workspace */
+  readonly supervisorPath: string;
 }
 
 type HostEnvironment = Readonly<Record<string, string | undefined>>;
@@ -28,12 +34,23 @@ export function layoutFromEnvironment(env: HostEnvironment): Layout {
     factsDir: join(cacheDir, "facts"),
     locksDir: join(cacheDir, "locks"),
     scratchDir: join(cacheDir, "scratch"),
+    seedsDir: join(cacheDir, "seeds"),
+    workspacesDir: join(absolute(env, "PYRO_STATE_DIR") ?? join(stateHome(env), "pyro-mcp"), "workspaces"),
     agentPath: absolute(env, "PYRO_AGENT_PATH") ?? join(packageDir(), "agent/build", agentFileName()),
+    supervisorPath: join(packageDir(), "bin/supervisor.js"),
   };
 }
 
 function cacheHome(env: HostEnvironment): string {
-  return absolute(env, "XDG_CACHE_HOME") ?? join(absolute(env, "HOME") ?? homedir(), ".cache");
+  return absolute(env, "XDG_CACHE_HOME") ?? join(home(env), ".cache");
+}
+
+function stateHome(env: HostEnvironment): string {
+  return absolute(env, "XDG_STATE_HOME") ?? join(home(env), ".local/state");
+}
+
+function home(env: HostEnvironment): string {
+  return absolute(env, "HOME") ?? homedir();
 }
 
 function absolute(env: HostEnvironment, name: string): string | undefined {

@@ -25,7 +25,7 @@ export async function runOnHost(spec: ExecSpec, options: HostRunOptions): Promis
   const startedMs = performance.now();
   const cwd = await mkdtemp(join(tmpdir(), "pyro-host-compat-"));
   try {
-    const [name = "", ...args] = spec.argv;
+    const [name = "", ...args] = spec.argv ?? ["/bin/sh", "-c", spec.shell ?? ""];
     const program = await lookUp(name, cwd, options.searchPath);
     const outcome =
       "error" in program

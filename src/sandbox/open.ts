@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { catalogEntry } from "../environments/catalog.ts";
 import { pullEnvironment } from "../environments/pull.ts";
@@ -7,8 +8,9 @@ import { findDriver } from "./driver.ts";
 import type { MachineShape } from "./machine.ts";
 import { requireRoomTo } from "./room.ts";
 import { forkSandbox, type Sandbox } from "./sandbox.ts";
+import { withScratchDisks } from "./scratch-disks.ts";
 import type { Template } from "./template-store.ts";
-import { ensureTemplate } from "./templates.ts";
+import { ensureTemplate, type TemplateRequest } from "./templates.ts";
 
 const minFreeMib = 256;
 
@@ -20,31 +22,61 @@ export interface OpenSandboxRequest {
   readonly rebuild?: boolean;
 }
 
+/** A machine that nothing is kept of. */
+export interface DisposableSandbox extends Sandbox {
+  /** 12 hexadecimal digits */
+  readonly id: string;
+  readonly environmentVersion: string;
+  /** The template that it was forked from */
+  readonly templateKey: string;
+}
+
 /** Gives a fresh machine of an environment: installs, builds and proves whatever is missing on this host first. */
 export async function openSandbox(
   context: SandboxContext,
   request: OpenSandboxRequest,
   options: SandboxCallOptions,
-): Promise<Sandbox> {
+): Promise<DisposableSandbox> {
   // A name that nobody knows is the user's mistake, whatever else is wrong here.
   catalogEntry(request.environment);
   const driver = await findDriver(context);
   const environment = await ensureEnvironment(context, request.environment, options);
+  const id = randomBytes(6).toString("hex");
   const { scratchDir } = context.layout;
-  const forkFrom = (template: Template) =>
-    forkSandbox({ driver, template, environment, scratchDir, signal: options.signal });
-  const machine = { driver, environment, shape: request.shape };
-  const accept = request.rebuild ? () => false : undefined;
-  const template = await ensureTemplate(context, machine, { ...options, accept });
+  const machine = { driver, environment, shape: request.shape, rebuild: request.rebuild ?? false };
+  return forkTemplate(context, machine, options, (template) =>
+    withScratchDisks({ id, template, environment, scratchDir }, async (disks) => ({
+      ...{ id, environmentVersion: environment.version, templateKey: template.record.key },
+      ...(await forkSandbox({
+        ...{ id, driver, template, environment, disks, mountsWorkspace: false },
+        signal: options.signal,
+      })),
+    })),
+  );
+}
+
+export interface ForkTemplateRequest extends TemplateRequest {
+  /** Build the template anew even when there is a good one */
+  readonly rebuild: boolean;
+}
+
+/** Forks the template of a machine, made first if need be; a template that turns out to be no good is replaced, once. */
+export async function forkTemplate<S extends Sandbox>(
+  context: SandboxContext,
+  { rebuild, ...machine }: ForkTemplateRequest,
+  options: SandboxCallOptions,
+  fork: (template: Template) => Promise<S>,
+): Promise<S> {
+  const template = await ensureTemplate(context, machine, { ...options, accept: rebuild ? () => false : undefined });
   // What it writes goes to disk layers that grow.
-  await requireRoomTo({ action: "start a machine", dir: scratchDir, neededMib: minFreeMib });
+  await requireRoomTo({ action: "start a machine", dir: context.layout.scratchDir, neededMib: minFreeMib });
   try {
-    return await forkFrom(template);
+    return await fork(template);
   } catch (error) {
     if (!isCuredByAnotherTemplate(error)) throw error;
     // Somebody else may have made another one by now; the one that failed is not tried again.
     const isAnother = ({ record }: Template) => record.createdAt !== template.record.createdAt;
-    return forkFrom(await ensureTemplate(context, machine, { ...options, accept: isAnother }));
+    return fork(await ensureTemplate(context, machine, { ...options, accept: isAnother }));
   }
 }
 

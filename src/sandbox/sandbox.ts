@@ -1,15 +1,16 @@
-import { randomBytes } from "node:crypto";
-import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { PyroError } from "../core/errors.ts";
+import { writeInitramfs } from "../environments/initramfs.ts";
 import type { BootableEnvironment } from "../environments/store.ts";
-import type { Disk, Driver, Vm, VmExit, VmSpec } from "../vmm/driver.ts";
+import type { Accelerator, Disk, Driver, Vm, VmExit } from "../vmm/driver.ts";
 import { AgentClient } from "../wire/agent.ts";
 import type { ExecOptions } from "../wire/exec.ts";
-import type { ExecEnding, ExecSpec, GuestInfo } from "../wire/messages.ts";
+import type { ExecEnding, ExecSpec, ForkRequest, GuestInfo } from "../wire/messages.ts";
+import { bootGuest } from "./boot.ts";
 import { newIdentity } from "./identity.ts";
-import { machineSpec } from "./machine.ts";
-import { copyToScratch, openScratch } from "./scratch.ts";
+import { type MachineShape, machineSpec } from "./machine.ts";
+import { openScratch, removeScratch } from "./scratch.ts";
 import type { Template } from "./template-store.ts";
 
 const clockToleranceMs = 200;
@@ -17,54 +18,116 @@ const clockToleranceMs = 200;
 const machineEndMs = 1_000;
 const consoleLines = 20;
 
+/** Where a guest finds its workspace disk, and where commands do */
+const workspaceMount = { device: "/dev/vdb", mountPoint: "/workspace" };
+
 /** What separates a command from the host, as every result says it. */
 export interface Isolation {
   readonly vmm: string;
   readonly accelerator: string;
 }
 
-/** A running fork of a template with an identity of its own. */
+/** A running machine with an identity of its own. */
 export interface Sandbox extends AsyncDisposable {
-  /** 12 hexadecimal digits */
-  readonly id: string;
   readonly vm: Vm;
+  readonly agent: AgentClient;
   readonly isolation: Isolation;
-  readonly environmentVersion: string;
-  /** The template that it was forked from */
-  readonly templateKey: string;
   info(): Promise<GuestInfo>;
   exec(spec: ExecSpec, options: ExecOptions): Promise<ExecEnding>;
   close(): Promise<void>;
 }
 
-export interface ForkOptions {
+/** What stands behind a machine's disks. */
+export interface MachineDisks {
+  readonly rootDisk: Disk;
+  readonly workspaceDisk: Disk;
+  /** Set when the workspace disk can take more layers while the machine runs */
+  readonly layersDir?: string;
+}
+
+interface MachineOptions {
+  /** 12 hexadecimal digits, for the machine's name */
+  readonly id: string;
   readonly driver: Driver;
-  readonly template: Template;
   readonly environment: BootableEnvironment;
-  readonly scratchDir: string;
+  readonly disks: MachineDisks;
+  /** Whether the workspace disk holds a workspace, for `/workspace` */
+  readonly mountsWorkspace: boolean;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface ForkOptions extends MachineOptions {
+  readonly template: Template;
 }
 
 /** Continues a template as a new machine: nothing in it is shared with its siblings but what none of them can write. */
 export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
-  const { driver, template, signal } = options;
-  const id = randomBytes(6).toString("hex");
-  const spec = await forkSpec(id, options);
-  const vm = await startFork(driver, spec, template, signal);
-  const agent = new AgentClient(vm.agentStream);
+  const { driver, template, disks, signal } = options;
+  const { vcpuCount, memMib, accelerator } = template.record;
+  const spec = {
+    ...disks,
+    name: machineName(options),
+    machine: machineSpec({
+      ...{ shape: { vcpuCount, memMib }, accelerator },
+      kernelPath: template.pathOf("kernelHead"),
+      initramfsPath: template.pathOf("initramfsHead"),
+    }),
+    memoryPath: template.pathOf("memory"),
+  };
+  const vm = await driver.fork(spec, template.pathOf("state"), signal);
+  return identify(options, { vm, agent: new AgentClient(vm.agentStream), accelerator });
+}
+
+export interface BootOptions extends MachineOptions {
+  readonly shape: MachineShape;
+  readonly accelerator: Accelerator;
+  readonly agentPath: string;
+  readonly scratchDir: string;
+  readonly timeoutMs: number;
+}
+
+/** Boots a machine on disks that another one has used, which no template's memory would fit. */
+export async function bootSandbox(options: BootOptions): Promise<Sandbox> {
+  const { id, driver, environment, disks, shape, accelerator, agentPath, scratchDir, signal } = options;
+  await openScratch(scratchDir);
+  const initramfsPath = join(scratchDir, `${id}-initramfs`);
+  try {
+    await writeInitramfs({ path: initramfsPath, agentPath, modulesPath: environment.modulesPath });
+    const machine = machineSpec({ shape, accelerator, kernelPath: environment.kernelPath, initramfsPath });
+    const spec = { ...disks, name: machineName(options), machine, memoryPath: null };
+    const { vm, agent } = await bootGuest(driver, spec, { timeoutMs: options.timeoutMs, signal });
+    return await identify(options, { vm, agent, accelerator });
+  } finally {
+    await removeScratch(initramfsPath);
+  }
+}
+
+function machineName({ environment, id }: MachineOptions): string {
+  return `${environment.name} ${id}`;
+}
+
+interface RunningMachine {
+  readonly vm: Vm;
+  readonly agent: AgentClient;
+  readonly accelerator: Accelerator;
+}
+
+/** Makes the machine one of its own, before anything of a user runs in it; when that fails it is gone. */
+async function identify(options: MachineOptions, { vm, agent, accelerator }: RunningMachine): Promise<Sandbox> {
+  const { id, driver, mountsWorkspace, signal } = options;
   const close = async () => {
     agent.close();
     await vm.stop();
   };
   try {
-    const { timeUnixMs } = await agent.fork(newIdentity(`pyro-${id}`), signal);
+    const identity: ForkRequest = newIdentity(`pyro-${id}`);
+    const request = mountsWorkspace ? { ...identity, workspace: workspaceMount } : identity;
+    const { timeUnixMs } = await agent.fork(request, signal);
     // On a busy host the time was old when the guest set it.
     if (Math.abs(Date.now() - timeUnixMs) > clockToleranceMs) await agent.setClock(signal);
     return {
-      ...{ id, vm, close },
-      environmentVersion: options.environment.version,
-      templateKey: template.record.key,
-      isolation: { vmm: driver.features.vmm, accelerator: template.record.accelerator },
+      ...{ vm, agent, close },
+      isolation: { vmm: driver.features.vmm, accelerator },
       info: () => agent.info({ signal }),
       exec: (execSpec, execOptions) => execIn(vm, agent, execSpec, execOptions),
       [Symbol.asyncDispose]: close,
@@ -72,46 +135,6 @@ export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
   } catch (error) {
     await close();
     throw error;
-  }
-}
-
-async function forkSpec(id: string, options: ForkOptions): Promise<VmSpec> {
-  const { template, environment, scratchDir } = options;
-  const { vcpuCount, memMib, accelerator } = template.record;
-  await openScratch(scratchDir);
-  const [rootTop, workspaceTop] = await Promise.all([
-    copyToScratch(scratchDir, template.pathOf("emptyRootLayer"), `${id}-root`),
-    copyToScratch(scratchDir, template.pathOf("emptyWorkspaceLayer"), `${id}-workspace`),
-  ]);
-  const rootLayers: Disk["layers"] = [
-    { path: environment.rootImagePath, format: "raw" },
-    { path: template.pathOf("rootLayer"), format: "qcow2" },
-    { path: rootTop, format: "qcow2" },
-  ];
-  return {
-    name: `${environment.name} ${id}`,
-    machine: machineSpec({
-      ...{ shape: { vcpuCount, memMib }, accelerator },
-      kernelPath: template.pathOf("kernelHead"),
-      initramfsPath: template.pathOf("initramfsHead"),
-    }),
-    memoryPath: template.pathOf("memory"),
-    rootDisk: { layers: rootLayers, disposable: true, durable: false },
-    workspaceDisk: { layers: [{ path: workspaceTop, format: "qcow2" }], disposable: true, durable: false },
-  };
-}
-
-async function startFork(
-  driver: Driver,
-  spec: VmSpec,
-  template: Template,
-  signal: AbortSignal | undefined,
-): Promise<Vm> {
-  try {
-    return await driver.fork(spec, template.pathOf("state"), signal);
-  } finally {
-    // The VM's process has unlinked them by now, unless it could not be started.
-    await removeScratch(spec);
   }
 }
 
@@ -127,17 +150,18 @@ async function execIn(vm: Vm, agent: AgentClient, spec: ExecSpec, options: ExecO
   }
 }
 
-function machineEnded({ log, exitCode, signal }: VmExit, cause: unknown): PyroError {
-  const lines = log.split("\n").filter((line) => line.trim() !== "" && !line.includes("warning: hub 0"));
-  const how = signal ?? `exit code ${exitCode}`;
-  const lastWords = lines.length === 0 ? "" : `: ${lines.at(-1)?.trim()}`;
-  return new PyroError("outcome_unknown", `the machine ended (${how}) while the command ran${lastWords}`, {
+function machineEnded(exit: VmExit, cause: unknown): PyroError {
+  const { how, lines } = lastWords(exit);
+  const said = lines.length === 0 ? "" : `: ${lines.at(-1)?.trim()}`;
+  return new PyroError("outcome_unknown", `the machine ended (${how}) while the command ran${said}`, {
     hint: "The command may have switched it off, crashed it, or filled this host's disk or memory.",
     details: { console: lines.slice(-consoleLines) },
     cause,
   });
 }
 
-async function removeScratch({ rootDisk, workspaceDisk }: VmSpec): Promise<void> {
-  await Promise.all([rootDisk, workspaceDisk].map(({ layers }) => rm(layers.at(-1)?.path ?? "", { force: true })));
+/** How a machine ended, and what it said before. */
+export function lastWords({ log, exitCode, signal }: VmExit): { readonly how: string; readonly lines: string[] } {
+  const lines = log.split("\n").filter((line) => line.trim() !== "" && !line.includes("warning: hub 0"));
+  return { how: signal ?? `exit code ${exitCode}`, lines };
 }

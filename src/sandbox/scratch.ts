@@ -31,3 +31,7 @@ async function sweep(scratchDir: string): Promise<void> {
     }
   }
 }
+
+export async function removeScratch(path: string): Promise<void> {
+  await rm(path, { force: true });
+}

@@ -35,10 +35,12 @@ export interface VmSpec {
   /** Names the VM in the process list and in messages */
   readonly name: string;
   readonly machine: MachineSpec;
-  /** The machine's RAM: a shared file that the VM writes (to be frozen), or a private view of a frozen one */
-  readonly memoryPath: string;
+  /** The machine's RAM: a shared file that the VM writes (to be frozen), a private view of a frozen one, or none (never to be frozen) */
+  readonly memoryPath: string | null;
   readonly rootDisk: Disk;
   readonly workspaceDisk: Disk;
+  /** Folder from which the running VM can take more layers for its workspace disk; only its own */
+  readonly layersDir?: string;
 }
 
 /** How a VM's process ended, with the end of what it and the guest's console said. */
@@ -52,6 +54,11 @@ export interface Vm extends AsyncDisposable {
   readonly pid: number;
   /** The byte stream to the guest agent */
   readonly agentStream: Duplex;
+  /**
+   * Puts an empty qcow2 file of `layersDir` on top of the workspace disk, while the guest runs. What was the top is complete, up to what the
+   * guest had flushed, and not written any more
+   */
+  pushWorkspaceLayer(fileName: string): Promise<void>;
   /** Resolves, never rejects, when the VM's process is gone, for whatever reason */
   readonly exited: Promise<VmExit>;
   /** Kills the VM and resolves when its process is gone; idempotent */

@@ -1,10 +1,11 @@
 import http2 from "node:http2";
 import type { Duplex } from "node:stream";
 import type * as z from "zod";
-import { withDeadline } from "../core/deadline.ts";
-import { messageOf, PyroError } from "../core/errors.ts";
+import { notIdle, withDeadline } from "../core/deadline.ts";
+import { type ErrorCode, messageOf, PyroError } from "../core/errors.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
-import { type ExecOptions, runExec } from "./exec.ts";
+import { drained, type ExecOptions, runExec } from "./exec.ts";
+import { type Frame, framesOf } from "./frames.ts";
 import {
   agentErrorSchema,
   clockRequestSchema,
@@ -17,10 +18,20 @@ import {
   guestInfoSchema,
   protocolVersion,
 } from "./messages.ts";
+import {
+  type TreeReadRequest,
+  type TreeWriteAnswer,
+  treeChangesSchema,
+  treeReadSchema,
+  treeWriteAnswerSchema,
+} from "./tree.ts";
 
 /** Answers take milliseconds; many emulated machines that start at once can make them wait for a processor. */
 const requestTimeoutMs = 30_000;
 const maxReplyLength = 1 << 20;
+/** How long a guest may be silent while it reads or writes a tree; a big one is synced before the answer */
+const treeIdleMs = 120_000;
+const treeContentType = "application/vnd.pyro.tree";
 /** Large enough that a stream is not held back between two reads of the host's event loop. */
 const streamWindowBytes = 1 << 20;
 /** With the default of 16 KiB a pipe's content takes four frames. */
@@ -82,6 +93,54 @@ export class AgentClient implements AsyncDisposable {
     return runExec(stream, spec, options);
   }
 
+  /** Entries of the workspace's tree, with as much of their content as asked for. */
+  readTree(request: TreeReadRequest, signal?: AbortSignal): AsyncGenerator<Frame> {
+    return this.#treeFrames("/v1/tree/read", toWire(treeReadSchema, request), signal);
+  }
+
+  /** What differs between the workspace and the tree that it began as. */
+  treeChanges(request: { contentLimit: number }, signal?: AbortSignal): AsyncGenerator<Frame> {
+    return this.#treeFrames("/v1/tree/changes", toWire(treeChangesSchema, request), signal);
+  }
+
+  /** Writes a tree into the workspace, all of it or nothing; `frames` are those of `encodeTree`, whole. */
+  async writeTree(frames: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<TreeWriteAnswer> {
+    const path = "/v1/tree/write";
+    const stream = this.#request("POST", path, { "content-type": treeContentType });
+    const reply = readReply(stream);
+    const sent = sendFrames(stream, frames);
+    try {
+      // The guest may answer before it has read everything.
+      await Promise.race([sent, reply]);
+      const waitingFor = "the guest to write what it was sent";
+      const { status, body } = await withDeadline(reply, { timeoutMs: treeIdleMs, waitingFor, signal });
+      if (status >= 400) throw agentRefusal(path, status, body);
+      return parseReply(path, treeWriteAnswerSchema, body);
+    } catch (error) {
+      throw this.#explain(path, error);
+    } finally {
+      stream.destroy();
+      sent.catch(() => {
+        // The reply is what counts.
+      });
+    }
+  }
+
+  /** Holds back every write to the workspace's disk, which is complete then; at most ten seconds. */
+  async freezeWorkspace(signal?: AbortSignal): Promise<void> {
+    await this.#call({ method: "POST", path: "/v1/workspace/freeze", signal });
+  }
+
+  /** Fails when the guest had given up waiting and gone on by itself. */
+  async thawWorkspace(): Promise<void> {
+    await this.#call({ method: "POST", path: "/v1/workspace/thaw" });
+  }
+
+  /** Ends all processes, writes everything to the disks and switches the machine off. */
+  async powerOff(signal?: AbortSignal): Promise<void> {
+    await this.#call({ method: "POST", path: "/v1/poweroff", signal });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
@@ -115,6 +174,31 @@ export class AgentClient implements AsyncDisposable {
     }
   }
 
+  async *#treeFrames(path: string, body: unknown, signal: AbortSignal | undefined): AsyncGenerator<Frame> {
+    const stream = this.#request("POST", path, { "content-type": "application/json" });
+    stream.end(JSON.stringify(body));
+    try {
+      const status = await withDeadline(statusOf(stream), {
+        ...{ timeoutMs: treeIdleMs, signal },
+        waitingFor: `the guest agent to answer ${path}`,
+      });
+      if (status >= 400)
+        throw agentRefusal(
+          path,
+          status,
+          await withDeadline(bodyOf(stream), {
+            ...{ timeoutMs: requestTimeoutMs, signal },
+            waitingFor: `the guest agent to explain why it refused ${path}`,
+          }),
+        );
+      yield* notIdle(framesOf(stream), { timeoutMs: treeIdleMs, waitingFor: "the guest's files", signal });
+    } catch (error) {
+      throw this.#explain(path, error);
+    } finally {
+      stream.destroy();
+    }
+  }
+
   #request(method: string, path: string, headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream {
     if (this.#session.destroyed) throw this.#explain(path, this.#failure ?? new Error("the connection is closed"));
     const authorization = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
@@ -140,21 +224,40 @@ export function unixTimeNs(): string {
 }
 
 async function readReply(stream: http2.ClientHttp2Stream): Promise<{ status: number; body: string }> {
+  const status = statusOf(stream);
+  const body = await bodyOf(stream);
+  return { status: await status, body };
+}
+
+function statusOf(stream: http2.ClientHttp2Stream): Promise<number> {
   const status = new Promise<number>((resolve, reject) => {
     stream.once("response", (headers) => resolve(Number(headers[":status"])));
     stream.once("error", reject);
     stream.once("close", () => reject(new Error("the stream closed without an answer")));
   });
   status.catch(() => {
-    // reported by the await below; reading the body can fail first
+    // reported to whoever awaits it; reading the body can fail first
   });
+  return status;
+}
+
+async function bodyOf(stream: http2.ClientHttp2Stream): Promise<string> {
   stream.setEncoding("utf8");
   let body = "";
   for await (const chunk of stream) {
     body += String(chunk);
     if (body.length > maxReplyLength) throw new PyroError("internal", "the guest agent's answer has no end");
   }
-  return { status: await status, body };
+  return body;
+}
+
+/** Sends at the pace of the guest. */
+async function sendFrames(stream: http2.ClientHttp2Stream, frames: AsyncIterable<Buffer>): Promise<void> {
+  for await (const frame of frames) {
+    if (stream.destroyed || stream.writableEnded) return;
+    if (!stream.write(frame)) await drained(stream);
+  }
+  stream.end();
 }
 
 function parseReply<S extends z.ZodType>(path: string, schema: S | undefined, body: string): z.output<S> {
@@ -170,8 +273,9 @@ function parseReply<S extends z.ZodType>(path: string, schema: S | undefined, bo
 
 function agentRefusal(path: string, status: number, body: string): PyroError {
   let reason = `status ${status}`;
+  let code = "";
   try {
-    reason = fromWire(agentErrorSchema, JSON.parse(body)).error.message;
+    ({ code, message: reason } = fromWire(agentErrorSchema, JSON.parse(body)).error);
   } catch {
     // an agent that cannot even refuse properly is described by its status
   }
@@ -180,5 +284,15 @@ function agentRefusal(path: string, status: number, body: string): PyroError {
       hint: "Run `pyro prepare --force` to rebuild the template with this version's agent.",
     });
   }
+  const meaning = refusals[code];
+  if (meaning) return new PyroError(meaning, reason);
   return new PyroError("internal", `the guest agent refused ${path}: ${reason}`, { details: { status } });
 }
+
+/** Refusals that are the caller's business, not a fault of pyro. */
+const refusals: Readonly<Record<string, ErrorCode>> = {
+  conflict: "failed_precondition",
+  failed_precondition: "failed_precondition",
+  not_found: "not_found",
+  no_space: "resource_exhausted",
+};

@@ -1,9 +1,9 @@
 import type { ClientHttp2Stream } from "node:http2";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import * as z from "zod";
 import { messageOf, PyroError } from "../core/errors.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
-import { encodeFrame, type Frame, FrameDecoder, frameType, maxPayloadLength } from "./exec-frames.ts";
+import { encodeFrame, type Frame, FrameDecoder, frameType, maxPayloadLength } from "./frames.ts";
 import { type ExecEnding, type ExecSpec, execEndingSchema, execSpecSchema } from "./messages.ts";
 
 export interface ExecOptions {
@@ -170,7 +170,7 @@ async function sendStdin(stream: ClientHttp2Stream, stdin: Readable | undefined)
 }
 
 /** Resolves when a stream takes more, or never will. */
-function drained(stream: ClientHttp2Stream): Promise<void> {
+export function drained(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       stream.off("drain", done);

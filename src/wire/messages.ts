@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 /** Version of the protocol in agent/PROTOCOL.md; host and guest refuse each other when the majors differ. */
-export const protocolVersion = "1.0";
+export const protocolVersion = "2.0";
 
 export const guestInfoSchema = z.object({
   protocol: z.string().max(16),
@@ -32,7 +32,7 @@ export const forkRequestSchema = z.object({
   /** 32 hexadecimal digits */
   machineId: z.string(),
   macAddress: z.string().optional(),
-  workspace: z.object({ device: z.string(), mountPoint: z.string(), readOnly: z.boolean().optional() }).optional(),
+  workspace: z.object({ device: z.string(), mountPoint: z.string() }).optional(),
 });
 export type ForkRequest = z.output<typeof forkRequestSchema>;
 
@@ -41,7 +41,10 @@ export const forkAnswerSchema = z.object({ timeUnixMs: z.number() });
 export const clockRequestSchema = z.object({ timeUnixNs: z.string() });
 
 export const execSpecSchema = z.object({
-  argv: z.array(z.string()),
+  /** Program and arguments; either this or `shell` */
+  argv: z.array(z.string()).optional(),
+  /** Text for the guest's shell */
+  shell: z.string().optional(),
   /** Default: `/workspace` where it exists, else `/` */
   cwd: z.string().optional(),
   /** Added to the agent's default environment; null removes a variable */
@@ -50,6 +53,8 @@ export const execSpecSchema = z.object({
   timeoutMs: z.number().int(),
   /** Without it the command reads an empty stream */
   stdin: z.boolean(),
+  /** What the command wrote is on the disks before its end is told */
+  sync: z.boolean().optional(),
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;
 
@@ -65,6 +70,8 @@ export const execEndingSchema = z.object({
   cancelled: z.boolean(),
   durationMs: z.number(),
   oomKilled: z.boolean(),
+  /** Why what it wrote may not be on the disks, although that was asked for */
+  syncError: z.string().max(4096).optional(),
   /** Why the command could not be started */
   error: z.object({ code: z.string().max(64), message: z.string().max(4096) }).optional(),
 });

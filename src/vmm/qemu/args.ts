@@ -4,7 +4,8 @@ import type { MachineSpec } from "../driver.ts";
 export interface InheritedFds {
   readonly qmp: number;
   readonly agent: number;
-  readonly memory: number;
+  /** null: memory that no file stands for */
+  readonly memory: number | null;
   readonly kernel: number;
   readonly initramfs: number;
   /** From the base to the top */
@@ -80,6 +81,7 @@ function machineArgs(machine: MachineSpec): string[] {
 }
 
 function memoryArgs({ machine, fds, start, mapsReadOnlyMemory }: QemuArgsInput): string[] {
+  if (fds.memory === null) return ["-object", `memory-backend-ram,id=ram,size=${machine.memoryMib}M`];
   const readOnly = start === "fork" && mapsReadOnlyMemory ? ",readonly=on,rom=off" : "";
   const share = start === "boot" ? "on" : "off";
   const backend = `memory-backend-file,id=ram,size=${machine.memoryMib}M,mem-path=${inherited(fds.memory)},share=${share}`;
@@ -105,7 +107,8 @@ function diskArgs(name: string, layers: readonly DiskFd[], durable: boolean): st
   return [...args, "-device", `virtio-blk-pci,drive=${name},${diskErrors}`];
 }
 
-function inherited(fd: number): string {
+/** How QEMU opens what it has inherited. */
+export function inherited(fd: number): string {
   return `/proc/self/fd/${fd}`;
 }
 

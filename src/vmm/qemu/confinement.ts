@@ -1,10 +1,15 @@
 import { stat } from "node:fs/promises";
 import type { Accelerator } from "../driver.ts";
 
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** Who QEMU runs as, and the `setpriv` options that make it so. */
 export interface Confinement {
   /** Set when QEMU runs as somebody else, who must own the files that it writes */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly owner?: FileOwner;
   readonly setprivOptions: readonly string[];
 }
 

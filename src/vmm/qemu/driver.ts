@@ -18,6 +18,7 @@ import type {
 } from "../driver.ts";
 import { qemuArgs } from "./args.ts";
 import type { QemuInstallation } from "./installation.ts";
+import { LiveLayers } from "./live-layers.ts";
 import { receiveState } from "./state-receiver.ts";
 import { startVmProcess, stateFd, type VmProcess } from "./vm-process.ts";
 
@@ -53,12 +54,15 @@ export class QemuDriver implements Driver {
 
   async boot(spec: VmSpec, signal?: AbortSignal): Promise<BootedVm> {
     signal?.throwIfAborted();
-    const handoverDir = await makeHandoverDir(dirname(spec.memoryPath));
+    const handoverDir = spec.memoryPath === null ? undefined : await makeHandoverDir(dirname(spec.memoryPath));
     const vm = await this.#start(spec, "boot", handoverDir);
     await runs(vm, vm.qmp.execute("qmp_capabilities"));
     return {
-      ...toVm(vm),
-      freeze: (statePath, freezeSignal) => freeze({ vm, handoverDir, statePath, signal: freezeSignal }),
+      ...toVm(vm, spec),
+      async freeze(statePath, freezeSignal) {
+        if (handoverDir === undefined) throw new PyroError("internal", "this machine has no memory file to freeze");
+        await freeze({ vm, handoverDir, statePath, signal: freezeSignal });
+      },
     };
   }
 
@@ -80,7 +84,7 @@ export class QemuDriver implements Driver {
       throw await explainLoadFailure(error, negotiated, vm);
     });
     await runs(vm, qmp.execute("cont"));
-    return toVm(vm);
+    return toVm(vm, spec);
   }
 
   async dataExtents(path: string, signal?: AbortSignal): Promise<readonly Extent[]> {
@@ -205,11 +209,13 @@ function vmDied({ exitCode, signal, log }: VmExit): PyroError {
   });
 }
 
-function toVm(vm: VmProcess): Vm {
+function toVm(vm: VmProcess, spec: VmSpec): Vm {
+  const layers = new LiveLayers(vm, spec);
   return {
     pid: vm.pid,
     agentStream: vm.agentStream,
     exited: vm.exited,
+    pushWorkspaceLayer: (fileName) => layers.push(fileName),
     stop: () => vm.stop(),
     [Symbol.asyncDispose]: () => vm.stop(),
   };

@@ -11,6 +11,21 @@ export interface QmpCommands {
   "migrate-incoming": { arguments: { uri: string } };
   stop: { arguments: undefined };
   cont: { arguments: undefined };
+  "blockdev-add": { arguments: BlockNode };
+  "blockdev-snapshot": { arguments: { node: string; overlay: string } };
+}
+
+/** A node of the block graph, as far as ours go */
+interface BlockNode {
+  driver: "qcow2" | "file";
+  "node-name": string;
+  file?: BlockNode;
+  filename?: string;
+  locking?: "off";
+  discard: "unmap";
+  cache: { "no-flush": boolean };
+  /** null: whatever the file says, nothing is below it yet */
+  backing?: null;
 }
 
 const messageSchema = z.object({

@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
-import { chownSync, closeSync, openSync, statSync, unlinkSync } from "node:fs";
+import { chownSync, closeSync, constants, openSync, statSync, unlinkSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { PyroError } from "../../core/errors.ts";
 import { endingOf, killGroup, spawnTied } from "../../host/process.ts";
 import type { Disk, DriverFeatures, VmExit, VmSpec } from "../driver.ts";
 import { type DiskFd, qemuArgs } from "./args.ts";
-import { confine } from "./confinement.ts";
+import { confine, type FileOwner } from "./confinement.ts";
 import { QmpClient } from "./qmp.ts";
 
 /** Descriptors 0 to 2 are standard, 3 to 5 as below, the rest files in the order of the arguments. */
@@ -26,6 +26,8 @@ export interface VmProcess {
   readonly agentStream: Duplex;
   /** The way in for the device state of a fork */
   readonly stateStream: Duplex | undefined;
+  /** The folder that the VM can take layers from, by the number that it has there, and who must own them */
+  readonly layers: { readonly dirFd: number; readonly owner: FileOwner | undefined } | undefined;
   readonly exited: Promise<VmExit>;
   stop(): Promise<void>;
 }
@@ -47,9 +49,11 @@ export async function startVmProcess(request: StartRequest): Promise<VmProcess> 
   const files = new InheritedFiles(confinement.owner);
   const stateDirFd = request.stateDir === undefined ? undefined : openSync(request.stateDir, "r");
   try {
-    const memory = files.open(spec.memoryPath, start === "boot" ? "w+" : features.mapsReadOnlyMemory ? "r" : "r+");
+    const memoryAccess = start === "boot" ? "w+" : features.mapsReadOnlyMemory ? "r" : "r+";
+    const memory = spec.memoryPath === null ? null : files.open(spec.memoryPath, memoryAccess);
     const kernel = files.open(machine.kernelPath, "r");
     const initramfs = files.open(machine.initramfsPath, "r");
+    const layersDirFd = spec.layersDir === undefined ? undefined : files.openDir(spec.layersDir);
     const args = qemuArgs({
       name: spec.name,
       machine,
@@ -69,14 +73,15 @@ export async function startVmProcess(request: StartRequest): Promise<VmProcess> 
       cwd: "/",
       privileges: confinement.setprivOptions,
     });
-    return await superviseVmProcess(child);
+    const layers = layersDirFd === undefined ? undefined : { dirFd: layersDirFd, owner: confinement.owner };
+    return { ...(await superviseVmProcess(child)), layers };
   } finally {
     files.close();
     if (stateDirFd !== undefined) closeSync(stateDirFd);
   }
 }
 
-async function superviseVmProcess(child: ChildProcess): Promise<VmProcess> {
+async function superviseVmProcess(child: ChildProcess): Promise<Omit<VmProcess, "layers">> {
   const log = logTail(child);
   const exited = exitOf(child, log);
   const [qmp, agentStream, stateStream] = [qmpFd, agentFd, stateFd].map((fd) => child.stdio[fd] as Duplex | null);
@@ -128,9 +133,9 @@ function logTail(child: ChildProcess): () => string {
 /** Files opened here and handed to a child by number. */
 class InheritedFiles {
   readonly fds: number[] = [];
-  readonly #owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly #owner: FileOwner | undefined;
 
-  constructor(owner: { readonly uid: number; readonly gid: number } | undefined) {
+  constructor(owner: FileOwner | undefined) {
     this.#owner = owner;
   }
 
@@ -140,6 +145,11 @@ class InheritedFiles {
     if (flags === "w+") closeSync(openSync(path, "wx", 0o600));
     if (flags !== "r" && this.#owner) giveTo(path, this.#owner);
     this.fds.push(openSync(path, flags === "w+" ? "r+" : flags));
+    return firstFileFd + this.fds.length - 1;
+  }
+
+  openDir(path: string): number {
+    this.fds.push(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
     return firstFileFd + this.fds.length - 1;
   }
 
@@ -158,7 +168,7 @@ class InheritedFiles {
 }
 
 /** Leaves alone what belongs to the owner already: a change of owner, even to the same one, changes the file's stamp. */
-function giveTo(path: string, owner: { readonly uid: number; readonly gid: number }): void {
+export function giveTo(path: string, owner: FileOwner): void {
   const { uid, gid } = statSync(path);
   if (uid !== owner.uid || gid !== owner.gid) chownSync(path, owner.uid, owner.gid);
 }

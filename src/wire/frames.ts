@@ -1,6 +1,6 @@
 import { PyroError } from "../core/errors.ts";
 
-/** Types of the frames in an exec stream: `[type u8][payload length u32 big endian][payload]`. */
+/** Types of the frames of a command; every stream is a sequence of `[type u8][payload length u32 big endian][payload]`. */
 export const frameType = {
   spec: 0x01,
   stdin: 0x02,
@@ -42,10 +42,7 @@ export class FrameDecoder {
       const buffered = this.#join();
       const length = buffered.readUInt32BE(1);
       if (length > maxPayloadLength) {
-        throw new PyroError(
-          "internal",
-          `the guest agent sent a frame of ${length} bytes, more than the protocol allows`,
-        );
+        throw new PyroError("internal", `a frame of ${length} bytes came, more than the protocol allows`);
       }
       this.#wanted = headerLength + length;
       if (this.#length < this.#wanted) return;
@@ -67,4 +64,10 @@ export class FrameDecoder {
     this.#length = rest.length;
     this.#wanted = headerLength;
   }
+}
+
+/** The frames of a stream of bytes; one that ends inside a frame has been cut off. */
+export async function* framesOf(chunks: AsyncIterable<unknown>): AsyncGenerator<Frame> {
+  const decoder = new FrameDecoder();
+  for await (const chunk of chunks) yield* decoder.push(chunk as Buffer);
 }

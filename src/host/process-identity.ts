@@ -1,0 +1,28 @@
+import { readFile } from "node:fs/promises";
+import * as z from "zod";
+
+/** A process as nobody else: its number may be given to another one later, the time of its start not. */
+export const processIdentitySchema = z.object({
+  pid: z.number(),
+  /** Clock ticks from the host's boot to its start, as in /proc/PID/stat */
+  startTicks: z.string(),
+});
+export type ProcessIdentity = z.output<typeof processIdentitySchema>;
+
+export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
+  // The second field is the program's name in brackets, which can hold anything; the start time is the 22nd.
+  const startTicks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  return startTicks === undefined ? undefined : { pid, startTicks };
+}
+
+/** Kills the group that a process leads, unless it has ended. */
+export async function killGroupOf(leader: ProcessIdentity): Promise<void> {
+  const current = await identifyProcess(leader.pid);
+  if (current?.startTicks !== leader.startTicks) return;
+  try {
+    process.kill(-leader.pid, "SIGKILL");
+  } catch {
+    // It ended in this moment.
+  }
+}
