@@ -6,6 +6,8 @@ import type { SandboxContext } from "./sandbox/context.ts";
 type HostEnvironment = Readonly<Record<string, string | undefined>>;
 
 const defaultTemplateBudgetMib = 4096;
+const defaultSeedBudgetMib = 4096;
+const defaultMaxActiveWorkspaces = 32;
 const mib = 1024 * 1024;
 
 /** Everything that the surroundings decide, read in one place. */
@@ -17,6 +19,8 @@ export function composeSandboxContext(env: HostEnvironment): SandboxContext {
     acceleratorChoice: acceleratorChoice(env["PYRO_ACCELERATOR"]),
     uid: process.getuid?.() ?? 0,
     templateBudgetBytes: positiveNumber(env, "PYRO_TEMPLATE_BUDGET_MIB", defaultTemplateBudgetMib) * mib,
+    seedBudgetBytes: positiveNumber(env, "PYRO_SEED_BUDGET_MIB", defaultSeedBudgetMib) * mib,
+    maxActiveWorkspaces: positiveNumber(env, "PYRO_MAX_ACTIVE_WORKSPACES", defaultMaxActiveWorkspaces),
   };
 }
 

@@ -12,8 +12,13 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   wire: ["core/"],
   vmm: ["core/", "host/"],
   environments: ["core/", "host/"],
+  trees: ["core/", "host/"],
+  seeds: ["core/", "host/", "trees/"],
+  patches: ["core/"],
   sandbox: ["core/", "host/", "wire/", "vmm/", "environments/"],
-  operations: ["core/", "host/system.ts", "environments/", "sandbox/", "type wire/"],
+  workspaces: ["core/", "host/", "wire/", "environments/", "sandbox/", "trees/", "seeds/", "patches/"],
+  supervisor: ["core/", "host/", "wire/", "type vmm/", "sandbox/", "workspaces/"],
+  operations: ["core/", "host/system.ts", "environments/", "sandbox/", "workspaces/", "type wire/"],
   sdk: ["core/", "operations/", "compose.ts"],
   cli: ["core/", "operations/", "compose.ts"],
   "compose.ts": ["core/", "host/", "sandbox/"],
@@ -24,7 +29,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
 const restricted: readonly { what: string; pattern: RegExp; allowedIn: readonly string[] }[] = [
   { what: "process.env and process.cwd", pattern: /\bprocess\.(?:env|cwd)\b|from "node:process"/, allowedIn: ["sdk"] },
   { what: "console", pattern: /\bconsole\.\w/, allowedIn: ["cli"] },
-  { what: "process.exit", pattern: /\bprocess\.exit\(/, allowedIn: ["cli"] },
+  { what: "process.exit", pattern: /\bprocess\.exit\(/, allowedIn: ["cli", "supervisor"] },
 ];
 
 const maxLines = 400;

@@ -8,7 +8,7 @@ export interface Flag {
   readonly field: string;
   /** `--mem-mib` */
   readonly name: string;
-  readonly kind: "boolean" | "number" | "string" | "list";
+  readonly kind: "boolean" | "number" | "string" | "list" | "record";
   readonly description: string;
   readonly defaultValue: unknown;
   readonly required: boolean;
@@ -26,8 +26,14 @@ export function fieldsOf(operation: Operation): { positionals: readonly Flag[]; 
   return { positionals, flags: all.filter(({ field }) => !names.includes(field)) };
 }
 
+/** A flag that is given once for each value is named for one of them: `--label` for `labels`. */
+function repeatedFlagName(field: string): string {
+  return flagName(field).replace(/s$/, "");
+}
+
 /** Turns what the user typed into the field's type; what does not fit is left for the schema to refuse. */
 export function parseFlag(flag: Flag, typed: unknown): unknown {
+  if (flag.kind === "record" && Array.isArray(typed)) return parsePairs(flag, typed.map(String));
   if (flag.kind !== "number" || typeof typed !== "string") return typed;
   const parsed = typed.trim() === "" ? Number.NaN : Number(typed);
   if (!Number.isNaN(parsed)) return parsed;
@@ -36,10 +42,11 @@ export function parseFlag(flag: Flag, typed: unknown): unknown {
 
 function describeField(field: string, schema: z.ZodType): Flag {
   const { type, defaultValue, required } = unwrap(schema);
+  const kind = kindOf(type);
   return {
     field,
-    name: flagName(field),
-    kind: kindOf(type),
+    name: kind === "list" || kind === "record" ? repeatedFlagName(field) : flagName(field),
+    kind,
     description: schema.description ?? type.description ?? "",
     defaultValue,
     required,
@@ -58,5 +65,20 @@ function unwrap(schema: z.ZodType): { type: z.ZodType; defaultValue: unknown; re
 function kindOf(type: z.ZodType): Flag["kind"] {
   if (type instanceof z.ZodBoolean) return "boolean";
   if (type instanceof z.ZodNumber) return "number";
-  return type instanceof z.ZodArray ? "list" : "string";
+  if (type instanceof z.ZodRecord) return "record";
+  // A union of a list and a text is for callers that have no words: the command line has.
+  return type instanceof z.ZodArray || type instanceof z.ZodUnion ? "list" : "string";
+}
+
+function parsePairs({ name }: Flag, typed: readonly string[]): Record<string, string> {
+  const pairs: Record<string, string> = {};
+  for (const pair of typed) {
+    const at = pair.indexOf("=");
+    if (at <= 0) throw new PyroError("invalid_argument", `${name}: '${pair}' is not KEY=VALUE`);
+    const key = pair.slice(0, at);
+    if (Object.hasOwn(pairs, key)) throw new PyroError("invalid_argument", `${name}: '${key}' is given twice`);
+    // Not an assignment: a key may be `__proto__`.
+    Object.defineProperty(pairs, key, { value: pair.slice(at + 1), enumerable: true });
+  }
+  return pairs;
 }

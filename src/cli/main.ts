@@ -3,7 +3,7 @@ import { composeSandboxContext } from "../compose.ts";
 import { errorCodes, messageOf, PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import { toWire } from "../core/wire-case.ts";
-import { invoke, type OperationContext } from "../operations/operation.ts";
+import { invoke, type Operation, type OperationContext } from "../operations/operation.ts";
 import { ownWords, requireReadable, requireUtf8 } from "./arguments.ts";
 import { flagName } from "./flags.ts";
 import { liveStreams } from "./live-streams.ts";
@@ -59,11 +59,22 @@ async function runInvocation(invocation: Invocation, env: HostEnvironment, stop:
     nameField: (field) => (operation.cli.positionals?.includes(field) ? field : flagName(field)),
   };
   const output = await invoke(operation, context, input);
-  const { summarize, render, exitCode } = operation.cli;
   if (json) process.stdout.write(`${JSON.stringify(toWire(operation.output, output), null, 2)}\n`);
-  else if (summarize) process.stderr.write(summarize(output).map(formatLine).join(""));
-  else process.stdout.write(escapeControls(render?.(output) ?? formatTable(output)));
-  return exitCode?.(output) ?? 0;
+  else if (invocation.only) process.stdout.write(forReader(operation.cli.only?.text(output) ?? ""));
+  else show(operation, output);
+  return operation.cli.exitCode?.(output) ?? 0;
+}
+
+function show({ cli }: Operation, output: Readonly<Record<string, unknown>>): void {
+  const { summarize, render, content } = cli;
+  if (content) process.stdout.write(forReader(content(output)));
+  else if (render || !summarize) process.stdout.write(escapeControls(render?.(output) ?? formatTable(output)));
+  if (summarize) process.stderr.write(summarize(output).map(formatLine).join(""));
+}
+
+/** Content stays as it is for a file or a program; a guest's could drive the terminal of somebody who watches. */
+function forReader(text: string): string {
+  return process.stdout.isTTY ? escapeControls(text, "\t") : text;
 }
 
 /** Commander prints errors and exits by itself unless told otherwise, on every subcommand. */

@@ -1,12 +1,16 @@
 import { Argument, Command, Option } from "commander";
+import { PyroError } from "../core/errors.ts";
 import type { Operation } from "../operations/operation.ts";
 import { operations } from "../operations/registry.ts";
-import { type Flag, fieldsOf, parseFlag } from "./flags.ts";
+import { type Flag, fieldsOf, flagName, parseFlag } from "./flags.ts";
+import { readTextFile } from "./text-file.ts";
 
 export interface Invocation {
   readonly operation: Operation;
   readonly input: Readonly<Record<string, unknown>>;
   readonly json: boolean;
+  /** Print only the one thing that the operation's `only` flag is for */
+  readonly only: boolean;
 }
 
 export interface ProgramOptions {
@@ -16,6 +20,11 @@ export interface ProgramOptions {
 
 const groupSummaries: Readonly<Record<string, string>> = {
   env: "List, install, inspect and prune environments",
+  workspace: "Create, use, compare, reset and delete workspaces",
+  file: "List, read and write files of a workspace",
+  patch: "Apply patches to a workspace",
+  snapshot: "Keep states of a workspace to reset to",
+  sync: "Copy files of this host into a workspace",
 };
 
 const journey = `
@@ -52,18 +61,23 @@ function addOperation(parent: Command, name: string, operation: Operation, onInv
   const command = parent.command(name).description(`${operation.summary}.`);
   for (const positional of positionals) command.addArgument(toArgument(positional));
   for (const flag of flags) command.addOption(toOption(flag));
-  if (!operation.cli.jsonOnly) command.option("--json", "Print one JSON object");
+  const { only, jsonOnly, fileFlags = {} } = operation.cli;
+  for (const { flag, description } of Object.values(fileFlags)) command.option(`--${flag} <path>`, description);
+  if (only) command.option(`--${only.flag}`, only.description);
+  if (!jsonOnly) command.option("--json", "Print one JSON object");
   command.addHelpText("after", `\nExamples:\n${operation.cli.examples.map((line) => `  pyro ${line}`).join("\n")}`);
   command.action(async (...args: unknown[]) => {
     const typed = command.opts<Record<string, unknown>>();
     const input: Record<string, unknown> = {};
     for (const [index, { field }] of positionals.entries()) input[field] = args[index];
     for (const flag of flags) {
-      const value = typed[optionKey(flag)];
+      const value = typed[optionKey(flag.name)];
       if (value !== undefined) input[flag.field] = parseFlag(flag, value);
     }
     for (const field of Object.keys(input)) if (input[field] === undefined) delete input[field];
-    await onInvoke({ operation, input, json: operation.cli.jsonOnly === true || typed["json"] === true });
+    Object.assign(input, await readFileFlags(fileFlags, typed, input));
+    const wantsOnly = only !== undefined && typed[optionKey(`--${only.flag}`)] === true;
+    await onInvoke({ operation, input, json: jsonOnly === true || typed["json"] === true, only: wantsOnly });
   });
 }
 
@@ -73,8 +87,10 @@ function toArgument(flag: Flag): Argument {
 }
 
 function toOption(flag: Flag): Option {
-  const placeholder = flag.kind === "boolean" ? "" : flag.kind === "number" ? " <n>" : " <value>";
-  return new Option(`${flag.name}${placeholder}`, explain(flag));
+  const placeholder = { boolean: "", number: " <n>", string: " <value>", list: " <value>", record: " <key=value>" };
+  const option = new Option(`${flag.name}${placeholder[flag.kind]}`, explain(flag));
+  if (flag.kind !== "list" && flag.kind !== "record") return option;
+  return option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
 }
 
 /** The schema applies the default, so that commander must not; it is only told. */
@@ -85,6 +101,24 @@ function explain({ kind, description, defaultValue }: Flag): string {
 }
 
 /** The key under which commander keeps an option's value: its long name in camelCase. */
-function optionKey(flag: Flag): string {
-  return new Option(flag.name).attributeName();
+function optionKey(name: string): string {
+  return new Option(name).attributeName();
+}
+
+/** The fields whose text is in a file that the user named. */
+async function readFileFlags(
+  fileFlags: NonNullable<Operation["cli"]["fileFlags"]>,
+  typed: Readonly<Record<string, unknown>>,
+  input: Readonly<Record<string, unknown>>,
+): Promise<Record<string, string>> {
+  const texts: Record<string, string> = {};
+  for (const [field, { flag }] of Object.entries(fileFlags)) {
+    const path = typed[optionKey(`--${flag}`)];
+    if (typeof path !== "string") continue;
+    if (input[field] !== undefined) {
+      throw new PyroError("invalid_argument", `cannot use both ${flagName(field)} and --${flag}`);
+    }
+    texts[field] = await readTextFile(`--${flag}`, path);
+  }
+  return texts;
 }

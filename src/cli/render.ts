@@ -29,7 +29,10 @@ export function formatTable(output: Readonly<Record<string, unknown>>): string {
     .join("");
 }
 
-/** Control characters, except for the ends of lines, as `\x1b`. */
-export function escapeControls(text: string): string {
-  return text.replaceAll(/(?!\n)\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`);
+/** Control characters, except for the ends of lines and those in `kept`, as `\x1b`. */
+export function escapeControls(text: string, kept = ""): string {
+  return text.replaceAll(/(?!\n)\p{Cc}/gu, (control) => {
+    if (kept.includes(control)) return control;
+    return `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
 }

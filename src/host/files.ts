@@ -43,9 +43,20 @@ async function nearestExisting(path: string): Promise<string> {
 /** Writes a record so that a reader, or a crash at any moment, sees the old one or the new one. */
 export async function writeRecord<S extends z.ZodType>(path: string, schema: S, record: z.output<S>): Promise<void> {
   await ensureDir(dirname(path));
+  await replaceRecord(path, schema, record, { isDurable: true });
+}
+
+/** As `writeRecord` in a folder that must be there; what is not `isDurable` survives our death, but not the host's. */
+export async function replaceRecord<S extends z.ZodType>(
+  path: string,
+  schema: S,
+  record: z.output<S>,
+  { isDurable }: { readonly isDurable: boolean },
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
   try {
-    await writeFile(temporary, `${JSON.stringify(toWire(schema, record), null, 2)}\n`, { mode: 0o600, flush: true });
+    const text = JSON.stringify(toWire(schema, record), null, 2);
+    await writeFile(temporary, `${text}\n`, { mode: 0o600, flush: isDurable });
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

@@ -35,6 +35,18 @@ export class CollectedOutput {
   }
 }
 
+export interface DecodedOutput {
+  readonly text: string;
+  readonly encoding: z.output<typeof encoding>;
+}
+
+/** Output as JSON can hold it. */
+export function decodeOutput(bytes: Buffer): DecodedOutput {
+  return isUtf8(bytes)
+    ? { text: bytes.toString("utf8"), encoding: "utf-8" }
+    : { text: bytes.toString("base64"), encoding: "base64" };
+}
+
 class CappedBytes {
   /** Copies only: a kept slice would keep the whole buffer that it is a slice of, and many small ones take more than they hold. */
   #bytes = Buffer.alloc(0);
@@ -51,11 +63,8 @@ class CappedBytes {
     this.#length = end;
   }
 
-  text(): { text: string; encoding: z.output<typeof encoding> } {
-    const bytes = this.#bytes.subarray(0, this.#length);
-    return isUtf8(bytes)
-      ? { text: bytes.toString("utf8"), encoding: "utf-8" }
-      : { text: bytes.toString("base64"), encoding: "base64" };
+  text(): DecodedOutput {
+    return decodeOutput(this.#bytes.subarray(0, this.#length));
   }
 
   #reserve(length: number): void {

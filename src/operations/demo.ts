@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
+import { exitStatus } from "../sandbox/exit-status.ts";
 import { defaultShape } from "../sandbox/machine.ts";
 import { openSandbox } from "../sandbox/open.ts";
 import { CollectedOutput } from "./collected-output.ts";
-import { exitStatus } from "./exit-status.ts";
 import { executionMode, isolation } from "./fields.ts";
 import { refuseNetwork } from "./network.ts";
 import { defineOperation } from "./operation.ts";

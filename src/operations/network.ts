@@ -6,3 +6,16 @@ export function refuseNetwork(): never {
     hint: "Leave --network out; the guest is then fully offline.",
   });
 }
+
+export function refuseNetworkPolicy(policy: string): never {
+  throw new PyroError("unsupported", `cannot use network policy '${policy}': this version has no egress policy yet`, {
+    hint: "Leave it out; the guest is then fully offline.",
+  });
+}
+
+/** A workspace without a machine would be the host itself, for hours. */
+export function refuseHostCompat(): never {
+  throw new PyroError("unsupported", "cannot run a workspace on this host: workspaces are always virtual machines", {
+    hint: "Leave it out; `pyro run --allow-host-compat` can run a single command on the host.",
+  });
+}

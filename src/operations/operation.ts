@@ -34,8 +34,14 @@ export interface CommandLine<O> {
   readonly jsonOnly?: boolean;
   /** Text for standard output */
   render?(output: O): string;
-  /** Lines for standard error, of an operation whose output went to the streams as it came */
+  /** Content for standard output, byte for byte where nobody watches: a file, a patch */
+  content?(output: O): string;
+  /** Lines about the result for standard error */
   summarize?(output: O): readonly string[];
+  /** A flag that leaves one thing of the result, for scripts */
+  readonly only?: { readonly flag: string; readonly description: string; text(output: O): string };
+  /** Flags that name a file whose text becomes a field's value, by field */
+  readonly fileFlags?: Readonly<Record<string, { readonly flag: string; readonly description: string }>>;
   exitCode?(output: O): number;
 }
 

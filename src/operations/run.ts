@@ -1,7 +1,7 @@
 import * as z from "zod";
+import { exitStatus } from "../sandbox/exit-status.ts";
 import { runCommand } from "../sandbox/run.ts";
 import { CollectedOutput, collectedOutputSchema } from "./collected-output.ts";
-import { exitStatus } from "./exit-status.ts";
 import { environmentName, executionMode, isolation, memMib, vcpuCount } from "./fields.ts";
 import { refuseNetwork } from "./network.ts";
 import { defineOperation } from "./operation.ts";

@@ -13,6 +13,10 @@ export interface SandboxContext {
   readonly uid: number;
   /** Frozen machines are pruned, least recently used first, when they take more than this */
   readonly templateBudgetBytes: number;
+  /** Seed images likewise */
+  readonly seedBudgetBytes: number;
+  /** How many workspaces may run at once */
+  readonly maxActiveWorkspaces: number;
 }
 
 /** Told while an operation does what a first use needs. */

@@ -24,7 +24,7 @@ const workspaceMount = { device: "/dev/vdb", mountPoint: "/workspace" };
 /** What separates a command from the host, as every result says it. */
 export interface Isolation {
   readonly vmm: string;
-  readonly accelerator: string;
+  readonly accelerator: Accelerator;
 }
 
 /** A running machine with an identity of its own. */

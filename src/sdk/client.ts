@@ -23,31 +23,44 @@ type Method<O extends AnyOperation> =
     : (input: Input<O>, options?: CallOptions) => Promise<Output<O>>;
 
 type Named<N extends string> = Extract<AnyOperation, { readonly name: N }>;
-type TopLevelName = Exclude<AnyOperation["name"], `${string}.${string}`>;
-type GroupName = AnyOperation["name"] extends infer N ? (N extends `${infer G}.${string}` ? G : never) : never;
-type MemberName<G extends string> = AnyOperation["name"] extends infer N
-  ? N extends `${G}.${infer M}`
-    ? M
-    : never
-  : never;
+
+/** What follows a prefix in the names that begin with it: after `env.` comes `list`, `pull` … */
+type After<P extends string> = AnyOperation["name"] extends infer N ? (N extends `${P}${infer R}` ? R : never) : never;
+type WordAfter<P extends string> = After<P> extends infer R ? (R extends `${infer W}.${string}` ? W : R) : never;
+
+type Group<P extends string> = {
+  readonly [W in WordAfter<P> & string]: `${P}${W}` extends AnyOperation["name"]
+    ? Method<Named<`${P}${W}`>>
+    : Group<`${P}${W}.`>;
+};
 
 /** Every operation of the table as a method: `env.list` is `client.env.list()`. */
-export type Client = { readonly [N in TopLevelName]: Method<Named<N>> } & {
-  readonly [G in GroupName]: { readonly [M in MemberName<G>]: Method<Named<`${G}.${M}`>> };
-};
+export type Client = Group<"">;
 
 /** Makes the client from the operation table. */
 export function createClient(sandbox: OperationContext["sandbox"]): Client {
-  const client: Record<string, unknown> = {};
+  const client: MethodTree = {};
   const table: readonly Operation[] = operations;
   for (const operation of table) {
-    const [first = "", second] = operation.name.split(".");
-    const method = toMethod(sandbox, operation);
-    if (second === undefined) client[first] = method;
-    else client[first] = { ...(client[first] as object), [second]: method };
+    const words = operation.name.split(".");
+    const last = words.pop() ?? "";
+    const group = words.reduce(subgroup, client);
+    group[last] = toMethod(sandbox, operation);
   }
   // The types above say of the same table what the loop does.
   return client as Client;
+}
+
+interface MethodTree {
+  [word: string]: ReturnType<typeof toMethod> | MethodTree;
+}
+
+function subgroup(group: MethodTree, word: string): MethodTree {
+  const existing = group[word];
+  if (typeof existing === "object") return existing;
+  const made: MethodTree = {};
+  group[word] = made;
+  return made;
 }
 
 function toMethod(sandbox: OperationContext["sandbox"], operation: Operation) {

@@ -1,5 +1,6 @@
 import { composeSandboxContext } from "../compose.ts";
-import { type Client, createClient } from "./client.ts";
+import { type CallOptions, type Client, createClient } from "./client.ts";
+import { Workspace } from "./workspace.ts";
 
 export interface PyroOptions {
   /** Stands in for the process's environment variables, such as PYRO_CACHE_DIR (docs/on-disk-layout.md) */
@@ -7,8 +8,8 @@ export interface PyroOptions {
 }
 
 /**
- * All of pyro's operations as methods, each like the command of the same name. Holds no process and no file. For the main thread: a
- * machine ends with the thread that started it, so that one started in a Worker would not outlive that.
+ * All of pyro's operations as methods, each like the command of the same name. Holds no process and no file; workspaces live on without it. For the
+ * main thread: the machine of `run` ends with the thread that started it.
  */
 export class Pyro implements Client {
   readonly demo: Client["demo"];
@@ -16,6 +17,7 @@ export class Pyro implements Client {
   readonly env: Client["env"];
   readonly prepare: Client["prepare"];
   readonly run: Client["run"];
+  readonly workspace: Client["workspace"];
 
   constructor({ env = process.env }: PyroOptions = {}) {
     const client = createClient(composeSandboxContext(env));
@@ -24,5 +26,21 @@ export class Pyro implements Client {
     this.env = client.env;
     this.prepare = client.prepare;
     this.run = client.run;
+    this.workspace = client.workspace;
+  }
+
+  /** Creates a workspace that is deleted at the end of its `await using` scope. */
+  async createWorkspace(
+    input: Parameters<Client["workspace"]["create"]>[0],
+    options?: CallOptions,
+  ): Promise<Workspace> {
+    const { workspaceId } = await this.workspace.create(input, options);
+    return new Workspace(this.workspace, workspaceId, { isOurs: true });
+  }
+
+  /** A handle on a workspace that is there already, and stays. */
+  async attachWorkspace(workspaceId: string, options?: CallOptions): Promise<Workspace> {
+    await this.workspace.status({ workspaceId }, options);
+    return new Workspace(this.workspace, workspaceId, { isOurs: false });
   }
 }

@@ -64,6 +64,8 @@ const changeSchema = z.object({
   status: z.enum(["added", "modified", "deleted", "type_changed"]),
   old: sideSchema,
   new: sideSchema,
+  contentChanged: z.boolean(),
+  /** Content of the files follows */
   content: z.boolean().optional(),
 });
 
@@ -134,6 +136,8 @@ export interface GuestChange {
   readonly status: z.output<typeof changeSchema>["status"];
   readonly old: GuestSide | null;
   readonly new: GuestSide | null;
+  /** false when only the mode has changed */
+  readonly contentChanged: boolean;
   /** Content of a regular file on each side, unless it is above the limit that was asked for */
   readonly oldContent?: Buffer;
   readonly newContent?: Buffer;
@@ -196,10 +200,10 @@ function jsonFrame(type: number, schema: z.ZodType, value: unknown): Buffer {
 
 /** Reads the frames of a guest's tree; everything in them is checked, as a guest can say anything. */
 export async function* decodeTree(frames: AsyncIterable<Frame>): AsyncGenerator<GuestItem> {
-  const reader = new FrameReader(frames);
+  await using reader = new FrameReader(frames);
   for (;;) {
     const frame = await reader.next();
-    if (frame.type === treeFrame.end) return;
+    if (frame.type === treeFrame.end) return await reader.expectNoMore();
     if (frame.type !== treeFrame.entry) throw misplaced(frame);
     const entry = parseEntry(frame);
     let isRead = false;
@@ -209,21 +213,21 @@ export async function* decodeTree(frames: AsyncIterable<Frame>): AsyncGenerator<
     };
     yield { entry, content };
     // What nobody wanted to see has been sent all the same.
-    if (!isRead && reader.peekIsContent(await reader.peek())) for await (const _ of content());
+    if (!isRead && isContent(await reader.peek())) for await (const _ of content());
   }
 }
 
 /** Reads what a guest says has changed. */
 export async function* decodeChanges(frames: AsyncIterable<Frame>): AsyncGenerator<GuestChange> {
-  const reader = new FrameReader(frames);
+  await using reader = new FrameReader(frames);
   for (;;) {
     const frame = await reader.next();
-    if (frame.type === treeFrame.end) return;
+    if (frame.type === treeFrame.end) return await reader.expectNoMore();
     if (frame.type !== treeFrame.change) throw misplaced(frame);
-    const { path: text, pathBase64, old, new: now, status, content } = parseJson(frame, changeSchema);
+    const { path: text, pathBase64, old, new: now, status, content, contentChanged } = parseJson(frame, changeSchema);
     const [oldSide, newSide] = [parseSide(old), parseSide(now)];
     yield {
-      ...{ path: parsePath(text, pathBase64), status, old: oldSide, new: newSide },
+      ...{ path: parsePath(text, pathBase64), status, old: oldSide, new: newSide, contentChanged },
       ...(content && oldSide?.type === "file"
         ? { oldContent: await wholeContent(reader, treeFrame.oldContent, treeFrame.oldContentEnd) }
         : {}),
@@ -331,8 +335,12 @@ function misplaced({ type }: Frame): PyroError {
   );
 }
 
+function isContent({ type }: Frame): boolean {
+  return type === treeFrame.content || type === treeFrame.contentEnd || type === treeFrame.hole;
+}
+
 /** Pulls frames one by one, with a look at the next one. */
-class FrameReader {
+class FrameReader implements AsyncDisposable {
   readonly #frames: AsyncIterator<Frame>;
   #peeked: Frame | undefined;
 
@@ -354,7 +362,13 @@ class FrameReader {
     throw new PyroError("unavailable", "the guest's description of its files ended too early");
   }
 
-  peekIsContent({ type }: Frame): boolean {
-    return type === treeFrame.content || type === treeFrame.contentEnd || type === treeFrame.hole;
+  /** Whoever sent the frames may still have to say that all went well. */
+  async expectNoMore(): Promise<void> {
+    const { value, done } = await this.#frames.next();
+    if (!done) throw misplaced(value);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#frames.return?.();
   }
 }

@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import { duplexPair, Readable } from "node:stream";
 import { afterEach, expect, test, vi } from "vitest";
 import { AgentClient } from "../../../src/wire/agent.ts";
-import { encodeFrame, frameType } from "../../../src/wire/exec-frames.ts";
+import { encodeFrame, frameType } from "../../../src/wire/frames.ts";
 
 type Answer = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => Promise<void> | void;
 

@@ -1,0 +1,125 @@
+import * as z from "zod";
+import { deleteSnapshot, resetWorkspace, workspaceStatus } from "../workspaces/lifecycle.ts";
+import { baselineName, type SnapshotRecord, type WorkspaceRecord } from "../workspaces/record.ts";
+import { createSnapshot } from "../workspaces/snapshots.ts";
+import { defineOperation } from "./operation.ts";
+import { renderWorkspace, viewOf, workspaceId, workspaceView } from "./workspace-fields.ts";
+
+const snapshotName = z.string().min(1).describe("Name of the snapshot");
+
+const snapshotView = z.object({
+  snapshotName: z.string(),
+  kind: z.enum(["baseline", "named"]),
+  entryCount: z.number().describe("Files, directories and links in /workspace"),
+  bytesWritten: z.number().describe("Content of its files"),
+  createdAt: z.string(),
+});
+
+export const snapshotCreate = defineOperation({
+  name: "workspace.snapshot.create",
+  summary: "Keep /workspace as it is now under a name, to reset to later",
+  effect: "write",
+  input: z.object({ workspaceId, snapshotName }),
+  output: z.object({ workspaceId: z.string(), snapshot: snapshotView }),
+  cli: {
+    positionals: ["workspaceId", "snapshotName"],
+    examples: ["workspace snapshot create 0a1b2c3d4e5f before-refactoring"],
+    render: ({ snapshot }) => `[workspace-snapshot-create] ${renderSnapshot(snapshot)}`,
+  },
+  async handle({ sandbox, signal }, input) {
+    const snapshot = await createSnapshot(sandbox, input.workspaceId, input.snapshotName, signal);
+    return { workspaceId: input.workspaceId, snapshot: named(snapshot) };
+  },
+});
+
+export const snapshotList = defineOperation({
+  name: "workspace.snapshot.list",
+  summary: "List a workspace's snapshots; the baseline, with which it began, is always there",
+  effect: "read",
+  input: z.object({ workspaceId }),
+  output: z.object({ workspaceId: z.string(), count: z.number(), snapshots: z.array(snapshotView) }),
+  cli: {
+    positionals: ["workspaceId"],
+    examples: ["workspace snapshot list 0a1b2c3d4e5f"],
+    render: ({ snapshots }) => snapshots.map((snapshot) => `${renderSnapshot(snapshot)}`).join(""),
+  },
+  async handle({ sandbox }, input) {
+    const record = await workspaceStatus(sandbox, input.workspaceId);
+    const snapshots = [baselineOf(record), ...record.snapshots.map(named)];
+    return { workspaceId: input.workspaceId, count: snapshots.length, snapshots };
+  },
+});
+
+export const snapshotDelete = defineOperation({
+  name: "workspace.snapshot.delete",
+  summary: "Delete a named snapshot",
+  effect: "destroy",
+  input: z.object({ workspaceId, snapshotName }),
+  output: z.object({ workspaceId: z.string(), snapshotName: z.string(), deleted: z.boolean() }),
+  cli: {
+    positionals: ["workspaceId", "snapshotName"],
+    examples: ["workspace snapshot delete 0a1b2c3d4e5f before-refactoring"],
+    render: (deleted) => `Deleted snapshot ${deleted.snapshotName} of workspace ${deleted.workspaceId}.\n`,
+  },
+  async handle({ sandbox }, input) {
+    await deleteSnapshot(sandbox, input.workspaceId, input.snapshotName);
+    return { workspaceId: input.workspaceId, snapshotName: input.snapshotName, deleted: true };
+  },
+});
+
+export const workspaceReset = defineOperation({
+  name: "workspace.reset",
+  summary: "Begin again with a new machine, and /workspace as it was at the start or at a snapshot",
+  effect: "destroy",
+  input: z.object({
+    workspaceId,
+    snapshot: z.string().min(1).default(baselineName).describe("Snapshot to go back to"),
+  }),
+  output: workspaceView.extend({
+    workspaceReset: z.object({
+      snapshotName: z.string(),
+      kind: z.string(),
+      destination: z.string(),
+      entryCount: z.number(),
+      bytesWritten: z.number(),
+    }),
+  }),
+  cli: {
+    positionals: ["workspaceId"],
+    examples: ["workspace reset 0a1b2c3d4e5f", "workspace reset 0a1b2c3d4e5f --snapshot before-refactoring"],
+    render: renderWorkspace,
+    summarize: ({ workspaceReset: { snapshotName: name, kind, destination, entryCount, bytesWritten } }) => [
+      `[workspace-reset] snapshot_name=${name} kind=${kind} destination=${destination} entry_count=${entryCount} bytes_written=${bytesWritten}`,
+    ],
+  },
+  async handle({ sandbox, signal }, input) {
+    const record = await resetWorkspace(sandbox, input.workspaceId, input.snapshot, { signal });
+    const snapshot = record.snapshots.find((candidate) => candidate.snapshotName === input.snapshot);
+    const { createdAt: _, ...checkpoint } = snapshot ? named(snapshot) : baselineOf(record);
+    return { ...viewOf(record), workspaceReset: { ...checkpoint, destination: record.seed.destination } };
+  },
+});
+
+function named({
+  snapshotName: name,
+  entryCount,
+  bytesWritten,
+  createdAt,
+}: SnapshotRecord): z.output<typeof snapshotView> {
+  return { snapshotName: name, kind: "named", entryCount, bytesWritten, createdAt };
+}
+
+function baselineOf({ seed, createdAt }: WorkspaceRecord): z.output<typeof snapshotView> {
+  const { entryCount, bytesWritten } = seed;
+  return { snapshotName: baselineName, kind: "baseline", entryCount, bytesWritten, createdAt };
+}
+
+function renderSnapshot({
+  snapshotName: name,
+  kind,
+  entryCount,
+  bytesWritten,
+  createdAt,
+}: z.output<typeof snapshotView>): string {
+  return `snapshot_name=${name} kind=${kind} entry_count=${entryCount} bytes_written=${bytesWritten} created_at=${createdAt}\n`;
+}

@@ -1,0 +1,208 @@
+import * as z from "zod";
+import { listFiles, maxReadBytes, readFile, writeFile } from "../workspaces/files.ts";
+import { applyPatch } from "../workspaces/patch.ts";
+import { exportFromWorkspace, pushIntoWorkspace } from "../workspaces/transfer.ts";
+import { executionMode } from "./fields.ts";
+import { defineOperation } from "./operation.ts";
+import { workspaceFilePath, workspaceId } from "./workspace-fields.ts";
+
+const artifactType = z.enum(["file", "directory", "symlink", "other"]);
+const skippedFiles = z.array(z.object({ path: z.string(), reason: z.string() }));
+
+const fileEntry = z.object({
+  path: z.string(),
+  artifactType,
+  sizeBytes: z.number().nullable(),
+  mode: z.string().describe("Permission bits in octal"),
+  linkTarget: z.string().nullable(),
+});
+
+export const workspaceFileList = defineOperation({
+  name: "workspace.file.list",
+  summary: "List files of a workspace",
+  effect: "read",
+  input: z.object({
+    workspaceId,
+    path: workspaceFilePath.default("/workspace"),
+    recursive: z.boolean().default(false).describe("Everything below it, not only what is directly in it"),
+  }),
+  output: z.object({
+    workspaceId: z.string(),
+    path: z.string(),
+    recursive: z.boolean(),
+    entries: z.array(fileEntry),
+    truncated: z.boolean().describe("There are more than 50,000 entries"),
+  }),
+  cli: {
+    positionals: ["workspaceId", "path"],
+    examples: ["workspace file list 0a1b2c3d4e5f", "workspace file list 0a1b2c3d4e5f src --recursive"],
+    render: ({ entries }) => entries.map(renderEntry).join(""),
+    summarize: ({ truncated }) => (truncated ? ["[warning] there are more than are listed"] : []),
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id, path, recursive }) {
+    const listing = await listFiles({ context, workspaceId: id, signal }, path, recursive);
+    return { ...listing, workspaceId: id, recursive, entries: [...listing.entries] };
+  },
+});
+
+export const workspaceFileRead = defineOperation({
+  name: "workspace.file.read",
+  summary: "Read a text file of a workspace",
+  effect: "read",
+  input: z.object({
+    workspaceId,
+    path: workspaceFilePath,
+    maxBytes: z.number().int().min(1).max(maxReadBytes).default(65_536).describe("How much of its beginning to read"),
+  }),
+  output: z.object({
+    workspaceId: z.string(),
+    path: z.string(),
+    sizeBytes: z.number().describe("Of the whole file"),
+    content: z.string(),
+    truncated: z.boolean().describe("The file is longer"),
+    executionMode,
+  }),
+  cli: {
+    positionals: ["workspaceId", "path"],
+    examples: [
+      "workspace file read 0a1b2c3d4e5f src/note.txt",
+      "workspace file read 0a1b2c3d4e5f src/note.txt --content-only",
+    ],
+    only: { flag: "content-only", description: "Print only the file's content", text: ({ content }) => content },
+    content: ({ content }) => content,
+    summarize: (read) => [
+      `[workspace-file-read] workspace_id=${read.workspaceId} path=${read.path} size_bytes=${read.sizeBytes} truncated=${read.truncated} execution_mode=${read.executionMode}`,
+    ],
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id, path, maxBytes }) {
+    const read = await readFile({ context, workspaceId: id, signal }, path, maxBytes);
+    return { ...read, workspaceId: id, executionMode: "guest" as const };
+  },
+});
+
+export const workspaceFileWrite = defineOperation({
+  name: "workspace.file.write",
+  summary: "Write a text file in a workspace, with the directories that it needs",
+  effect: "write",
+  input: z.object({ workspaceId, path: workspaceFilePath, text: z.string().describe("All of its content") }),
+  output: z.object({ workspaceId: z.string(), path: z.string(), bytesWritten: z.number(), executionMode }),
+  cli: {
+    positionals: ["workspaceId", "path"],
+    fileFlags: {
+      text: {
+        flag: "text-file",
+        description: "File on this host whose text becomes its content; - for standard input",
+      },
+    },
+    examples: [
+      "workspace file write 0a1b2c3d4e5f src/note.txt --text 'hello'",
+      "workspace file write 0a1b2c3d4e5f src/note.txt --text-file ./note.txt",
+    ],
+    render: (written) =>
+      `[workspace-file-write] workspace_id=${written.workspaceId} path=${written.path} bytes_written=${written.bytesWritten} execution_mode=${written.executionMode}\n`,
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id, path, text }) {
+    const written = await writeFile({ context, workspaceId: id, signal }, path, text);
+    return { ...written, workspaceId: id, executionMode: "guest" as const };
+  },
+});
+
+export const workspacePatchApply = defineOperation({
+  name: "workspace.patch.apply",
+  summary: "Apply a unified text patch to a workspace, all of it or nothing",
+  effect: "write",
+  input: z.object({ workspaceId, patch: z.string().describe("Unified diff, as diff -u or git diff write it") }),
+  output: z.object({
+    workspaceId: z.string(),
+    changed: z.boolean(),
+    summary: z.object({ total: z.number(), added: z.number(), modified: z.number(), deleted: z.number() }),
+    entries: z.array(z.object({ path: z.string(), status: z.enum(["added", "modified", "deleted"]) })),
+    executionMode,
+  }),
+  cli: {
+    positionals: ["workspaceId"],
+    fileFlags: { patch: { flag: "patch-file", description: "File on this host with the patch; - for standard input" } },
+    examples: ["workspace patch apply 0a1b2c3d4e5f --patch-file fix.patch"],
+    render: ({ workspaceId: id, summary: { total, added, modified, deleted }, entries, ...applied }) =>
+      [
+        ...entries.map(({ path, status }) => `${status} ${path}\n`),
+        `[workspace-patch-apply] workspace_id=${id} total=${total} added=${added} modified=${modified} deleted=${deleted} execution_mode=${applied.executionMode}\n`,
+      ].join(""),
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id, patch }) {
+    const { summary, entries } = await applyPatch({ context, workspaceId: id, signal }, patch);
+    const changed = summary.total > 0;
+    return { workspaceId: id, changed, summary, entries: [...entries], executionMode: "guest" as const };
+  },
+});
+
+export const workspaceSyncPush = defineOperation({
+  name: "workspace.sync.push",
+  summary: "Copy a directory or archive of this host into a workspace that runs",
+  effect: "write",
+  input: z.object({
+    workspaceId,
+    source: z.string().min(1).describe("Directory, .tar, .tar.gz or .tgz on this host"),
+    dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
+  }),
+  output: z.object({
+    workspaceId: z.string(),
+    mode: z.enum(["directory", "tar_archive"]),
+    source: z.string(),
+    destination: z.string(),
+    entryCount: z.number(),
+    bytesWritten: z.number(),
+    skippedFiles,
+    executionMode,
+  }),
+  cli: {
+    positionals: ["workspaceId", "source"],
+    examples: ["workspace sync push 0a1b2c3d4e5f ./fixtures --dest /workspace/fixtures"],
+    render: (push) =>
+      `[workspace-sync] workspace_id=${push.workspaceId} mode=${push.mode} source=${push.source} destination=${push.destination} entry_count=${push.entryCount} bytes_written=${push.bytesWritten} execution_mode=${push.executionMode}\n`,
+    summarize: (push) => push.skippedFiles.map(({ path, reason }) => `[warning] not copied: ${path}: ${reason}`),
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id, source, dest }) {
+    const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal }, source, dest);
+    return { ...pushed, workspaceId: id, skippedFiles: [...pushed.skippedFiles], executionMode: "guest" as const };
+  },
+});
+
+export const workspaceExport = defineOperation({
+  name: "workspace.export",
+  summary:
+    "Copy one file, directory or symbolic link out of a workspace, to a path on this host that does not exist yet",
+  effect: "write",
+  input: z.object({
+    workspaceId,
+    path: workspaceFilePath,
+    output: z.string().min(1).describe("Path on this host"),
+  }),
+  output: z.object({
+    workspaceId: z.string(),
+    workspacePath: z.string(),
+    outputPath: z.string(),
+    artifactType,
+    entryCount: z.number(),
+    bytesWritten: z.number(),
+    skippedFiles,
+    executionMode,
+  }),
+  cli: {
+    positionals: ["workspaceId", "path"],
+    examples: ["workspace export 0a1b2c3d4e5f build/report.html --output ./report.html"],
+    render: (exported) =>
+      `[workspace-export] workspace_id=${exported.workspaceId} workspace_path=${exported.workspacePath} output_path=${exported.outputPath} artifact_type=${exported.artifactType} entry_count=${exported.entryCount} bytes_written=${exported.bytesWritten} execution_mode=${exported.executionMode}\n`,
+    summarize: (exported) =>
+      exported.skippedFiles.map(({ path, reason }) => `[warning] not exported: ${path}: ${reason}`),
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id, path, output }) {
+    const exported = await exportFromWorkspace({ context, workspaceId: id, signal }, path, output);
+    return { ...exported, workspaceId: id, skippedFiles: [...exported.skippedFiles], executionMode: "guest" as const };
+  },
+});
+
+function renderEntry({ path, artifactType: type, sizeBytes, mode, linkTarget }: z.output<typeof fileEntry>): string {
+  const size = sizeBytes === null ? "-" : String(sizeBytes);
+  return `${mode} ${type.padEnd(9)} ${size.padStart(10)} ${path}${linkTarget === null ? "" : ` -> ${linkTarget}`}\n`;
+}

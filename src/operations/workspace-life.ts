@@ -1,0 +1,245 @@
+import * as z from "zod";
+import { PyroError } from "../core/errors.ts";
+import { createWorkspace } from "../workspaces/create.ts";
+import {
+  allWorkspaces,
+  deleteWorkspace,
+  startWorkspace,
+  stopWorkspace,
+  updateWorkspace,
+  workspaceStatus,
+} from "../workspaces/lifecycle.ts";
+import type { StoredWorkspace } from "../workspaces/store.ts";
+import { environmentName, memMib, vcpuCount } from "./fields.ts";
+import { refuseHostCompat, refuseNetworkPolicy } from "./network.ts";
+import { defineOperation } from "./operation.ts";
+import { renderWorkspace, viewOf, workspaceId, workspaceRow, workspaceView } from "./workspace-fields.ts";
+
+const maxTtlSeconds = 30 * 86_400;
+const defaultTtlSeconds = 86_400;
+
+const labels = z.record(z.string(), z.string());
+
+export const workspaceCreate = defineOperation({
+  name: "workspace.create",
+  summary: "Create a workspace: a virtual machine of its own, with your files in /workspace",
+  effect: "write",
+  input: z.object({
+    environment: environmentName,
+    vcpuCount,
+    memMib,
+    ttlSeconds: z
+      .number()
+      .positive()
+      .max(maxTtlSeconds)
+      .default(defaultTtlSeconds)
+      .describe("Time after which it is stopped and removed, with its files"),
+    networkPolicy: z
+      .enum(["off", "egress", "egress+published-ports"])
+      .default("off")
+      .describe("What of the network the guest can reach"),
+    allowHostCompat: z
+      .boolean()
+      .default(false)
+      .describe("Run on this host, WITHOUT isolation, when no virtual machine can be had"),
+    seedPath: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Directory, .tar, .tar.gz or .tgz on this host whose content the workspace begins with"),
+    name: z.string().optional().describe("Name for people"),
+    labels: labels.optional().describe("Label for finding it again, as KEY=VALUE; repeatable"),
+  }),
+  output: workspaceView.extend({
+    skippedFiles: z
+      .array(z.object({ path: z.string(), reason: z.string() }))
+      .describe("What of the seed did not come along: devices, sockets, what cannot be read"),
+    skippedCount: z.number(),
+  }),
+  cli: {
+    positionals: ["environment"],
+    examples: [
+      "workspace create debian:12 --seed-path ./repo --id-only",
+      "workspace create debian:12 --seed-path ./repo --name fix-parser --label issue=123",
+      "workspace create debian:12-build --vcpu-count 2 --mem-mib 4096 --ttl-seconds 3600 --json",
+    ],
+    only: { flag: "id-only", description: "Print only the identifier", text: (output) => `${output.workspaceId}\n` },
+    render: renderWorkspace,
+    summarize: ({ skippedFiles, skippedCount }) => [
+      ...skippedFiles.map(({ path, reason }) => `[warning] not in the workspace: ${path}: ${reason}`),
+      ...(skippedCount > skippedFiles.length
+        ? [`[warning] … and ${skippedCount - skippedFiles.length} more files are not in the workspace`]
+        : []),
+    ],
+  },
+  async handle({ sandbox, signal, onProgress }, input) {
+    if (input.networkPolicy !== "off") refuseNetworkPolicy(input.networkPolicy);
+    if (input.allowHostCompat) refuseHostCompat();
+    const { record, skipped } = await createWorkspace(
+      sandbox,
+      {
+        environment: input.environment,
+        shape: { vcpuCount: input.vcpuCount, memMib: input.memMib },
+        ttlMs: input.ttlSeconds * 1000,
+        name: input.name ?? null,
+        labels: input.labels ?? {},
+        seedPath: input.seedPath ?? null,
+      },
+      { signal, onProgress },
+    );
+    return { ...viewOf(record), skippedFiles: skipped.slice(0, maxSkippedShown), skippedCount: skipped.length };
+  },
+});
+
+const maxSkippedShown = 20;
+
+export const workspaceList = defineOperation({
+  name: "workspace.list",
+  summary: "List workspaces, the most recently active first",
+  effect: "read",
+  input: z.object({}),
+  output: z.object({ count: z.number(), workspaces: z.array(workspaceRow) }),
+  cli: {
+    examples: ["workspace list", "workspace list --json"],
+    render: ({ workspaces }) =>
+      workspaces.length === 0 ? "No workspaces.\n" : `${[rowHeader, ...workspaces.map(renderRow)].join("\n")}\n`,
+  },
+  async handle({ sandbox }) {
+    const rows = (await allWorkspaces(sandbox)).map(rowOf);
+    // A broken one has no times; it comes last.
+    const workspaces = rows.toSorted((a, b) => (b.lastActivityAt ?? "").localeCompare(a.lastActivityAt ?? ""));
+    return { count: workspaces.length, workspaces };
+  },
+});
+
+export const workspaceStatusOperation = defineOperation({
+  name: "workspace.status",
+  summary: "Show everything about one workspace",
+  effect: "read",
+  input: z.object({ workspaceId }),
+  output: workspaceView,
+  cli: {
+    positionals: ["workspaceId"],
+    examples: ["workspace status 0a1b2c3d4e5f", "workspace status 0a1b2c3d4e5f --json"],
+    render: renderWorkspace,
+  },
+  async handle({ sandbox }, input) {
+    return viewOf(await workspaceStatus(sandbox, input.workspaceId));
+  },
+});
+
+export const workspaceUpdate = defineOperation({
+  name: "workspace.update",
+  summary: "Change a workspace's name and labels",
+  effect: "write",
+  input: z.object({
+    workspaceId,
+    name: z.string().optional().describe("New name"),
+    clearName: z.boolean().default(false).describe("Take its name away"),
+    labels: labels.optional().describe("Label to set, as KEY=VALUE; repeatable"),
+    clearLabels: z.array(z.string()).optional().describe("Key of a label to take away; repeatable"),
+  }),
+  output: workspaceView,
+  cli: {
+    positionals: ["workspaceId"],
+    examples: [
+      "workspace update 0a1b2c3d4e5f --name fix-parser --label owner=me",
+      "workspace update 0a1b2c3d4e5f --clear-name --clear-label owner",
+    ],
+    render: renderWorkspace,
+  },
+  async handle({ sandbox }, input) {
+    const { name, clearName, labels: setLabels = {}, clearLabels = [] } = input;
+    if (name !== undefined && clearName) {
+      throw new PyroError("invalid_argument", "cannot both set and clear the name of a workspace");
+    }
+    const named = clearName ? { name: null } : name === undefined ? {} : { name };
+    return viewOf(await updateWorkspace(sandbox, input.workspaceId, { ...named, setLabels, clearLabels }));
+  },
+});
+
+export const workspaceStop = defineOperation({
+  name: "workspace.stop",
+  summary: "Switch a workspace's machine off; its files, snapshots and history stay",
+  effect: "write",
+  input: z.object({ workspaceId }),
+  output: workspaceView,
+  cli: { positionals: ["workspaceId"], examples: ["workspace stop 0a1b2c3d4e5f"], render: renderWorkspace },
+  async handle({ sandbox, signal }, input) {
+    return viewOf(await stopWorkspace(sandbox, input.workspaceId, { signal }));
+  },
+});
+
+export const workspaceStart = defineOperation({
+  name: "workspace.start",
+  summary: "Start a stopped or failed workspace where it was, without a reset",
+  effect: "write",
+  input: z.object({ workspaceId }),
+  output: workspaceView,
+  cli: { positionals: ["workspaceId"], examples: ["workspace start 0a1b2c3d4e5f"], render: renderWorkspace },
+  async handle({ sandbox, signal }, input) {
+    return viewOf(await startWorkspace(sandbox, input.workspaceId, { signal }));
+  },
+});
+
+export const workspaceDelete = defineOperation({
+  name: "workspace.delete",
+  summary: "End a workspace and remove everything of it",
+  effect: "destroy",
+  input: z.object({ workspaceId }),
+  output: z.object({ workspaceId: z.string(), deleted: z.boolean() }),
+  cli: {
+    positionals: ["workspaceId"],
+    examples: ["workspace delete 0a1b2c3d4e5f"],
+    render: (output) => `Deleted workspace ${output.workspaceId}.\n`,
+  },
+  async handle({ sandbox }, input) {
+    await deleteWorkspace(sandbox, input.workspaceId);
+    return { workspaceId: input.workspaceId, deleted: true };
+  },
+});
+
+type Row = z.output<typeof workspaceRow>;
+
+function rowOf(stored: StoredWorkspace): Row {
+  const services = { serviceCount: 0, runningServiceCount: 0 };
+  if (stored.status === "broken") {
+    return {
+      ...{ workspaceId: stored.place.workspaceId, name: null, labels: {}, environment: null },
+      ...{ state: "broken", stateReason: stored.reason, createdAt: null, lastActivityAt: null, expiresAt: null },
+      ...{ commandCount: 0, ...services },
+    };
+  }
+  const { environment, ...record } = stored.record;
+  return { ...record, ...services, environment: environment.name };
+}
+
+const rowHeader = row(["ID", "STATE", "ENVIRONMENT", "COMMANDS", "LAST ACTIVITY", "NAME"]);
+
+function renderRow({
+  workspaceId: id,
+  state,
+  environment,
+  commandCount,
+  lastActivityAt,
+  name,
+  labels: own,
+}: Row): string {
+  const tags = Object.entries(own).map(([key, value]) => `${key}=${value}`);
+  return row([
+    id,
+    state,
+    environment ?? "-",
+    String(commandCount),
+    lastActivityAt ?? "-",
+    [name ?? "-", ...tags].join(" "),
+  ]);
+}
+
+function row(cells: readonly string[]): string {
+  const widths = [13, 9, 16, 9, 25, 0];
+  return cells
+    .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+    .join(" ")
+    .trimEnd();
+}

@@ -1,0 +1,173 @@
+import * as z from "zod";
+import { diffWorkspace } from "../workspaces/diff.ts";
+import type { JournalLine } from "../workspaces/journal.ts";
+import { lastCommandSchema, workspaceStates } from "../workspaces/record.ts";
+import { reviewWorkspace, type WorkspaceReview } from "../workspaces/review.ts";
+import { executionMode } from "./fields.ts";
+import { defineOperation } from "./operation.ts";
+import { workspaceId } from "./workspace-fields.ts";
+import { renderReview } from "./workspace-review-text.ts";
+
+const changeSummary = z.object({
+  total: z.number(),
+  added: z.number(),
+  modified: z.number(),
+  deleted: z.number(),
+  typeChanged: z.number(),
+  textPatched: z.number(),
+  nonText: z.number(),
+});
+
+const changeEntry = z.object({
+  path: z.string(),
+  status: z.enum(["added", "modified", "deleted", "type_changed"]),
+  artifactType: z.enum(["file", "directory", "symlink", "other"]),
+});
+
+export const workspaceDiff = defineOperation({
+  name: "workspace.diff",
+  summary: "Show what differs from the files that the workspace began with",
+  effect: "read",
+  input: z.object({ workspaceId }),
+  output: z.object({
+    workspaceId: z.string(),
+    changed: z.boolean(),
+    summary: changeSummary,
+    entries: z.array(
+      changeEntry.extend({ textPatch: z.string().nullable().describe("null where text cannot tell the change") }),
+    ),
+    patch: z.string().describe("All of it, for `git apply`"),
+    truncated: z.boolean().describe("Some content was too large for the patch, which then does not apply"),
+  }),
+  cli: {
+    positionals: ["workspaceId"],
+    examples: ["workspace diff 0a1b2c3d4e5f", "workspace diff 0a1b2c3d4e5f > changes.patch"],
+    content: ({ patch }) => patch,
+    summarize: ({ workspaceId: id, entries, summary }) => [
+      ...entries
+        .filter(({ textPatch }) => textPatch === null)
+        .map(({ status, path }) => `[non-text] ${status} ${path}`),
+      `[workspace-diff] workspace_id=${id} total=${summary.total} added=${summary.added} modified=${summary.modified} deleted=${summary.deleted} type_changed=${summary.typeChanged} text_patched=${summary.textPatched} non_text=${summary.nonText}`,
+    ],
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id }) {
+    const diff = await diffWorkspace({ context, workspaceId: id, signal });
+    return { ...diff, workspaceId: id, entries: [...diff.entries] };
+  },
+});
+
+const commandReview = lastCommandSchema.extend({ executionMode, recordedAt: z.string() });
+
+const editReview = z.object({
+  eventKind: z.enum(["sync_push", "file_write", "patch_apply"]),
+  path: z.string(),
+  entryCount: z.number(),
+  bytesWritten: z.number(),
+  recordedAt: z.string(),
+});
+
+const exportReview = z.object({
+  workspacePath: z.string(),
+  outputPath: z.string(),
+  entryCount: z.number(),
+  bytesWritten: z.number(),
+  recordedAt: z.string(),
+});
+
+const serviceReview = z.object({ serviceName: z.string(), state: z.string() });
+
+const reviewOutput = z.object({
+  workspaceId: z.string(),
+  name: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  environment: z.string(),
+  state: z.enum(workspaceStates),
+  lastActivityAt: z.string(),
+  sessionStartedAt: z.string().describe("Its creation or its last reset"),
+  outcome: z.object({
+    commandCount: z.number(),
+    lastCommand: lastCommandSchema.nullable(),
+    serviceCount: z.number(),
+    runningServiceCount: z.number(),
+    exportCount: z.number(),
+    snapshotCount: z.number(),
+    resetCount: z.number(),
+  }),
+  commands: z.object({ total: z.number(), recent: z.array(commandReview) }),
+  edits: z.object({ recent: z.array(editReview) }),
+  changes: z.object({
+    available: z.boolean(),
+    reason: z.string().nullable().describe("Why they are not"),
+    changed: z.boolean().nullable(),
+    summary: changeSummary.nullable(),
+    entries: z.array(changeEntry).describe("The first ten"),
+  }),
+  services: z.object({ current: z.array(serviceReview), recent: z.array(serviceReview) }),
+  artifacts: z.object({ exports: z.array(exportReview) }),
+  snapshots: z.object({
+    namedCount: z.number(),
+    recent: z.array(z.object({ snapshotName: z.string(), createdAt: z.string() })),
+  }),
+});
+export type ReviewOutput = z.output<typeof reviewOutput>;
+
+const recentCount = 5;
+
+export const workspaceSummary = defineOperation({
+  name: "workspace.summary",
+  summary: "Sum up on one page what happened in a workspace since its last reset",
+  effect: "read",
+  input: z.object({ workspaceId }),
+  output: reviewOutput,
+  cli: {
+    positionals: ["workspaceId"],
+    examples: ["workspace summary 0a1b2c3d4e5f", "workspace summary 0a1b2c3d4e5f --json"],
+    render: renderReview,
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id }) {
+    return outputOf(await reviewWorkspace({ context, workspaceId: id, signal }));
+  },
+});
+
+function outputOf(review: WorkspaceReview): z.input<typeof reviewOutput> {
+  const { record, changes } = review;
+  const { workspaceId: id, name, labels, state, lastActivityAt, sessionStartedAt } = record;
+  const { commandCount, lastCommand, snapshots, resetCount } = record;
+  return {
+    ...{ workspaceId: id, name, labels, state, lastActivityAt, sessionStartedAt, environment: record.environment.name },
+    outcome: {
+      ...{ commandCount, lastCommand, resetCount, serviceCount: 0, runningServiceCount: 0 },
+      ...{ exportCount: review.exportCount, snapshotCount: snapshots.length },
+    },
+    commands: {
+      total: commandCount,
+      recent: review.commands.map(({ end, startedAt, command, ...begun }) => ({
+        ...{ ...begun, command: [...command], executionMode: "guest", recordedAt: startedAt },
+        ...{ exitCode: end?.exitCode ?? null, durationMs: end?.durationMs ?? null },
+      })),
+    },
+    edits: { recent: review.edits.flatMap(editOf) },
+    changes: { ...changes, entries: [...changes.entries] },
+    services: { current: [], recent: [] },
+    artifacts: { exports: review.exports.flatMap(exportOf) },
+    snapshots: {
+      namedCount: snapshots.length,
+      recent: snapshots
+        .slice(-recentCount)
+        .toReversed()
+        .map(({ snapshotName, createdAt }) => ({ snapshotName, createdAt })),
+    },
+  };
+}
+
+function editOf({ edit, at }: JournalLine): z.input<typeof editReview>[] {
+  if (!edit) return [];
+  const { kind, ...rest } = edit;
+  return [{ eventKind: kind, ...rest, recordedAt: at }];
+}
+
+function exportOf({ export: exported, at }: JournalLine): z.input<typeof exportReview>[] {
+  if (!exported) return [];
+  const { path, ...rest } = exported;
+  return [{ workspacePath: path, ...rest, recordedAt: at }];
+}

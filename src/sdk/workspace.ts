@@ -1,0 +1,131 @@
+import type { CallOptions, Client } from "./client.ts";
+
+type WorkspaceClient = Client["workspace"];
+type View = Awaited<ReturnType<WorkspaceClient["create"]>>;
+type WithoutId<M extends (input: never, options?: CallOptions) => unknown> = Omit<Parameters<M>[0], "workspaceId">;
+
+/**
+ * One workspace, with the operations of `pyro.workspace` that take an identifier as methods that have it. One that `createWorkspace` made is
+ * deleted at the end of an `await using` scope; one that `attachWorkspace` found stays.
+ */
+export class Workspace implements AsyncDisposable {
+  /** 12 hexadecimal digits */
+  readonly id: string;
+  readonly #client: WorkspaceClient;
+  readonly #isOurs: boolean;
+  #isDeleted = false;
+
+  constructor(client: WorkspaceClient, id: string, { isOurs }: { readonly isOurs: boolean }) {
+    this.#client = client;
+    this.id = id;
+    this.#isOurs = isOurs;
+  }
+
+  status(options?: CallOptions): ReturnType<WorkspaceClient["status"]> {
+    return this.#client.status(this.#with({}), options);
+  }
+
+  update(
+    input: WithoutId<WorkspaceClient["update"]>,
+    options?: CallOptions,
+  ): Promise<Omit<View, "skippedFiles" | "skippedCount">> {
+    return this.#client.update(this.#with(input), options);
+  }
+
+  /** Runs a program with its arguments, or one text in the guest's shell; a command that fails is a result, not an error. */
+  exec(
+    command: WithoutId<WorkspaceClient["exec"]>["command"],
+    { timeoutSeconds, ...options }: CallOptions & { readonly timeoutSeconds?: number } = {},
+  ): ReturnType<WorkspaceClient["exec"]> {
+    const limit = timeoutSeconds === undefined ? {} : { timeoutSeconds };
+    return this.#client.exec(this.#with({ command, ...limit }), options);
+  }
+
+  logs(options?: CallOptions): ReturnType<WorkspaceClient["logs"]> {
+    return this.#client.logs(this.#with({}), options);
+  }
+
+  listFiles(
+    input: WithoutId<WorkspaceClient["file"]["list"]> = {},
+    options?: CallOptions,
+  ): ReturnType<WorkspaceClient["file"]["list"]> {
+    return this.#client.file.list(this.#with(input), options);
+  }
+
+  readFile(
+    path: string,
+    { maxBytes, ...options }: CallOptions & { readonly maxBytes?: number } = {},
+  ): ReturnType<WorkspaceClient["file"]["read"]> {
+    return this.#client.file.read(this.#with({ path, ...(maxBytes === undefined ? {} : { maxBytes }) }), options);
+  }
+
+  writeFile(path: string, text: string, options?: CallOptions): ReturnType<WorkspaceClient["file"]["write"]> {
+    return this.#client.file.write(this.#with({ path, text }), options);
+  }
+
+  applyPatch(patch: string, options?: CallOptions): ReturnType<WorkspaceClient["patch"]["apply"]> {
+    return this.#client.patch.apply(this.#with({ patch }), options);
+  }
+
+  /** Copies a directory or archive of this host into a directory of the workspace, by default `/workspace` itself. */
+  push(
+    source: string,
+    { dest, ...options }: CallOptions & { readonly dest?: string } = {},
+  ): ReturnType<WorkspaceClient["sync"]["push"]> {
+    return this.#client.sync.push(this.#with({ source, ...(dest === undefined ? {} : { dest }) }), options);
+  }
+
+  diff(options?: CallOptions): ReturnType<WorkspaceClient["diff"]> {
+    return this.#client.diff(this.#with({}), options);
+  }
+
+  /** Copies a file, directory or link out of the workspace, to a path on this host that does not exist yet. */
+  export(path: string, output: string, options?: CallOptions): ReturnType<WorkspaceClient["export"]> {
+    return this.#client.export(this.#with({ path, output }), options);
+  }
+
+  summary(options?: CallOptions): ReturnType<WorkspaceClient["summary"]> {
+    return this.#client.summary(this.#with({}), options);
+  }
+
+  snapshot(snapshotName: string, options?: CallOptions): ReturnType<WorkspaceClient["snapshot"]["create"]> {
+    return this.#client.snapshot.create(this.#with({ snapshotName }), options);
+  }
+
+  listSnapshots(options?: CallOptions): ReturnType<WorkspaceClient["snapshot"]["list"]> {
+    return this.#client.snapshot.list(this.#with({}), options);
+  }
+
+  deleteSnapshot(snapshotName: string, options?: CallOptions): ReturnType<WorkspaceClient["snapshot"]["delete"]> {
+    return this.#client.snapshot.delete(this.#with({ snapshotName }), options);
+  }
+
+  /** Begins again with a new machine, from the files that the workspace began with or a snapshot. */
+  reset({
+    snapshot,
+    ...options
+  }: CallOptions & { readonly snapshot?: string } = {}): ReturnType<WorkspaceClient["reset"]> {
+    return this.#client.reset(this.#with(snapshot === undefined ? {} : { snapshot }), options);
+  }
+
+  stop(options?: CallOptions): ReturnType<WorkspaceClient["stop"]> {
+    return this.#client.stop(this.#with({}), options);
+  }
+
+  start(options?: CallOptions): ReturnType<WorkspaceClient["start"]> {
+    return this.#client.start(this.#with({}), options);
+  }
+
+  async delete(options?: CallOptions): Promise<void> {
+    await this.#client.delete(this.#with({}), options);
+    this.#isDeleted = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isOurs && !this.#isDeleted) await this.delete();
+  }
+
+  #with<T extends object>(input: T): T & { workspaceId: string } {
+    return { ...input, workspaceId: this.id };
+  }
+}

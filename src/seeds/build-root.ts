@@ -1,0 +1,68 @@
+import { PyroError } from "../core/errors.ts";
+import { type CapturedRun, capture, foundIn, killedAsGroup } from "../host/process.ts";
+
+/** Where Debian keeps tools that users' own search paths leave out. */
+const systemPath = "/usr/sbin:/sbin";
+
+const probeTimeoutMs = 10_000;
+const removalTimeoutMs = 5 * 60_000;
+
+/** Who makes images, and with which programs. */
+export interface BuildRoot {
+  /** Where host programs are looked for, as in PATH */
+  readonly searchPath: string;
+  /** The superuser, 0, or somebody who becomes the root of a user namespace: it owns what they own, and may read it whatever its mode */
+  readonly uid: number;
+}
+
+export interface RunOptions {
+  readonly timeoutMs: number;
+  readonly cwd?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Runs a program to which what belongs to us belongs to root. */
+export function runAsRoot(root: BuildRoot, command: readonly string[], options: RunOptions): Promise<CapturedRun> {
+  const become = root.uid === 0 ? [] : ["unshare", "--map-root-user", "--"];
+  const path = `${root.searchPath}:${systemPath}`;
+  return capture(killedAsGroup(foundIn(path, ["LC_ALL=C", ...become, ...command])), options);
+}
+
+/** Tries what making an image stands on, because a host can forbid it in several ways. */
+export async function requireBuildRoot(root: BuildRoot, signal: AbortSignal | undefined): Promise<void> {
+  const programs = "mke2fs tar sha256sum mkfifo tee";
+  const script = `for program in ${programs}; do command -v "$program" >/dev/null || echo "$program"; done; echo .`;
+  const { stdout, stderr } = await runAsRoot(root, ["sh", "-c", script], { timeoutMs: probeTimeoutMs, signal });
+  const missing = stdout.split("\n").filter(Boolean);
+  if (missing.pop() !== ".") {
+    const reason = stderr.trim().split("\n").at(-1) ?? "";
+    throw new PyroError("unavailable", `cannot make a disk image as an ordinary user: ${reason}`, {
+      hint: "Allow user namespaces: run `sudo sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000`.",
+      details: { stderr },
+    });
+  }
+  if (missing.length === 0) return;
+  throw new PyroError("unavailable", `cannot make a disk image: ${missing.join(", ")} not found`, {
+    hint: "Run `sudo apt-get install e2fsprogs tar coreutils`.",
+  });
+}
+
+/** Removes a folder of ours, also with folders in it that nobody may write in. */
+export async function removeAsRoot(root: BuildRoot, path: string): Promise<void> {
+  const remove = 'rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }';
+  // Once more for the processes of a killed build, which may take a moment to die
+  const { exitCode, stderr } = await runAsRoot(root, ["sh", "-c", remove, "sh", path], { timeoutMs: removalTimeoutMs });
+  if (exitCode === 0) return;
+  const reason = stderr.trim().split("\n").at(-1) ?? "";
+  throw new PyroError("internal", `cannot remove '${path}': ${reason}`, { details: { stderr } });
+}
+
+export function saysDiskFull(stderr: string): boolean {
+  return /No space left on device|Disk quota exceeded/i.test(stderr);
+}
+
+export function diskFull(action: string): PyroError {
+  return new PyroError("resource_exhausted", `${action}: the disk became full`, {
+    hint: "Free some space, or run `pyro env prune`.",
+  });
+}

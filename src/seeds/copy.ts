@@ -1,0 +1,122 @@
+import { createHash, type Hash } from "node:crypto";
+import { chmod, mkdir, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { PyroError } from "../core/errors.ts";
+import { fileError } from "../host/files.ts";
+import type { CheckedArchive } from "../trees/archive.ts";
+import { type ContentPiece, seedLimits, type TreeItem } from "../trees/entry.ts";
+import type { TreeScan } from "../trees/scan.ts";
+import { TreeWriter, writeFailure } from "../trees/tree-writer.ts";
+import { type BuildRoot, diskFull, runAsRoot, saysDiskFull } from "./build-root.ts";
+import { seedFolders, stagedFiles } from "./image.ts";
+
+const copyTimeoutMs = 30 * 60_000;
+const listName = "list";
+const baseDir = join(stagedFiles.fileSystem, seedFolders.base);
+
+/**
+ * Copies the listed files through a tar stream, which is the same for the same tree, and prints its digest and how both ends went. The
+ * extracting end makes links that lead out of the tree last, so that a tree that changes meanwhile cannot make it write elsewhere.
+ */
+const copyScript = `set -u
+exec 3>&1
+mkfifo stream
+sha256sum < stream >&3 &
+{
+  tar --create --null --no-recursion --format=gnu --owner=0 --group=0 --numeric-owner --sparse \\
+    --directory="$1" --files-from=${listName}
+  echo "create $?" >&3
+} | tee stream | {
+  tar --extract --preserve-permissions --same-owner --numeric-owner --delay-directory-restore --directory=${baseDir}
+  echo "extract $?" >&3
+}
+wait
+rm stream ${listName}
+`;
+
+export interface CopyRequest {
+  readonly root: BuildRoot;
+  readonly stagingDir: string;
+  readonly failure: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A copy of a tree */
+export interface CopiedTree {
+  /** SHA-256 over names, kinds, modes, times in seconds and content, in `HEX` */
+  readonly digest: string;
+  /** Whether everything was there as it was scanned; only another scan can tell that it is a copy of one moment */
+  readonly isWhole: boolean;
+  /** What went wrong, when it was not whole */
+  readonly problem: string;
+}
+
+/** Copies what a scan found, owned by root. */
+export async function copyDirectory(request: CopyRequest, sourceDir: string, scan: TreeScan): Promise<CopiedTree> {
+  const { root, stagingDir, failure, signal } = request;
+  const names = scan.entries.flatMap(({ path }) => [path.length === 0 ? Buffer.from(".") : path, Buffer.from([0])]);
+  try {
+    await mkdir(join(stagingDir, baseDir), { recursive: true, mode: 0o700 });
+    await writeFile(join(stagingDir, listName), Buffer.concat(names));
+  } catch (error) {
+    throw fileError(failure, error);
+  }
+  const { stdout, stderr } = await runAsRoot(root, ["sh", "-c", copyScript, "sh", sourceDir], {
+    ...{ timeoutMs: copyTimeoutMs, cwd: stagingDir, signal },
+  });
+  if (saysDiskFull(stderr)) throw diskFull(failure);
+  const problem =
+    stderr
+      .trim()
+      .split("\n")
+      .find((line) => !line.endsWith("exit delayed from previous errors")) ?? "";
+  const digest = /^([0-9a-f]{64}) /m.exec(stdout)?.[1];
+  if (digest === undefined || !/^extract 0$/m.test(stdout)) {
+    throw new PyroError("internal", `${failure}: it was not copied: ${problem}`, { details: { stdout, stderr } });
+  }
+  return { digest, isWhole: /^create 0$/m.test(stdout), problem };
+}
+
+/** Unpacks an archive that was checked, with our own hands. */
+export async function copyArchive(request: CopyRequest, archive: CheckedArchive): Promise<CopiedTree> {
+  const { stagingDir, failure, signal } = request;
+  const hash = createHash("sha256").update("archive-1");
+  const root = join(stagingDir, baseDir);
+  const writer = new TreeWriter({ root, limits: seedLimits, keepSpecialBits: true, signal });
+  try {
+    await mkdir(join(stagingDir, stagedFiles.fileSystem), { recursive: true, mode: 0o700 });
+    await writer.write(hashed(archive.items(), hash));
+    writer.seal();
+  } catch (error) {
+    throw writeFailure(failure, error, (cause) => fileError(failure, cause));
+  }
+  return { digest: hash.digest("hex"), isWhole: true, problem: "" };
+}
+
+/** An empty folder. */
+export async function copyNothing({ stagingDir, failure }: CopyRequest): Promise<void> {
+  const path = join(stagingDir, baseDir);
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await chmod(path, 0o755);
+    await utimes(path, 0, 0);
+  } catch (error) {
+    throw fileError(failure, error);
+  }
+}
+
+async function* hashed(items: AsyncIterable<TreeItem>, hash: Hash): AsyncGenerator<TreeItem> {
+  for await (const item of items) {
+    const { path, type, mode, size, mtimeNs, target = Buffer.alloc(0) } = item;
+    hash.update(`\0${type} ${mode} ${size} ${mtimeNs / 1_000_000_000n} ${path.length} ${target.length}\0`);
+    hash.update(path).update(target);
+    yield { ...item, content: () => hashedContent(item, hash) };
+  }
+}
+
+async function* hashedContent(item: TreeItem, hash: Hash): AsyncGenerator<ContentPiece> {
+  for await (const piece of item.content()) {
+    if ("data" in piece) hash.update(piece.data);
+    yield piece;
+  }
+}

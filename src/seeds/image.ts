@@ -1,0 +1,76 @@
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { PyroError } from "../core/errors.ts";
+import { type BuildRoot, diskFull, runAsRoot, saysDiskFull } from "./build-root.ts";
+
+/** Raised when images are made in another way, so that old ones are not used any more. */
+export const imageFormatVersion = 1;
+
+const imageTimeoutMs = 30 * 60_000;
+/** Fixed, so that the same tree gives nearly the same image; the guest finds its disk by device, not by this */
+const fileSystemId = "8a1c3d52-6f0e-4b7d-9c25-7079726f7773";
+
+/** Every feature by name: the host's mke2fs.conf may ask for some that the guest's kernel does not know. */
+const features = [
+  ...["has_journal", "ext_attr", "dir_index", "filetype", "extent", "64bit", "flex_bg", "sparse_super", "large_file"],
+  ...["huge_file", "dir_nlink", "extra_isize", "metadata_csum"],
+];
+
+const mke2fsOptions = [
+  ...["-b", "4096", "-I", "256", "-m", "0", "-i", "16384", "-J", "size=16", "-U", fileSystemId],
+  ...["-O", ["none", ...features].join(",")],
+  ...["-E", `root_owner=0:0,hash_seed=${fileSystemId},lazy_itable_init=1,lazy_journal_init=1,nodiscard`],
+];
+
+/** Names in the folder in which a seed is built. */
+export const stagedFiles = { fileSystem: "fs", image: "image.ext4" } as const;
+
+/** Folders in the root of the file system: what was there at first, and what the overlay over it needs. */
+export const seedFolders = { base: "base", upper: "upper", work: "work" } as const;
+
+export interface ImageRequest {
+  readonly root: BuildRoot;
+  readonly stagingDir: string;
+  readonly imageBytes: number;
+  /** What is being done, for errors: `cannot prepare '/home/me/project'` */
+  readonly failure: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Completes the file system's folders and makes an image of them, on the disk when this returns. */
+export async function makeImage(request: ImageRequest): Promise<void> {
+  const { root, stagingDir, imageBytes, failure, signal } = request;
+  const { base, upper, work } = seedFolders;
+  // The mode of the merged folder is that of the upper one
+  const script = `set -eu
+cd ${stagedFiles.fileSystem}
+mkdir -p ${upper} ${work}
+chmod 0755 .
+chmod --reference=${base} ${upper}
+chmod 0700 ${work}
+touch --no-create --date=@0 ${upper} ${work} .
+cd ..
+mke2fs -q -F -t ext4 -d ${stagedFiles.fileSystem} "$@"`;
+  const mke2fsArguments = [...mke2fsOptions, stagedFiles.image, `${Math.floor(imageBytes / 1024)}k`];
+  const { exitCode, stderr } = await runAsRoot(root, ["sh", "-c", script, "sh", ...mke2fsArguments], {
+    ...{ timeoutMs: imageTimeoutMs, cwd: stagingDir, signal },
+  });
+  if (exitCode !== 0) throw imageError(failure, stderr);
+  await using image = await open(join(stagingDir, stagedFiles.image), "r+");
+  await image.chmod(0o444);
+  await image.sync();
+}
+
+function imageError(failure: string, stderr: string): PyroError {
+  if (saysDiskFull(stderr)) return diskFull(failure);
+  if (/could not allocate (?:block|inode)/i.test(stderr)) {
+    return new PyroError("resource_exhausted", `${failure}: it does not fit into the workspace's disk`, {
+      hint: "Choose a smaller directory or archive.",
+      details: { stderr: stderr.slice(-4096) },
+    });
+  }
+  const reason = stderr.trim().split("\n").at(-1) ?? "";
+  return new PyroError("internal", `${failure}: its disk image was not made: ${reason}`, {
+    details: { stderr: stderr.slice(-4096) },
+  });
+}

@@ -1,0 +1,214 @@
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { copyFile, link, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import * as z from "zod";
+import { PyroError, systemErrorCode } from "../core/errors.ts";
+import { ensureDir, fileError, pathExists, readRecord, writeRecord } from "../host/files.ts";
+import { capture } from "../host/process.ts";
+import { imageFormatVersion } from "./image.ts";
+
+/** How `link` says that another name cannot be had: on another or a plainer file system, or one too many */
+const linklessCodes = ["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
+const imageSuffix = ".ext4";
+const copyTimeoutMs = 30 * 60_000;
+/** More would only be what was forgotten */
+const maxIndexEntries = 4096;
+
+const indexEntrySchema = z.object({
+  formatVersion: z.literal(1),
+  /** The image that was made of what had this key */
+  image: z.string().regex(/^[0-9a-f]{64}$/),
+  entryCount: z.number(),
+  contentBytes: z.number(),
+  skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+});
+export type IndexEntry = Omit<z.output<typeof indexEntrySchema>, "formatVersion">;
+
+export interface StoredSeed {
+  /** As in `PreparedSeed` */
+  readonly digest: string;
+  readonly imagePath: string;
+  /** What it takes of the disk */
+  readonly allocatedBytes: number;
+  readonly lastUsedMs: number;
+}
+
+/** Names an image by what is in it and how it was made. */
+export function imageKey(contentDigest: string, imageBytes: number): string {
+  return hashOf("image", contentDigest, String(imageBytes));
+}
+
+/** Names what an image was made of without having read it. */
+export function indexKey(stamp: string, imageBytes: number): string {
+  return hashOf("index", stamp, String(imageBytes));
+}
+
+function hashOf(...parts: readonly string[]): string {
+  const hash = createHash("sha256").update(`seed-${imageFormatVersion}`);
+  for (const part of parts) hash.update(`\0${part}`);
+  return hash.digest("hex");
+}
+
+export function imagePathOf(seedsDir: string, key: string): string {
+  return join(seedsDir, "images", `${key}${imageSuffix}`);
+}
+
+export async function readIndex(seedsDir: string, key: string): Promise<IndexEntry | undefined> {
+  const read = await readRecord(indexPath(seedsDir, key), indexEntrySchema);
+  return read.status === "ok" ? read.record : undefined;
+}
+
+export async function writeIndex(seedsDir: string, key: string, entry: IndexEntry): Promise<void> {
+  await writeRecord(indexPath(seedsDir, key), indexEntrySchema, { formatVersion: 1, ...entry });
+}
+
+function indexPath(seedsDir: string, key: string): string {
+  return join(seedsDir, "index", `${key}.json`);
+}
+
+/**
+ * Gives out an image that is in the store, if it is, and notes the use. Once it is linked, nobody can take it away: pruning only removes the
+ * store's own name of it.
+ */
+export async function useImage(
+  seedsDir: string,
+  key: string,
+  imageBytes: number,
+  linkTo: string | undefined,
+): Promise<boolean> {
+  const path = imagePathOf(seedsDir, key);
+  try {
+    if ((await stat(path)).size !== imageBytes) {
+      await rm(path, { force: true });
+      return false;
+    }
+    const now = new Date();
+    await utimes(path, now, now);
+    if (linkTo !== undefined) await linkImage(path, linkTo);
+    return true;
+  } catch (error) {
+    // Pruned by another process just now
+    if (systemErrorCode(error) === "ENOENT") return false;
+    throw error instanceof PyroError ? error : fileError(`cannot use '${path}'`, error);
+  }
+}
+
+/** Puts a complete image into the store, unless somebody else was faster. */
+export async function publishImage(seedsDir: string, key: string, stagedPath: string): Promise<void> {
+  const path = imagePathOf(seedsDir, key);
+  const dir = join(seedsDir, "images");
+  await ensureDir(dir);
+  try {
+    await link(stagedPath, path);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === "EEXIST") return;
+    if (!linklessCodes.includes(code ?? "")) throw fileError(`cannot store disk image '${path}'`, error);
+    await rename(stagedPath, path);
+  }
+  await using folder = await open(dir, "r");
+  await folder.sync();
+}
+
+/** Gives an image a second name; where that cannot be, a copy of its own. */
+export async function linkImage(imagePath: string, linkTo: string): Promise<void> {
+  try {
+    await link(imagePath, linkTo);
+  } catch (error) {
+    const code = systemErrorCode(error) ?? "";
+    if (code === "EEXIST") {
+      throw new PyroError("already_exists", `cannot make disk image '${linkTo}': it exists already`, {
+        hint: "Choose another path, or remove what is there.",
+        cause: error,
+      });
+    }
+    if (code === "ENOENT" && !(await pathExists(imagePath))) throw error;
+    if (!linklessCodes.includes(code)) {
+      throw fileError(`cannot make disk image '${linkTo}'`, error);
+    }
+    await copyImage(imagePath, linkTo);
+  }
+}
+
+/** The image is opened first: pruning cannot take it away then. */
+async function copyImage(imagePath: string, linkTo: string): Promise<void> {
+  await using image = await open(imagePath, "r");
+  const command = ["cp", "--sparse=always", "--reflink=auto", "/proc/self/fd/3", linkTo] as const;
+  try {
+    // Takes the name, which must be new
+    await copyFile("/dev/null", linkTo, constants.COPYFILE_EXCL);
+    const { exitCode, stderr } = await capture(command, { timeoutMs: copyTimeoutMs, extraFds: [image.fd] });
+    if (exitCode === 0) return;
+    throw new PyroError(
+      /No space left|quota exceeded/i.test(stderr) ? "resource_exhausted" : "internal",
+      `cannot make disk image '${linkTo}': ${stderr.trim().split("\n").at(-1) ?? ""}`,
+      { hint: "Free some space, or run `pyro env prune`." },
+    );
+  } catch (error) {
+    if (systemErrorCode(error) !== "EEXIST") await rm(linkTo, { force: true });
+    throw error instanceof PyroError ? error : fileError(`cannot make disk image '${linkTo}'`, error);
+  }
+}
+
+export async function listSeeds(seedsDir: string): Promise<readonly StoredSeed[]> {
+  const seeds: StoredSeed[] = [];
+  for (const name of await namesIn(join(seedsDir, "images"))) {
+    const key = keyOf(name, imageSuffix);
+    if (key === undefined) continue;
+    const imagePath = imagePathOf(seedsDir, key);
+    const stats = await stat(imagePath).catch(() => undefined);
+    // Somebody else may have removed it since it was listed
+    if (!stats) continue;
+    const seed = { digest: `sha256:${key}`, imagePath, allocatedBytes: stats.blocks * 512, lastUsedMs: stats.mtimeMs };
+    seeds.push(seed);
+  }
+  return seeds;
+}
+
+/** Removes the least recently used images until the rest fits; `keep` always stays, and so does what workspaces have linked. */
+export async function pruneSeeds(seedsDir: string, budgetBytes: number, keep?: string): Promise<readonly StoredSeed[]> {
+  const byAge = (await listSeeds(seedsDir)).toSorted((a, b) => a.lastUsedMs - b.lastUsedMs);
+  let totalBytes = byAge.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
+  const removed: StoredSeed[] = [];
+  for (const seed of byAge) {
+    if (totalBytes <= budgetBytes) break;
+    if (seed.digest === keep) continue;
+    await rm(seed.imagePath, { force: true });
+    totalBytes -= seed.allocatedBytes;
+    removed.push(seed);
+  }
+  await pruneIndex(seedsDir);
+  return removed;
+}
+
+/** Entries for images that are gone, and the oldest of too many. */
+async function pruneIndex(seedsDir: string): Promise<void> {
+  const images = new Set((await listSeeds(seedsDir)).map(({ digest }) => digest));
+  const kept: { readonly path: string; readonly writtenMs: number }[] = [];
+  for (const name of await namesIn(join(seedsDir, "index"))) {
+    const key = keyOf(name, ".json");
+    if (key === undefined) continue;
+    const path = indexPath(seedsDir, key);
+    const entry = await readIndex(seedsDir, key);
+    const stats = await stat(path).catch(() => undefined);
+    if (!entry || !stats || !images.has(`sha256:${entry.image}`)) await rm(path, { force: true });
+    else kept.push({ path, writtenMs: stats.mtimeMs });
+  }
+  const byAge = kept.toSorted((a, b) => b.writtenMs - a.writtenMs);
+  for (const { path } of byAge.slice(maxIndexEntries)) await rm(path, { force: true });
+}
+
+function keyOf(name: string, suffix: string): string | undefined {
+  const key = name.endsWith(suffix) ? name.slice(0, -suffix.length) : "";
+  return /^[0-9a-f]{64}$/.test(key) ? key : undefined;
+}
+
+export async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return [];
+    throw fileError(`cannot look into '${dir}'`, error);
+  }
+}

@@ -1,0 +1,93 @@
+import type { Sandbox } from "../sandbox/sandbox.ts";
+import { decodeChanges } from "../wire/tree.ts";
+import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "../workspaces/checkpoints.ts";
+import type { VerbOutput } from "../workspaces/control.ts";
+import { emptyLayerName, sweepHistories, sweepLayers } from "../workspaces/disks.ts";
+import type { WorkspaceRecord } from "../workspaces/record.ts";
+import { copyLayer, forkMachine } from "./machine.ts";
+import type { Session, Tenure } from "./session.ts";
+
+/** Freezes the workspace's disk as it is; only writes to it wait meanwhile. */
+export async function createSnapshot(session: Session, snapshotName: string): Promise<VerbOutput<"createSnapshot">> {
+  const { place } = session;
+  const tenure = await session.tenure();
+  requireNewSnapshot(session.record, snapshotName);
+  const counts = await countEntries(tenure, session.record);
+  const { layers, nextLayer, snapshots } = session.record;
+  const top = `${nextLayer}.qcow2`;
+  await copyLayer(place.layerPath(emptyLayerName), place.layerPath(top), 0o600);
+  // First on file: an empty layer too many says the same as none, one too few would lose what is written to it.
+  await session.update({ layers: [...layers, top], nextLayer: nextLayer + 1 });
+  await pushLayer(tenure, top);
+  const snapshot = { snapshotName, createdAt: new Date().toISOString(), ...counts, layers };
+  await session.update({ snapshots: [...snapshots, snapshot], lastActivityAt: snapshot.createdAt });
+  return snapshot;
+}
+
+async function pushLayer({ machine }: Tenure, layer: string): Promise<void> {
+  await machine.agent.freezeWorkspace();
+  try {
+    await machine.vm.pushWorkspaceLayer(layer);
+  } finally {
+    // Fails when the guest has not waited for us: then the layer below may have been cut off in the middle of a write.
+    await machine.agent.thawWorkspace();
+  }
+}
+
+/** What is in the tree, as the baseline's figures and what has changed since tell it. */
+async function countEntries(
+  { machine }: Tenure,
+  { seed }: WorkspaceRecord,
+): Promise<{ entryCount: number; bytesWritten: number }> {
+  let { entryCount, bytesWritten } = seed;
+  for await (const change of decodeChanges(machine.agent.treeChanges({ contentLimit: 0 }))) {
+    entryCount += Number(change.new !== null) - Number(change.old !== null);
+    bytesWritten += (change.new?.size ?? 0) - (change.old?.size ?? 0);
+  }
+  return { entryCount, bytesWritten: Math.max(0, bytesWritten) };
+}
+
+export async function deleteSnapshot(session: Session, snapshotName: string): Promise<void> {
+  await session.update(withoutSnapshot(session.record, snapshotName));
+  await sweepLayers(session.place, session.record);
+}
+
+/** Begins again from a checkpoint: root disk, memory and processes are new. The old machine works on until the new one is there. */
+export async function resetWorkspace(
+  session: Session,
+  snapshotName: string,
+  signal: AbortSignal,
+): Promise<WorkspaceRecord> {
+  const { context, place } = session;
+  await session.exchange("the workspace was reset", async (record) => {
+    const { sandbox, change } = await forkCheckpoint({ context, place, record, signal }, snapshotName);
+    return { machine: sandbox, change };
+  });
+  await sweepLayers(place, session.record);
+  await sweepHistories(place, session.record);
+  return session.record;
+}
+
+/** A machine at a checkpoint, and what the record says of the workspace once it runs. */
+export async function forkCheckpoint(
+  request: Parameters<typeof forkMachine>[0],
+  snapshotName: string,
+): Promise<{ sandbox: Sandbox; change: Partial<WorkspaceRecord> }> {
+  const { record, place } = request;
+  const { sandbox, disks } = await forkMachine(request, checkpointLayers(record, snapshotName)).catch(
+    async (error: unknown) => {
+      await sweepLayers(place, record);
+      throw error;
+    },
+  );
+  const now = new Date().toISOString();
+  return {
+    sandbox,
+    change: {
+      ...disks,
+      ...{ state: "started", stateReason: null, isolation: sandbox.isolation },
+      ...{ commandCount: 0, lastCommand: null, sessionStartedAt: now, lastActivityAt: now },
+      ...{ resetCount: record.resetCount + 1, lastResetAt: now },
+    },
+  };
+}

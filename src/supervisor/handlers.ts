@@ -1,0 +1,69 @@
+import { PyroError } from "../core/errors.ts";
+import { encodeFrame, type Frame } from "../wire/frames.ts";
+import { treeFrame } from "../wire/tree.ts";
+import { changedMetadata } from "../workspaces/metadata.ts";
+import { createSnapshot, deleteSnapshot, resetWorkspace } from "./checkpoints.ts";
+import type { Call, Handlers } from "./control-server.ts";
+import { execCommand } from "./exec.ts";
+import type { Session } from "./session.ts";
+
+/** What a supervisor does for its callers, verb by verb. */
+export function handlersOf(session: Session): Handlers {
+  return {
+    exec: (input, call) => execCommand(session, input, call),
+    async readTree(input, call) {
+      const { machine } = await session.tenure();
+      return pass(machine.agent.readTree(input, call.signal), call);
+    },
+    async treeChanges(input, call) {
+      const { machine } = await session.tenure();
+      return pass(machine.agent.treeChanges(input, call.signal), call);
+    },
+    async writeTree(input, call) {
+      const { machine, journal } = await session.tenure();
+      const written = await machine.agent.writeTree(treeOf(call), call.signal);
+      await journal.append({ event: "edit", edit: { ...input, ...written } });
+      await session.update({ lastActivityAt: new Date().toISOString() }, { isDurable: false });
+      return written;
+    },
+    async recordExport(input) {
+      const { journal } = await session.tenure();
+      await journal.append({ event: "export", export: input });
+      return {};
+    },
+    createSnapshot: ({ snapshotName }) => session.exclusively(() => createSnapshot(session, snapshotName)),
+    deleteSnapshot: ({ snapshotName }) =>
+      session.exclusively(async () => {
+        await deleteSnapshot(session, snapshotName);
+        return {};
+      }),
+    // A caller who is gone may have been told that it failed; what has begun is finished all the same.
+    reset: ({ snapshotName }) =>
+      session.exclusively(() => resetWorkspace(session, snapshotName, new AbortController().signal)),
+    update: (input) => session.update(changedMetadata(session.record, input)),
+    stop: () => session.exclusively(() => session.stop("the workspace was stopped")),
+    delete: () =>
+      session.exclusively(async () => {
+        await session.delete("the workspace was deleted");
+        return {};
+      }),
+  };
+}
+
+/** Hands the guest's frames on; what is in them is for the caller to check. */
+async function pass(frames: AsyncIterable<Frame>, call: Call): Promise<Record<string, never>> {
+  for await (const { type, payload } of frames) {
+    if (type < treeFrame.header || type > treeFrame.end) {
+      throw new PyroError("internal", "the guest agent sent what is no part of a tree");
+    }
+    await call.send(type, payload);
+  }
+  return {};
+}
+
+async function* treeOf({ frames }: Call): AsyncGenerator<Buffer> {
+  for await (const { type, payload } of frames) {
+    yield encodeFrame(type, payload);
+    if (type === treeFrame.end) return;
+  }
+}

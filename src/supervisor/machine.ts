@@ -1,0 +1,118 @@
+import { chmod, copyFile, mkdir } from "node:fs/promises";
+import { chooseAccelerator } from "../sandbox/accelerator.ts";
+import type { SandboxContext } from "../sandbox/context.ts";
+import { findDriver } from "../sandbox/driver.ts";
+import { forkTemplate } from "../sandbox/open.ts";
+import { requireRoomTo } from "../sandbox/room.ts";
+import { bootSandbox, forkSandbox, type MachineDisks, type Sandbox } from "../sandbox/sandbox.ts";
+import type { Template, TemplateFile } from "../sandbox/template-store.ts";
+import { emptyLayerName } from "../workspaces/disks.ts";
+import type { WorkspaceRecord } from "../workspaces/record.ts";
+import type { WorkspacePlace } from "../workspaces/store.ts";
+
+const bootTimeoutMs = 120_000;
+const minFreeMib = 256;
+
+/** What a machine of a workspace is made for. */
+export interface MachineRequest {
+  readonly context: SandboxContext;
+  readonly place: WorkspacePlace;
+  readonly record: WorkspaceRecord;
+  readonly signal?: AbortSignal | undefined;
+}
+
+type DiskState = Pick<WorkspaceRecord, "layers" | "rootLayers" | "nextLayer">;
+
+export interface ForkedMachine {
+  readonly sandbox: Sandbox;
+  /** What the record must say of its disks from now on */
+  readonly disks: DiskState;
+}
+
+/** A new machine, root disk and memory included, whose workspace begins as a checkpoint: these layers over the seed. */
+export async function forkMachine(request: MachineRequest, checkpoint: readonly string[]): Promise<ForkedMachine> {
+  const { context, place, record, signal } = request;
+  const { environment, vcpuCount, memMib, workspaceId } = record;
+  await requireRoomTo({ action: "start a machine", dir: place.dir, neededMib: minFreeMib });
+  const driver = await findDriver(context);
+  let disks: DiskState = record;
+  const machine = { driver, environment, shape: { vcpuCount, memMib }, rebuild: false };
+  const sandbox = await forkTemplate(context, machine, { signal }, async (template) => {
+    disks = await makeDisks(place, template, disks.nextLayer, checkpoint);
+    return forkSandbox({
+      ...{ id: workspaceId, driver, template, environment, signal },
+      disks: machineDisks(place, { ...record, ...disks }),
+      mountsWorkspace: true,
+    });
+  });
+  return { sandbox, disks };
+}
+
+/** The machine that was stopped, on the disks that it left; it boots, because no template's memory knows them. */
+export async function bootMachine({ context, place, record, signal }: MachineRequest): Promise<Sandbox> {
+  const { environment, vcpuCount, memMib, workspaceId } = record;
+  await requireRoomTo({ action: "start a machine", dir: place.dir, neededMib: minFreeMib });
+  const driver = await findDriver(context);
+  const { accelerator } = await chooseAccelerator(context, { driver, environment }, { signal });
+  const { agentPath, scratchDir } = context.layout;
+  return bootSandbox({
+    ...{
+      id: workspaceId,
+      driver,
+      environment,
+      shape: { vcpuCount, memMib },
+      accelerator,
+      agentPath,
+      scratchDir,
+      signal,
+    },
+    disks: machineDisks(place, record),
+    mountsWorkspace: true,
+    timeoutMs: bootTimeoutMs,
+  });
+}
+
+/** Fresh layers, under numbers that were never used: a machine that still runs keeps its own. */
+async function makeDisks(
+  place: WorkspacePlace,
+  template: Template,
+  firstNumber: number,
+  checkpoint: readonly string[],
+): Promise<DiskState> {
+  let nextLayer = firstNumber;
+  await mkdir(place.disksDir, { recursive: true });
+  const copy = async (file: TemplateFile, mode: number) => {
+    const name = `${nextLayer++}.qcow2`;
+    await copyLayer(template.pathOf(file), place.layerPath(name), mode);
+    return name;
+  };
+  await copyLayer(template.pathOf("emptyWorkspaceLayer"), place.layerPath(emptyLayerName), 0o600);
+  // The template may go at any time, so what lies below our own layer must be ours as well.
+  const [base, rootTop, workspaceTop] = await Promise.all([
+    copy("rootLayer", 0o444),
+    copy("emptyRootLayer", 0o600),
+    copy("emptyWorkspaceLayer", 0o600),
+  ]);
+  return { layers: [...checkpoint, workspaceTop], rootLayers: [base, rootTop], nextLayer };
+}
+
+/** A reflink where the file system has them. */
+export async function copyLayer(source: string, target: string, mode: number): Promise<void> {
+  await copyFile(source, target);
+  await chmod(target, mode);
+}
+
+function machineDisks(
+  place: WorkspacePlace,
+  record: Pick<WorkspaceRecord, "environment" | "layers" | "rootLayers">,
+): MachineDisks {
+  const layer = (name: string) => ({ path: place.layerPath(name), format: "qcow2" }) as const;
+  const rootImage = { path: record.environment.rootImagePath, format: "raw" } as const;
+  const seed = { path: place.seedPath, format: "raw" } as const;
+  return {
+    // What is lost with the host's power is a reset's worth; the workspace is not.
+    rootDisk: { layers: [rootImage, ...record.rootLayers.map(layer)], disposable: false, durable: false },
+    workspaceDisk: { layers: [seed, ...record.layers.map(layer)], disposable: false, durable: true },
+    layersDir: place.disksDir,
+  };
+}

@@ -1,0 +1,142 @@
+import { closeSync, writeSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf, PyroError } from "../core/errors.ts";
+import { readRecord } from "../host/files.ts";
+import { identifyProcess, killGroupOf } from "../host/process-identity.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
+import { sweepHistories, sweepLayers } from "../workspaces/disks.ts";
+import { fromLaunchContext, type Launch, launchSchema, readyFd } from "../workspaces/launch.ts";
+import { baselineName, isExpired, type WorkspaceRecord } from "../workspaces/record.ts";
+import { lockWorkspace, readWorkspace, removeWorkspace, saveWorkspace, WorkspacePlace } from "../workspaces/store.ts";
+import { forkCheckpoint } from "./checkpoints.ts";
+import { ControlServer } from "./control-server.ts";
+import { handlersOf } from "./handlers.ts";
+import { bootMachine, forkMachine } from "./machine.ts";
+import { Session } from "./session.ts";
+
+/** Calls whose answer is ready get it out in this time before the process ends */
+const lastAnswersMs = 2_000;
+/** Node's timers count in 31 bits; a longer time is waited for in parts */
+const maxTimerMs = 2 ** 31 - 1;
+const lockRetryMs = 500;
+
+/** The program behind bin/supervisor.js: `run DIR` owns a workspace until it ends, `expire DIR` removes one whose time is over. */
+export async function supervise(argv: readonly string[]): Promise<number> {
+  const [mode, dir = ""] = argv;
+  const place = new WorkspacePlace(dirname(dir), basename(dir));
+  if (mode === "expire") {
+    await expire(place);
+    return 0;
+  }
+  return run(place);
+}
+
+async function run(place: WorkspacePlace): Promise<number> {
+  let session: Session;
+  let server: ControlServer;
+  try {
+    session = await begin(place);
+    server = await ControlServer.listen(place.dir, handlersOf(session));
+  } catch (error) {
+    tellStarter(JSON.stringify(PyroError.from(error)));
+    return 1;
+  }
+  endAtExpiry(session);
+  process.on("SIGHUP", () => {});
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => void stopOrDie(session, signal));
+  }
+  tellStarter("ok");
+  await session.ended;
+  await server.close(lastAnswersMs);
+  return 0;
+}
+
+async function begin(place: WorkspacePlace): Promise<Session> {
+  const launch = await readLaunch(place);
+  const context = fromLaunchContext(launch.context);
+  const stored = await readWorkspace(context.layout.workspacesDir, place.workspaceId);
+  if (stored.guardian) await killGroupOf(stored.guardian);
+  const record = { ...stored, guardian: (await identifyProcess(process.ppid)) ?? null };
+  await saveWorkspace(place, record, { isDurable: false });
+  const { machine, change } = await machineFor(launch, { context, place, record });
+  try {
+    const session = await Session.begin({ context, place, record: { ...record, ...change }, machine });
+    await session.update({});
+    await sweepLayers(place, session.record);
+    await sweepHistories(place, session.record);
+    return session;
+  } catch (error) {
+    await machine.close();
+    throw error;
+  }
+}
+
+async function machineFor(
+  { mode, snapshotName }: Launch,
+  request: Parameters<typeof bootMachine>[0],
+): Promise<{ machine: Sandbox; change: Partial<WorkspaceRecord> }> {
+  const started = { state: "started", stateReason: null } as const;
+  if (mode === "create") {
+    const { sandbox, disks } = await forkMachine(request, []);
+    return { machine: sandbox, change: { ...started, ...disks, isolation: sandbox.isolation } };
+  }
+  if (mode === "reset") {
+    const { sandbox, change } = await forkCheckpoint(request, snapshotName ?? baselineName);
+    return { machine: sandbox, change };
+  }
+  const machine = await bootMachine(request);
+  return { machine, change: { ...started, isolation: machine.isolation, lastActivityAt: new Date().toISOString() } };
+}
+
+async function readLaunch(place: WorkspacePlace): Promise<Launch> {
+  const read = await readRecord(place.launchPath, launchSchema);
+  if (read.status === "ok") return read.record;
+  const reason = read.status === "absent" ? "it is missing" : read.reason;
+  throw new PyroError("internal", `cannot start a supervisor: cannot read '${place.launchPath}': ${reason}`);
+}
+
+function tellStarter(text: string): void {
+  try {
+    writeSync(readyFd, text);
+    closeSync(readyFd);
+  } catch {
+    // Whoever started us is gone; the workspace is there all the same.
+  }
+}
+
+function endAtExpiry(session: Session): void {
+  const remainingMs = Date.parse(session.record.expiresAt) - Date.now();
+  const check = () => {
+    if (!isExpired(session.record)) return endAtExpiry(session);
+    void session.exclusively(() => session.delete("its time to live is over")).catch(reportAndDie);
+  };
+  setTimeout(check, Math.min(Math.max(0, remainingMs), maxTimerMs)).unref();
+}
+
+async function stopOrDie(session: Session, signal: string): Promise<void> {
+  await session.exclusively(() => session.stop(`its supervisor got ${signal}`)).catch(reportAndDie);
+}
+
+/** The guardian takes over what we cannot do. */
+function reportAndDie(error: unknown): never {
+  process.stderr.write(`pyro-supervisor: ${messageOf(error)}\n`);
+  process.exit(1);
+}
+
+/** Removes a workspace that nobody supervises, at its time. */
+async function expire(place: WorkspacePlace): Promise<void> {
+  const workspacesDir = dirname(place.dir);
+  for (;;) {
+    const record = await readWorkspace(workspacesDir, place.workspaceId);
+    if (!isExpired(record)) return;
+    const lock = await lockWorkspace(place);
+    if (lock !== "held") {
+      await using _ = lock;
+      await removeWorkspace(workspacesDir, place);
+      return;
+    }
+    await sleep(lockRetryMs);
+  }
+}

@@ -1,0 +1,127 @@
+import type { Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
+import { throwIfCancelled } from "../core/deadline.ts";
+import { PyroError } from "../core/errors.ts";
+import type { HeldLock } from "../host/lock-file.ts";
+import type { SandboxContext } from "../sandbox/context.ts";
+import { connectSupervisor } from "./control-client.ts";
+import { commandsOf, JournalWriter, readJournal } from "./journal.ts";
+import { isExpired, type WorkspaceRecord } from "./record.ts";
+import {
+  lockWorkspace,
+  noSuchWorkspace,
+  readWorkspace,
+  removeWorkspace,
+  saveWorkspace,
+  WorkspacePlace,
+} from "./store.ts";
+
+/** A supervisor that starts or ends holds the lock without serving: so long at most */
+const transitionMs = 120_000;
+const lookAgainMs = 20;
+
+/** Who answers for a workspace: its supervisor, or whoever holds the lock of one that has none. */
+export type Access =
+  | { readonly kind: "running"; readonly socket: Socket; readonly record: WorkspaceRecord }
+  | { readonly kind: "idle"; readonly lock: HeldLock; readonly record: WorkspaceRecord };
+
+/**
+ * Finds out who answers for a workspace. One whose supervisor is gone without having said so is recorded as failed first, and one whose time
+ * is over is removed.
+ */
+export async function accessWorkspace(
+  { layout }: SandboxContext,
+  workspaceId: string,
+  signal?: AbortSignal,
+): Promise<Access> {
+  const { workspacesDir } = layout;
+  const place = new WorkspacePlace(workspacesDir, workspaceId);
+  const deadline = Date.now() + transitionMs;
+  for (;;) {
+    throwIfCancelled(signal);
+    const record = await readWorkspace(workspacesDir, workspaceId);
+    const socket = await connectSupervisor(place);
+    if (socket) return { kind: "running", socket, record };
+    const lock = await lockWorkspace(place);
+    if (lock !== "held") return takeOver(workspacesDir, place, lock);
+    if (Date.now() > deadline) throw stuck(workspaceId);
+    await setTimeout(lookAgainMs);
+  }
+}
+
+/** A connection to a workspace that runs; refuses one that does not, saying why and what to do. */
+export async function requireRunning(
+  context: SandboxContext,
+  workspaceId: string,
+  signal?: AbortSignal,
+): Promise<Socket> {
+  const access = await accessWorkspace(context, workspaceId, signal);
+  if (access.kind === "running") return access.socket;
+  await access.lock[Symbol.asyncDispose]();
+  throw notRunning(access.record);
+}
+
+async function takeOver(workspacesDir: string, place: WorkspacePlace, lock: HeldLock): Promise<Access> {
+  try {
+    // Read again, now that nobody else can change it.
+    const record = await readWorkspace(workspacesDir, place.workspaceId);
+    if (isExpired(record)) {
+      await removeWorkspace(workspacesDir, place);
+      throw noSuchWorkspace(place.workspaceId);
+    }
+    const isLost = record.state === "started" || record.state === "starting";
+    return { kind: "idle", lock, record: isLost ? await recordLoss(place, record) : record };
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Writes down that the supervisor, and with it the machine, is gone, and that nobody knows how the commands ended that ran. */
+async function recordLoss(place: WorkspacePlace, record: WorkspaceRecord): Promise<WorkspaceRecord> {
+  const historyDir = place.historyDir(record.resetCount);
+  const commands = commandsOf(await readJournal(historyDir));
+  const unfinished = commands.filter(({ end }) => !end);
+  if (unfinished.length > 0) {
+    await using journal = await JournalWriter.open(historyDir);
+    for (const { sequence, startedAt } of unfinished) {
+      const durationMs = Math.max(0, Date.parse(record.lastActivityAt) - Date.parse(startedAt));
+      await journal.append({ event: "command_end", end: { ...unknownEnd, sequence, durationMs } });
+    }
+  }
+  const last = commands.at(-1);
+  const lost: WorkspaceRecord = {
+    ...record,
+    state: "failed",
+    stateReason: record.state === "starting" ? "its creation was interrupted" : "its supervisor ended unexpectedly",
+    commandCount: Math.max(record.commandCount, last?.sequence ?? 0),
+    lastCommand: last
+      ? {
+          ...{ sequence: last.sequence, command: [...last.command], cwd: last.cwd },
+          ...{ exitCode: last.end?.exitCode ?? null, durationMs: last.end?.durationMs ?? null },
+        }
+      : record.lastCommand,
+  };
+  await saveWorkspace(place, lost);
+  return lost;
+}
+
+const unknownEnd = {
+  ...{ exitCode: null, signal: null, timedOut: false, cancelled: false, oomKilled: false, startError: null },
+  ...{ stdoutBytes: 0, stderrBytes: 0 },
+  unknownReason: "the workspace's supervisor ended while the command ran",
+};
+
+export function notRunning({ workspaceId, state, stateReason }: WorkspaceRecord): PyroError {
+  const reason = stateReason === null ? "" : `: ${stateReason}`;
+  return new PyroError("failed_precondition", `workspace '${workspaceId}' is not running, it is ${state}${reason}`, {
+    hint: `Run \`pyro workspace start ${workspaceId}\`; its files are kept.`,
+    details: { state },
+  });
+}
+
+function stuck(workspaceId: string): PyroError {
+  return new PyroError("timeout", `workspace '${workspaceId}' is neither starting up nor going down any further`, {
+    hint: "Look into its supervisor.log, end that process, and try again.",
+  });
+}

@@ -1,0 +1,76 @@
+import * as z from "zod";
+import { treeChangesSchema, treeReadSchema, treeWriteAnswerSchema } from "../wire/tree.ts";
+import { commandEndSchema, editKinds } from "./journal.ts";
+import { snapshotRecordSchema, workspaceRecordSchema } from "./record.ts";
+
+/** Raised when a supervisor that is older or newer than its caller could misunderstand it. */
+export const controlVersion = 1;
+
+/** Frames between a caller and a supervisor, beside those of commands and trees, which pass through. */
+export const controlFrame = {
+  request: 0x40,
+  /** The request was understood; before this nothing was done */
+  accepted: 0x41,
+  result: 0x42,
+  error: 0x43,
+  /** Nothing to say yet */
+  alive: 0x44,
+} as const;
+
+/** How often a supervisor says that it still works on a call */
+export const aliveIntervalMs = 5_000;
+
+export const controlRequestSchema = z.object({ version: z.number(), verb: z.string(), input: z.unknown() });
+
+const nothing = z.object({});
+
+/**
+ * Everything that a supervisor does for its callers. `changes`: a call whose connection is lost may have been carried out.
+ */
+export const verbs = {
+  /** The caller sends standard input, and gets the output as it comes */
+  exec: {
+    changes: true,
+    input: z.object({
+      argv: z.array(z.string()).optional(),
+      shell: z.string().optional(),
+      timeoutMs: z.number(),
+      stdin: z.boolean(),
+    }),
+    output: commandEndSchema.extend({ sequence: z.number(), command: z.array(z.string()), cwd: z.string() }),
+  },
+  /** The caller gets frames of a tree */
+  readTree: { changes: false, input: treeReadSchema, output: nothing },
+  /** The caller gets frames of changes */
+  treeChanges: { changes: false, input: treeChangesSchema, output: nothing },
+  /** The caller sends frames of a tree */
+  writeTree: {
+    changes: true,
+    input: z.object({ kind: z.enum(editKinds), path: z.string() }),
+    output: treeWriteAnswerSchema,
+  },
+  recordExport: {
+    changes: true,
+    input: z.object({ path: z.string(), outputPath: z.string(), entryCount: z.number(), bytesWritten: z.number() }),
+    output: nothing,
+  },
+  createSnapshot: { changes: true, input: z.object({ snapshotName: z.string() }), output: snapshotRecordSchema },
+  deleteSnapshot: { changes: true, input: z.object({ snapshotName: z.string() }), output: nothing },
+  reset: { changes: true, input: z.object({ snapshotName: z.string() }), output: workspaceRecordSchema },
+  update: {
+    changes: true,
+    input: z.object({
+      name: z.string().nullable().optional(),
+      setLabels: z.record(z.string(), z.string()),
+      clearLabels: z.array(z.string()),
+    }),
+    output: workspaceRecordSchema,
+  },
+  stop: { changes: true, input: nothing, output: workspaceRecordSchema },
+  delete: { changes: true, input: nothing, output: nothing },
+} as const;
+
+export type Verb = keyof typeof verbs;
+export type VerbInput<V extends Verb> = z.output<(typeof verbs)[V]["input"]>;
+export type VerbOutput<V extends Verb> = z.output<(typeof verbs)[V]["output"]>;
+export type MetadataUpdate = VerbInput<"update">;

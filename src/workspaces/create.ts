@@ -1,0 +1,118 @@
+import { resolve } from "node:path";
+import { catalogEntry } from "../environments/catalog.ts";
+import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
+import { findDriver } from "../sandbox/driver.ts";
+import { type MachineShape, workspaceDiskBytes } from "../sandbox/machine.ts";
+import { ensureEnvironment } from "../sandbox/open.ts";
+import { ensureTemplate } from "../sandbox/templates.ts";
+import { type PreparedSeed, prepareSeed, type SeedSource, seedSourceOf } from "../seeds/seed.ts";
+import { requireRoomForOneMore } from "./active-limit.ts";
+import { launchSupervisor } from "./launch.ts";
+import { requireMetadata } from "./metadata.ts";
+import { newWorkspaceId, type WorkspaceRecord, type WorkspaceSeed } from "./record.ts";
+import { beginWorkspace, readWorkspace, removeWorkspace, saveWorkspace, WorkspacePlace } from "./store.ts";
+
+export interface CreateRequest {
+  readonly environment: string;
+  readonly shape: MachineShape;
+  readonly ttlMs: number;
+  readonly name: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Directory or archive on this host; null for an empty workspace */
+  readonly seedPath: string | null;
+}
+
+/** What of the seed did not come along, and why. */
+export interface SkippedFile {
+  readonly path: string;
+  readonly reason: string;
+}
+
+export interface CreatedWorkspace {
+  readonly record: WorkspaceRecord;
+  readonly skipped: readonly SkippedFile[];
+}
+
+/** Makes a workspace and starts it; when anything fails there is none. */
+export async function createWorkspace(
+  context: SandboxContext,
+  request: CreateRequest,
+  options: SandboxCallOptions,
+): Promise<CreatedWorkspace> {
+  const { environment: environmentName, shape, ttlMs, name, labels } = request;
+  catalogEntry(environmentName);
+  requireMetadata({ name, labels });
+  const { workspacesDir } = context.layout;
+  const workspaceId = newWorkspaceId();
+  await using unborn = await beginWorkspace(workspacesDir, workspaceId);
+  const [environment, { seed, skipped }] = await Promise.all([
+    readyEnvironment(context, environmentName, shape, options),
+    seedWorkspace(context, request, unborn.place, options),
+  ]);
+  const now = new Date();
+  const record: WorkspaceRecord = {
+    ...{ formatVersion: 1, workspaceId, name, labels: { ...labels }, environment, seed, ...shape },
+    ...{ state: "starting", stateReason: null, networkPolicy: "off", isolation: null, guardian: null },
+    ...{ createdAt: now.toISOString(), lastActivityAt: now.toISOString(), sessionStartedAt: now.toISOString() },
+    expiresAt: new Date(now.getTime() + ttlMs).toISOString(),
+    ...{ layers: [], rootLayers: [], nextLayer: 0, snapshots: [] },
+    ...{ commandCount: 0, lastCommand: null, resetCount: 0, lastResetAt: null },
+  };
+  await saveWorkspace(unborn.place, record);
+  await requireRoomForOneMore(context, "create a workspace", () => unborn.publish());
+  const place = new WorkspacePlace(workspacesDir, workspaceId);
+  try {
+    const { lock } = unborn;
+    await launchSupervisor({
+      context,
+      place,
+      lock,
+      mode: "create",
+      expiresAt: record.expiresAt,
+      signal: options.signal,
+    });
+    return { record: await readWorkspace(workspacesDir, workspaceId), skipped };
+  } catch (error) {
+    await removeWorkspace(workspacesDir, place);
+    throw error;
+  }
+}
+
+/** Installs, builds and proves what is missing here and now, where somebody sees the progress. */
+async function readyEnvironment(
+  context: SandboxContext,
+  name: string,
+  shape: MachineShape,
+  options: SandboxCallOptions,
+): Promise<WorkspaceRecord["environment"]> {
+  const driver = await findDriver(context);
+  const environment = await ensureEnvironment(context, name, options);
+  await ensureTemplate(context, { driver, environment, shape }, options);
+  return { ...environment };
+}
+
+async function seedWorkspace(
+  context: SandboxContext,
+  { seedPath }: CreateRequest,
+  place: WorkspacePlace,
+  { signal }: SandboxCallOptions,
+): Promise<{ seed: WorkspaceSeed; skipped: PreparedSeed["skipped"] }> {
+  const source: SeedSource = seedPath === null ? { kind: "empty" } : await seedSourceOf(resolve(seedPath));
+  const { layout, uid, searchPath, seedBudgetBytes } = context;
+  const { entryCount, bytesWritten, skipped } = await prepareSeed({
+    ...{ source, uid, searchPath, signal, seedsDir: layout.seedsDir },
+    ...{ imageBytes: workspaceDiskBytes, budgetBytes: seedBudgetBytes, linkTo: place.seedPath },
+  });
+  const modes = { empty: "empty", directory: "directory", archive: "tar_archive" } as const;
+  return {
+    seed: {
+      mode: modes[source.kind],
+      seedPath: source.kind === "empty" ? null : source.path,
+      originKind: source.kind === "empty" ? "empty" : "manual_seed_path",
+      originRef: null,
+      destination: "/workspace",
+      ...{ entryCount, bytesWritten },
+    },
+    skipped,
+  };
+}

@@ -1,0 +1,104 @@
+import { formatChange } from "../patches/format.ts";
+import type { GuestChange, GuestSide } from "../wire/tree.ts";
+import { displayed } from "./files.ts";
+import { treeChanges, type WorkspaceCall } from "./trees.ts";
+
+/** Files larger than this, on either side, are reported without their content */
+export const diffContentBytes = 4 * 1024 * 1024;
+/** Of all patches together; what is beyond is reported without content too */
+const maxPatchBytes = 64 * 1024 * 1024;
+
+export interface DiffEntry {
+  readonly path: string;
+  readonly status: "added" | "modified" | "deleted" | "type_changed";
+  readonly artifactType: "file" | "directory" | "symlink" | "other";
+  /** null where text cannot tell the change */
+  readonly textPatch: string | null;
+}
+
+export interface DiffSummary {
+  readonly total: number;
+  readonly added: number;
+  readonly modified: number;
+  readonly deleted: number;
+  readonly typeChanged: number;
+  readonly textPatched: number;
+  readonly nonText: number;
+}
+
+export interface WorkspaceDiff {
+  readonly changed: boolean;
+  readonly summary: DiffSummary;
+  readonly entries: readonly DiffEntry[];
+  /** All of it for `git apply`, bytes included */
+  readonly patch: string;
+  /** Some content was too large for the patch */
+  readonly truncated: boolean;
+}
+
+/** What differs from the tree that the workspace began as. */
+export async function diffWorkspace(call: WorkspaceCall): Promise<WorkspaceDiff> {
+  const changes: { change: GuestChange; textPatch: string | null; patch: string | null }[] = [];
+  let patchBytes = 0;
+  let truncated = false;
+  for await (const change of treeChanges(call, diffContentBytes)) {
+    const isOmitted = patchBytes > maxPatchBytes || lacksContent(change);
+    const formatted = isOmitted ? formatChange(withoutContent(change)) : formatChange(withContent(change));
+    truncated ||= isOmitted;
+    patchBytes += formatted.patch?.length ?? 0;
+    const { oldContent: _, newContent: __, ...rest } = change;
+    changes.push({ change: rest, ...formatted });
+  }
+  changes.sort((a, b) => Buffer.compare(a.change.path, b.change.path));
+  return {
+    changed: changes.length > 0,
+    summary: summarizeChanges(changes),
+    entries: changes.map(({ change, textPatch }) => ({ ...describeChange(change), textPatch })),
+    patch: changes.map(({ patch }) => patch ?? "").join(""),
+    truncated,
+  };
+}
+
+/** A change without what is in the files. */
+export function describeChange({ path, status, old, new: now }: GuestChange): Omit<DiffEntry, "textPatch"> {
+  return { path: displayed(path), status, artifactType: (now ?? old)?.type ?? "other" };
+}
+
+export function summarizeChanges(
+  changes: readonly { readonly change: GuestChange; readonly textPatch: string | null }[],
+): DiffSummary {
+  const count = (status: GuestChange["status"]) => changes.filter(({ change }) => change.status === status).length;
+  const textPatched = changes.filter(({ textPatch }) => textPatch !== null).length;
+  return {
+    total: changes.length,
+    ...{
+      added: count("added"),
+      modified: count("modified"),
+      deleted: count("deleted"),
+      typeChanged: count("type_changed"),
+    },
+    ...{ textPatched, nonText: changes.length - textPatched },
+  };
+}
+
+/** Whether the guest left a file's content out because it is above the limit. */
+function lacksContent({ old, new: now, contentChanged, oldContent, newContent }: GuestChange): boolean {
+  const isMissing = (side: GuestSide | null, content: Buffer | undefined) =>
+    side?.type === "file" && content === undefined;
+  return contentChanged && (isMissing(old, oldContent) || isMissing(now, newContent));
+}
+
+function withContent({ path, status, old, new: now, contentChanged, oldContent, newContent }: GuestChange) {
+  // Where only the mode has changed any content will do, as long as both sides have the same.
+  const same = contentChanged ? undefined : Buffer.alloc(0);
+  return { path, status, old: sideOf(old, oldContent ?? same), new: sideOf(now, newContent ?? same) };
+}
+
+function withoutContent({ path, status, old, new: now }: GuestChange) {
+  return { path, status, old: sideOf(old, undefined), new: sideOf(now, undefined) };
+}
+
+function sideOf(side: GuestSide | null, content: Buffer | undefined) {
+  if (!side) return null;
+  return { type: side.type, mode: side.mode, content: side.type === "symlink" ? side.target : content };
+}

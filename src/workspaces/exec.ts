@@ -1,0 +1,63 @@
+import type { Readable } from "node:stream";
+import type { SandboxContext } from "../sandbox/context.ts";
+import type { Isolation } from "../sandbox/sandbox.ts";
+import { encodeFrame, frameType } from "../wire/frames.ts";
+import { requireRunning } from "./access.ts";
+import type { VerbOutput } from "./control.ts";
+import { callSupervisor } from "./control-client.ts";
+import { readWorkspace } from "./store.ts";
+
+/** Frames of input are no larger, so that the guest's reader sees it come */
+const stdinChunkBytes = 64 * 1024;
+
+export interface WorkspaceExecRequest {
+  readonly workspaceId: string;
+  /** Program and arguments, or text for the guest's shell */
+  readonly command: readonly string[] | string;
+  readonly timeoutMs: number;
+}
+
+export interface WorkspaceExecOptions {
+  readonly stdin?: Readable | undefined;
+  onStdout(chunk: Buffer): Promise<void> | void;
+  onStderr(chunk: Buffer): Promise<void> | void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type WorkspaceExecOutcome = VerbOutput<"exec"> & { readonly isolation: Isolation | null };
+
+/** Runs a command in a workspace. When the caller gives up, or dies, the command is killed; the workspace's journal has it all the same. */
+export async function execInWorkspace(
+  context: SandboxContext,
+  { workspaceId, command, timeoutMs }: WorkspaceExecRequest,
+  { stdin, onStdout, onStderr, signal }: WorkspaceExecOptions,
+): Promise<WorkspaceExecOutcome> {
+  const socket = await requireRunning(context, workspaceId, signal);
+  const what = typeof command === "string" ? { shell: command } : { argv: [...command] };
+  const frames = callSupervisor(
+    socket,
+    "exec",
+    { ...what, timeoutMs: Math.ceil(timeoutMs), stdin: stdin !== undefined },
+    { signal, body: stdin && inputFrames(stdin) },
+  );
+  for (;;) {
+    const next = await frames.next();
+    if (next.done) {
+      const { isolation } = await readWorkspace(context.layout.workspacesDir, workspaceId);
+      return { ...next.value, isolation };
+    }
+    const { type, payload } = next.value;
+    if (type === frameType.stdout) await onStdout(payload);
+    if (type === frameType.stderr) await onStderr(payload);
+  }
+}
+
+async function* inputFrames(stdin: Readable): AsyncGenerator<Buffer> {
+  for await (const chunk of stdin) {
+    const bytes = chunk as Buffer;
+    for (let start = 0; start < bytes.length; start += stdinChunkBytes) {
+      yield encodeFrame(frameType.stdin, bytes.subarray(start, start + stdinChunkBytes));
+    }
+  }
+  yield encodeFrame(frameType.stdinEnd, Buffer.alloc(0));
+}

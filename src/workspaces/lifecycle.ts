@@ -1,0 +1,188 @@
+import { setTimeout } from "node:timers/promises";
+import { pathExists } from "../host/files.ts";
+import { identifyProcess, killGroupOf, type ProcessIdentity } from "../host/process-identity.ts";
+import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
+import { type Access, accessWorkspace } from "./access.ts";
+import { requireRoomForOneMore } from "./active-limit.ts";
+import { checkpointLayers, withoutSnapshot } from "./checkpoints.ts";
+import type { MetadataUpdate } from "./control.ts";
+import { call } from "./control-client.ts";
+import { sweepLayers } from "./disks.ts";
+import { launchSupervisor } from "./launch.ts";
+import { changedMetadata } from "./metadata.ts";
+import { isExpired, type WorkspaceRecord } from "./record.ts";
+import {
+  findWorkspace,
+  listWorkspaces,
+  readWorkspace,
+  removeWorkspace,
+  type StoredWorkspace,
+  saveWorkspace,
+  sweepLeftovers,
+  WorkspacePlace,
+} from "./store.ts";
+
+/** After its answer a deleted workspace's supervisor and guardian are gone within milliseconds */
+const processesEndMs = 3_000;
+
+type IdleAccess = Extract<Access, { kind: "idle" }>;
+
+/** The record of a workspace as it is now: one whose supervisor is lost is known to be failed. */
+export async function workspaceStatus(context: SandboxContext, workspaceId: string): Promise<WorkspaceRecord> {
+  const record = await readWorkspace(context.layout.workspacesDir, workspaceId);
+  if (record.state !== "started" && !isExpired(record)) return record;
+  const access = await accessWorkspace(context, workspaceId);
+  if (access.kind === "running") access.socket.destroy();
+  else await access.lock[Symbol.asyncDispose]();
+  return access.record;
+}
+
+/** All workspaces, those that cannot be read included; what has expired or was left half deleted goes. */
+export async function allWorkspaces(context: SandboxContext): Promise<readonly StoredWorkspace[]> {
+  const { workspacesDir } = context.layout;
+  await sweepLeftovers(workspacesDir);
+  const stored = await listWorkspaces(workspacesDir);
+  const current = await Promise.all(stored.map((workspace) => refreshed(context, workspace)));
+  return current.filter((workspace) => workspace !== undefined);
+}
+
+async function refreshed(context: SandboxContext, workspace: StoredWorkspace): Promise<StoredWorkspace | undefined> {
+  if (workspace.status === "broken") return workspace;
+  try {
+    const record = await workspaceStatus(context, workspace.record.workspaceId);
+    return { ...workspace, record };
+  } catch {
+    // Gone, or not readable any more: the next look says which.
+    return findWorkspace(context.layout.workspacesDir, workspace.record.workspaceId).catch(() => undefined);
+  }
+}
+
+export async function updateWorkspace(
+  context: SandboxContext,
+  workspaceId: string,
+  update: MetadataUpdate,
+): Promise<WorkspaceRecord> {
+  return whoeverAnswers(context, workspaceId, {
+    running: (socket) => call(socket, "update", update),
+    async idle({ record }, place) {
+      const changed = { ...record, ...changedMetadata(record, update) };
+      await saveWorkspace(place, changed);
+      return changed;
+    },
+  });
+}
+
+/** Stops a workspace; one that does not run stays as it is. */
+export async function stopWorkspace(
+  context: SandboxContext,
+  workspaceId: string,
+  { signal }: SandboxCallOptions,
+): Promise<WorkspaceRecord> {
+  return whoeverAnswers(context, workspaceId, {
+    running: (socket) => call(socket, "stop", {}, { signal }),
+    async idle({ record }, place) {
+      // What failed is stopped by being told so.
+      const stopped: WorkspaceRecord = { ...record, state: "stopped", stateReason: null };
+      await saveWorkspace(place, stopped);
+      return stopped;
+    },
+  });
+}
+
+/** Starts a stopped or failed workspace on its own disks; one that runs stays as it is. */
+export async function startWorkspace(
+  context: SandboxContext,
+  workspaceId: string,
+  { signal }: SandboxCallOptions,
+): Promise<WorkspaceRecord> {
+  return whoeverAnswers(context, workspaceId, {
+    async running(socket, record) {
+      socket.destroy();
+      return record;
+    },
+    idle: (access, place) => launch(context, place, access, { mode: "start", signal }),
+  });
+}
+
+/** Begins again from a checkpoint, whatever has become of the machine. */
+export async function resetWorkspace(
+  context: SandboxContext,
+  workspaceId: string,
+  snapshotName: string,
+  { signal }: SandboxCallOptions,
+): Promise<WorkspaceRecord> {
+  return whoeverAnswers(context, workspaceId, {
+    running: (socket) => call(socket, "reset", { snapshotName }, { signal }),
+    async idle(access, place) {
+      checkpointLayers(access.record, snapshotName);
+      return launch(context, place, access, { mode: "reset", snapshotName, signal });
+    },
+  });
+}
+
+export async function deleteSnapshot(
+  context: SandboxContext,
+  workspaceId: string,
+  snapshotName: string,
+): Promise<void> {
+  await whoeverAnswers(context, workspaceId, {
+    running: (socket) => call(socket, "deleteSnapshot", { snapshotName }),
+    async idle({ record }, place) {
+      const changed = { ...record, ...withoutSnapshot(record, snapshotName) };
+      await saveWorkspace(place, changed);
+      await sweepLayers(place, changed);
+      return {};
+    },
+  });
+}
+
+/** Ends a workspace and removes everything of it, also one whose record cannot be read. */
+export async function deleteWorkspace(context: SandboxContext, workspaceId: string): Promise<void> {
+  const { workspacesDir } = context.layout;
+  const stored = await findWorkspace(workspacesDir, workspaceId);
+  if (stored.status === "broken" && !(await pathExists(stored.place.recordPath))) {
+    return removeWorkspace(workspacesDir, stored.place);
+  }
+  const guardian = stored.status === "ok" ? stored.record.guardian : null;
+  await whoeverAnswers(context, workspaceId, {
+    running: (socket) => call(socket, "delete", {}),
+    async idle(_, place) {
+      if (guardian) await killGroupOf(guardian);
+      await removeWorkspace(workspacesDir, place);
+      return {};
+    },
+  });
+  if (guardian) await ended(guardian);
+}
+
+async function whoeverAnswers<T>(
+  context: SandboxContext,
+  workspaceId: string,
+  answers: {
+    running(socket: Extract<Access, { kind: "running" }>["socket"], record: WorkspaceRecord): Promise<T>;
+    idle(access: IdleAccess, place: WorkspacePlace): Promise<T>;
+  },
+): Promise<T> {
+  const access = await accessWorkspace(context, workspaceId);
+  if (access.kind === "running") return answers.running(access.socket, access.record);
+  await using _ = access.lock;
+  return await answers.idle(access, new WorkspacePlace(context.layout.workspacesDir, workspaceId));
+}
+
+async function launch(
+  context: SandboxContext,
+  place: WorkspacePlace,
+  { lock, record }: IdleAccess,
+  how: { readonly mode: "start" | "reset"; readonly snapshotName?: string; readonly signal: AbortSignal | undefined },
+): Promise<WorkspaceRecord> {
+  await requireRoomForOneMore(context, "start a workspace", async () => {});
+  await launchSupervisor({ context, place, lock, expiresAt: record.expiresAt, ...how });
+  return readWorkspace(context.layout.workspacesDir, record.workspaceId);
+}
+
+async function ended(process: ProcessIdentity): Promise<void> {
+  const deadline = Date.now() + processesEndMs;
+  while ((await identifyProcess(process.pid))?.startTicks === process.startTicks && Date.now() < deadline) {
+    await setTimeout(2);
+  }
+}

@@ -1,0 +1,90 @@
+import { PyroError } from "../core/errors.ts";
+import type { SandboxContext } from "../sandbox/context.ts";
+import { type DiffEntry, type DiffSummary, diffWorkspace } from "./diff.ts";
+import { commandsOf, type JournaledCommand, type JournalLine, readJournal } from "./journal.ts";
+import { type KeptOutput, readOutput } from "./kept-output.ts";
+import { workspaceStatus } from "./lifecycle.ts";
+import type { WorkspaceRecord } from "./record.ts";
+import { WorkspacePlace } from "./store.ts";
+import type { WorkspaceCall } from "./trees.ts";
+
+const recentCount = 5;
+const shownChanges = 10;
+
+export interface LoggedCommand extends JournaledCommand {
+  readonly stdout: KeptOutput;
+  readonly stderr: KeptOutput;
+}
+
+/** Every command since the last reset with its output, also of a workspace that does not run. */
+export async function commandLogs(
+  context: SandboxContext,
+  workspaceId: string,
+): Promise<{ readonly record: WorkspaceRecord; readonly commands: readonly LoggedCommand[] }> {
+  const record = await workspaceStatus(context, workspaceId);
+  const historyDir = historyOf(context, record);
+  const commands: LoggedCommand[] = [];
+  for (const command of commandsOf(await readJournal(historyDir))) {
+    const [stdout, stderr] = await Promise.all([
+      readOutput(historyDir, command.sequence, "stdout", command.end?.stdoutBytes),
+      readOutput(historyDir, command.sequence, "stderr", command.end?.stderrBytes),
+    ]);
+    commands.push({ ...command, stdout, stderr });
+  }
+  return { record, commands };
+}
+
+export interface ChangesReview {
+  readonly available: boolean;
+  /** Why they are not */
+  readonly reason: string | null;
+  readonly changed: boolean | null;
+  readonly summary: DiffSummary | null;
+  readonly entries: readonly Omit<DiffEntry, "textPatch">[];
+}
+
+export interface WorkspaceReview {
+  readonly record: WorkspaceRecord;
+  readonly commands: readonly JournaledCommand[];
+  /** Newest first, as all lists here */
+  readonly edits: readonly JournalLine[];
+  readonly exports: readonly JournalLine[];
+  readonly exportCount: number;
+  readonly changes: ChangesReview;
+}
+
+/** What happened in a workspace since its last reset; a part that cannot be had says why, and does not spoil the rest. */
+export async function reviewWorkspace(call: WorkspaceCall): Promise<WorkspaceReview> {
+  const record = await workspaceStatus(call.context, call.workspaceId);
+  const lines = await readJournal(historyOf(call.context, record));
+  const exports = lines.filter(({ event }) => event === "export");
+  return {
+    record,
+    commands: newest(commandsOf(lines)),
+    edits: newest(lines.filter(({ event }) => event === "edit")),
+    exports: newest(exports),
+    exportCount: exports.length,
+    changes: await reviewChanges(call, record),
+  };
+}
+
+async function reviewChanges(call: WorkspaceCall, { state }: WorkspaceRecord): Promise<ChangesReview> {
+  const unavailable = { available: false, changed: null, summary: null, entries: [] };
+  if (state !== "started") return { ...unavailable, reason: `the workspace is ${state}` };
+  try {
+    const { changed, summary, entries } = await diffWorkspace(call);
+    const shown = entries.slice(0, shownChanges).map(({ textPatch: _, ...entry }) => entry);
+    return { available: true, reason: null, changed, summary, entries: shown };
+  } catch (error) {
+    if (call.signal?.aborted) throw error;
+    return { ...unavailable, reason: PyroError.from(error).message };
+  }
+}
+
+function newest<T>(items: readonly T[]): readonly T[] {
+  return items.slice(-recentCount).reverse();
+}
+
+function historyOf({ layout }: SandboxContext, { workspaceId, resetCount }: WorkspaceRecord): string {
+  return new WorkspacePlace(layout.workspacesDir, workspaceId).historyDir(resetCount);
+}

@@ -1,0 +1,15 @@
+import type { SandboxContext } from "../sandbox/context.ts";
+import { requireRunning } from "./access.ts";
+import { call } from "./control-client.ts";
+import type { SnapshotRecord } from "./record.ts";
+
+/** Keeps a running workspace's files as they are; it works on meanwhile. */
+export async function createSnapshot(
+  context: SandboxContext,
+  workspaceId: string,
+  snapshotName: string,
+  signal: AbortSignal | undefined,
+): Promise<SnapshotRecord> {
+  const socket = await requireRunning(context, workspaceId, signal);
+  return call(socket, "createSnapshot", { snapshotName }, { signal });
+}
