@@ -9,11 +9,13 @@ export const processIdentitySchema = z.object({
 });
 export type ProcessIdentity = z.output<typeof processIdentitySchema>;
 
+/** Who runs under a number; one that has ended and only waits to be noticed by its parent does not. */
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
   // The second field is the program's name in brackets, which can hold anything; the start time is the 22nd.
-  const startTicks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  return startTicks === undefined ? undefined : { pid, startTicks };
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const startTicks = fields[18];
+  return startTicks === undefined || state === "Z" ? undefined : { pid, startTicks };
 }
 
 /** Kills the group that a process leads, unless it has ended. */

@@ -23,7 +23,7 @@ exec 3>&1
 mkfifo stream
 sha256sum < stream >&3 &
 {
-  tar --create --null --no-recursion --format=gnu --owner=0 --group=0 --numeric-owner --sparse \\
+  tar --create --null --no-unquote --no-recursion --format=gnu --owner=0 --group=0 --numeric-owner --sparse \\
     --directory="$1" --files-from=${listName}
   echo "create $?" >&3
 } | tee stream | {

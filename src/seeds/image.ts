@@ -41,7 +41,7 @@ export interface ImageRequest {
 export async function makeImage(request: ImageRequest): Promise<void> {
   const { root, stagingDir, imageBytes, failure, signal } = request;
   const { base, upper, work } = seedFolders;
-  // The mode of the merged folder is that of the upper one
+  // The mode of the merged folder is that of the upper one. What is removed before the image is synced never gets written to the disk
   const script = `set -eu
 cd ${stagedFiles.fileSystem}
 mkdir -p ${upper} ${work}
@@ -50,7 +50,8 @@ chmod --reference=${base} ${upper}
 chmod 0700 ${work}
 touch --no-create --date=@0 ${upper} ${work} .
 cd ..
-mke2fs -q -F -t ext4 -d ${stagedFiles.fileSystem} "$@"`;
+mke2fs -q -F -t ext4 -d ${stagedFiles.fileSystem} "$@"
+rm -rf ${stagedFiles.fileSystem}`;
   const mke2fsArguments = [...mke2fsOptions, stagedFiles.image, `${Math.floor(imageBytes / 1024)}k`];
   const { exitCode, stderr } = await runAsRoot(root, ["sh", "-c", script, "sh", ...mke2fsArguments], {
     ...{ timeoutMs: imageTimeoutMs, cwd: stagingDir, signal },

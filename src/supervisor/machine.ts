@@ -1,4 +1,4 @@
-import { chmod, copyFile, mkdir } from "node:fs/promises";
+import { chmod, copyFile } from "node:fs/promises";
 import { chooseAccelerator } from "../sandbox/accelerator.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { findDriver } from "../sandbox/driver.ts";
@@ -80,7 +80,6 @@ async function makeDisks(
   checkpoint: readonly string[],
 ): Promise<DiskState> {
   let nextLayer = firstNumber;
-  await mkdir(place.disksDir, { recursive: true });
   const copy = async (file: TemplateFile, mode: number) => {
     const name = `${nextLayer++}.qcow2`;
     await copyLayer(template.pathOf(file), place.layerPath(name), mode);

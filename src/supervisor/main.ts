@@ -1,12 +1,10 @@
-import { closeSync, writeSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, PyroError } from "../core/errors.ts";
-import { readRecord } from "../host/files.ts";
 import { identifyProcess, killGroupOf } from "../host/process-identity.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { sweepHistories, sweepLayers } from "../workspaces/disks.ts";
-import { fromLaunchContext, type Launch, launchSchema, readyFd } from "../workspaces/launch.ts";
+import { fromLaunchContext, type Launch } from "../workspaces/launch.ts";
 import { baselineName, isExpired, type WorkspaceRecord } from "../workspaces/record.ts";
 import { lockWorkspace, readWorkspace, removeWorkspace, saveWorkspace, WorkspacePlace } from "../workspaces/store.ts";
 import { forkCheckpoint } from "./checkpoints.ts";
@@ -14,6 +12,7 @@ import { ControlServer } from "./control-server.ts";
 import { handlersOf } from "./handlers.ts";
 import { bootMachine, forkMachine } from "./machine.ts";
 import { Session } from "./session.ts";
+import { Starter } from "./starter.ts";
 
 /** Calls whose answer is ready get it out in this time before the process ends */
 const lastAnswersMs = 2_000;
@@ -33,13 +32,18 @@ export async function supervise(argv: readonly string[]): Promise<number> {
 }
 
 async function run(place: WorkspacePlace): Promise<number> {
+  const starter = new Starter();
+  const launch = await starter.task();
+  if (!launch) return 0;
   let session: Session;
   let server: ControlServer;
   try {
-    session = await begin(place);
+    // A workspace that nobody has been told of goes with the one who asked for it.
+    session = await begin(place, launch, launch.mode === "create" ? starter.gone : undefined);
     server = await ControlServer.listen(place.dir, handlersOf(session));
   } catch (error) {
-    tellStarter(JSON.stringify(PyroError.from(error)));
+    if (launch.mode === "create") await removeWorkspace(dirname(place.dir), place);
+    await starter.tell(JSON.stringify(PyroError.from(error)));
     return 1;
   }
   endAtExpiry(session);
@@ -47,20 +51,19 @@ async function run(place: WorkspacePlace): Promise<number> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => void stopOrDie(session, signal));
   }
-  tellStarter("ok");
+  void starter.tell("ok");
   await session.ended;
   await server.close(lastAnswersMs);
   return 0;
 }
 
-async function begin(place: WorkspacePlace): Promise<Session> {
-  const launch = await readLaunch(place);
+async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal | undefined): Promise<Session> {
   const context = fromLaunchContext(launch.context);
   const stored = await readWorkspace(context.layout.workspacesDir, place.workspaceId);
   if (stored.guardian) await killGroupOf(stored.guardian);
   const record = { ...stored, guardian: (await identifyProcess(process.ppid)) ?? null };
   await saveWorkspace(place, record, { isDurable: false });
-  const { machine, change } = await machineFor(launch, { context, place, record });
+  const { machine, change } = await machineFor(launch, { context, place, record, signal });
   try {
     const session = await Session.begin({ context, place, record: { ...record, ...change }, machine });
     await session.update({});
@@ -88,22 +91,6 @@ async function machineFor(
   }
   const machine = await bootMachine(request);
   return { machine, change: { ...started, isolation: machine.isolation, lastActivityAt: new Date().toISOString() } };
-}
-
-async function readLaunch(place: WorkspacePlace): Promise<Launch> {
-  const read = await readRecord(place.launchPath, launchSchema);
-  if (read.status === "ok") return read.record;
-  const reason = read.status === "absent" ? "it is missing" : read.reason;
-  throw new PyroError("internal", `cannot start a supervisor: cannot read '${place.launchPath}': ${reason}`);
-}
-
-function tellStarter(text: string): void {
-  try {
-    writeSync(readyFd, text);
-    closeSync(readyFd);
-  } catch {
-    // Whoever started us is gone; the workspace is there all the same.
-  }
 }
 
 function endAtExpiry(session: Session): void {

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
-import { PyroError } from "../core/errors.ts";
+import { PyroError, systemErrorCode } from "../core/errors.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { lastWords, type Sandbox } from "../sandbox/sandbox.ts";
 import { JournalWriter } from "../workspaces/journal.ts";
@@ -159,7 +159,10 @@ export class Session {
 
 async function beginTenure(place: WorkspacePlace, record: WorkspaceRecord, machine: Sandbox): Promise<Tenure> {
   const historyDir = place.historyDir(record.resetCount);
-  await mkdir(historyDir, { recursive: true, mode: 0o700 });
+  // Not with its parents: a workspace that was removed meanwhile must not come back.
+  await mkdir(historyDir, { mode: 0o700 }).catch((error: unknown) => {
+    if (systemErrorCode(error) !== "EEXIST") throw error;
+  });
   return { machine, historyDir, journal: await JournalWriter.open(historyDir), endReason: undefined };
 }
 

@@ -38,7 +38,7 @@ export interface WriterOptions {
 }
 
 /** Tells a tree that is not one from a disk that fails. */
-export class BadTree extends Error {}
+class BadTree extends Error {}
 
 /** Files up to this length are written with one blocking call, which is ten times as fast as waiting for five. */
 const smallFileBytes = 64 * 1024;
@@ -179,7 +179,7 @@ export class TreeWriter {
 }
 
 /** The tree is larger than it may be. */
-export class TooMuch extends Error {}
+class TooMuch extends Error {}
 
 function badEntry(entry: TreeEntry, problem: string): BadTree {
   return new BadTree(`'${printablePath(entry.path)}' is refused: ${problem}`);

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { PyroError } from "../core/errors.ts";
 import { catalogEntry } from "../environments/catalog.ts";
 import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
 import { findDriver } from "../sandbox/driver.ts";
@@ -7,10 +8,11 @@ import { ensureEnvironment } from "../sandbox/open.ts";
 import { ensureTemplate } from "../sandbox/templates.ts";
 import { type PreparedSeed, prepareSeed, type SeedSource, seedSourceOf } from "../seeds/seed.ts";
 import { requireRoomForOneMore } from "./active-limit.ts";
-import { launchSupervisor } from "./launch.ts";
+import { startSupervisor } from "./launch.ts";
+import { deleteWorkspace } from "./lifecycle.ts";
 import { requireMetadata } from "./metadata.ts";
 import { newWorkspaceId, type WorkspaceRecord, type WorkspaceSeed } from "./record.ts";
-import { beginWorkspace, readWorkspace, removeWorkspace, saveWorkspace, WorkspacePlace } from "./store.ts";
+import { beginWorkspace, readWorkspace, saveWorkspace, WorkspacePlace } from "./store.ts";
 
 export interface CreateRequest {
   readonly environment: string;
@@ -45,35 +47,35 @@ export async function createWorkspace(
   const { workspacesDir } = context.layout;
   const workspaceId = newWorkspaceId();
   await using unborn = await beginWorkspace(workspacesDir, workspaceId);
+  const place = new WorkspacePlace(workspacesDir, workspaceId);
+  const now = new Date();
+  const expiresAt = new Date(now.getTime() + ttlMs).toISOString();
+  const { lock } = unborn;
+  // It loads while its disk is made.
+  using supervisor = startSupervisor({ context, dir: place.dir, logPath: unborn.place.logPath, lock, expiresAt });
   const [environment, { seed, skipped }] = await Promise.all([
     readyEnvironment(context, environmentName, shape, options),
     seedWorkspace(context, request, unborn.place, options),
   ]);
-  const now = new Date();
   const record: WorkspaceRecord = {
-    ...{ formatVersion: 1, workspaceId, name, labels: { ...labels }, environment, seed, ...shape },
+    ...{ formatVersion: 1, workspaceId, name, labels: { ...labels }, environment, seed, ...shape, expiresAt },
     ...{ state: "starting", stateReason: null, networkPolicy: "off", isolation: null, guardian: null },
     ...{ createdAt: now.toISOString(), lastActivityAt: now.toISOString(), sessionStartedAt: now.toISOString() },
-    expiresAt: new Date(now.getTime() + ttlMs).toISOString(),
     ...{ layers: [], rootLayers: [], nextLayer: 0, snapshots: [] },
     ...{ commandCount: 0, lastCommand: null, resetCount: 0, lastResetAt: null },
   };
   await saveWorkspace(unborn.place, record);
   await requireRoomForOneMore(context, "create a workspace", () => unborn.publish());
-  const place = new WorkspacePlace(workspacesDir, workspaceId);
   try {
-    const { lock } = unborn;
-    await launchSupervisor({
-      context,
-      place,
-      lock,
-      mode: "create",
-      expiresAt: record.expiresAt,
-      signal: options.signal,
-    });
+    await supervisor.go({ mode: "create", signal: options.signal });
     return { record: await readWorkspace(workspacesDir, workspaceId), skipped };
   } catch (error) {
-    await removeWorkspace(workspacesDir, place);
+    supervisor[Symbol.dispose]();
+    await lock[Symbol.asyncDispose]();
+    await deleteWorkspace(context, workspaceId).catch((failure: unknown) => {
+      // The supervisor has removed it by itself, or it stays in the list, to be deleted.
+      if (PyroError.from(failure).code !== "not_found") throw error;
+    });
     throw error;
   }
 }

@@ -1,16 +1,15 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import * as z from "zod";
 import { withDeadline } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
-import { writeRecord } from "../host/files.ts";
+import { toWire } from "../core/wire-case.ts";
 import type { HeldLock } from "../host/lock-file.ts";
 import { acceleratorChoices } from "../sandbox/accelerator.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { parseError } from "./control-client.ts";
-import type { WorkspacePlace } from "./store.ts";
 
 /** What a supervisor begins with: a fork over the seed, a boot of the disks as they are, or a fork over a checkpoint. */
 const modes = ["create", "start", "reset"] as const;
@@ -27,7 +26,7 @@ const layoutSchema = z.object({
   supervisorPath: z.string(),
 });
 
-/** Written for the supervisor to find when it starts; it need not have its caller's environment. */
+/** The first line that a supervisor is told; it need not have its caller's environment. */
 export const launchSchema = z.object({
   mode: z.enum(modes),
   /** For `reset`: the checkpoint */
@@ -45,15 +44,15 @@ export const launchSchema = z.object({
 });
 export type Launch = z.output<typeof launchSchema>;
 
-/** The supervisor's end of the pipe that tells its starter; the next descriptor is the lock, which it only has to keep open. */
-export const readyFd = 3;
+/** By which the supervisor gets its task and says that it serves; the next descriptor is the lock, which it only has to keep open. */
+export const channelFd = 3;
 
 /** A boot on a busy host, and a template to be built before it */
 const readyTimeoutMs = 300_000;
 
 /**
- * The guardian: outlives its supervisor, to end the workspace at its time when the supervisor cannot. Only the supervisor has the pipe and
- * the lock.
+ * The guardian: outlives its supervisor, to end the workspace at its time when the supervisor cannot. Only the supervisor has the channel
+ * and the lock.
  */
 const guardianScript = `
 "$1" "$2" run "$3" 3>&3 4>&4 &
@@ -65,63 +64,73 @@ left=$(($4 - $(date +%s)))
 exec "$1" "$2" expire "$3"
 `;
 
-export interface LaunchRequest {
+export interface SupervisorPlace {
   readonly context: SandboxContext;
-  readonly place: WorkspacePlace;
+  /** Where the workspace is, or will be by the time the supervisor goes to work */
+  readonly dir: string;
+  readonly logPath: string;
   readonly lock: HeldLock;
+  readonly expiresAt: string;
+}
+
+/** What a supervisor goes to work with. */
+export interface Task {
   readonly mode: Launch["mode"];
   readonly snapshotName?: string | undefined;
-  readonly expiresAt: string;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A supervisor that loads itself while there is still something to prepare for it. */
+export interface PendingSupervisor extends Disposable {
+  /** Lets it go to work and waits until it serves */
+  go(task: Task): Promise<void>;
+}
+
 /**
- * Starts the supervisor of a workspace and waits until it serves. It gets our lock, and a parent of its own that init adopts: neither our
- * end nor that of all our descendants is its end.
+ * Starts the supervisor of a workspace. It gets our lock, and a parent of its own that init adopts: neither our end nor that of all our
+ * descendants is its end. Without a task it goes away.
  */
-export async function launchSupervisor(request: LaunchRequest): Promise<void> {
-  const { context, place, mode, snapshotName } = request;
-  const launch = { mode, ...(snapshotName === undefined ? {} : { snapshotName }), context: toLaunchContext(context) };
-  await writeRecord(place.launchPath, launchSchema, launch);
-  const ready = startGuardian(request);
-  const waitingFor = `the supervisor of workspace '${place.workspaceId}' to start`;
-  const said = await withDeadline(textOf(ready), {
-    timeoutMs: readyTimeoutMs,
-    waitingFor,
-    signal: request.signal,
-  }).finally(() => ready.destroy());
-  if (said.trim() === "ok") return;
-  if (said !== "") throw parseError({ payload: Buffer.from(said) });
-  const log = await readFile(place.logPath, "utf8").catch(() => "");
+export function startSupervisor(where: SupervisorPlace): PendingSupervisor {
+  const channel = startGuardian(where);
+  return {
+    async go({ mode, snapshotName, signal }) {
+      const launch = { mode, ...(snapshotName === undefined ? {} : { snapshotName }) };
+      const text = JSON.stringify(toWire(launchSchema, { ...launch, context: toLaunchContext(where.context) }));
+      channel.write(`${text}\n`);
+      const waitingFor = `the supervisor of '${where.dir}' to start`;
+      const said = await withDeadline(textOf(channel), { timeoutMs: readyTimeoutMs, waitingFor, signal });
+      if (said.trim() !== "ok") throw await explainFailure(where, said);
+    },
+    [Symbol.dispose]: () => channel.destroy(),
+  };
+}
+
+async function explainFailure({ dir, logPath }: SupervisorPlace, said: string): Promise<PyroError> {
+  if (said !== "") return parseError({ payload: Buffer.from(said) });
+  const log = await readFile(logPath, "utf8").catch(() => "");
   const lastLine = log.trim().split("\n").at(-1) ?? "";
-  throw new PyroError("internal", `the supervisor of workspace '${place.workspaceId}' ended at once: ${lastLine}`, {
+  return new PyroError("internal", `the supervisor of '${dir}' ended at once: ${lastLine}`, {
     details: { log: log.slice(-4_000) },
   });
 }
 
-function startGuardian({ context, place, lock, expiresAt }: LaunchRequest): Readable {
-  const log = openSync(place.logPath, "a", 0o600);
+function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPlace): Duplex {
+  const log = openSync(logPath, "a", 0o600);
   const { supervisorPath } = context.layout;
   const expiresAtSeconds = String(Math.ceil(Date.parse(expiresAt) / 1000));
-  const script = [
-    "sh",
-    "-c",
-    guardianScript,
-    "pyro-guardian",
-    process.execPath,
-    supervisorPath,
-    place.dir,
-    expiresAtSeconds,
-  ];
+  const script = ["sh", "-c", guardianScript, "pyro-guardian", process.execPath, supervisorPath, dir, expiresAtSeconds];
   try {
     const child = spawn("setsid", ["--fork", ...script], {
       stdio: ["ignore", log, log, "pipe", lock.fd],
       cwd: "/",
     });
-    child.on("error", () => {
-      // Then the pipe ends without a word.
-    });
-    return child.stdio[readyFd] as Readable;
+    const channel = child.stdio[channelFd] as Duplex;
+    for (const source of [child, channel]) {
+      source.on("error", () => {
+        // Then the channel ends without a word.
+      });
+    }
+    return channel;
   } finally {
     closeSync(log);
   }

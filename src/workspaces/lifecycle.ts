@@ -8,7 +8,7 @@ import { checkpointLayers, withoutSnapshot } from "./checkpoints.ts";
 import type { MetadataUpdate } from "./control.ts";
 import { call } from "./control-client.ts";
 import { sweepLayers } from "./disks.ts";
-import { launchSupervisor } from "./launch.ts";
+import { startSupervisor } from "./launch.ts";
 import { changedMetadata } from "./metadata.ts";
 import { isExpired, type WorkspaceRecord } from "./record.ts";
 import {
@@ -175,8 +175,10 @@ async function launch(
   { lock, record }: IdleAccess,
   how: { readonly mode: "start" | "reset"; readonly snapshotName?: string; readonly signal: AbortSignal | undefined },
 ): Promise<WorkspaceRecord> {
+  const { dir, logPath } = place;
+  using supervisor = startSupervisor({ context, dir, logPath, lock, expiresAt: record.expiresAt });
   await requireRoomForOneMore(context, "start a workspace", async () => {});
-  await launchSupervisor({ context, place, lock, expiresAt: record.expiresAt, ...how });
+  await supervisor.go(how);
   return readWorkspace(context.layout.workspacesDir, record.workspaceId);
 }
 

@@ -46,11 +46,6 @@ export class WorkspacePlace {
   get seedPath(): string {
     return join(this.disksDir, "seed.ext4");
   }
-  /** What the supervisor needs to know to be started */
-  get launchPath(): string {
-    return join(this.dir, "launch.json");
-  }
-
   layerPath(name: string): string {
     return join(this.disksDir, name);
   }

@@ -32,7 +32,11 @@ test.each([["gnu"], ["posix"], ["ustar"], ["v7"]])("an archive of GNU tar in for
 test("long names and whatever else needs several headers", async () => {
   const dir = await emptyFolder();
   const long = `${"d".repeat(200)}/${"f".repeat(250)}`;
-  await shell('cd "$1"; mkdir -p "in/${2%/*}"; echo a > "in/$2"; tar --create --file=a.tar --directory=in .', dir, long);
+  await shell(
+    'cd "$1"; mkdir -p "in/$(dirname "$2")"; echo a > "in/$2"; tar --create --file=a.tar --directory=in .',
+    dir,
+    long,
+  );
   expect(Object.keys(await contentOf(join(dir, "a.tar")))).toContain(long);
 });
 
@@ -51,11 +55,18 @@ test("the last of several members with one name wins", async () => {
     { name: "dir/file", content: "second" },
     { name: "./dir", kind: "5", mode: 0o750 },
   ];
-  expect(await contentOf(await archiveOf(members))).toMatchObject({ dir: "directory 750", "dir/file": "file 644 second" });
+  expect(await contentOf(await archiveOf(members))).toMatchObject({
+    dir: "directory 750",
+    "dir/file": "file 644 second",
+  });
 });
 
 test("devices and pipes are skipped with the reason", async () => {
-  const path = await archiveOf([{ name: "null", kind: "3" }, { name: "disk", kind: "4" }, { name: "pipe", kind: "6" }]);
+  const path = await archiveOf([
+    { name: "null", kind: "3" },
+    { name: "disk", kind: "4" },
+    { name: "pipe", kind: "6" },
+  ]);
   expect((await readArchive(path)).skipped).toEqual([
     { path: "null", reason: "it is a character device" },
     { path: "disk", reason: "it is a block device" },
@@ -71,21 +82,81 @@ test.each<[string, readonly Member[], string, string]>([
   ["a path that leads out", [{ name: "a/../../b" }], "a/../../b", "its path has '..' in it"],
   ["a PAX path that leads out", [{ name: "a", pax: { path: "../b" } }], "../b", "its path has '..' in it"],
   ["a zero byte", [{ name: "a", pax: { path: "a\0b" } }], "a\\u{0}b", "its name has a zero byte in it"],
-  ["a long name", [{ name: "a", pax: { path: "n".repeat(256) } }], "n".repeat(256), "its path has a name of more than 255 bytes"],
-  ["a long path", [{ name: "a", pax: { path: "n/".repeat(2500) } }], "n/".repeat(2500), "its path is longer than 4095 bytes"],
-  ["a file through a link", [link, { name: "link/file" }], "link/file", "it would be written through the symbolic link 'link'"],
-  ["a link in the way later", [{ name: "link/a/file" }, link], "link/a/file", "it would be written through the symbolic link 'link'"],
+  [
+    "a long name",
+    [{ name: "a", pax: { path: "n".repeat(256) } }],
+    "n".repeat(256),
+    "its path has a name of more than 255 bytes",
+  ],
+  [
+    "a long path",
+    [{ name: "a", pax: { path: "n/".repeat(2500) } }],
+    "n/".repeat(2500),
+    "its path is longer than 4095 bytes",
+  ],
+  [
+    "a file through a link",
+    [link, { name: "link/file" }],
+    "link/file",
+    "it would be written through the symbolic link 'link'",
+  ],
+  [
+    "a link in the way later",
+    [{ name: "link/a/file" }, link],
+    "link/a/file",
+    "it would be written through the symbolic link 'link'",
+  ],
   ["a file in a file", [file, { name: "file/in" }], "file/in", "'file', which it is in, is not a directory"],
   ["another type", [file, { name: "file", kind: "5" }], "file", "it is there twice, as a file and as a directory"],
-  ["a hard link out", [{ name: "h", kind: "1", target: "../x" }], "h", "it is a hard link, and of its target its path has '..' in it"],
-  ["an absolute hard link", [{ name: "h", kind: "1", target: "/etc/shadow" }], "h", "it is a hard link, and of its target its path is absolute"],
-  ["a hard link to a link", [link, { name: "h", kind: "1", target: "link" }], "h", "it is a hard link to 'link', which is no earlier file of the archive"],
-  ["a hard link to a later file", [{ name: "h", kind: "1", target: "file" }, file], "h", "it is a hard link to 'file', which is no earlier file of the archive"],
-  ["a linked file again", [file, { name: "h", kind: "1", target: "file" }, file], "file", "it is there again after a hard link to it"],
-  ["a root that is a file", [{ name: "./" , kind: "2", target: "x" }], "./", "it is the root of the tree but not a directory"],
+  [
+    "a hard link out",
+    [{ name: "h", kind: "1", target: "../x" }],
+    "h",
+    "it is a hard link, and of its target its path has '..' in it",
+  ],
+  [
+    "an absolute hard link",
+    [{ name: "h", kind: "1", target: "/etc/shadow" }],
+    "h",
+    "it is a hard link, and of its target its path is absolute",
+  ],
+  [
+    "a hard link to a link",
+    [link, { name: "h", kind: "1", target: "link" }],
+    "h",
+    "it is a hard link to 'link', which is no earlier file of the archive",
+  ],
+  [
+    "a hard link to a later file",
+    [{ name: "h", kind: "1", target: "file" }, file],
+    "h",
+    "it is a hard link to 'file', which is no earlier file of the archive",
+  ],
+  [
+    "a linked file again",
+    [file, { name: "h", kind: "1", target: "file" }, file],
+    "file",
+    "it is there again after a hard link to it",
+  ],
+  [
+    "a root that is a file",
+    [{ name: "./", kind: "2", target: "x" }],
+    "./",
+    "it is the root of the tree but not a directory",
+  ],
   ["an empty link", [{ name: "l", kind: "2" }], "l", "it is a symbolic link to nothing"],
-  ["an old sparse file", [{ name: "s", kind: "S" }], "s", "it is of a kind that is not known, such as an old sparse file or a part of a larger archive"],
-  ["a PAX sparse file", [{ name: "GNUSparseFile.1/s", pax: { "GNU.sparse.major": "1", "GNU.sparse.name": "s" } }], "s", "it is stored as a sparse file"],
+  [
+    "an old sparse file",
+    [{ name: "s", kind: "S" }],
+    "s",
+    "it is of a kind that is not known, such as an old sparse file or a part of a larger archive",
+  ],
+  [
+    "a PAX sparse file",
+    [{ name: "GNUSparseFile.1/s", pax: { "GNU.sparse.major": "1", "GNU.sparse.name": "s" } }],
+    "s",
+    "it is stored as a sparse file",
+  ],
 ])("an archive with %s is refused before anything is given out", async (_what, members, name, reason) => {
   const path = await archiveOf([{ name: "harmless", content: "x" }, ...members]);
   await expect(readArchive(path)).rejects.toMatchObject({

@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,12 +36,46 @@ export function shellAsOrdinaryUser(script: string, ...parameters: readonly stri
 
 /** Runs TypeScript as an ordinary user, with the variables as constants; what it returns comes back by way of JSON. */
 export async function evaluateAsOrdinaryUser(body: string, variables: Readonly<Record<string, unknown>>) {
+  return evaluate(become(), body, variables);
+}
+
+/** Runs TypeScript as root of a user namespace, after a script of the shell that can mount. */
+export async function evaluateInNamespace(
+  script: string,
+  dir: string,
+  body: string,
+  variables: Readonly<Record<string, unknown>>,
+) {
+  const isolate = [
+    "unshare",
+    "--map-root-user",
+    "--mount",
+    "--",
+    "sh",
+    "-euc",
+    `${script}; shift; exec "$@"`,
+    "sh",
+    dir,
+  ];
+  return evaluate([...become(), ...isolate], body, variables);
+}
+
+async function evaluate(prefix: readonly string[], body: string, variables: Readonly<Record<string, unknown>>) {
+  const said = await succeed([...prefix, ...typeScriptCommand(body, variables)]);
+  return JSON.parse(said.trim().split("\n").at(-1) ?? "");
+}
+
+/** A process of an ordinary user that runs TypeScript; the caller kills it. */
+export function startAsOrdinaryUser(body: string, variables: Readonly<Record<string, unknown>>): ChildProcess {
+  const [program = "", ...rest] = [...become(), ...typeScriptCommand(body, variables)];
+  return spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"], detached: true });
+}
+
+function typeScriptCommand(body: string, variables: Readonly<Record<string, unknown>>): string[] {
   const constants = Object.entries(variables).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};`);
   const script = `${constants.join("\n")}\nconst run = async () => {${body}};
     run().catch((error) => ({ error: error.toJSON?.() ?? String(error) })).then((it) => console.log(JSON.stringify(it)));`;
-  const tsx = new URL("../../../node_modules/tsx/dist/cli.mjs", import.meta.url).pathname;
-  const said = await succeed([...become(), process.execPath, tsx, "--eval", script, "--input-type=module"]);
-  return JSON.parse(said.trim().split("\n").at(-1) ?? "");
+  return [process.execPath, "--import", "tsx", "--eval", script, "--input-type=module"];
 }
 
 function become(): string[] {

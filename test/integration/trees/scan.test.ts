@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { printablePath } from "../../../src/trees/entry.ts";
 import { scanDirectory, type TreeScan } from "../../../src/trees/scan.ts";
-import { emptyFolder, evaluateAsOrdinaryUser, shell, shellAsOrdinaryUser } from "./folder.ts";
+import { emptyFolder, evaluateAsOrdinaryUser, evaluateInNamespace, shell, shellAsOrdinaryUser } from "./folder.ts";
 
 test("a scan lists everything, parents first, with names as bytes", async () => {
   const dir = await emptyFolder();
@@ -38,7 +38,10 @@ line' a a-b; echo hi > a/file; ln -s ../gone a/dangling; ln -s /etc outside
 
 test("only links to files of the tree are hard links", async () => {
   const dir = await emptyFolder();
-  await shell('cd "$1"; mkdir in; echo a > out; ln out in/one; echo b > in/x; ln in/x in/y; mkdir in/z; ln in/x in/z/w', dir);
+  await shell(
+    'cd "$1"; mkdir in; echo a > out; ln out in/one; echo b > in/x; ln in/x in/y; mkdir in/z; ln in/x in/z/w',
+    dir,
+  );
   const scan = await scanDirectory(join(dir, "in"));
   expect(shown(scan)).toEqual([
     "directory .",
@@ -80,6 +83,18 @@ test("an ordinary user's scan skips what may not be read or entered", async () =
       { path: "secret", reason: "permission denied" },
     ],
   });
+});
+
+test("other file systems in the tree are entered", async () => {
+  const dir = await emptyFolder();
+  const paths = await evaluateInNamespace(
+    'mkdir "$1/mounted"; mount -t tmpfs tmpfs "$1/mounted"; echo a > "$1/mounted/file"',
+    dir,
+    `const { scanDirectory } = await import("./src/trees/scan.ts");
+     return (await scanDirectory(dir)).entries.map(({ path }) => path.toString());`,
+    { dir },
+  );
+  expect(paths).toEqual(["", "mounted", "mounted/file"]);
 });
 
 test("the stamp is the same for the same tree and another one after any change", async () => {

@@ -92,7 +92,11 @@ test.each<[string, () => AsyncIterable<TreeItem>]>([
 
 test("nothing is replaced, also not what appears meanwhile", async () => {
   const dir = await emptyFolder();
-  for (const [name, type] of [["a", "directory"], ["b", "file"], ["c", "symlink"]] as const) {
+  for (const [name, type] of [
+    ["a", "directory"],
+    ["b", "file"],
+    ["c", "symlink"],
+  ] as const) {
     const target = join(dir, name);
     const meanwhile = async function* () {
       yield item({ path: "", type, content: "", target: "x" });
@@ -103,7 +107,9 @@ test("nothing is replaced, also not what appears meanwhile", async () => {
     await expect(writeTree(sent(root), target, { limits })).rejects.toMatchObject(failure);
   }
   await symlink("/no/where", join(dir, "dangling"));
-  await expect(writeTree(sent(root), join(dir, "dangling"), { limits })).rejects.toMatchObject({ code: "already_exists" });
+  await expect(writeTree(sent(root), join(dir, "dangling"), { limits })).rejects.toMatchObject({
+    code: "already_exists",
+  });
   expect((await readdir(dir)).toSorted()).toEqual(["a", "b", "c", "dangling"]);
   expect((await lstat(join(dir, "b"))).isDirectory()).toBe(true);
 });
