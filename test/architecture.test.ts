@@ -18,7 +18,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   sandbox: ["core/", "host/", "wire/", "vmm/", "environments/"],
   workspaces: ["core/", "host/", "wire/", "environments/", "sandbox/", "trees/", "seeds/", "patches/"],
   supervisor: ["core/", "host/", "wire/", "type vmm/", "sandbox/", "workspaces/"],
-  operations: ["core/", "host/system.ts", "environments/", "sandbox/", "workspaces/", "type wire/"],
+  operations: ["core/", "host/system.ts", "environments/", "sandbox/", "seeds/", "workspaces/", "type wire/"],
   sdk: ["core/", "operations/", "compose.ts"],
   cli: ["core/", "operations/", "compose.ts"],
   "compose.ts": ["core/", "host/", "sandbox/"],

@@ -28,6 +28,8 @@ const environmentLockTimeoutMs = 1_000;
 
 export interface PruneOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Files of the store that somebody stands on, although no environment may name them any more */
+  readonly usedPaths?: ReadonlySet<string>;
 }
 
 export interface PruneResult {
@@ -53,7 +55,7 @@ export async function pruneEnvironments(context: EnvironmentContext, options: Pr
 export async function pruneStore(
   store: EnvironmentStore,
   builder: EnvironmentBuilder,
-  { signal }: PruneOptions = {},
+  { signal, usedPaths }: PruneOptions = {},
 ): Promise<PruneResult> {
   const staging: string[] = [];
   const environments: string[] = [];
@@ -77,7 +79,8 @@ export async function pruneStore(
     });
   }
   const blobs = await withStoreLock(store, { purpose: "pruning environments", signal }, async () => {
-    const unwanted = await unnamedBlobs(store);
+    const unnamed = await unnamedBlobs(store);
+    const unwanted = unnamed.filter((digest) => !usedPaths?.has(blobPath(store, digest)));
     for (const digest of unwanted) freedBytes += await removeFile(blobPath(store, digest));
     return unwanted;
   });

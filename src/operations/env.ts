@@ -4,6 +4,8 @@ import { type EnvironmentDescription, inspectEnvironment, listEnvironments } fro
 import { pruneEnvironments } from "../environments/prune.ts";
 import { pullEnvironment } from "../environments/pull.ts";
 import { sweepTemplates } from "../sandbox/template-sweep.ts";
+import { pruneSeeds } from "../seeds/store.ts";
+import { environmentFilesInUse } from "../workspaces/environment-use.ts";
 import { environmentName } from "./fields.ts";
 import { defineOperation } from "./operation.ts";
 
@@ -88,28 +90,33 @@ export const envInspect = defineOperation({
 
 export const envPrune = defineOperation({
   name: "env.prune",
-  summary: "Remove environments that the catalog no longer wants, and templates that nothing can use",
+  summary:
+    "Remove environments that neither the catalog nor a workspace wants, templates that nothing can use, and old seeds",
   effect: "destroy",
   input: z.object({}),
   output: z.object({
     removedEnvironments: z.array(z.string()),
     removedTemplates: z.array(z.string()),
+    removedSeeds: z.array(z.string()).describe("The least recently used, of those that exceed their budget"),
     busy: z.array(z.string()).describe("Left alone, because a pull of them is going on"),
     freedBytes: z.number(),
   }),
   cli: {
     examples: ["env prune", "env prune --json"],
-    render: ({ removedEnvironments, removedTemplates, freedBytes }) =>
-      `[prune] environments=${removedEnvironments.length} templates=${removedTemplates.length} freed_bytes=${freedBytes}\n`,
+    render: ({ removedEnvironments, removedTemplates, removedSeeds, freedBytes }) =>
+      `[prune] environments=${removedEnvironments.length} templates=${removedTemplates.length} seeds=${removedSeeds.length} freed_bytes=${freedBytes}\n`,
   },
   async handle({ sandbox, signal }) {
-    const pruned = await pruneEnvironments(sandbox, { signal });
+    const pruned = await pruneEnvironments(sandbox, { signal, usedPaths: await environmentFilesInUse(sandbox) });
     const templates = await sweepTemplates(sandbox);
+    const seeds = await pruneSeeds(sandbox.layout.seedsDir, sandbox.seedBudgetBytes);
     return {
       removedEnvironments: [...pruned.environments],
       removedTemplates: templates.map(({ key }) => key),
+      removedSeeds: seeds.map(({ digest }) => digest),
       busy: [...pruned.busy],
-      freedBytes: pruned.freedBytes + templates.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0),
+      freedBytes:
+        pruned.freedBytes + [...templates, ...seeds].reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0),
     };
   },
 });

@@ -57,6 +57,15 @@ export async function removeAsRoot(root: BuildRoot, path: string): Promise<void>
   throw new PyroError("internal", `cannot remove '${path}': ${reason}`, { details: { stderr } });
 }
 
+/**
+ * Lets ext4 put each folder in `dir` into another part of the disk. Where thousands of files were removed in the last minutes it looks at each
+ * of them whenever it makes a new one: 20,000 files then take 15 s, elsewhere 0.5 s.
+ */
+export async function spreadFolders(root: BuildRoot, dir: string): Promise<void> {
+  // Other file systems refuse, and do not need it
+  await runAsRoot(root, ["chattr", "+T", dir], { timeoutMs: probeTimeoutMs });
+}
+
 export function saysDiskFull(stderr: string): boolean {
   return /No space left on device|Disk quota exceeded/i.test(stderr);
 }

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { chmod, mkdir, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
 import { fileError } from "../host/files.ts";
@@ -99,7 +99,6 @@ export async function copyNothing({ stagingDir, failure }: CopyRequest): Promise
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
     await chmod(path, 0o755);
-    await utimes(path, 0, 0);
   } catch (error) {
     throw fileError(failure, error);
   }

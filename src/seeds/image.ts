@@ -41,14 +41,14 @@ export interface ImageRequest {
 export async function makeImage(request: ImageRequest): Promise<void> {
   const { root, stagingDir, imageBytes, failure, signal } = request;
   const { base, upper, work } = seedFolders;
-  // The mode of the merged folder is that of the upper one. What is removed before the image is synced never gets written to the disk
+  // Mode and time of the merged folder are those of the upper one. What is removed before the image is synced never gets written to the disk
   const script = `set -eu
 cd ${stagedFiles.fileSystem}
 mkdir -p ${upper} ${work}
 chmod 0755 .
 chmod --reference=${base} ${upper}
 chmod 0700 ${work}
-touch --no-create --date=@0 ${upper} ${work} .
+touch --reference=${base} ${upper} ${work} .
 cd ..
 mke2fs -q -F -t ext4 -d ${stagedFiles.fileSystem} "$@"
 rm -rf ${stagedFiles.fileSystem}`;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
 import { ensureDir } from "../host/files.ts";
 import { withLock } from "../host/lock.ts";
-import { type BuildRoot, removeAsRoot } from "./build-root.ts";
+import { type BuildRoot, removeAsRoot, spreadFolders } from "./build-root.ts";
 import { namesIn } from "./store.ts";
 
 const lockTimeoutMs = 30 * 60_000;
@@ -33,7 +33,10 @@ export async function withStaging<T>(request: StagingRequest, work: (stagingDir:
   return withLock({ ...lock, ...(onWait ? { onWait } : {}) }, async () => {
     await sweepOthers(seedsDir, slot, root);
     await sweepSlot(seedsDir, slot, root);
-    const stagingDir = join(seedsDir, "staging", slot, randomUUID());
+    const slotDir = join(seedsDir, "staging", slot);
+    await ensureDir(slotDir);
+    await spreadFolders(root, slotDir);
+    const stagingDir = join(slotDir, randomUUID());
     await ensureDir(stagingDir);
     try {
       return await work(stagingDir);
@@ -41,7 +44,7 @@ export async function withStaging<T>(request: StagingRequest, work: (stagingDir:
       await removeAsRoot(root, stagingDir).catch(() => {
         // Whoever builds next removes it
       });
-      await removeIfEmpty(join(seedsDir, "staging", slot));
+      await removeIfEmpty(slotDir);
     }
   });
 }

@@ -7,6 +7,7 @@ import { requireRoomTo } from "../sandbox/room.ts";
 import { bootSandbox, forkSandbox, type MachineDisks, type Sandbox } from "../sandbox/sandbox.ts";
 import type { Template, TemplateFile } from "../sandbox/template-store.ts";
 import { emptyLayerName } from "../workspaces/disks.ts";
+import { requireEnvironmentFiles } from "../workspaces/environment-use.ts";
 import type { WorkspaceRecord } from "../workspaces/record.ts";
 import type { WorkspacePlace } from "../workspaces/store.ts";
 
@@ -33,6 +34,7 @@ export interface ForkedMachine {
 export async function forkMachine(request: MachineRequest, checkpoint: readonly string[]): Promise<ForkedMachine> {
   const { context, place, record, signal } = request;
   const { environment, vcpuCount, memMib, workspaceId } = record;
+  await requireEnvironmentFiles(record);
   await requireRoomTo({ action: "start a machine", dir: place.dir, neededMib: minFreeMib });
   const driver = await findDriver(context);
   let disks: DiskState = record;
@@ -51,6 +53,7 @@ export async function forkMachine(request: MachineRequest, checkpoint: readonly 
 /** The machine that was stopped, on the disks that it left; it boots, because no template's memory knows them. */
 export async function bootMachine({ context, place, record, signal }: MachineRequest): Promise<Sandbox> {
   const { environment, vcpuCount, memMib, workspaceId } = record;
+  await requireEnvironmentFiles(record);
   await requireRoomTo({ action: "start a machine", dir: place.dir, neededMib: minFreeMib });
   const driver = await findDriver(context);
   const { accelerator } = await chooseAccelerator(context, { driver, environment }, { signal });

@@ -112,7 +112,7 @@ const unknownEnd = {
   unknownReason: "the workspace's supervisor ended while the command ran",
 };
 
-export function notRunning({ workspaceId, state, stateReason }: WorkspaceRecord): PyroError {
+function notRunning({ workspaceId, state, stateReason }: WorkspaceRecord): PyroError {
   const reason = stateReason === null ? "" : `: ${stateReason}`;
   return new PyroError("failed_precondition", `workspace '${workspaceId}' is not running, it is ${state}${reason}`, {
     hint: `Run \`pyro workspace start ${workspaceId}\`; its files are kept.`,

@@ -4,7 +4,7 @@ import { displayed } from "./files.ts";
 import { treeChanges, type WorkspaceCall } from "./trees.ts";
 
 /** Files larger than this, on either side, are reported without their content */
-export const diffContentBytes = 4 * 1024 * 1024;
+const diffContentBytes = 4 * 1024 * 1024;
 /** Of all patches together; what is beyond is reported without content too */
 const maxPatchBytes = 64 * 1024 * 1024;
 
@@ -60,11 +60,11 @@ export async function diffWorkspace(call: WorkspaceCall): Promise<WorkspaceDiff>
 }
 
 /** A change without what is in the files. */
-export function describeChange({ path, status, old, new: now }: GuestChange): Omit<DiffEntry, "textPatch"> {
+function describeChange({ path, status, old, new: now }: GuestChange): Omit<DiffEntry, "textPatch"> {
   return { path: displayed(path), status, artifactType: (now ?? old)?.type ?? "other" };
 }
 
-export function summarizeChanges(
+function summarizeChanges(
   changes: readonly { readonly change: GuestChange; readonly textPatch: string | null }[],
 ): DiffSummary {
   const count = (status: GuestChange["status"]) => changes.filter(({ change }) => change.status === status).length;

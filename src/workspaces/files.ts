@@ -8,7 +8,7 @@ import { readTree, type WorkspaceCall, writeTree } from "./trees.ts";
 
 /** A file larger than this is a matter for export or sync */
 export const maxReadBytes = 16 * 1024 * 1024;
-export const maxWriteBytes = 16 * 1024 * 1024;
+const maxWriteBytes = 16 * 1024 * 1024;
 /** A listing that is longer says nothing to anybody */
 const maxListedEntries = 50_000;
 

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import * as z from "zod";
 import { processIdentitySchema } from "../host/process-identity.ts";
 
-export const seedModes = ["empty", "directory", "tar_archive"] as const;
-export const originKinds = ["empty", "manual_seed_path", "project_path", "repo_url"] as const;
+const seedModes = ["empty", "directory", "tar_archive"] as const;
+const originKinds = ["empty", "manual_seed_path", "project_path", "repo_url"] as const;
 
 /** Where a workspace's first files came from. */
 export const workspaceSeedSchema = z.object({
@@ -18,7 +18,6 @@ export const workspaceSeedSchema = z.object({
 export type WorkspaceSeed = z.output<typeof workspaceSeedSchema>;
 
 export const workspaceStates = ["starting", "started", "stopped", "failed"] as const;
-export type WorkspaceState = (typeof workspaceStates)[number];
 
 /** Names of files in the workspace's `disks`, from the one over the seed to the one that is written. */
 const layerNames = z.array(z.string().regex(/^\d{1,9}\.qcow2$/));
