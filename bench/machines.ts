@@ -92,7 +92,7 @@ function open(context: SandboxContext): Promise<Sandbox> {
   return openSandbox(context, { environment: environmentName, shape: defaultShape }, {});
 }
 
-async function pssMb(pid: number): Promise<number> {
+export async function pssMb(pid: number): Promise<number> {
   const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
   return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]) / 1000;
 }

@@ -8,6 +8,7 @@ import { layoutFromEnvironment } from "../src/host/layout.ts";
 import { coldBoot, environmentName, fork, forksAtOnce } from "./machines.ts";
 import { alternatives, runProgram, works } from "./programs.ts";
 import { type Summary, summarize } from "./statistics.ts";
+import { measureWorkspaces } from "./workspaces.ts";
 
 const coldRounds = 5;
 const warmRounds = 15;
@@ -44,6 +45,8 @@ try {
     // In turn with pyro, so that both see the same moods of the machine.
     for (const [name, command] of installed) record(name, "ms", await runProgram(command, process.env));
   }
+  const stateDir = join(cacheDir, "state");
+  await measureWorkspaces(env, stateDir, record);
   await report();
 } finally {
   await rm(cacheDir, { recursive: true, force: true });
@@ -75,10 +78,10 @@ async function report(): Promise<void> {
     const summary = summarize(values);
     results[name] = { unit, ...summary, ratioToColdBoot: unit === "ms" ? summary.median / cold : null };
   }
-  console.log(`${"".padEnd(52)}${"median".padStart(10)}${"min".padStart(9)}${"max".padStart(9)}   to cold boot`);
+  console.log(`${"".padEnd(70)}${"median".padStart(10)}${"min".padStart(9)}${"max".padStart(9)}   to cold boot`);
   for (const [name, { unit, median, min, max, ratioToColdBoot }] of Object.entries(results)) {
     const cells = [median, min, max].map((value, index) => value.toFixed(0).padStart(index === 0 ? 7 : 9));
-    console.log(`${name.padEnd(52)}${cells[0]} ${unit}${cells[1]}${cells[2]}   ${ratioToColdBoot?.toFixed(3) ?? ""}`);
+    console.log(`${name.padEnd(70)}${cells[0]} ${unit}${cells[1]}${cells[2]}   ${ratioToColdBoot?.toFixed(3) ?? ""}`);
   }
   await writeFile(
     resultsPath,

@@ -15,7 +15,7 @@ test("the image of a directory has all of it, owned by root, beside the folders 
     `cd "$1"; mkdir -p in/sub/empty; echo hi > in/sub/file; ln in/sub/file in/hard; ln -s /etc in/link; mkfifo in/pipe
      echo x > "in/$(printf 'caf\\351')"; echo y > 'in/two
 lines'; truncate --size=100M in/sparse; printf end >> in/sparse; chmod 4711 in/sub/file; chmod 750 in
-     touch --date='@1700000000' in/sub/file`,
+     touch --date='@1700000000' in/sub/file in`,
     dir,
   );
   const seed = await prepareSeed(requestFor(dir, { kind: "directory", path: join(dir, "in") }));
@@ -33,6 +33,9 @@ lines'; truncate --size=100M in/sparse; printf end >> in/sparse; chmod 4711 in/s
   ]);
   expect(await debugImage(seed.imagePath, "cat /base/sub/file")).toBe("hi\n");
   expect(await debugImage(seed.imagePath, "stat /base/sub/file")).toMatch(/Links: 2.*mtime: 0x6553f100/s);
+  for (const name of ["base", "upper"]) {
+    expect(await debugImage(seed.imagePath, `stat /${name}`)).toContain("mtime: 0x6553f100");
+  }
   expect(await debugImage(seed.imagePath, "stat /base/link")).toContain('Fast link dest: "/etc"');
   const { size, blocks, mode } = await stat(seed.imagePath);
   expect([size, mode & 0o777]).toEqual([gibibyte, 0o444]);
