@@ -1,4 +1,7 @@
-/** Writes docs/reference from the operation and error tables; with --check it only says whether that is up to date. */
+/**
+ * Writes docs/reference from the operation and error tables, and the examples into the pages that show them; with --check it only says
+ * whether that is up to date.
+ */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Command } from "commander";
@@ -27,6 +30,7 @@ const meanings: Readonly<Record<ErrorCode, string>> = {
 const documents = {
   "docs/reference/cli.md": cliReference(),
   "docs/reference/errors.md": errorReference(),
+  "docs/sdk.md": await withExamples("docs/sdk.md"),
 };
 
 const isCheck = process.argv.includes("--check");
@@ -45,6 +49,18 @@ async function requireUpToDate(path: string, text: string): Promise<void> {
 async function write(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, text);
+}
+
+/** A page with the code of each example below its mark, in place of what stands there now. */
+async function withExamples(path: string): Promise<string> {
+  const text = await readFile(path, "utf8");
+  const pieces = text.split(/^(<!-- example: \S+ -->)\n+(?:```ts\n[\s\S]*?\n```\n+)?/m);
+  for (const [index, piece] of pieces.entries()) {
+    const name = /^<!-- example: (\S+) -->$/.exec(piece)?.[1];
+    if (name === undefined) continue;
+    pieces[index] = `${piece}\n\n\`\`\`ts\n${await readFile(`examples/${name}.ts`, "utf8")}\`\`\`\n\n`;
+  }
+  return pieces.join("");
 }
 
 function cliReference(): string {

@@ -113,7 +113,8 @@ async function seedWorkspace(
       originKind: source.kind === "empty" ? "empty" : "manual_seed_path",
       originRef: null,
       destination: "/workspace",
-      ...{ entryCount, bytesWritten },
+      // The root is no entry of itself.
+      ...{ entryCount: entryCount - 1, bytesWritten },
     },
     skipped,
   };
