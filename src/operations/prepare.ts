@@ -1,13 +1,13 @@
 import * as z from "zod";
-import { prepareEnvironment } from "../sandbox/prepare.ts";
 import { prepareManifestSchema } from "../sandbox/readiness.ts";
+import { prepareEnvironment } from "../workspaces/prepare.ts";
 import { environmentName } from "./fields.ts";
 import { refuseNetwork } from "./network.ts";
 import { defineOperation } from "./operation.ts";
 
 export const prepare = defineOperation({
   name: "prepare",
-  summary: "Make the machine warm: install an environment, freeze a template and prove both",
+  summary: "Make the machine warm: install an environment, freeze a template, and prove a workspace",
   effect: "write",
   input: z.object({
     environment: environmentName.default("debian:12").describe("Environment to prepare"),
