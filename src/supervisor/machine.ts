@@ -6,10 +6,10 @@ import { forkTemplate } from "../sandbox/open.ts";
 import { requireRoomTo } from "../sandbox/room.ts";
 import { bootSandbox, forkSandbox, type MachineDisks, type Sandbox } from "../sandbox/sandbox.ts";
 import type { Template, TemplateFile } from "../sandbox/template-store.ts";
-import { emptyLayerName } from "../workspaces/disks.ts";
+import { emptyLayerName, mergeablePair, withoutLayer } from "../workspaces/disks.ts";
 import { requireEnvironmentFiles } from "../workspaces/environment-use.ts";
 import type { WorkspaceRecord } from "../workspaces/record.ts";
-import type { WorkspacePlace } from "../workspaces/store.ts";
+import { saveWorkspace, type WorkspacePlace } from "../workspaces/store.ts";
 
 const bootTimeoutMs = 120_000;
 const minFreeMib = 256;
@@ -48,6 +48,19 @@ export async function forkMachine(request: MachineRequest, checkpoint: readonly 
     });
   });
   return { sandbox, disks };
+}
+
+/** The record after layers that nothing tells apart any more have become one: only while no machine has them open. */
+export async function mergeLayers({ context, place, record }: MachineRequest): Promise<WorkspaceRecord> {
+  let merged = record;
+  for (let pair = mergeablePair(merged); pair; pair = mergeablePair(merged)) {
+    const driver = await findDriver(context);
+    const upTo = merged.layers.slice(0, merged.layers.indexOf(pair.upper) + 1);
+    await driver.mergeTopLayer(machineDisks(place, { ...merged, layers: upTo }).workspaceDisk.layers);
+    merged = { ...merged, ...withoutLayer(merged, pair.upper) };
+    await saveWorkspace(place, merged);
+  }
+  return merged;
 }
 
 /** The machine that was stopped, on the disks that it left; it boots, because no template's memory knows them. */

@@ -10,7 +10,7 @@ import { lockWorkspace, readWorkspace, removeWorkspace, saveWorkspace, Workspace
 import { forkCheckpoint } from "./checkpoints.ts";
 import { ControlServer } from "./control-server.ts";
 import { handlersOf } from "./handlers.ts";
-import { bootMachine, forkMachine } from "./machine.ts";
+import { bootMachine, forkMachine, mergeLayers } from "./machine.ts";
 import { Session } from "./session.ts";
 import { Starter } from "./starter.ts";
 
@@ -89,8 +89,10 @@ async function machineFor(
     const { sandbox, change } = await forkCheckpoint(request, snapshotName ?? baselineName);
     return { machine: sandbox, change };
   }
-  const machine = await bootMachine(request);
-  return { machine, change: { ...started, isolation: machine.isolation, lastActivityAt: new Date().toISOString() } };
+  const { layers, snapshots } = await mergeLayers(request);
+  const machine = await bootMachine({ ...request, record: { ...request.record, layers, snapshots } });
+  const lastActivityAt = new Date().toISOString();
+  return { machine, change: { ...started, layers, snapshots, isolation: machine.isolation, lastActivityAt } };
 }
 
 function endAtExpiry(session: Session): void {

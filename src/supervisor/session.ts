@@ -7,6 +7,8 @@ import { JournalWriter } from "../workspaces/journal.ts";
 import type { WorkspaceRecord } from "../workspaces/record.ts";
 import { removeWorkspace, saveWorkspace, type WorkspacePlace } from "../workspaces/store.ts";
 
+/** A guest that does not even answer in this time is not going to switch itself off */
+const answerMs = 5_000;
 /** A guest ends its processes and writes everything to its disks in this time, or is killed */
 const powerOffMs = 20_000;
 
@@ -126,7 +128,7 @@ export class Session {
     const tenure = await this.tenure();
     tenure.endReason = reason;
     const { machine } = tenure;
-    await machine.agent.powerOff().catch(() => {
+    await machine.agent.powerOff(AbortSignal.timeout(answerMs)).catch(() => {
       // A guest that cannot switch itself off is switched off; what it had acknowledged is on its disks.
     });
     await Promise.race([machine.vm.exited, setTimeout(powerOffMs, undefined, { ref: false })]);
@@ -145,7 +147,10 @@ export class Session {
   /** The machine's end, unless we brought it about, is the workspace's failure. */
   #watch(tenure: Tenure): void {
     void tenure.machine.vm.exited.then(async (exit) => {
-      if (tenure.endReason !== undefined) return;
+      await this.#exchange?.catch(() => {
+        // Then this is the machine that there is.
+      });
+      if (tenure.endReason !== undefined || tenure !== this.#tenure) return;
       const { how, lines } = lastWords(exit);
       tenure.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
       try {

@@ -102,6 +102,8 @@ export interface Driver {
   fork(spec: VmSpec, statePath: string, signal?: AbortSignal): Promise<Vm>;
   /** The parts of a file that are not holes; reading only them makes looking at a big sparse file cheap */
   dataExtents(path: string, signal?: AbortSignal): Promise<readonly Extent[]>;
+  /** Writes what the last of these layers holds into the one below it, which then is both; a crash in between changes nothing that they read as */
+  mergeTopLayer(layers: readonly DiskLayer[]): Promise<void>;
   /** Makes an empty disk layer over `base`, of `sizeBytes` as the guest sees it */
   createOverlay(path: string, sizeBytes: number, base?: DiskLayer): Promise<void>;
 }

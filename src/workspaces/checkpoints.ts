@@ -34,7 +34,7 @@ export function requireNewSnapshot(record: WorkspaceRecord, snapshotName: string
       "resource_exhausted",
       `${cannot}: the disk of workspace '${record.workspaceId}' has too many layers`,
       {
-        hint: "Reset it to a snapshot, which sheds those that nothing needs.",
+        hint: "Stop and start it: that merges the layers of deleted snapshots.",
       },
     );
   }

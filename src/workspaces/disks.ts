@@ -25,3 +25,33 @@ export async function sweepHistories(place: WorkspacePlace, { resetCount }: Work
     if (name.startsWith("history-") && path !== current) await rm(path, { recursive: true, force: true });
   }
 }
+
+/**
+ * A layer and the one below it that can become one, because whoever stands on the lower stands on the upper too; undefined when no two can.
+ * Deleted snapshots leave such pairs.
+ */
+export function mergeablePair({
+  layers,
+  snapshots,
+}: Pick<WorkspaceRecord, "layers" | "snapshots">): { readonly lower: string; readonly upper: string } | undefined {
+  const chains = [layers, ...snapshots.map((snapshot) => snapshot.layers)];
+  for (const [index, lower] of layers.entries()) {
+    const upper = layers[index + 1];
+    if (upper === undefined) return undefined;
+    const isShared = chains.some((chain) => chain.includes(lower) && chain[chain.indexOf(lower) + 1] !== upper);
+    if (!isShared) return { lower, upper };
+  }
+  return undefined;
+}
+
+/** The record once a pair has become its lower layer. */
+export function withoutLayer(
+  { layers, snapshots }: Pick<WorkspaceRecord, "layers" | "snapshots">,
+  merged: string,
+): Pick<WorkspaceRecord, "layers" | "snapshots"> {
+  const rest = (names: readonly string[]) => names.filter((name) => name !== merged);
+  return {
+    layers: rest(layers),
+    snapshots: snapshots.map((snapshot) => ({ ...snapshot, layers: rest(snapshot.layers) })),
+  };
+}

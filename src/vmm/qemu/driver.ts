@@ -29,6 +29,8 @@ const stateTransferTimeoutMs = 30_000;
 /** What `qemu-img map --output=json` prints: an array of extents */
 const imageMapSchema = z.array(z.object({ start: z.number(), length: z.number(), data: z.boolean() }));
 const imageToolTimeoutMs = 30_000;
+/** Copies what was written to a layer: at most a disk's worth */
+const mergeTimeoutMs = 10 * 60_000;
 const connectionLossGraceMs = 1_000;
 
 export class QemuDriver implements Driver {
@@ -92,6 +94,21 @@ export class QemuDriver implements Driver {
     const { exitCode, stdout, stderr } = await capture([...command], { timeoutMs: imageToolTimeoutMs, signal });
     if (exitCode !== 0) throw new PyroError("internal", `cannot map '${path}': ${stderr.trim()}`);
     return imageMapSchema.parse(JSON.parse(stdout)).filter(({ data }) => data);
+  }
+
+  async mergeTopLayer(layers: readonly DiskLayer[]): Promise<void> {
+    // Layers do not name the ones below them, so all are spelled out: what is copied is whole clusters, with what shines through from below.
+    const chain = layers.reduce<object | undefined>(
+      (backing, { path, format }) => ({
+        driver: format,
+        file: { driver: "file", filename: path },
+        ...(backing ? { backing } : {}),
+      }),
+      undefined,
+    );
+    const command = [this.#installation.imageToolPath, "commit", "-q", "-d", `json:${JSON.stringify(chain)}`] as const;
+    const { exitCode, stderr } = await capture([...command], { timeoutMs: mergeTimeoutMs });
+    if (exitCode !== 0) throw new PyroError("internal", `cannot merge disk '${layers.at(-1)?.path}': ${stderr.trim()}`);
   }
 
   async createOverlay(path: string, sizeBytes: number, base?: DiskLayer): Promise<void> {
