@@ -16,6 +16,7 @@ import (
 	"pyro.agent/internal/crash"
 	"pyro.agent/internal/identity"
 	"pyro.agent/internal/machine"
+	"pyro.agent/internal/overlay"
 	"pyro.agent/internal/port"
 	"pyro.agent/internal/process"
 )
@@ -46,7 +47,7 @@ func main() {
 	if err := run(); err != nil {
 		log.Printf("fatal: %v", err)
 	}
-	machine.PowerOff()
+	machine.PowerOff(nil)
 }
 
 // run boots the guest and serves the host. It returns only on a fatal error.
@@ -60,6 +61,9 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("make control group of commands: %w", err)
 	}
+	if err := limitCommands(groups); err != nil {
+		log.Printf("some limits of commands are not in force: %v", err)
+	}
 	commands, err := command.NewRunner(process.NewReaper(), groups)
 	if err != nil {
 		return fmt.Errorf("prepare to run commands: %w", err)
@@ -69,20 +73,31 @@ func run() error {
 		return err
 	}
 	listener := port.NewListener(device)
+	var routes *api.Server
+	routes = api.NewServer(api.Config{
+		AgentVersion:   version,
+		RootDevice:     rootDevice,
+		Root:           "/",
+		Commands:       commands,
+		System:         identity.Linux{},
+		MountWorkspace: overlay.Mount,
+		Freeze:         listener.Freeze,
+		PowerOff:       func() { machine.PowerOff(routes.AbandonWorkspace) },
+	})
 	server := http.Server{
-		Handler: api.NewServer(api.Config{
-			AgentVersion: version,
-			RootDevice:   rootDevice,
-			Root:         "/",
-			Commands:     commands,
-			System:       identity.Linux{},
-			Freeze:       listener.Freeze,
-			PowerOff:     machine.PowerOff,
-		}),
+		Handler:   routes,
 		HTTP2:     api.HTTP2(),
 		Protocols: new(http.Protocols),
 	}
 	server.Protocols.SetUnencryptedHTTP2(true)
 	log.Printf("ready on %s", device.Name())
 	return fmt.Errorf("serve the host: %w", server.Serve(listener))
+}
+
+func limitCommands(groups *cgroup.Parent) error {
+	limits, err := cgroup.MachineLimits()
+	if err != nil {
+		return err
+	}
+	return groups.Limit(limits)
 }

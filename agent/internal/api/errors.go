@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+
+	"pyro.agent/internal/tree"
 )
 
 // code names an error for the host's program; the message is for people.
@@ -17,7 +19,9 @@ const (
 	notFound           code = "not_found"
 	alreadyForked      code = "already_forked"
 	failedPrecondition code = "failed_precondition"
+	conflict           code = "conflict"
 	protocolMismatch   code = "protocol_mismatch"
+	noSpace            code = "no_space"
 	internal           code = "internal"
 )
 
@@ -27,7 +31,9 @@ var statusOf = map[code]int{
 	notFound:           http.StatusNotFound,
 	alreadyForked:      http.StatusConflict,
 	failedPrecondition: http.StatusConflict,
+	conflict:           http.StatusConflict,
 	protocolMismatch:   http.StatusUpgradeRequired,
+	noSpace:            http.StatusInsufficientStorage,
 	internal:           http.StatusInternalServerError,
 }
 
@@ -43,11 +49,21 @@ func errorf(c code, format string, arguments ...any) error {
 }
 
 func writeError(w http.ResponseWriter, err error) {
-	var known *requestError
-	if !errors.As(err, &known) {
-		known = &requestError{Code: internal, Message: err.Error()}
-	}
+	known := toRequestError(err)
 	writeJSON(w, statusOf[known.Code], map[string]*requestError{"error": known})
+}
+
+func toRequestError(err error) *requestError {
+	var known *requestError
+	var inTree *tree.Failure
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &inTree):
+		return &requestError{Code: code(inTree.Code), Message: inTree.Message}
+	default:
+		return &requestError{Code: internal, Message: err.Error()}
+	}
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {

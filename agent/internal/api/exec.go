@@ -36,7 +36,11 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	out.flush()
 
 	run := execution{Command: started, frames: frames, body: r.Body, out: out}
-	out.writeJSON(frame.Exit, run.wait(r.Context(), spec.Timeout()))
+	result := run.wait(r.Context(), spec.Timeout())
+	if spec.Sync {
+		result.SyncError = s.syncDisks()
+	}
+	out.writeJSON(frame.Exit, result)
 	// The host need not wait for what only the next command profits from.
 	out.flush()
 	started.Release()

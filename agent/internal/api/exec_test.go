@@ -142,6 +142,19 @@ func TestExecPassesArgumentsUnchanged(t *testing.T) {
 	}
 }
 
+func TestExecRunsTextInAShell(t *testing.T) {
+	g := newExecGuest(t)
+	text := `printf '%s ' "$SHELL" one | tr o 0; exit 3`
+	got := g.exec(t, command.Spec{Shell: &text})
+	got.mustExit(t, 3)
+	if output := string(got.stdout); output != "/bin/bash 0ne " && output != "/bin/sh 0ne " && output != "/usr/bin/bash 0ne " {
+		// tr changes the o of no shell's path.
+		t.Errorf("got %q", output)
+	}
+	empty := ""
+	g.exec(t, command.Spec{Shell: &empty}).mustExit(t, 0)
+}
+
 func TestExecSetsUpTheEnvironment(t *testing.T) {
 	value := "with = and\nnewline"
 	got := newExecGuest(t).exec(t, command.Spec{
@@ -222,6 +235,8 @@ func TestExecRefusesBadRequests(t *testing.T) {
 		"negative time": specFrame(t, map[string]any{"argv": []string{"a"}, "timeout_ms": -1}),
 		"huge time":     specFrame(t, map[string]any{"argv": []string{"a"}, "timeout_ms": int64(1) << 62}),
 		"wrong type":    specFrame(t, map[string]any{"argv": "true"}),
+		"argv, shell":   specFrame(t, map[string]any{"argv": []string{"a"}, "shell": "a"}),
+		"NUL in shell":  specFrame(t, map[string]any{"shell": "a\x00b"}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			g.mustFail(t, request(t, http.MethodPost, "/v1/exec", "", bytes.NewReader(body)), http.StatusBadRequest, invalidArgument)

@@ -37,7 +37,6 @@ type forkAnswer struct {
 type forkWorkspace struct {
 	Device     string `json:"device"`
 	MountPoint string `json:"mount_point"`
-	ReadOnly   bool   `json:"read_only"`
 }
 
 func (s *Server) fork(w http.ResponseWriter, r *http.Request) error {
@@ -57,6 +56,9 @@ func (s *Server) fork(w http.ResponseWriter, r *http.Request) error {
 	// The token is in force before the duties, so that a clone they fail in is closed.
 	s.token.Store(&request.Token)
 	if err := identity.Apply(s.System, s.Root, clone); err != nil {
+		return err
+	}
+	if err := s.mountWorkspace(request.Workspace); err != nil {
 		return err
 	}
 	s.forked.Store(true)
@@ -97,8 +99,7 @@ func (f forkRequest) clone() (identity.Clone, error) {
 	if err := validateMACAddress(f.MACAddress); err != nil {
 		return none, err
 	}
-	workspace, err := f.Workspace.validate()
-	if err != nil {
+	if err := f.Workspace.validate(); err != nil {
 		return none, err
 	}
 	return identity.Clone{
@@ -107,7 +108,6 @@ func (f forkRequest) clone() (identity.Clone, error) {
 		Hostname:   f.Hostname,
 		MachineID:  f.MachineID,
 		MACAddress: f.MACAddress,
-		Workspace:  workspace,
 	}, nil
 }
 
@@ -131,15 +131,15 @@ func validateMACAddress(address string) error {
 	return nil
 }
 
-func (f *forkWorkspace) validate() (*identity.Workspace, error) {
-	if f == nil {
-		return nil, nil
+func (f *forkWorkspace) validate() error {
+	switch {
+	case f == nil:
+		return nil
+	case !strings.HasPrefix(f.Device, "/dev/"):
+		return errorf(invalidArgument, "workspace.device must be under /dev, not %q", f.Device)
+	case !strings.HasPrefix(f.MountPoint, "/"):
+		return errorf(invalidArgument, "workspace.mount_point must be absolute, not %q", f.MountPoint)
+	default:
+		return nil
 	}
-	if !strings.HasPrefix(f.Device, "/dev/") {
-		return nil, errorf(invalidArgument, "workspace.device must be under /dev, not %q", f.Device)
-	}
-	if !strings.HasPrefix(f.MountPoint, "/") {
-		return nil, errorf(invalidArgument, "workspace.mount_point must be absolute, not %q", f.MountPoint)
-	}
-	return &identity.Workspace{Device: f.Device, MountPoint: f.MountPoint, ReadOnly: f.ReadOnly}, nil
 }

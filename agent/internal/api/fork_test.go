@@ -34,7 +34,7 @@ func TestForkDoesItsDutiesInOrder(t *testing.T) {
 	if status, _, body := g.call(t, g.fork(t, validFork(), "")); status != http.StatusOK || !strings.Contains(string(body), `"time_unix_ms":`) {
 		t.Fatalf("got %d %s", status, body)
 	}
-	want := []string{"entropy", "clock", "hostname", "mac", "drop cache", "mount /workspace"}
+	want := []string{"entropy", "clock", "hostname", "mac", "mount /dev/vdb at /workspace"}
 	if !slices.Equal(g.system.calls, want) {
 		t.Errorf("got %q, want %q", g.system.calls, want)
 	}

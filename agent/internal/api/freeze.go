@@ -18,6 +18,9 @@ func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {
 	if others := s.awaitOthers(); others > 0 {
 		return errorf(failedPrecondition, "can't freeze while other requests are running (%d)", others)
 	}
+	if err := s.ReleaseWorkspace(); err != nil {
+		return errorf(failedPrecondition, "can't freeze with a workspace that is in use: %v", err)
+	}
 	unix.Sync()
 	// Each page the template's heap does not touch again is one that no clone has to copy.
 	debug.FreeOSMemory()

@@ -16,6 +16,7 @@ import (
 	"pyro.agent/internal/cgroup"
 	"pyro.agent/internal/command"
 	"pyro.agent/internal/identity"
+	"pyro.agent/internal/overlay"
 	"pyro.agent/internal/process"
 )
 
@@ -29,6 +30,8 @@ type guest struct {
 	*http.Client
 	system *fakeSystem
 	root   string
+	// mount stands in for the mount of a workspace, if it is not nil.
+	mount func() (*overlay.Workspace, error)
 
 	froze, poweredOff chan struct{}
 }
@@ -56,8 +59,14 @@ func newGuest(t *testing.T, groups *cgroup.Parent) *guest {
 			Root:         g.root,
 			Commands:     commands,
 			System:       g.system,
-			Freeze:       func() { g.froze <- struct{}{} },
-			PowerOff:     func() { g.poweredOff <- struct{}{} },
+			MountWorkspace: func(device, mountPoint string) (*overlay.Workspace, error) {
+				if g.mount != nil {
+					return g.mount()
+				}
+				return nil, g.system.record("mount " + device + " at " + mountPoint)
+			},
+			Freeze:   func() { g.froze <- struct{}{} },
+			PowerOff: func() { g.poweredOff <- struct{}{} },
 		}),
 		HTTP2:     HTTP2(),
 		Protocols: new(http.Protocols),
@@ -151,9 +160,7 @@ func (f *fakeSystem) record(call string) error {
 	return nil
 }
 
-func (f *fakeSystem) AddEntropy([]byte) error          { return f.record("entropy") }
-func (f *fakeSystem) SetClock(time.Time) error         { return f.record("clock") }
-func (f *fakeSystem) SetHostname(string) error         { return f.record("hostname") }
-func (f *fakeSystem) SetMACAddress(string) error       { return f.record("mac") }
-func (f *fakeSystem) DropDeviceCache(string) error     { return f.record("drop cache") }
-func (f *fakeSystem) Mount(w identity.Workspace) error { return f.record("mount " + w.MountPoint) }
+func (f *fakeSystem) AddEntropy([]byte) error    { return f.record("entropy") }
+func (f *fakeSystem) SetClock(time.Time) error   { return f.record("clock") }
+func (f *fakeSystem) SetHostname(string) error   { return f.record("hostname") }
+func (f *fakeSystem) SetMACAddress(string) error { return f.record("mac") }

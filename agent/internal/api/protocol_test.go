@@ -10,7 +10,7 @@ import (
 
 func TestOtherMajorVersionsAreToldWhatToDo(t *testing.T) {
 	g := newGuest(t, nil)
-	for _, version := range []string{"", "2.0", "0.9", "10.0", "nonsense"} {
+	for _, version := range []string{"", "1.0", "0.9", "20.0", "nonsense"} {
 		r := request(t, http.MethodGet, "/v1/info", "", nil)
 		r.Header.Del(protocolHeader)
 		if version != "" {
@@ -19,16 +19,16 @@ func TestOtherMajorVersionsAreToldWhatToDo(t *testing.T) {
 		g.mustFail(t, r, http.StatusUpgradeRequired, protocolMismatch)
 	}
 	r := request(t, http.MethodGet, "/v1/info", "", nil)
-	r.Header.Set(protocolHeader, "2.7")
+	r.Header.Set(protocolHeader, "3.7")
 	_, _, body := g.call(t, r)
-	if !strings.Contains(string(body), "guest agent speaks 1.x, host 2.x: rebuild the template with `pyro prepare --force`") {
+	if !strings.Contains(string(body), "guest agent speaks 2.x, host 3.x: rebuild the template with `pyro prepare --force`") {
 		t.Errorf("the message does not help: %s", body)
 	}
 }
 
 func TestOtherMinorVersionsAreServed(t *testing.T) {
 	r := request(t, http.MethodGet, "/v1/info", "", nil)
-	r.Header.Set(protocolHeader, "1.9")
+	r.Header.Set(protocolHeader, "2.9")
 	if status, _, body := newGuest(t, nil).call(t, r); status != http.StatusOK {
 		t.Errorf("got %d %s", status, body)
 	}
@@ -40,7 +40,7 @@ func TestInfoDescribesTheGuest(t *testing.T) {
 	if err := json.Unmarshal(body, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Protocol != "1.0" || got.AgentVersion != "test" || got.Kernel == "" || got.BootID == "" ||
+	if got.Protocol != "2.0" || got.AgentVersion != "test" || got.Kernel == "" || got.BootID == "" ||
 		got.UptimeMs <= 0 || time.Since(time.UnixMilli(got.TimeUnixMs)).Abs() > time.Minute ||
 		got.MemoryTotal == 0 || got.CPUCount < 1 || got.Forked || got.Root.Device != "/dev/vda" || got.Root.SizeBytes == 0 {
 		t.Errorf("info is incomplete: %s", body)

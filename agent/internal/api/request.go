@@ -7,11 +7,15 @@ import (
 	"net/http"
 )
 
-// maxRequestBody is far above what any JSON request needs.
+// maxRequestBody is far above what most JSON requests need.
 const maxRequestBody = 64 << 10
 
 func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
-	text, err := readBody(w, r)
+	return readLargeJSON(w, r, maxRequestBody, into)
+}
+
+func readLargeJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
+	text, err := readAtMost(w, r, limit)
 	if err != nil {
 		return err
 	}
@@ -19,7 +23,11 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
+	return readAtMost(w, r, maxRequestBody)
+}
+
+func readAtMost(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return nil, errorf(invalidArgument, "request body is larger than %d bytes", tooLarge.Limit)

@@ -8,6 +8,7 @@ import (
 
 	"pyro.agent/internal/command"
 	"pyro.agent/internal/identity"
+	"pyro.agent/internal/overlay"
 )
 
 // Config is what a Server needs.
@@ -19,6 +20,8 @@ type Config struct {
 	Root     string
 	Commands *command.Runner
 	System   identity.System
+	// see overlay.Mount
+	MountWorkspace func(device, mountPoint string) (*overlay.Workspace, error)
 	// takes the input away from the session; see port.Listener
 	Freeze func()
 	// ends the machine
@@ -37,6 +40,9 @@ type Server struct {
 	// token is nil until the fork request.
 	token  atomic.Pointer[string]
 	forked atomic.Bool
+
+	// workspace is nil when none is mounted.
+	workspace atomic.Pointer[overlay.Workspace]
 }
 
 // NewServer returns a Server that is to answer requests through an http.Server.
@@ -47,6 +53,11 @@ func NewServer(config Config) *Server {
 	s.route("POST /v1/fork", authorized, s.fork)
 	s.route("POST /v1/clock", authorized, s.clock)
 	s.route("POST /v1/exec", authorized, s.exec)
+	s.route("POST /v1/tree/read", authorized, s.readTree)
+	s.route("POST /v1/tree/write", authorized, s.writeTree)
+	s.route("POST /v1/tree/changes", authorized, s.treeChanges)
+	s.route("POST /v1/workspace/freeze", authorized, s.freezeWorkspace)
+	s.route("POST /v1/workspace/thaw", authorized, s.thawWorkspace)
 	s.route("POST /v1/poweroff", authorized, s.powerOff)
 	return s
 }

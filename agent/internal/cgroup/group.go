@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,6 +35,17 @@ func (g *Group) FD() int { return g.fd }
 // Kill sends SIGKILL to every process of the group, however it was forked.
 func (g *Group) Kill() error {
 	return os.WriteFile(filepath.Join(g.path, "cgroup.kill"), []byte("1"), 0)
+}
+
+// limitTasks limits the group's processes and threads. Without the controller there is the limit of
+// the machine.
+func (g *Group) limitTasks(limit int) {
+	fd, err := unix.Openat(g.fd, "pids.max", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	_, _ = unix.Write(fd, strconv.AppendInt(nil, int64(limit), 10))
 }
 
 // HadOOMKill reports whether the kernel killed a process of the group to free memory.

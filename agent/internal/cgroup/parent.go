@@ -13,7 +13,10 @@ import (
 type Parent struct {
 	path string
 
-	mu     sync.Mutex
+	mu sync.Mutex
+	// tasksPerCommand is 0 for no limit.
+	tasksPerCommand int
+
 	nextID uint64
 	// idle groups are empty and as good as new: making one costs more than starting a process in it.
 	idle []*Group
@@ -30,14 +33,21 @@ const (
 	sweepLimit = 4
 )
 
+// controllers are what the groups need: memory counts OOM kills and limits, pids limits, and cpu
+// shares: all commands together get as much of a busy processor as the agent, and each as much as
+// another, however many processes it has.
+var controllers = []string{"memory", "pids", "cpu"}
+
 // NewParent creates the parent group, on a cgroup v2 file system.
 func NewParent(path string) (*Parent, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err
 	}
-	// The memory controller counts OOM kills. It can be absent or claimed by another hierarchy.
 	for _, directory := range []string{filepath.Dir(path), path} {
-		_ = os.WriteFile(filepath.Join(directory, "cgroup.subtree_control"), []byte("+memory"), 0)
+		for _, controller := range controllers {
+			// It can be absent or claimed by another hierarchy.
+			_ = os.WriteFile(filepath.Join(directory, "cgroup.subtree_control"), []byte("+"+controller), 0)
+		}
 	}
 	return &Parent{path: path}, nil
 }
@@ -53,7 +63,11 @@ func (p *Parent) Acquire() (*Group, error) {
 		return group, nil
 	}
 	p.nextID++
-	return makeGroup(filepath.Join(p.path, fmt.Sprintf("exec-%d", p.nextID)))
+	group, err := makeGroup(filepath.Join(p.path, fmt.Sprintf("exec-%d", p.nextID)))
+	if err == nil && p.tasksPerCommand > 0 {
+		group.limitTasks(p.tasksPerCommand)
+	}
+	return group, err
 }
 
 // Release takes back a group whose command has ended, with or without processes left in it.

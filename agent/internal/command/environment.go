@@ -7,13 +7,13 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // environment is what a command finds in its environment.
 type environment map[string]string
 
-func newEnvironment(changes map[string]*string) environment {
+func newEnvironment(shell string, changes map[string]*string) environment {
 	env := environment{
 		"PATH":    defaultPath,
 		"HOME":    "/root",
 		"USER":    "root",
 		"LOGNAME": "root",
-		"SHELL":   defaultShell(),
+		"SHELL":   shell,
 		"LANG":    "C.UTF-8",
 		"TERM":    "dumb",
 	}
@@ -36,8 +36,10 @@ func (e environment) list() []string {
 }
 
 func defaultShell() string {
-	if unix.Access("/bin/bash", unix.X_OK) == nil {
-		return "/bin/bash"
+	for _, path := range []string{"/bin/bash", "/usr/bin/bash"} {
+		if unix.Access(path, unix.X_OK) == nil {
+			return path
+		}
 	}
 	return "/bin/sh"
 }

@@ -16,6 +16,8 @@ type Result struct {
 	OOMKilled bool `json:"oom_killed"`
 	// why the command did not start, or what was wrong with its input
 	Error *Failure `json:"error,omitempty"`
+	// why what the command wrote may not be on the disks, if that was asked for
+	SyncError string `json:"sync_error,omitempty"`
 }
 
 // NotStarted is the result of a command that could not be started.

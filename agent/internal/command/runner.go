@@ -33,8 +33,10 @@ func (r *Runner) Start(spec Spec) (*Command, error) {
 	} else if !isDirectory(cwd) {
 		return nil, cwdNotFound(cwd)
 	}
-	env := newEnvironment(spec.Env)
-	path, failure := findProgram(spec.Argv[0], cwd, env)
+	shell := defaultShell()
+	argv := spec.argv(shell)
+	env := newEnvironment(shell, spec.Env)
+	path, failure := findProgram(argv[0], cwd, env)
 	if failure != nil {
 		return nil, failure
 	}
@@ -43,14 +45,14 @@ func (r *Runner) Start(spec Spec) (*Command, error) {
 		return nil, err
 	}
 	defer streams.closeChildEnds()
-	command, err := r.launch(path, spec.Argv, &syscall.ProcAttr{
+	command, err := r.launch(path, argv, &syscall.ProcAttr{
 		Dir:   cwd,
 		Env:   env.list(),
 		Files: streams.child[:],
 	})
 	if err != nil {
 		streams.closeOwnEnds()
-		return nil, explainExec(spec.Argv[0], absolute(path, cwd), err)
+		return nil, explainExec(argv[0], absolute(path, cwd), err)
 	}
 	command.Stdin, command.Stdout, command.Stderr = streams.stdin, streams.stdout, streams.stderr
 	return command, nil

@@ -12,7 +12,9 @@ import (
 // Spec says what to run.
 type Spec struct {
 	// program and its arguments
-	Argv []string `json:"argv"`
+	Argv []string `json:"argv,omitempty"`
+	// text for the shell, in place of a program
+	Shell *string `json:"shell,omitempty"`
 	// working directory, absolute
 	Cwd string `json:"cwd"`
 	// changes to the default environment; null removes a variable
@@ -21,6 +23,8 @@ type Spec struct {
 	TimeoutMs int64 `json:"timeout_ms"`
 	// whether standard input comes from the host; otherwise it is `/dev/null`
 	Stdin bool `json:"stdin"`
+	// whether what the command wrote is on the disks when its outcome is told
+	Sync bool `json:"sync"`
 }
 
 // Timeout is TimeoutMs as a duration.
@@ -30,8 +34,14 @@ func (s Spec) Timeout() time.Duration {
 
 // Validate reports what no process can be given.
 func (s Spec) Validate() error {
-	if len(s.Argv) == 0 {
-		return errors.New("argv must have at least one element")
+	if s.Shell == nil && len(s.Argv) == 0 {
+		return errors.New("argv must have at least one element, or shell must be given")
+	}
+	if s.Shell != nil && s.Argv != nil {
+		return errors.New("there must be only one of argv and shell")
+	}
+	if s.Shell != nil && strings.ContainsRune(*s.Shell, 0) {
+		return errors.New("shell must not contain a NUL byte")
 	}
 	for i, argument := range s.Argv {
 		if strings.ContainsRune(argument, 0) {
@@ -48,6 +58,14 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("timeout_ms is out of range: %d", s.TimeoutMs)
 	}
 	return validateEnv(s.Env)
+}
+
+// argv is what to execute.
+func (s Spec) argv(shell string) []string {
+	if s.Shell == nil {
+		return s.Argv
+	}
+	return []string{shell, "-c", *s.Shell}
 }
 
 func validateEnv(env map[string]*string) error {

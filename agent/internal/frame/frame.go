@@ -1,4 +1,4 @@
-// Package frame is the codec of the frames inside an exec stream:
+// Package frame is the codec of the frames inside the streams of exec and of trees:
 // type (1 byte), payload length (4 bytes, big endian), payload.
 package frame
 
@@ -20,6 +20,19 @@ const (
 	Stdout   Type = 0x11
 	Stderr   Type = 0x12
 	Exit     Type = 0x1f
+)
+
+// The frames of a tree's stream, whichever side sends it.
+const (
+	TreeHeader    Type = 0x30
+	Entry         Type = 0x31
+	Content       Type = 0x32
+	ContentEnd    Type = 0x33
+	Hole          Type = 0x34
+	Change        Type = 0x35
+	OldContent    Type = 0x36
+	OldContentEnd Type = 0x37
+	TreeEnd       Type = 0x3f
 )
 
 const (

@@ -1,5 +1,5 @@
 // Package identity makes a forked guest a machine of its own: until then it has the random
-// numbers, the clock, the names and the page cache of the template that it was copied from.
+// numbers, the clock and the names of the template that it was copied from.
 package identity
 
 import (
@@ -15,15 +15,6 @@ type Clone struct {
 	MachineID string
 	// hardware address of the first network card, which must be down; empty leaves it as it is
 	MACAddress string
-	// nil mounts nothing
-	Workspace *Workspace
-}
-
-// Workspace is a disk that the template saw with other content, or not at all.
-type Workspace struct {
-	Device     string
-	MountPoint string
-	ReadOnly   bool
 }
 
 // System makes changes to the running machine.
@@ -32,8 +23,6 @@ type System interface {
 	SetClock(now time.Time) error
 	SetHostname(name string) error
 	SetMACAddress(address string) error
-	DropDeviceCache(device string) error
-	Mount(workspace Workspace) error
 }
 
 // Apply gives the machine its identity. root is the directory that holds its etc. After an
@@ -51,7 +40,6 @@ func Apply(system System, root string, clone Clone) error {
 		{"write /etc/hosts", func() error { return writeHosts(root, clone.Hostname) }},
 		{"write /etc/machine-id", func() error { return writeMachineID(root, clone.MachineID) }},
 		{"set the MAC address", func() error { return setMACAddress(system, clone.MACAddress) }},
-		{"mount the workspace", func() error { return mountWorkspace(system, clone.Workspace) }},
 	}
 	for _, step := range steps {
 		if err := step.do(); err != nil {
@@ -66,14 +54,4 @@ func setMACAddress(system System, address string) error {
 		return nil
 	}
 	return system.SetMACAddress(address)
-}
-
-func mountWorkspace(system System, workspace *Workspace) error {
-	if workspace == nil {
-		return nil
-	}
-	if err := system.DropDeviceCache(workspace.Device); err != nil {
-		return fmt.Errorf("drop cache of %s: %w", workspace.Device, err)
-	}
-	return system.Mount(*workspace)
 }

@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"time"
@@ -43,31 +42,6 @@ func (Linux) SetClock(now time.Time) error {
 // SetHostname sets the kernel's host name.
 func (Linux) SetHostname(name string) error {
 	return unix.Sethostname([]byte(name))
-}
-
-// DropDeviceCache makes the kernel forget what it has read from a block device.
-func (Linux) DropDeviceCache(device string) error {
-	file, err := os.Open(device)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return ioctl(file.Fd(), unix.BLKFLSBUF, nil)
-}
-
-// Mount mounts an ext4 workspace.
-func (Linux) Mount(workspace Workspace) error {
-	if err := os.MkdirAll(workspace.MountPoint, 0o755); err != nil {
-		return err
-	}
-	flags := uintptr(unix.MS_NOATIME)
-	if workspace.ReadOnly {
-		flags |= unix.MS_RDONLY
-	}
-	if err := unix.Mount(workspace.Device, workspace.MountPoint, "ext4", flags, ""); err != nil {
-		return fmt.Errorf("mount %s at %s: %w", workspace.Device, workspace.MountPoint, err)
-	}
-	return nil
 }
 
 func ioctl(fd, request uintptr, argument unsafe.Pointer) error {

@@ -7,10 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PowerOff stops every process, writes everything back and switches the machine off.
-func PowerOff() {
+// PowerOff stops every process, writes everything back and switches the machine off. The function,
+// which may be nil, unmounts what is not to be found among the mounts.
+func PowerOff(release func() error) {
 	log.Print("power off")
 	_ = unix.Kill(-1, unix.SIGKILL)
+	if release != nil {
+		if err := release(); err != nil {
+			log.Printf("power off: %v", err)
+		}
+	}
 	unix.Sync()
 	for _, mountPoint := range writableMounts() {
 		// Busy ones are made read-only below, and lost data was already synced.

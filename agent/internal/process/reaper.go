@@ -66,24 +66,29 @@ func (r *Reaper) run() {
 	}
 }
 
+// collect takes the children that have ended. It does so one by one: while thousands of them die,
+// others must be able to start.
 func (r *Reaper) collect() {
+	for r.collectOne() {
+	}
+}
+
+func (r *Reaper) collectOne() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
-	for {
-		var status unix.WaitStatus
-		pid, err := unix.Wait4(-1, &status, unix.WNOHANG|unix.WALL, nil)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil || pid == 0 {
-			return
-		}
-		if exited, ok := r.waiting[pid]; ok {
-			delete(r.waiting, pid)
-			exited <- Exit{Status: syscall.WaitStatus(status), At: now}
-		}
+	var status unix.WaitStatus
+	pid, err := unix.Wait4(-1, &status, unix.WNOHANG|unix.WALL, nil)
+	if errors.Is(err, unix.EINTR) {
+		return true
 	}
+	if err != nil || pid == 0 {
+		return false
+	}
+	if exited, ok := r.waiting[pid]; ok {
+		delete(r.waiting, pid)
+		exited <- Exit{Status: syscall.WaitStatus(status), At: time.Now()}
+	}
+	return true
 }
 
 // awaitStart returns when there may be children again. Orphans descend from children, so

@@ -1,0 +1,81 @@
+package api
+
+import (
+	"fmt"
+	"log"
+	"net/http"
+
+	"pyro.agent/internal/frame"
+	"pyro.agent/internal/tree"
+)
+
+const treeContentType = "application/vnd.pyro.tree"
+
+// maxTreeRequest is room for the paths of a large selection.
+const maxTreeRequest = 1 << 20
+
+func (s *Server) readTree(w http.ResponseWriter, r *http.Request) error {
+	var request tree.ReadRequest
+	if err := readLargeJSON(w, r, maxTreeRequest, &request); err != nil {
+		return err
+	}
+	paths, err := request.PathList()
+	if err != nil {
+		return err
+	}
+	workspace, err := s.mountedWorkspace()
+	if err != nil {
+		return err
+	}
+	endTree(r, workspace.Layers.Read(r.Context(), &request, paths, treeWriter(w)))
+	return nil
+}
+
+func (s *Server) writeTree(w http.ResponseWriter, r *http.Request) error {
+	workspace, err := s.mountedWorkspace()
+	if err != nil {
+		return err
+	}
+	written, err := workspace.Layers.Write(r.Body)
+	if err != nil {
+		return err
+	}
+	if err := workspace.Sync(); err != nil {
+		return fmt.Errorf("the tree was written, but may not be on the disk: %w", err)
+	}
+	writeJSON(w, http.StatusOK, written)
+	return nil
+}
+
+func (s *Server) treeChanges(w http.ResponseWriter, r *http.Request) error {
+	var request tree.ChangesRequest
+	if err := readJSON(w, r, &request); err != nil {
+		return err
+	}
+	if err := request.Validate(); err != nil {
+		return err
+	}
+	workspace, err := s.mountedWorkspace()
+	if err != nil {
+		return err
+	}
+	endTree(r, workspace.Layers.Changes(r.Context(), &request, treeWriter(w)))
+	return nil
+}
+
+func treeWriter(w http.ResponseWriter) *frame.Writer {
+	w.Header().Set("Content-Type", treeContentType)
+	return frame.NewWriter(w)
+}
+
+// endTree resets the stream of a tree that could not be sent, so that half of it can't be taken
+// for the whole.
+func endTree(r *http.Request, err error) {
+	if err == nil {
+		return
+	}
+	if r.Context().Err() == nil {
+		log.Printf("%s: %v", r.URL.Path, err)
+	}
+	panic(http.ErrAbortHandler)
+}

@@ -1,0 +1,19 @@
+package overlay
+
+import (
+	"testing"
+	"time"
+)
+
+// ThawAfterForTest changes how long a freeze lasts.
+func ThawAfterForTest(t *testing.T, d time.Duration) {
+	old := thawAfter
+	thawAfter = d
+	t.Cleanup(func() { thawAfter = old })
+}
+
+// ThawForTest takes back what Abandon did for good.
+func (w *Workspace) ThawForTest() { _ = thaw(w.disk) }
+
+// CloseForTest lets go of the disk.
+func (w *Workspace) CloseForTest() { w.close() }

@@ -1,0 +1,122 @@
+// Package overlay mounts a workspace: a disk with an immutable tree and a layer of changes, joined
+// into the one directory that commands see.
+package overlay
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"pyro.agent/internal/tree"
+)
+
+// privatePlace is where the disk is mounted for as long as joining its directories takes.
+const privatePlace = "/run/pyro/workspace"
+
+// Workspace is a mounted workspace. Its disk has no place in the file system any more; what the
+// agent does below the overlay goes through descriptors.
+type Workspace struct {
+	// Layers are the workspace's trees.
+	Layers tree.Layers
+
+	mountPoint string
+	// disk is the root of the disk's file system, open to be synced and frozen.
+	disk int
+
+	ice ice
+}
+
+// Mount mounts a workspace disk.
+func Mount(device, mountPoint string) (*Workspace, error) {
+	return MountVia(privatePlace, device, mountPoint)
+}
+
+// MountVia is Mount with another place for the disk to be mounted in passing.
+func MountVia(private, device, mountPoint string) (*Workspace, error) {
+	if err := os.MkdirAll(private, 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(mountPoint, 0o755); err != nil {
+		return nil, err
+	}
+	if err := dropCache(device); err != nil {
+		return nil, fmt.Errorf("drop cache of %s: %w", device, err)
+	}
+	if err := unix.Mount(device, private, "ext4", unix.MS_NOATIME, "noinit_itable"); err != nil {
+		return nil, fmt.Errorf("mount %s: %w", device, err)
+	}
+	// Commands see only the overlay, so that they don't change what is below it by mistake.
+	defer unix.Unmount(private, unix.MNT_DETACH)
+	if err := join(private, mountPoint); err != nil {
+		return nil, fmt.Errorf("mount overlay at %s: %w", mountPoint, err)
+	}
+	w := &Workspace{mountPoint: mountPoint}
+	err := w.open(private)
+	if err == nil {
+		err = w.Layers.RemoveLeftovers()
+	}
+	if err != nil {
+		w.close()
+		_ = unix.Unmount(mountPoint, unix.MNT_DETACH)
+		return nil, err
+	}
+	return w, nil
+}
+
+// dropCache makes the kernel forget what it has read from a disk, whose content may have been
+// another's when the template was frozen.
+func dropCache(device string) error {
+	fd, err := unix.Open(device, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.IoctlSetInt(fd, unix.BLKFLSBUF, 0)
+}
+
+// join relies on these options: redirect_dir lets directories of the base be renamed, metacopy
+// keeps a chmod or a rename from copying content, index keeps hard links together.
+func join(disk, mountPoint string) error {
+	options := "lowerdir=" + disk + "/base,upperdir=" + disk + "/upper,workdir=" + disk + "/work," +
+		"redirect_dir=on,metacopy=on,index=on"
+	return unix.Mount("overlay", mountPoint, "overlay", unix.MS_NOATIME, options)
+}
+
+// noFile is a descriptor that is not open.
+const noFile = -1
+
+func (w *Workspace) open(disk string) (err error) {
+	w.disk = noFile
+	l := &w.Layers
+	l.Merged, l.Base, l.Upper, l.Index = noFile, noFile, noFile, noFile
+	const toRead = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
+	const toLookUp = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC
+	for _, file := range []struct {
+		fd    *int
+		path  string
+		flags int
+	}{
+		{&w.disk, disk, toRead},
+		{&l.Merged, w.mountPoint, toLookUp},
+		{&l.Base, disk + "/base", toLookUp},
+		{&l.Upper, disk + "/upper", toLookUp},
+		{&l.Index, disk + "/work/index", toLookUp},
+	} {
+		if *file.fd, err = unix.Open(file.path, file.flags, 0); err != nil {
+			return &os.PathError{Op: "open", Path: file.path, Err: err}
+		}
+	}
+	return nil
+}
+
+func (w *Workspace) close() {
+	for _, fd := range []*int{
+		&w.disk, &w.Layers.Merged, &w.Layers.Base, &w.Layers.Upper, &w.Layers.Index,
+	} {
+		if *fd != noFile {
+			unix.Close(*fd)
+			*fd = noFile
+		}
+	}
+}

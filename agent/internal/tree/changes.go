@@ -1,0 +1,196 @@
+package tree
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+
+	"pyro.agent/internal/frame"
+)
+
+// ChangesRequest says how much of each change to send.
+type ChangesRequest struct {
+	// content of files is sent where no side of the change has more bytes; 0 for none, -1 for all
+	ContentLimit int64 `json:"content_limit"`
+}
+
+// Validate checks the request.
+func (r *ChangesRequest) Validate() error {
+	if r.ContentLimit < -1 {
+		return failf(InvalidArgument, "content_limit must be at least -1, not %d", r.ContentLimit)
+	}
+	return nil
+}
+
+// Changes sends what differs between the base and the merged tree. Directories of the base that the
+// overlay has nothing of its own for are not looked at, which is why it is fast. An error means
+// that the host is gone.
+func (l *Layers) Changes(host context.Context, request *ChangesRequest, out *frame.Writer) error {
+	stat, err := status(l.Merged, "")
+	if err != nil {
+		return err
+	}
+	d := &differ{
+		sender:  newSender(host, out),
+		limit:   request.ContentLimit,
+		device:  stat.Dev,
+		compare: make([]byte, chunkSize),
+	}
+	links, err := l.changedLinks()
+	if err != nil {
+		return err
+	}
+	if err := d.children("", l.Base, l.Merged, &guide{upper: l.Upper, links: links}); err != nil {
+		return err
+	}
+	if err := writeJSON(out, frame.TreeEnd, changesEnd{d.changes, d.skipped}); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+type changesEnd struct {
+	ChangeCount int `json:"change_count"`
+	// what vanished while it was compared, or can't be
+	SkippedCount int `json:"skipped_count"`
+}
+
+type differ struct {
+	*sender
+	limit int64
+	// device is the number of the workspace's file system.
+	device uint64
+	// compare is a second buffer beside the sender's.
+	compare []byte
+
+	changes, skipped int
+}
+
+// guide leads to what can have changed in a directory that both trees have. Without one everything
+// is compared.
+type guide struct {
+	// upper is the overlay's own directory, noFile if there is none.
+	upper int
+	links linkTree
+}
+
+// children compares what two directories hold. Either may be noFile.
+func (d *differ) children(path string, base, merged int, g *guide) error {
+	if err := d.host.Err(); err != nil {
+		return err
+	}
+	candidates, err := g.candidates(base, merged)
+	if err != nil {
+		d.skipped++
+		return nil
+	}
+	for _, name := range candidates {
+		childPath := join(path, name)
+		if isStaging(childPath) {
+			continue
+		}
+		if len(childPath) > maxPath {
+			d.skipped++
+			continue
+		}
+		if err := d.node(place{childPath, name, base, merged}, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// candidates returns the names to compare, sorted.
+func (g *guide) candidates(base, merged int) ([]string, error) {
+	if g == nil {
+		return union(base, merged)
+	}
+	return unionOf(g.upper, g.links)
+}
+
+// place is a path in both trees, and its name in the directories that hold it there.
+type place struct {
+	path, name   string
+	base, merged int
+}
+
+// node compares what is at a place, and below it.
+func (d *differ) node(p place, g *guide) error {
+	before, err := d.look(p.base, p.name)
+	if err != nil {
+		d.skipped++
+		return nil
+	}
+	after, err := d.look(p.merged, p.name)
+	// What was mounted in the workspace hides what would have to be compared.
+	if err != nil || after.kind != Missing && after.stat.Dev != d.device {
+		d.skipped++
+		return nil
+	}
+	switch {
+	case before.kind == Missing && after.kind == Missing:
+		return nil
+	case before.kind == Missing:
+		err = d.report(p, Added, before, after)
+	case after.kind == Missing:
+		err = d.report(p, Deleted, before, after)
+	case !before.isLike(after):
+		err = d.report(p, TypeChanged, before, after)
+	default:
+		err = d.modified(p, before, after, g)
+	}
+	if err != nil || before.kind != Directory && after.kind != Directory {
+		return err
+	}
+	return d.descend(p, before, after, g)
+}
+
+func (d *differ) modified(p place, before, after side, g *guide) error {
+	content := false
+	switch after.kind {
+	case Symlink:
+		content = before.target != after.target
+	case File:
+		if !g.sharesContent(p.name, before, after) {
+			content = d.differ(p)
+		}
+	}
+	sameMode := before.stat.Mode&permissions == after.stat.Mode&permissions
+	switch {
+	case content:
+		return d.report(p, Modified, before, after)
+	case sameMode || after.kind == Symlink:
+		return nil
+	default:
+		return d.report(p, modeOnly, before, after)
+	}
+}
+
+// descend compares what is below a place that is a directory in either tree.
+func (d *differ) descend(p place, before, after side, g *guide) error {
+	base, merged := noFile, noFile
+	if before.kind == Directory {
+		fd, err := lookUp(p.base, p.name, toList)
+		if err != nil {
+			d.skipped++
+			return nil
+		}
+		defer unix.Close(fd)
+		base = fd
+	}
+	if after.kind == Directory {
+		fd, err := lookUp(p.merged, p.name, toList)
+		if err != nil {
+			d.skipped++
+			return nil
+		}
+		defer unix.Close(fd)
+		merged = fd
+	}
+	if base == noFile || merged == noFile {
+		return d.children(p.path, base, merged, nil)
+	}
+	below := g.below(p.name)
+	defer below.close()
+	return d.children(p.path, base, merged, below)
+}

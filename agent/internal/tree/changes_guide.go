@@ -1,0 +1,114 @@
+package tree
+
+import (
+	"maps"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Extended attributes by which an overlay marks what is not simply laid over the base.
+const (
+	// opaque is a directory that hides the base's; other values than "y" mean less.
+	opaqueMark = "trusted.overlay.opaque"
+	// redirect is something that was moved here, and has its other part elsewhere in the base.
+	redirectMark = "trusted.overlay.redirect"
+	// metacopy is a file that still has its content in the base.
+	metacopyMark = "trusted.overlay.metacopy"
+)
+
+// below returns the guide to a directory that both trees have, nil if it must be compared in full
+// because its two parts are not from the same path.
+func (g *guide) below(name string) *guide {
+	if g == nil {
+		return nil
+	}
+	next := &guide{upper: noFile, links: g.links[name]}
+	if g.upper == noFile {
+		return next
+	}
+	upper, err := lookUp(g.upper, name, toList)
+	switch {
+	case err == unix.ENOENT:
+		return next
+	case err != nil:
+		return nil
+	}
+	if mark, ok := attribute(upper, opaqueMark); ok && mark == "y" || hasAttribute(upper, redirectMark) {
+		unix.Close(upper)
+		return nil
+	}
+	next.upper = upper
+	return next
+}
+
+func (g *guide) close() {
+	if g != nil && g.upper != noFile {
+		unix.Close(g.upper)
+	}
+}
+
+// sharesContent reports whether the overlay has only the description of a file and gets its content
+// from the same path of the base.
+func (g *guide) sharesContent(name string, before, after side) bool {
+	if g == nil || g.upper == noFile || before.stat.Size != after.stat.Size {
+		return false
+	}
+	f, err := openFile(g.upper, name)
+	if err != nil {
+		return false
+	}
+	defer f.close()
+	return hasAttribute(f.fd, metacopyMark) && !hasAttribute(f.fd, redirectMark)
+}
+
+func hasAttribute(fd int, name string) bool {
+	_, ok := attribute(fd, name)
+	return ok
+}
+
+// attribute returns the beginning of an extended attribute.
+func attribute(fd int, name string) (string, bool) {
+	var value [16]byte
+	n, err := unix.Fgetxattr(fd, name, value[:])
+	if err == unix.ERANGE {
+		return "", true
+	}
+	if err != nil {
+		return "", false
+	}
+	return string(value[:n]), true
+}
+
+// union returns the names that either directory has, sorted.
+func union(one, other int) ([]string, error) {
+	if one == noFile {
+		return names(other)
+	}
+	list, err := names(one)
+	if err != nil || other == noFile {
+		return list, err
+	}
+	more, err := names(other)
+	return distinct(append(list, more...)), err
+}
+
+// unionOf is union for the names that a guide knows.
+func unionOf(upper int, links linkTree) ([]string, error) {
+	var list []string
+	if upper != noFile {
+		var err error
+		if list, err = names(upper); err != nil {
+			return nil, err
+		}
+	}
+	if len(links) == 0 {
+		return list, nil
+	}
+	return distinct(slices.AppendSeq(list, maps.Keys(links))), nil
+}
+
+func distinct(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}

@@ -1,0 +1,91 @@
+package tree
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+
+	"golang.org/x/sys/unix"
+)
+
+// linkTree has the paths of the base whose file may have changed without a trace beside them: an
+// overlay with an index changes a file that has several names under all of them, but notes only
+// the name that was used.
+type linkTree map[string]linkTree
+
+// changedLinks finds those paths. Only if there are any is the whole base walked.
+func (l *Layers) changedLinks() (linkTree, error) {
+	if l.Index == noFile {
+		return nil, nil
+	}
+	index, err := names(l.Index)
+	if err != nil || len(index) == 0 {
+		return nil, err
+	}
+	return findLinks(l.Base, indexedFiles(index))
+}
+
+// indexedFiles returns the inode numbers in the base that an index is about, nil if it can't be
+// understood. Its names are file handles in hexadecimal digits.
+func indexedFiles(index []string) map[uint64]bool {
+	const (
+		offsetType         = 4
+		inodeAndGeneration = 1
+		offsetInode        = 21
+		size               = 29
+	)
+	inodes := make(map[uint64]bool, len(index))
+	for _, name := range index {
+		handle, err := hex.DecodeString(name)
+		if err != nil || len(handle) < size || handle[offsetType] != inodeAndGeneration {
+			return nil
+		}
+		inodes[uint64(binary.NativeEndian.Uint32(handle[offsetInode:]))] = true
+	}
+	return inodes
+}
+
+// findLinks returns the files below a directory that have several names and one of the inode
+// numbers, nil for any.
+func findLinks(directory int, inodes map[uint64]bool) (linkTree, error) {
+	children, err := names(directory)
+	if err != nil {
+		return nil, err
+	}
+	var found linkTree
+	for _, name := range children {
+		stat, err := status(directory, name)
+		if err != nil {
+			return nil, err
+		}
+		below := linkTree(nil)
+		switch kindOf(stat.Mode) {
+		case Directory:
+			if below, err = findLinksBelow(directory, name, inodes); err != nil {
+				return nil, err
+			}
+			if below == nil {
+				continue
+			}
+		case File:
+			if stat.Nlink < 2 || inodes != nil && !inodes[stat.Ino] {
+				continue
+			}
+		default:
+			continue
+		}
+		if found == nil {
+			found = make(linkTree)
+		}
+		found[name] = below
+	}
+	return found, nil
+}
+
+func findLinksBelow(parent int, name string, inodes map[uint64]bool) (linkTree, error) {
+	directory, err := lookUp(parent, name, toList)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(directory)
+	return findLinks(directory, inodes)
+}

@@ -1,0 +1,99 @@
+package tree
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io"
+
+	"pyro.agent/internal/frame"
+)
+
+// chunkSize is how much of a file is read at once.
+const chunkSize = 128 << 10
+
+// errVanished is a file that can't be read to its end. It is no error of the stream.
+var errVanished = errors.New("the file can't be read")
+
+// sender sends the content of files.
+type sender struct {
+	host   context.Context
+	out    *frame.Writer
+	buffer []byte
+}
+
+func newSender(host context.Context, out *frame.Writer) *sender {
+	return &sender{host: host, out: out, buffer: make([]byte, chunkSize)}
+}
+
+// send sends the first bytes of a file, -1 for all of it, and the frame that ends them. What is
+// appended meanwhile is left out: a file that grows would have no end.
+func (s *sender) send(f *file, limit int64, data, end frame.Type) error {
+	size := f.stat.Size
+	if limit >= 0 {
+		size = min(size, limit)
+	}
+	for offset := int64(0); offset < size; {
+		if start := f.nextData(offset, size); start > offset {
+			if err := s.sendHole(start - offset); err != nil {
+				return err
+			}
+			offset = start
+			continue
+		}
+		next, err := s.sendData(f, offset, f.nextHole(offset, size), data)
+		if errors.Is(err, errVanished) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		offset = next
+	}
+	return s.out.Write(end, nil)
+}
+
+func (s *sender) sendHole(length int64) error {
+	return s.out.Write(frame.Hole, binary.BigEndian.AppendUint64(nil, uint64(length)))
+}
+
+// sendData sends what lies between two offsets and returns how far it came.
+func (s *sender) sendData(f *file, offset, end int64, data frame.Type) (int64, error) {
+	for offset < end {
+		if err := s.host.Err(); err != nil {
+			return offset, err
+		}
+		n, err := f.ReadAt(s.buffer[:min(chunkSize, end-offset)], offset)
+		if n > 0 {
+			if err := s.out.Write(data, s.buffer[:n]); err != nil {
+				return offset, err
+			}
+			offset += int64(n)
+		}
+		if err != nil {
+			return offset, errVanished
+		}
+	}
+	return offset, nil
+}
+
+// digest returns the SHA-256 of a file's content.
+func (s *sender) digest(f *file) (string, error) {
+	hash := sha256.New()
+	for offset := int64(0); ; {
+		if err := s.host.Err(); err != nil {
+			return "", err
+		}
+		n, err := f.ReadAt(s.buffer, offset)
+		hash.Write(s.buffer[:n])
+		offset += int64(n)
+		if err == io.EOF {
+			return hex.EncodeToString(hash.Sum(nil)), nil
+		}
+		if err != nil {
+			return "", errVanished
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// FailureCode says for programs why a request about a tree was not carried out.
+type FailureCode string
+
+// The reasons that lie in the request or in the tree.
+const (
+	InvalidArgument    FailureCode = "invalid_argument"
+	FailedPrecondition FailureCode = "failed_precondition"
+	Conflict           FailureCode = "conflict"
+	NoSpace            FailureCode = "no_space"
+)
+
+// Failure is an error that the host can do something about.
+type Failure struct {
+	Code    FailureCode
+	Message string
+}
+
+func (f *Failure) Error() string { return f.Message }
+
+func failf(code FailureCode, format string, arguments ...any) error {
+	return &Failure{Code: code, Message: fmt.Sprintf(format, arguments...)}
+}
+
+// explain says what could not be done to a path. Failures are left as they are.
+func explain(verb, path string, err error) error {
+	var known *Failure
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return failf(NoSpace, "cannot %s %q: no space left in the workspace", verb, path)
+	case errors.Is(err, unix.ENAMETOOLONG), errors.Is(err, unix.EFBIG), errors.Is(err, unix.EINVAL):
+		return failf(InvalidArgument, "cannot %s %q: %v", verb, path, err)
+	case errors.Is(err, unix.EMLINK), errors.Is(err, unix.EBUSY), errors.Is(err, unix.EXDEV), errors.Is(err, unix.EPERM), errors.Is(err, unix.ETXTBSY):
+		return failf(FailedPrecondition, "cannot %s %q: %v", verb, path, err)
+	default:
+		return fmt.Errorf("cannot %s %q: %w", verb, path, err)
+	}
+}

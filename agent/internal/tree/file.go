@@ -1,0 +1,112 @@
+package tree
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// file is a regular file that is open to be read. Package os would offer it to the runtime's
+// poller, which costs more than small files take to read.
+type file struct {
+	fd   int
+	stat unix.Stat_t
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+// openFile opens a regular file; see status for the name. Nothing else is ever opened: the type
+// is checked before, on a descriptor that stays with the same file.
+func openFile(directory int, name string) (*file, error) {
+	held := directory
+	if name != "" {
+		var err error
+		if held, err = lookUp(directory, name, toLookUp); err != nil {
+			return nil, err
+		}
+		defer unix.Close(held)
+	}
+	stat, err := status(held, "")
+	if err != nil {
+		return nil, err
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, errNotRegular
+	}
+	descriptors, err := ownDescriptors()
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Openat(descriptors, strconv.Itoa(held), toRead, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &file{fd: fd, stat: stat}, nil
+}
+
+// ownDescriptors is the directory in which a file that is only held can be opened.
+var ownDescriptors = sync.OnceValues(func() (int, error) {
+	return unix.Open("/proc/self/fd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+})
+
+// close does nothing to a file that is nil.
+func (f *file) close() {
+	if f != nil {
+		unix.Close(f.fd)
+	}
+}
+
+// ReadAt implements io.ReaderAt.
+func (f *file) ReadAt(p []byte, offset int64) (int, error) {
+	for read := 0; ; {
+		n, err := unix.Pread(f.fd, p[read:], offset+int64(read))
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return read, err
+		case n == 0 && len(p) > read:
+			return read, io.EOF
+		}
+		if read += n; read == len(p) {
+			return read, nil
+		}
+	}
+}
+
+// isSparse reports whether looking for holes is worth it.
+func (f *file) isSparse() bool {
+	const blockSize = 512
+	return f.stat.Blocks*blockSize < f.stat.Size
+}
+
+// nextData returns where the first data at or after an offset begins, end when there is none
+// before it. Without holes, or a file system that knows them, that is the offset.
+func (f *file) nextData(offset, end int64) int64 {
+	if !f.isSparse() {
+		return offset
+	}
+	start, err := unix.Seek(f.fd, offset, unix.SEEK_DATA)
+	switch {
+	case err == unix.ENXIO:
+		return end
+	case err != nil:
+		return offset
+	}
+	return min(start, end)
+}
+
+// nextHole returns where the data at an offset ends, at the latest at end.
+func (f *file) nextHole(offset, end int64) int64 {
+	if !f.isSparse() {
+		return end
+	}
+	start, err := unix.Seek(f.fd, offset, unix.SEEK_HOLE)
+	if err != nil || start <= offset {
+		return end
+	}
+	return min(start, end)
+}

@@ -1,0 +1,106 @@
+// Package tree reads, writes and compares trees of files, through descriptors: what a path means
+// can be changed at any moment by the commands that run in the guest, and must never lead out of
+// the tree.
+package tree
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Layers are the descriptors of a workspace's trees. Only Merged is ever written.
+type Layers struct {
+	// what commands see
+	Merged int
+	// the tree that the workspace began as
+	Base int
+	// what an overlay file system keeps of the changes
+	Upper int
+	// an entry for each changed file that has several names in the base
+	Index int
+
+	// committing is held while a write is put in its place.
+	committing sync.Mutex
+}
+
+// HoldCommits keeps writes from being put in their place, when the one that just is has been.
+func (l *Layers) HoldCommits() { l.committing.Lock() }
+
+// ResumeCommits ends what HoldCommits began.
+func (l *Layers) ResumeCommits() { l.committing.Unlock() }
+
+// inside is how every path is resolved: nothing above the directory it starts from, no symbolic
+// link, no other file system.
+const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
+
+// Flags to open with. toRead never waits for a fifo and never takes a terminal.
+const (
+	toLookUp = unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	toList   = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	toRead   = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+)
+
+const noFile = -1
+
+// lookUp opens a path below a directory. "" is the directory itself.
+func lookUp(directory int, path string, flags uint64) (int, error) {
+	if path == "" {
+		path = "."
+	}
+	return resolve(directory, path, flags, inside)
+}
+
+func resolve(directory int, path string, flags, how uint64) (int, error) {
+	for {
+		fd, err := unix.Openat2(directory, path, &unix.OpenHow{Flags: flags, Resolve: how})
+		// EAGAIN is a rename at the same moment.
+		if err != unix.EINTR && err != unix.EAGAIN {
+			return fd, err
+		}
+	}
+}
+
+// status describes name in a directory, or with an empty name what the descriptor is.
+func status(directory int, name string) (stat unix.Stat_t, err error) {
+	flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
+	if name == "" {
+		flags |= unix.AT_EMPTY_PATH
+	}
+	err = unix.Fstatat(directory, name, &stat, flags)
+	return stat, err
+}
+
+// readLink returns the text of a symbolic link; see status for the name.
+func readLink(directory int, name string) (string, error) {
+	var buffer [maxPath + 1]byte
+	n, err := unix.Readlinkat(directory, name, buffer[:])
+	if err != nil {
+		return "", err
+	}
+	return string(buffer[:n]), nil
+}
+
+// names returns what a directory holds, sorted.
+func names(directory int) ([]string, error) {
+	fd, err := lookUp(directory, "", toList)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "directory")
+	defer file.Close()
+	list, err := file.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENAMETOOLONG)
+}

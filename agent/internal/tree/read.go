@@ -1,0 +1,204 @@
+package tree
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+
+	"pyro.agent/internal/frame"
+)
+
+// ReadRequest says what to read of a tree.
+type ReadRequest struct {
+	Paths []PathFields `json:"paths"`
+	// 0 for the paths themselves, 1 with their children, -1 with everything below them
+	Depth int `json:"depth"`
+	// bytes of each file to send; 0 for none, -1 for all
+	ContentLimit int64 `json:"content_limit"`
+	// whether files come with the digest of their content
+	Digest bool `json:"digest"`
+	// whether symbolic links on the way to a path, and at its end, are followed
+	Follow bool `json:"follow"`
+}
+
+// PathList returns the paths of a valid request.
+func (r *ReadRequest) PathList() ([]string, error) {
+	if len(r.Paths) == 0 {
+		return nil, failf(InvalidArgument, "paths must have at least one element")
+	}
+	if r.Depth < -1 || r.Depth > 1 {
+		return nil, failf(InvalidArgument, "depth must be 0, 1 or -1, not %d", r.Depth)
+	}
+	if r.ContentLimit < -1 {
+		return nil, failf(InvalidArgument, "content_limit must be at least -1, not %d", r.ContentLimit)
+	}
+	paths := make([]string, len(r.Paths))
+	for i, fields := range r.Paths {
+		path, err := fields.path()
+		if err != nil {
+			return nil, err
+		}
+		paths[i] = path
+	}
+	return paths, nil
+}
+
+// Read sends what is at the paths. An error means that the host is gone: what can't be read is
+// described as such.
+func (l *Layers) Read(host context.Context, request *ReadRequest, paths []string, out *frame.Writer) error {
+	stat, err := status(l.Merged, "")
+	if err != nil {
+		return err
+	}
+	r := &reader{
+		ReadRequest: request,
+		sender:      newSender(host, out),
+		root:        l.Merged,
+		device:      stat.Dev,
+		sent:        make(map[uint64]string),
+	}
+	for _, path := range paths {
+		if err := r.requested(path); err != nil {
+			return err
+		}
+	}
+	if err := writeJSON(out, frame.TreeEnd, readEnd{r.entries, r.skipped}); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+type readEnd struct {
+	EntryCount int `json:"entry_count"`
+	// what vanished while it was read, or can't be read
+	SkippedCount int `json:"skipped_count"`
+}
+
+type reader struct {
+	*ReadRequest
+	*sender
+	root int
+	// device is the number of the workspace's file system.
+	device uint64
+	// sent has the path of each file with several names.
+	sent map[uint64]string
+
+	entries, skipped int
+}
+
+func (r *reader) requested(path string) error {
+	held, reason := r.find(path)
+	if held == noFile {
+		r.entries++
+		return writeJSON(r.out, frame.Entry, Entry{PathFields: pathFields(path), Type: Missing, Reason: reason})
+	}
+	defer unix.Close(held)
+	return r.node(path, held, "", r.Depth)
+}
+
+// node sends what is at a path, and below it. It is found by its name in a directory, see status.
+func (r *reader) node(path string, directory int, name string, depth int) error {
+	stat, err := status(directory, name)
+	if err != nil {
+		r.skipped++
+		return nil
+	}
+	entry := describe(path, &stat)
+	switch {
+	case stat.Dev != r.device:
+		// Something was mounted here; what is in it is no part of the workspace.
+		entry = Entry{PathFields: entry.PathFields, Type: Other, Mode: entry.Mode, MtimeNs: entry.MtimeNs}
+	case entry.Type == Directory:
+		return r.directory(entry, path, directory, name, depth)
+	case entry.Type == Symlink:
+		target, err := readLink(directory, name)
+		if err != nil {
+			r.skipped++
+			return nil
+		}
+		entry.TargetFields = targetFields(target)
+	case entry.Type == File:
+		return r.file(entry, &stat, path, directory, name)
+	}
+	return r.entry(entry)
+}
+
+func (r *reader) entry(entry Entry) error {
+	r.entries++
+	return writeJSON(r.out, frame.Entry, entry)
+}
+
+func (r *reader) directory(entry Entry, path string, parent int, name string, depth int) error {
+	if err := r.host.Err(); err != nil {
+		return err
+	}
+	if err := r.entry(entry); err != nil || depth == 0 {
+		return err
+	}
+	directory, err := lookUp(parent, name, toList)
+	if err != nil {
+		r.skipped++
+		return nil
+	}
+	defer unix.Close(directory)
+	children, err := names(directory)
+	if err != nil {
+		r.skipped++
+		return nil
+	}
+	for _, child := range children {
+		childPath := join(path, child)
+		if isStaging(childPath) {
+			continue
+		}
+		if len(childPath) > maxPath {
+			r.skipped++
+			continue
+		}
+		if err := r.node(childPath, directory, child, max(depth-1, -1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader) file(entry Entry, stat *unix.Stat_t, path string, directory int, name string) error {
+	if r.Depth < 0 && stat.Nlink > 1 {
+		if earlier, ok := r.sent[stat.Ino]; ok && earlier != path {
+			return r.entry(Entry{PathFields: entry.PathFields, Type: HardLink, TargetFields: targetFields(earlier)})
+		}
+	}
+	if r.ContentLimit == 0 && !r.Digest {
+		r.remember(stat, path)
+		return r.entry(entry)
+	}
+	f, err := openFile(directory, name)
+	if err != nil {
+		r.skipped++
+		return nil
+	}
+	defer f.close()
+	entry = describe(path, &f.stat)
+	if r.Digest {
+		entry.SHA256, err = r.digest(f)
+		if hostErr := r.host.Err(); hostErr != nil {
+			return hostErr
+		}
+		if err != nil {
+			r.skipped++
+			return nil
+		}
+	}
+	r.remember(&f.stat, path)
+	if err := r.entry(entry); err != nil || r.ContentLimit == 0 {
+		return err
+	}
+	return r.send(f, r.ContentLimit, frame.Content, frame.ContentEnd)
+}
+
+// remember keeps the path of a file that is sent, if it may turn up by another name.
+func (r *reader) remember(stat *unix.Stat_t, path string) {
+	if r.Depth < 0 && stat.Nlink > 1 {
+		r.sent[stat.Ino] = path
+	}
+}

@@ -1,0 +1,46 @@
+package tree
+
+import "golang.org/x/sys/unix"
+
+// find holds what a requested path leads to, or says why that is nothing.
+func (r *reader) find(path string) (held int, reason Reason) {
+	if isStaging(path) {
+		return noFile, ""
+	}
+	held, err := lookUp(r.root, path, toLookUp)
+	if r.Follow && (err == unix.ELOOP || err == nil && isLink(held)) {
+		if err == nil {
+			unix.Close(held)
+		}
+		return r.follow(path)
+	}
+	switch err {
+	case nil:
+		return held, ""
+	case unix.ELOOP:
+		return noFile, BehindLink
+	case unix.EXDEV:
+		return noFile, Outside
+	default:
+		return noFile, ""
+	}
+}
+
+// follow resolves a path as a command would, and then looks where that led: what it holds can't
+// be moved elsewhere any more.
+func (r *reader) follow(path string) (held int, reason Reason) {
+	held, err := resolve(r.root, path, unix.O_PATH|unix.O_CLOEXEC, unix.RESOLVE_NO_MAGICLINKS)
+	if err != nil {
+		return noFile, ""
+	}
+	if stat, err := status(held, ""); err != nil || stat.Dev != r.device {
+		unix.Close(held)
+		return noFile, Outside
+	}
+	return held, ""
+}
+
+func isLink(held int) bool {
+	stat, err := status(held, "")
+	return err == nil && stat.Mode&unix.S_IFMT == unix.S_IFLNK
+}

@@ -1,0 +1,224 @@
+package tree_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pyro.agent/internal/overlay/overlaytest"
+	"pyro.agent/internal/tree"
+)
+
+func kinds(items []*item) []string {
+	var list []string
+	for _, i := range items {
+		text := string(i.Type) + " " + i.path()
+		if i.Type == tree.Symlink || i.Type == tree.HardLink {
+			text += " -> " + i.target()
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+func mustRead(t *testing.T, layers *tree.Layers, request tree.ReadRequest, path string, want ...string) {
+	t.Helper()
+	items, last := read(t, layers, request, path)
+	if got := kinds(items); !slices.Equal(got, want) {
+		t.Errorf("%q: got %q, want %q", path, got, want)
+	}
+	if last["entry_count"] != len(items) {
+		t.Errorf("%q: the end says %v", path, last)
+	}
+}
+
+func TestReadDescribesATree(t *testing.T) {
+	at := t.TempDir()
+	put(t, at+"/dir/b", "content")
+	put(t, at+"/dir/a/deep", "")
+	put(t, at+"/.pyro-incoming-1/x", "")
+	put(t, at+"/dir/.pyro-incoming-1", "")
+	must(t,
+		os.Symlink("/etc/passwd", at+"/dir/link"),
+		os.Link(at+"/dir/b", at+"/dir/zz"),
+		os.Chmod(at+"/dir/b", 0o751),
+		unix.Mkfifo(at+"/dir/fifo", 0o600),
+		os.Chtimes(at+"/dir/b", time.Time{}, time.Unix(-5, 123456789)),
+	)
+	layers := layersOf(t, at)
+	all := tree.ReadRequest{Depth: -1, ContentLimit: -1, Digest: true}
+	mustRead(t, layers, tree.ReadRequest{}, "", "directory ")
+	mustRead(t, layers, tree.ReadRequest{Depth: 1}, "", "directory ", "directory dir")
+	mustRead(t, layers, tree.ReadRequest{}, ".pyro-incoming-1/x", "missing .pyro-incoming-1/x")
+	mustRead(t, layers, all, "dir",
+		"directory dir", "file dir/.pyro-incoming-1", "directory dir/a", "file dir/a/deep", "file dir/b",
+		"other dir/fifo", "symlink dir/link -> /etc/passwd", "hard_link dir/zz -> dir/b")
+	items, _ := read(t, layers, all, "dir/b", "dir/b", "nothing", "dir/b/below")
+	for _, i := range items[:2] {
+		digest := sha256.Sum256([]byte("content"))
+		if *i.Mode != 0o751 || *i.Size != 7 || i.MtimeNs != "-4876543211" || string(i.content) != "content" ||
+			i.SHA256 != hex.EncodeToString(digest[:]) {
+			t.Errorf("got %+v", i)
+		}
+	}
+	if items[2].Type != tree.Missing || items[3].Type != tree.Missing || items[2].Reason != "" {
+		t.Errorf("got %+v, %+v", items[2], items[3])
+	}
+}
+
+func TestReadSendsAsMuchContentAsIsWanted(t *testing.T) {
+	at := t.TempDir()
+	long := strings.Repeat("0123456789", 100_000)
+	put(t, at+"/long", long)
+	put(t, at+"/empty", "")
+	layers := layersOf(t, at)
+	for limit, want := range map[int64]string{1: "0", 15: "012345678901234", -1: long, 1 << 40: long} {
+		items, _ := read(t, layers, tree.ReadRequest{ContentLimit: limit}, "long", "empty")
+		if string(items[0].content) != want || items[1].content == nil || len(items[1].content) > 0 {
+			t.Errorf("limit %d: got %d and %d bytes", limit, len(items[0].content), len(items[1].content))
+		}
+	}
+	items, _ := read(t, layers, tree.ReadRequest{}, "long")
+	if items[0].content != nil {
+		t.Error("content was sent that nobody wanted")
+	}
+}
+
+func TestReadNeverLeavesTheTree(t *testing.T) {
+	outside := t.TempDir()
+	put(t, outside+"/secret", "secret")
+	at := t.TempDir()
+	put(t, at+"/dir/file", "inside")
+	for name, target := range map[string]string{
+		"up": "../..", "out": outside, "file": outside + "/secret", "in": "dir", "abs": at + "/dir", "self": "self", "dangling": "nothing",
+		"proc": "/proc/self/cwd",
+	} {
+		must(t, os.Symlink(target, at+"/"+name))
+	}
+	layers := layersOf(t, at)
+	mustRead(t, layers, tree.ReadRequest{Depth: -1}, "in", "symlink in -> dir")
+	mustRead(t, layers, tree.ReadRequest{}, "in/file", "missing in/file")
+	mustRead(t, layers, tree.ReadRequest{}, "out/secret", "missing out/secret")
+	mustRead(t, layers, tree.ReadRequest{Follow: true, Depth: -1}, "in", "directory in", "file in/file")
+	mustRead(t, layers, tree.ReadRequest{Follow: true}, "in/file", "file in/file")
+	mustRead(t, layers, tree.ReadRequest{Follow: true}, "abs/file", "file abs/file")
+	mustRead(t, layers, tree.ReadRequest{Follow: true}, "dir/file", "file dir/file")
+	for _, path := range []string{"self", "dangling", "proc"} {
+		mustRead(t, layers, tree.ReadRequest{Follow: true}, path, "missing "+path)
+	}
+	items, _ := read(t, layers, tree.ReadRequest{}, "in/file")
+	if items[0].Reason != tree.BehindLink {
+		t.Errorf("got %+v", items[0])
+	}
+}
+
+// Which needs a file system of its own to be told from others.
+func TestReadFollowsLinksOnlyWithinTheWorkspace(t *testing.T) {
+	workspace, at := overlaytest.New(t, nil)
+	outside := t.TempDir()
+	put(t, outside+"/secret", "secret")
+	put(t, at+"/dir/file", "inside")
+	must(t, os.Symlink(outside, at+"/out"), os.Symlink(at+"/dir", at+"/abs"), os.Mkdir(at+"/mounted", 0o755),
+		unix.Mount(outside, at+"/mounted", "", unix.MS_BIND, ""))
+	defer unix.Unmount(at+"/mounted", unix.MNT_DETACH)
+	layers := &workspace.Layers
+	for _, path := range []string{"out", "out/secret", "mounted", "mounted/secret"} {
+		items, _ := read(t, layers, tree.ReadRequest{Follow: path != "mounted" && path != "mounted/secret", ContentLimit: -1}, path)
+		if len(items) != 1 || items[0].Type != tree.Missing || items[0].Reason != tree.Outside {
+			t.Errorf("%q gives %q", path, kinds(items))
+		}
+	}
+	mustRead(t, layers, tree.ReadRequest{Follow: true}, "abs/file", "file abs/file")
+	mustRead(t, layers, tree.ReadRequest{Depth: -1}, "", "directory ", "symlink abs -> "+at+"/dir", "directory dir",
+		"file dir/file", "other mounted", "symlink out -> "+outside)
+}
+
+func TestReadKeepsStrangeNamesAndHoles(t *testing.T) {
+	at := t.TempDir()
+	strange := []string{"\n", "\xff\x80", strings.Repeat("n", 255), "snow ☃", `"\`}
+	for _, name := range strange {
+		put(t, filepath.Join(at, name), name)
+	}
+	must(t, os.Symlink("\xff", at+"/z"))
+	file, err := os.Create(at + "/sparse")
+	must(t, err)
+	_, err = file.WriteAt([]byte("end"), 1<<24)
+	must(t, err, file.Truncate(1<<25), file.Close())
+
+	items, _ := read(t, layersOf(t, at), tree.ReadRequest{Depth: -1, ContentLimit: -1}, "")
+	found := make(map[string]*item)
+	for _, i := range items {
+		found[i.path()] = i
+	}
+	for _, name := range strange {
+		if i := found[name]; i == nil || string(i.content) != name {
+			t.Errorf("%q is not there", name)
+		}
+	}
+	if found["z"].target() != "\xff" {
+		t.Errorf("got %q", found["z"].target())
+	}
+	sparse := found["sparse"]
+	if len(sparse.content) != 1<<25 || string(sparse.content[1<<24:1<<24+3]) != "end" || sparse.holes == 0 {
+		t.Errorf("got %d bytes with %d holes", len(sparse.content), sparse.holes)
+	}
+}
+
+func TestReadGoesOnWhileTheTreeChanges(t *testing.T) {
+	at := t.TempDir()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			path := fmt.Sprintf("%s/%d", at, n%20)
+			_ = os.MkdirAll(path+"/sub", 0o755)
+			_ = os.WriteFile(path+"/sub/file", []byte(strings.Repeat("x", n%5000)), 0o644)
+			_ = os.RemoveAll(fmt.Sprintf("%s/%d", at, (n+7)%20))
+			_ = os.Symlink("/", fmt.Sprintf("%s/%d", at, (n+7)%20))
+			_ = os.Remove(fmt.Sprintf("%s/%d", at, (n+9)%20))
+		}
+	}()
+	layers := layersOf(t, at)
+	for range 200 {
+		items, _ := read(t, layers, tree.ReadRequest{Depth: -1, ContentLimit: -1, Digest: true}, "")
+		if len(items) > 100 {
+			t.Fatalf("%d entries are more than there ever were", len(items))
+		}
+	}
+	close(stop)
+	<-done
+}
+
+func TestReadRefusesPathsThatAreNone(t *testing.T) {
+	for _, path := range []string{"/", "/etc", "a//b", "a/", ".", "..", "../x", "a/../b", "a/./b", "a\x00b"} {
+		request := tree.ReadRequest{Paths: []tree.PathFields{{Path: &path}}}
+		if _, err := request.PathList(); err == nil {
+			t.Errorf("%q is taken for a path", path)
+		}
+	}
+	path := "a"
+	for _, request := range []tree.ReadRequest{
+		{},
+		{Paths: []tree.PathFields{{}}},
+		{Paths: []tree.PathFields{{Path: &path, PathBase64: []byte("a")}}},
+		{Paths: []tree.PathFields{{Path: &path}}, Depth: 2},
+		{Paths: []tree.PathFields{{Path: &path}}, ContentLimit: -2},
+	} {
+		if _, err := request.PathList(); err == nil {
+			t.Errorf("%+v is taken for a request", request)
+		}
+	}
+}

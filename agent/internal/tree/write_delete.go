@@ -1,0 +1,93 @@
+package tree
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// delete takes away what is at a path. A directory must be empty.
+func (c *commit) delete(path, staged string, parent int, name string, present Kind) error {
+	if present == Missing {
+		return failf(Conflict, "cannot delete %q: it does not exist", path)
+	}
+	if present == Directory {
+		if err := requireEmpty(path, parent, name); err != nil {
+			return err
+		}
+	}
+	takeAway := func(parent int, name string) error {
+		return unix.Renameat2(parent, name, c.fd, staged, unix.RENAME_NOREPLACE)
+	}
+	if err := c.move(parent, name, takeAway); err != nil {
+		return err
+	}
+	c.undo.add(func() error {
+		return c.at(path, func(parent int, name string) error {
+			return unix.Renameat2(c.fd, staged, parent, name, unix.RENAME_NOREPLACE)
+		})
+	})
+	if present == Directory {
+		// A command may have been faster.
+		return requireEmpty(path, c.fd, staged)
+	}
+	return nil
+}
+
+func requireEmpty(path string, parent int, name string) error {
+	empty, err := isEmpty(parent, name)
+	if err == nil && !empty {
+		return failf(FailedPrecondition, "cannot delete %q: the directory is not empty", path)
+	}
+	return err
+}
+
+func isEmpty(parent int, name string) (bool, error) {
+	directory, err := lookUp(parent, name, toList)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(directory)
+	children, err := names(directory)
+	return len(children) == 0, err
+}
+
+// removeEmptyParents removes the directories that deletions left empty, but none that the stream
+// names. What was made after a deletion is in its place by now.
+func (c *commit) removeEmptyParents() error {
+	named := make(map[string]bool)
+	for _, op := range c.operations {
+		if op.kind == Directory {
+			named[op.path] = true
+		}
+	}
+	for _, op := range c.operations {
+		if op.kind != Delete {
+			continue
+		}
+		for parent, _ := split(op.path); parent != "" && !named[parent]; parent, _ = split(parent) {
+			removed, err := c.removeIfEmpty(join(c.into, parent))
+			if err != nil {
+				return explain("delete", parent, err)
+			}
+			if !removed {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// removeIfEmpty reports whether a directory is gone.
+func (c *commit) removeIfEmpty(path string) (gone bool, err error) {
+	err = c.at(path, func(parent int, name string) error {
+		empty, err := isEmpty(parent, name)
+		if err != nil || !empty {
+			return err
+		}
+		gone = true
+		return c.delete(path, c.newName(), parent, name, Directory)
+	})
+	if isMissing(err) {
+		return true, nil
+	}
+	return gone, err
+}

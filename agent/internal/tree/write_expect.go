@@ -1,0 +1,85 @@
+package tree
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkEarly checks what can be checked before anything is changed: the expectations of paths that
+// no earlier entry has to do with. Each is checked again in its turn.
+func (c *commit) checkEarly() error {
+	touched := make(map[string]bool)
+	for _, op := range c.operations {
+		if op.expect != nil && !isTouched(touched, op.path) {
+			if err := c.check(op, join(c.into, op.path)); err != nil {
+				return err
+			}
+		}
+		touched[op.path] = true
+	}
+	return nil
+}
+
+func isTouched(touched map[string]bool, path string) bool {
+	for path != "" {
+		if touched[path] {
+			return true
+		}
+		path, _ = split(path)
+	}
+	return false
+}
+
+// check compares what is at a path with what the entry expects to be there. A path that leads
+// through a symbolic link is left to those who open its directory.
+func (c *commit) check(op *operation, path string) error {
+	if op.expect == nil {
+		return nil
+	}
+	held, err := lookUp(c.root, path, toLookUp)
+	if isMissing(err) {
+		if op.expect.Type == Missing {
+			return nil
+		}
+		return failf(Conflict, "cannot %s %q: it does not exist any more", op.verb(), path)
+	}
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(held)
+	found, err := op.expect.isMet(held)
+	if err == nil && !found {
+		return failf(Conflict, "cannot %s %q: it is not what it is expected to be", op.verb(), path)
+	}
+	return explain("check", path, err)
+}
+
+func (e *Expectation) isMet(held int) (bool, error) {
+	stat, err := status(held, "")
+	if err != nil || kindOf(stat.Mode) != e.Type {
+		return false, err
+	}
+	switch e.Type {
+	case File:
+		if e.SHA256 == "" {
+			return true, nil
+		}
+		f, err := openFile(held, "")
+		if err != nil {
+			return false, err
+		}
+		defer f.close()
+		digest, err := newSender(context.Background(), nil).digest(f)
+		return digest == e.SHA256, err
+	case Symlink:
+		wanted, ok := e.target()
+		if !ok {
+			return true, nil
+		}
+		target, err := readLink(held, "")
+		return target == wanted, err
+	default:
+		return true, nil
+	}
+}
