@@ -43,8 +43,8 @@ export const snapshotList = defineOperation({
     examples: ["workspace snapshot list 0a1b2c3d4e5f"],
     render: ({ snapshots }) => snapshots.map((snapshot) => `${renderSnapshot(snapshot)}`).join(""),
   },
-  async handle({ sandbox }, input) {
-    const record = await workspaceStatus(sandbox, input.workspaceId);
+  async handle({ sandbox, signal }, input) {
+    const record = await workspaceStatus(sandbox, input.workspaceId, signal);
     const snapshots = [baselineOf(record), ...record.snapshots.map(named)];
     return { workspaceId: input.workspaceId, count: snapshots.length, snapshots };
   },
@@ -61,8 +61,8 @@ export const snapshotDelete = defineOperation({
     examples: ["workspace snapshot delete 0a1b2c3d4e5f before-refactoring"],
     render: (deleted) => `Deleted snapshot ${deleted.snapshotName} of workspace ${deleted.workspaceId}.\n`,
   },
-  async handle({ sandbox }, input) {
-    await deleteSnapshot(sandbox, input.workspaceId, input.snapshotName);
+  async handle({ sandbox, signal }, input) {
+    await deleteSnapshot(sandbox, input.workspaceId, input.snapshotName, { signal });
     return { workspaceId: input.workspaceId, snapshotName: input.snapshotName, deleted: true };
   },
 });

@@ -104,8 +104,8 @@ export const workspaceList = defineOperation({
     render: ({ workspaces }) =>
       workspaces.length === 0 ? "No workspaces.\n" : `${[rowHeader, ...workspaces.map(renderRow)].join("\n")}\n`,
   },
-  async handle({ sandbox }) {
-    const rows = (await allWorkspaces(sandbox)).map(rowOf);
+  async handle({ sandbox, signal }) {
+    const rows = (await allWorkspaces(sandbox, signal)).map(rowOf);
     // A broken one has no times; it comes last.
     const workspaces = rows.toSorted((a, b) => (b.lastActivityAt ?? "").localeCompare(a.lastActivityAt ?? ""));
     return { count: workspaces.length, workspaces };
@@ -123,8 +123,8 @@ export const workspaceStatusOperation = defineOperation({
     examples: ["workspace status 0a1b2c3d4e5f", "workspace status 0a1b2c3d4e5f --json"],
     render: renderWorkspace,
   },
-  async handle({ sandbox }, input) {
-    return viewOf(await workspaceStatus(sandbox, input.workspaceId));
+  async handle({ sandbox, signal }, input) {
+    return viewOf(await workspaceStatus(sandbox, input.workspaceId, signal));
   },
 });
 
@@ -148,13 +148,13 @@ export const workspaceUpdate = defineOperation({
     ],
     render: renderWorkspace,
   },
-  async handle({ sandbox }, input) {
+  async handle({ sandbox, signal }, input) {
     const { name, clearName, labels: setLabels = {}, clearLabels = [] } = input;
     if (name !== undefined && clearName) {
       throw new PyroError("invalid_argument", "cannot both set and clear the name of a workspace");
     }
     const named = clearName ? { name: null } : name === undefined ? {} : { name };
-    return viewOf(await updateWorkspace(sandbox, input.workspaceId, { ...named, setLabels, clearLabels }));
+    return viewOf(await updateWorkspace(sandbox, input.workspaceId, { ...named, setLabels, clearLabels }, { signal }));
   },
 });
 
@@ -193,8 +193,8 @@ export const workspaceDelete = defineOperation({
     examples: ["workspace delete 0a1b2c3d4e5f"],
     render: (output) => `Deleted workspace ${output.workspaceId}.\n`,
   },
-  async handle({ sandbox }, input) {
-    await deleteWorkspace(sandbox, input.workspaceId);
+  async handle({ sandbox, signal }, input) {
+    await deleteWorkspace(sandbox, input.workspaceId, { signal });
     return { workspaceId: input.workspaceId, deleted: true };
   },
 });

@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import { throwIfCancelled } from "../core/deadline.ts";
 import { pathExists } from "../host/files.ts";
 import { identifyProcess, killGroupOf, type ProcessIdentity } from "../host/process-identity.ts";
 import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
@@ -21,6 +22,7 @@ import {
   sweepLeftovers,
   WorkspacePlace,
 } from "./store.ts";
+import type { WorkspaceCall } from "./trees.ts";
 
 /** After its answer a deleted workspace's supervisor and guardian are gone within milliseconds */
 const processesEndMs = 3_000;
@@ -28,28 +30,40 @@ const processesEndMs = 3_000;
 type IdleAccess = Extract<Access, { kind: "idle" }>;
 
 /** The record of a workspace as it is now: one whose supervisor is lost is known to be failed. */
-export async function workspaceStatus(context: SandboxContext, workspaceId: string): Promise<WorkspaceRecord> {
+export async function workspaceStatus(
+  context: SandboxContext,
+  workspaceId: string,
+  signal?: AbortSignal,
+): Promise<WorkspaceRecord> {
   const record = await readWorkspace(context.layout.workspacesDir, workspaceId);
   if (record.state !== "started" && !isExpired(record)) return record;
-  const access = await accessWorkspace(context, workspaceId);
+  const access = await accessWorkspace(context, workspaceId, signal);
   if (access.kind === "running") access.socket.destroy();
   else await access.lock[Symbol.asyncDispose]();
   return access.record;
 }
 
 /** All workspaces, those that cannot be read included; what has expired or was left half deleted goes. */
-export async function allWorkspaces(context: SandboxContext): Promise<readonly StoredWorkspace[]> {
+export async function allWorkspaces(
+  context: SandboxContext,
+  signal?: AbortSignal,
+): Promise<readonly StoredWorkspace[]> {
   const { workspacesDir } = context.layout;
   await sweepLeftovers(workspacesDir);
   const stored = await listWorkspaces(workspacesDir);
-  const current = await Promise.all(stored.map((workspace) => refreshed(context, workspace)));
+  const current = await Promise.all(stored.map((workspace) => refreshed(context, workspace, signal)));
+  throwIfCancelled(signal);
   return current.filter((workspace) => workspace !== undefined);
 }
 
-async function refreshed(context: SandboxContext, workspace: StoredWorkspace): Promise<StoredWorkspace | undefined> {
+async function refreshed(
+  context: SandboxContext,
+  workspace: StoredWorkspace,
+  signal: AbortSignal | undefined,
+): Promise<StoredWorkspace | undefined> {
   if (workspace.status === "broken") return workspace;
   try {
-    const record = await workspaceStatus(context, workspace.record.workspaceId);
+    const record = await workspaceStatus(context, workspace.record.workspaceId, signal);
     return { ...workspace, record };
   } catch {
     // Gone, or not readable any more: the next look says which.
@@ -61,15 +75,19 @@ export async function updateWorkspace(
   context: SandboxContext,
   workspaceId: string,
   update: MetadataUpdate,
+  { signal }: SandboxCallOptions,
 ): Promise<WorkspaceRecord> {
-  return whoeverAnswers(context, workspaceId, {
-    running: (socket) => call(socket, "update", update),
-    async idle({ record }, place) {
-      const changed = { ...record, ...changedMetadata(record, update) };
-      await saveWorkspace(place, changed);
-      return changed;
+  return whoeverAnswers(
+    { context, workspaceId, signal },
+    {
+      running: (socket) => call(socket, "update", update, { signal }),
+      async idle({ record }, place) {
+        const changed = { ...record, ...changedMetadata(record, update) };
+        await saveWorkspace(place, changed);
+        return changed;
+      },
     },
-  });
+  );
 }
 
 /** Stops a workspace; one that does not run stays as it is. */
@@ -78,15 +96,18 @@ export async function stopWorkspace(
   workspaceId: string,
   { signal }: SandboxCallOptions,
 ): Promise<WorkspaceRecord> {
-  return whoeverAnswers(context, workspaceId, {
-    running: (socket) => call(socket, "stop", {}, { signal }),
-    async idle({ record }, place) {
-      // What failed is stopped by being told so.
-      const stopped: WorkspaceRecord = { ...record, state: "stopped", stateReason: null };
-      await saveWorkspace(place, stopped);
-      return stopped;
+  return whoeverAnswers(
+    { context, workspaceId, signal },
+    {
+      running: (socket) => call(socket, "stop", {}, { signal }),
+      async idle({ record }, place) {
+        // What failed is stopped by being told so.
+        const stopped: WorkspaceRecord = { ...record, state: "stopped", stateReason: null };
+        await saveWorkspace(place, stopped);
+        return stopped;
+      },
     },
-  });
+  );
 }
 
 /** Starts a stopped or failed workspace on its own disks; one that runs stays as it is. */
@@ -95,13 +116,16 @@ export async function startWorkspace(
   workspaceId: string,
   { signal }: SandboxCallOptions,
 ): Promise<WorkspaceRecord> {
-  return whoeverAnswers(context, workspaceId, {
-    async running(socket, record) {
-      socket.destroy();
-      return record;
+  return whoeverAnswers(
+    { context, workspaceId, signal },
+    {
+      async running(socket, record) {
+        socket.destroy();
+        return record;
+      },
+      idle: (access, place) => launch(context, place, access, { mode: "start", signal }),
     },
-    idle: (access, place) => launch(context, place, access, { mode: "start", signal }),
-  });
+  );
 }
 
 /** Begins again from a checkpoint, whatever has become of the machine. */
@@ -111,13 +135,16 @@ export async function resetWorkspace(
   snapshotName: string,
   { signal }: SandboxCallOptions,
 ): Promise<WorkspaceRecord> {
-  return whoeverAnswers(context, workspaceId, {
-    running: (socket) => call(socket, "reset", { snapshotName }, { signal }),
-    async idle(access, place) {
-      checkpointLayers(access.record, snapshotName);
-      return launch(context, place, access, { mode: "reset", snapshotName, signal });
+  return whoeverAnswers(
+    { context, workspaceId, signal },
+    {
+      running: (socket) => call(socket, "reset", { snapshotName }, { signal }),
+      async idle(access, place) {
+        checkpointLayers(access.record, snapshotName);
+        return launch(context, place, access, { mode: "reset", snapshotName, signal });
+      },
     },
-  });
+  );
 }
 
 export async function deleteSnapshot(
@@ -125,45 +152,54 @@ export async function deleteSnapshot(
   workspaceId: string,
   snapshotName: string,
 ): Promise<void> {
-  await whoeverAnswers(context, workspaceId, {
-    running: (socket) => call(socket, "deleteSnapshot", { snapshotName }),
-    async idle({ record }, place) {
-      const changed = { ...record, ...withoutSnapshot(record, snapshotName) };
-      await saveWorkspace(place, changed);
-      await sweepLayers(place, changed);
-      return {};
+  await whoeverAnswers(
+    { context, workspaceId, signal },
+    {
+      running: (socket) => call(socket, "deleteSnapshot", { snapshotName }, { signal }),
+      async idle({ record }, place) {
+        const changed = { ...record, ...withoutSnapshot(record, snapshotName) };
+        await saveWorkspace(place, changed);
+        await sweepLayers(place, changed);
+        return {};
+      },
     },
-  });
+  );
 }
 
 /** Ends a workspace and removes everything of it, also one whose record cannot be read. */
-export async function deleteWorkspace(context: SandboxContext, workspaceId: string): Promise<void> {
+export async function deleteWorkspace(
+  context: SandboxContext,
+  workspaceId: string,
+  { signal }: SandboxCallOptions = {},
+): Promise<void> {
   const { workspacesDir } = context.layout;
   const stored = await findWorkspace(workspacesDir, workspaceId);
   if (stored.status === "broken" && !(await pathExists(stored.place.recordPath))) {
     return removeWorkspace(workspacesDir, stored.place);
   }
   const guardian = stored.status === "ok" ? stored.record.guardian : null;
-  await whoeverAnswers(context, workspaceId, {
-    running: (socket) => call(socket, "delete", {}),
-    async idle(_, place) {
-      if (guardian) await killGroupOf(guardian);
-      await removeWorkspace(workspacesDir, place);
-      return {};
+  await whoeverAnswers(
+    { context, workspaceId, signal },
+    {
+      running: (socket) => call(socket, "delete", {}, { signal }),
+      async idle(_, place) {
+        if (guardian) await killGroupOf(guardian);
+        await removeWorkspace(workspacesDir, place);
+        return {};
+      },
     },
-  });
+  );
   if (guardian) await ended(guardian);
 }
 
 async function whoeverAnswers<T>(
-  context: SandboxContext,
-  workspaceId: string,
+  { context, workspaceId, signal }: WorkspaceCall,
   answers: {
     running(socket: Extract<Access, { kind: "running" }>["socket"], record: WorkspaceRecord): Promise<T>;
     idle(access: IdleAccess, place: WorkspacePlace): Promise<T>;
   },
 ): Promise<T> {
-  const access = await accessWorkspace(context, workspaceId);
+  const access = await accessWorkspace(context, workspaceId, signal);
   if (access.kind === "running") return answers.running(access.socket, access.record);
   await using _ = access.lock;
   return await answers.idle(access, new WorkspacePlace(context.layout.workspacesDir, workspaceId));

@@ -17,11 +17,12 @@ export interface LoggedCommand extends JournaledCommand {
 }
 
 /** Every command since the last reset with its output, also of a workspace that does not run. */
-export async function commandLogs(
-  context: SandboxContext,
-  workspaceId: string,
-): Promise<{ readonly record: WorkspaceRecord; readonly commands: readonly LoggedCommand[] }> {
-  const record = await workspaceStatus(context, workspaceId);
+export async function commandLogs({
+  context,
+  workspaceId,
+  signal,
+}: WorkspaceCall): Promise<{ readonly record: WorkspaceRecord; readonly commands: readonly LoggedCommand[] }> {
+  const record = await workspaceStatus(context, workspaceId, signal);
   const historyDir = historyOf(context, record);
   const commands: LoggedCommand[] = [];
   for (const command of commandsOf(await readJournal(historyDir))) {
@@ -55,7 +56,7 @@ export interface WorkspaceReview {
 
 /** What happened in a workspace since its last reset; a part that cannot be had says why, and does not spoil the rest. */
 export async function reviewWorkspace(call: WorkspaceCall): Promise<WorkspaceReview> {
-  const record = await workspaceStatus(call.context, call.workspaceId);
+  const record = await workspaceStatus(call.context, call.workspaceId, call.signal);
   const lines = await readJournal(historyOf(call.context, record));
   const exports = lines.filter(({ event }) => event === "export");
   return {
