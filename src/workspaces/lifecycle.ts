@@ -151,6 +151,7 @@ export async function deleteSnapshot(
   context: SandboxContext,
   workspaceId: string,
   snapshotName: string,
+  { signal }: SandboxCallOptions,
 ): Promise<void> {
   await whoeverAnswers(
     { context, workspaceId, signal },
