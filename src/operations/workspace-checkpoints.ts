@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { deleteSnapshot, resetWorkspace, workspaceStatus } from "../workspaces/lifecycle.ts";
+import { currentRecord } from "../workspaces/access.ts";
+import { deleteSnapshot, resetWorkspace } from "../workspaces/lifecycle.ts";
 import { baselineName, type SnapshotRecord, type WorkspaceRecord } from "../workspaces/record.ts";
 import { createSnapshot } from "../workspaces/snapshots.ts";
 import { defineOperation } from "./operation.ts";
@@ -43,8 +44,8 @@ export const snapshotList = defineOperation({
     examples: ["workspace snapshot list 0a1b2c3d4e5f"],
     render: ({ snapshots }) => snapshots.map((snapshot) => `${renderSnapshot(snapshot)}`).join(""),
   },
-  async handle({ sandbox, signal }, input) {
-    const record = await workspaceStatus(sandbox, input.workspaceId, signal);
+  async handle({ sandbox }, input) {
+    const record = await currentRecord(sandbox, input.workspaceId);
     const snapshots = [baselineOf(record), ...record.snapshots.map(named)];
     return { workspaceId: input.workspaceId, count: snapshots.length, snapshots };
   },

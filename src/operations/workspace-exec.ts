@@ -101,8 +101,8 @@ export const workspaceLogs = defineOperation({
     examples: ["workspace logs 0a1b2c3d4e5f", "workspace logs 0a1b2c3d4e5f --json"],
     content: ({ entries }) => (entries.length === 0 ? "No commands yet.\n" : entries.map(renderLogEntry).join("\n")),
   },
-  async handle({ sandbox, signal }, { workspaceId: id }) {
-    const { commands } = await commandLogs({ context: sandbox, workspaceId: id, signal });
+  async handle({ sandbox: context }, { workspaceId: id }) {
+    const { commands } = await commandLogs({ context, workspaceId: id });
     return { workspaceId: id, count: commands.length, entries: commands.map(logEntryOf) };
   },
 });

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
+import { currentRecord } from "../workspaces/access.ts";
 import { createWorkspace } from "../workspaces/create.ts";
 import {
   allWorkspaces,
@@ -7,7 +8,6 @@ import {
   startWorkspace,
   stopWorkspace,
   updateWorkspace,
-  workspaceStatus,
 } from "../workspaces/lifecycle.ts";
 import type { StoredWorkspace } from "../workspaces/store.ts";
 import { environmentName, memMib, vcpuCount } from "./fields.ts";
@@ -123,8 +123,8 @@ export const workspaceStatusOperation = defineOperation({
     examples: ["workspace status 0a1b2c3d4e5f", "workspace status 0a1b2c3d4e5f --json"],
     render: renderWorkspace,
   },
-  async handle({ sandbox, signal }, input) {
-    return viewOf(await workspaceStatus(sandbox, input.workspaceId, signal));
+  async handle({ sandbox }, input) {
+    return viewOf(await currentRecord(sandbox, input.workspaceId));
   },
 });
 

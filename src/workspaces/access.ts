@@ -49,6 +49,25 @@ export async function accessWorkspace(
   }
 }
 
+/**
+ * The record of a workspace as it is now, without waiting for what is going on: one that has lost its supervisor is known to be failed, one
+ * whose time is over is removed.
+ */
+export async function currentRecord({ layout }: SandboxContext, workspaceId: string): Promise<WorkspaceRecord> {
+  const { workspacesDir } = layout;
+  const record = await readWorkspace(workspacesDir, workspaceId);
+  if ((record.state === "stopped" || record.state === "failed") && !isExpired(record)) return record;
+  const place = new WorkspacePlace(workspacesDir, workspaceId);
+  const socket = await connectSupervisor(place);
+  socket?.destroy();
+  if (socket) return record;
+  const lock = await lockWorkspace(place);
+  if (lock === "held") return record;
+  const access = await takeOver(workspacesDir, place, lock);
+  await lock[Symbol.asyncDispose]();
+  return access.record;
+}
+
 /** A connection to a workspace that runs; refuses one that does not, saying why and what to do. */
 export async function requireRunning(
   context: SandboxContext,

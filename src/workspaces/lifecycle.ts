@@ -3,7 +3,7 @@ import { throwIfCancelled } from "../core/deadline.ts";
 import { pathExists } from "../host/files.ts";
 import { identifyProcess, killGroupOf, type ProcessIdentity } from "../host/process-identity.ts";
 import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
-import { type Access, accessWorkspace } from "./access.ts";
+import { type Access, accessWorkspace, currentRecord } from "./access.ts";
 import { requireRoomForOneMore } from "./active-limit.ts";
 import { checkpointLayers, withoutSnapshot } from "./checkpoints.ts";
 import type { MetadataUpdate } from "./control.ts";
@@ -11,7 +11,7 @@ import { call } from "./control-client.ts";
 import { sweepLayers } from "./disks.ts";
 import { startSupervisor } from "./launch.ts";
 import { changedMetadata } from "./metadata.ts";
-import { isExpired, type WorkspaceRecord } from "./record.ts";
+import type { WorkspaceRecord } from "./record.ts";
 import {
   findWorkspace,
   listWorkspaces,
@@ -29,20 +29,6 @@ const processesEndMs = 3_000;
 
 type IdleAccess = Extract<Access, { kind: "idle" }>;
 
-/** The record of a workspace as it is now: one whose supervisor is lost is known to be failed. */
-export async function workspaceStatus(
-  context: SandboxContext,
-  workspaceId: string,
-  signal?: AbortSignal,
-): Promise<WorkspaceRecord> {
-  const record = await readWorkspace(context.layout.workspacesDir, workspaceId);
-  if (record.state !== "started" && !isExpired(record)) return record;
-  const access = await accessWorkspace(context, workspaceId, signal);
-  if (access.kind === "running") access.socket.destroy();
-  else await access.lock[Symbol.asyncDispose]();
-  return access.record;
-}
-
 /** All workspaces, those that cannot be read included; what has expired or was left half deleted goes. */
 export async function allWorkspaces(
   context: SandboxContext,
@@ -51,19 +37,15 @@ export async function allWorkspaces(
   const { workspacesDir } = context.layout;
   await sweepLeftovers(workspacesDir);
   const stored = await listWorkspaces(workspacesDir);
-  const current = await Promise.all(stored.map((workspace) => refreshed(context, workspace, signal)));
+  const current = await Promise.all(stored.map((workspace) => refreshed(context, workspace)));
   throwIfCancelled(signal);
   return current.filter((workspace) => workspace !== undefined);
 }
 
-async function refreshed(
-  context: SandboxContext,
-  workspace: StoredWorkspace,
-  signal: AbortSignal | undefined,
-): Promise<StoredWorkspace | undefined> {
+async function refreshed(context: SandboxContext, workspace: StoredWorkspace): Promise<StoredWorkspace | undefined> {
   if (workspace.status === "broken") return workspace;
   try {
-    const record = await workspaceStatus(context, workspace.record.workspaceId, signal);
+    const record = await currentRecord(context, workspace.record.workspaceId);
     return { ...workspace, record };
   } catch {
     // Gone, or not readable any more: the next look says which.

@@ -1,9 +1,9 @@
 import { PyroError } from "../core/errors.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
+import { currentRecord } from "./access.ts";
 import { type DiffEntry, type DiffSummary, diffWorkspace } from "./diff.ts";
 import { commandsOf, type JournaledCommand, type JournalLine, readJournal } from "./journal.ts";
 import { type KeptOutput, readOutput } from "./kept-output.ts";
-import { workspaceStatus } from "./lifecycle.ts";
 import type { WorkspaceRecord } from "./record.ts";
 import { WorkspacePlace } from "./store.ts";
 import type { WorkspaceCall } from "./trees.ts";
@@ -20,9 +20,8 @@ export interface LoggedCommand extends JournaledCommand {
 export async function commandLogs({
   context,
   workspaceId,
-  signal,
 }: WorkspaceCall): Promise<{ readonly record: WorkspaceRecord; readonly commands: readonly LoggedCommand[] }> {
-  const record = await workspaceStatus(context, workspaceId, signal);
+  const record = await currentRecord(context, workspaceId);
   const historyDir = historyOf(context, record);
   const commands: LoggedCommand[] = [];
   for (const command of commandsOf(await readJournal(historyDir))) {
@@ -56,7 +55,7 @@ export interface WorkspaceReview {
 
 /** What happened in a workspace since its last reset; a part that cannot be had says why, and does not spoil the rest. */
 export async function reviewWorkspace(call: WorkspaceCall): Promise<WorkspaceReview> {
-  const record = await workspaceStatus(call.context, call.workspaceId, call.signal);
+  const record = await currentRecord(call.context, call.workspaceId);
   const lines = await readJournal(historyOf(call.context, record));
   const exports = lines.filter(({ event }) => event === "export");
   return {
