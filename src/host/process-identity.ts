@@ -18,10 +18,16 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | un
   return startTicks === undefined || state === "Z" ? undefined : { pid, startTicks };
 }
 
+/** The words that a process was started with; none when it has ended. */
+export async function commandLineOf(pid: number): Promise<readonly string[]> {
+  return (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0").slice(0, -1);
+}
+
 /** Kills the group that a process leads, unless it has ended. */
 export async function killGroupOf(leader: ProcessIdentity): Promise<void> {
   const current = await identifyProcess(leader.pid);
-  if (current?.startTicks !== leader.startTicks) return;
+  // Minus one would mean everybody.
+  if (current?.startTicks !== leader.startTicks || leader.pid <= 1) return;
   try {
     process.kill(-leader.pid, "SIGKILL");
   } catch {

@@ -1,10 +1,10 @@
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, PyroError } from "../core/errors.ts";
-import { identifyProcess, killGroupOf } from "../host/process-identity.ts";
+import { commandLineOf, identifyProcess, killGroupOf } from "../host/process-identity.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { sweepHistories, sweepLayers } from "../workspaces/disks.ts";
-import { fromLaunchContext, type Launch } from "../workspaces/launch.ts";
+import { fromLaunchContext, guardianName, type Launch } from "../workspaces/launch.ts";
 import { baselineName, isExpired, type WorkspaceRecord } from "../workspaces/record.ts";
 import { lockWorkspace, readWorkspace, removeWorkspace, saveWorkspace, WorkspacePlace } from "../workspaces/store.ts";
 import { forkCheckpoint } from "./checkpoints.ts";
@@ -61,7 +61,7 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
   const context = fromLaunchContext(launch.context);
   const stored = await readWorkspace(context.layout.workspacesDir, place.workspaceId);
   if (stored.guardian) await killGroupOf(stored.guardian);
-  const record = { ...stored, guardian: (await identifyProcess(process.ppid)) ?? null };
+  const record = { ...stored, guardian: await ownGuardian(place) };
   await saveWorkspace(place, record, { isDurable: false });
   const { machine, change } = await machineFor(launch, { context, place, record, signal });
   try {
@@ -74,6 +74,13 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
     await machine.close();
     throw error;
   }
+}
+
+/** Our parent, unless that is somebody who adopted us after the guardian was killed. */
+async function ownGuardian({ dir }: WorkspacePlace): Promise<WorkspaceRecord["guardian"]> {
+  const words = await commandLineOf(process.ppid);
+  if (!words.includes(guardianName) || !words.includes(dir)) return null;
+  return (await identifyProcess(process.ppid)) ?? null;
 }
 
 async function machineFor(

@@ -50,6 +50,9 @@ export const channelFd = 3;
 /** A boot on a busy host, and a template to be built before it */
 const readyTimeoutMs = 300_000;
 
+/** By which the guardian is known in the list of processes */
+export const guardianName = "pyro-guardian";
+
 /**
  * The guardian: outlives its supervisor, to end the workspace at its time when the supervisor cannot. Only the supervisor has the channel
  * and the lock.
@@ -118,7 +121,7 @@ function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPla
   const log = openSync(logPath, "a", 0o600);
   const { supervisorPath } = context.layout;
   const expiresAtSeconds = String(Math.ceil(Date.parse(expiresAt) / 1000));
-  const script = ["sh", "-c", guardianScript, "pyro-guardian", process.execPath, supervisorPath, dir, expiresAtSeconds];
+  const script = ["sh", "-c", guardianScript, guardianName, process.execPath, supervisorPath, dir, expiresAtSeconds];
   try {
     const child = spawn("setsid", ["--fork", ...script], {
       stdio: ["ignore", log, log, "pipe", lock.fd],
