@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { PyroError, type PyroErrorOptions } from "./errors.ts";
 
 export interface DeadlineOptions extends PyroErrorOptions {
@@ -31,13 +32,22 @@ export async function withDeadline<T>(work: Promise<T>, options: DeadlineOptions
   }
 }
 
+const lastLookMs = 1_000;
+
 /** Passes on what comes, unless nothing comes for `timeoutMs` while it is waited for. */
 export async function* notIdle<T>(items: AsyncIterable<T>, options: DeadlineOptions): AsyncGenerator<T> {
   const iterator = items[Symbol.asyncIterator]();
   for (;;) {
-    const next = await withDeadline(iterator.next(), options);
-    if (next.done) return;
-    yield next.value;
+    const next = iterator.next();
+    const item = await withDeadline(next, options).catch(async (error: unknown) => {
+      // After this process itself was stopped for a while, timers run before the input that waits.
+      const isLate = error instanceof PyroError && error.code === "timeout";
+      const late = isLate ? await Promise.race([next, sleep(lastLookMs, undefined, { ref: false })]) : undefined;
+      if (late) return late;
+      throw error;
+    });
+    if (item.done) return;
+    yield item.value;
   }
 }
 

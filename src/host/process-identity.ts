@@ -1,11 +1,14 @@
 import { readFile } from "node:fs/promises";
 import * as z from "zod";
+import { bootId } from "./system.ts";
 
 /** A process as nobody else: its number may be given to another one later, the time of its start not. */
 export const processIdentitySchema = z.object({
   pid: z.number(),
   /** Clock ticks from the host's boot to its start, as in /proc/PID/stat */
   startTicks: z.string(),
+  /** Of the host: after the next one both begin anew */
+  bootId: z.string(),
 });
 export type ProcessIdentity = z.output<typeof processIdentitySchema>;
 
@@ -15,7 +18,7 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | un
   // The second field is the program's name in brackets, which can hold anything; the start time is the 22nd.
   const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const startTicks = fields[18];
-  return startTicks === undefined || state === "Z" ? undefined : { pid, startTicks };
+  return startTicks === undefined || state === "Z" ? undefined : { pid, startTicks, bootId: await bootId() };
 }
 
 /** The words that a process was started with; none when it has ended. */
@@ -23,11 +26,15 @@ export async function commandLineOf(pid: number): Promise<readonly string[]> {
   return (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0").slice(0, -1);
 }
 
+export function isSameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
+  return a.pid === b.pid && a.startTicks === b.startTicks && a.bootId === b.bootId;
+}
+
 /** Kills the group that a process leads, unless it has ended. */
 export async function killGroupOf(leader: ProcessIdentity): Promise<void> {
   const current = await identifyProcess(leader.pid);
   // Minus one would mean everybody.
-  if (current?.startTicks !== leader.startTicks || leader.pid <= 1) return;
+  if (!current || !isSameProcess(current, leader) || leader.pid <= 1) return;
   try {
     process.kill(-leader.pid, "SIGKILL");
   } catch {

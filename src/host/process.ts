@@ -2,6 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process"
 import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
+import { withoutInherited } from "./inherited-fds.ts";
 
 export interface Ending {
   readonly exitCode: number | null;
@@ -18,6 +19,8 @@ export interface CaptureOptions {
   readonly signal?: AbortSignal | undefined;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Options of `setpriv` that take privileges from it */
+  readonly privileges?: readonly string[];
   /** Open files for descriptors 3, 4, … of the child */
   readonly extraFds?: readonly number[];
   /** Gets each line of standard error as it comes */
@@ -39,6 +42,7 @@ export async function capture(command: readonly [string, ...string[]], options: 
     stdio: ["ignore", "pipe", "pipe", ...(options.extraFds ?? [])],
     ...(options.env ? { env: options.env } : {}),
     ...(options.cwd ? { cwd: options.cwd } : {}),
+    ...(options.privileges ? { privileges: options.privileges } : {}),
   });
   const stdout = tailOf(child.stdout);
   const stderr = tailOf(child.stderr, options.onStderrLine);
@@ -121,7 +125,9 @@ export function spawnTied(
     "sh",
     String(process.pid),
   ];
-  return spawn("setpriv", [...tie, ...command], { ...spawnOptions, detached: true });
+  const { stdio } = spawnOptions;
+  const closed = Array.isArray(stdio) ? { stdio: withoutInherited(stdio) } : {};
+  return spawn("setpriv", [...tie, ...command], { ...spawnOptions, ...closed, detached: true });
 }
 
 /**

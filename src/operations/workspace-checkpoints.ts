@@ -25,7 +25,8 @@ export const snapshotCreate = defineOperation({
   cli: {
     positionals: ["workspaceId", "snapshotName"],
     examples: ["workspace snapshot create 0a1b2c3d4e5f before-refactoring"],
-    render: ({ snapshot }) => `[workspace-snapshot-create] ${renderSnapshot(snapshot)}`,
+    render: ({ workspaceId: id, snapshot }) =>
+      `[workspace-snapshot-create] workspace_id=${id} ${renderSnapshot(snapshot)}`,
   },
   async handle({ sandbox, signal }, input) {
     const snapshot = await createSnapshot(sandbox, input.workspaceId, input.snapshotName, signal);
@@ -89,8 +90,11 @@ export const workspaceReset = defineOperation({
     positionals: ["workspaceId"],
     examples: ["workspace reset 0a1b2c3d4e5f", "workspace reset 0a1b2c3d4e5f --snapshot before-refactoring"],
     render: renderWorkspace,
-    summarize: ({ workspaceReset: { snapshotName: name, kind, destination, entryCount, bytesWritten } }) => [
-      `[workspace-reset] snapshot_name=${name} kind=${kind} destination=${destination} entry_count=${entryCount} bytes_written=${bytesWritten}`,
+    summarize: ({
+      workspaceId: id,
+      workspaceReset: { snapshotName: name, kind, destination, entryCount, bytesWritten },
+    }) => [
+      `[workspace-reset] workspace_id=${id} snapshot_name=${name} kind=${kind} destination=${destination} entry_count=${entryCount} bytes_written=${bytesWritten}`,
     ],
   },
   async handle({ sandbox, signal }, input) {

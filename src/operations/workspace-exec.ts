@@ -19,6 +19,7 @@ const execOutput = z.object({
   timedOut: z.boolean().describe("Its whole process tree was killed at the time limit"),
   oomKilled: z.boolean().describe("The guest ran out of memory"),
   startError: z.string().nullable().describe("Why the command could not be started"),
+  syncError: z.string().nullable().describe("Why what it wrote may not be on the workspace's disk"),
   ...collectedOutputSchema.shape,
   durationMs: z.number(),
   executionMode,
@@ -54,9 +55,9 @@ export const workspaceExec = defineOperation({
   },
 });
 
-function endOf({ exitCode, isolation: separation, ...end }: WorkspaceExecOutcome) {
+function endOf({ exitCode, command, ...end }: WorkspaceExecOutcome) {
   // It ended: only a journal holds commands of which nobody knows how.
-  return { ...end, exitCode: exitCode ?? 1, isolation: separation };
+  return { ...end, exitCode: exitCode ?? 1, command: [...command] };
 }
 
 function summarizeExec(output: z.output<typeof execOutput>): readonly string[] {
@@ -68,7 +69,11 @@ function summarizeExec(output: z.output<typeof execOutput>): readonly string[] {
     ...(output.timedOut ? ["timed_out=true"] : []),
     ...(output.oomKilled ? ["oom_killed=true"] : []),
   ];
-  return [...(startError === null ? [] : [`[error] ${startError}`]), `[workspace-exec] ${facts.join(" ")}`];
+  return [
+    ...(startError === null ? [] : [`[error] ${startError}`]),
+    ...(output.syncError === null ? [] : [`[warning] what it wrote may not be on the disk: ${output.syncError}`]),
+    `[workspace-exec] ${facts.join(" ")}`,
+  ];
 }
 
 const logEntry = z.object({

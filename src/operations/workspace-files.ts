@@ -125,7 +125,7 @@ export const workspacePatchApply = defineOperation({
     examples: ["workspace patch apply 0a1b2c3d4e5f --patch-file fix.patch"],
     render: ({ workspaceId: id, summary: { total, added, modified, deleted }, entries, ...applied }) =>
       [
-        ...entries.map(({ path, status }) => `${status} ${path}\n`),
+        ...entries.map(({ path, status }) => `${status} ${oneLine(path)}\n`),
         `[workspace-patch-apply] workspace_id=${id} total=${total} added=${added} modified=${modified} deleted=${deleted} execution_mode=${applied.executionMode}\n`,
       ].join(""),
   },
@@ -204,5 +204,11 @@ export const workspaceExport = defineOperation({
 
 function renderEntry({ path, artifactType: type, sizeBytes, mode, linkTarget }: z.output<typeof fileEntry>): string {
   const size = sizeBytes === null ? "-" : String(sizeBytes);
-  return `${mode} ${type.padEnd(9)} ${size.padStart(10)} ${path}${linkTarget === null ? "" : ` -> ${linkTarget}`}\n`;
+  const link = linkTarget === null ? "" : ` -> ${oneLine(linkTarget)}`;
+  return `${mode} ${type.padEnd(9)} ${size.padStart(10)} ${oneLine(path)}${link}\n`;
+}
+
+/** A guest's name may have line breaks in it, and shall not pass for several entries. */
+function oneLine(name: string): string {
+  return /\p{Cc}/u.test(name) ? JSON.stringify(name) : name;
 }

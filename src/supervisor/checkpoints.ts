@@ -7,20 +7,26 @@ import type { WorkspaceRecord } from "../workspaces/record.ts";
 import { copyLayer, forkMachine } from "./machine.ts";
 import type { Session, Tenure } from "./session.ts";
 
+/** A guest that takes longer to say what has changed shall not hold up whatever else waits for its turn */
+const countTimeoutMs = 60_000;
+
 /** Freezes the workspace's disk as it is; only writes to it wait meanwhile. */
 export async function createSnapshot(session: Session, snapshotName: string): Promise<VerbOutput<"createSnapshot">> {
   const { place } = session;
   const tenure = await session.tenure();
   requireNewSnapshot(session.record, snapshotName);
   const counts = await countEntries(tenure, session.record);
-  const { layers, nextLayer, snapshots } = session.record;
+  const { layers, nextLayer } = session.record;
   const top = `${nextLayer}.qcow2`;
   await copyLayer(place.layerPath(emptyLayerName), place.layerPath(top), 0o600);
   // First on file: an empty layer too many says the same as none, one too few would lose what is written to it.
   await session.update({ layers: [...layers, top], nextLayer: nextLayer + 1 });
   await pushLayer(tenure, top);
   const snapshot = { snapshotName, createdAt: new Date().toISOString(), ...counts, layers };
-  await session.update({ snapshots: [...snapshots, snapshot], lastActivityAt: snapshot.createdAt });
+  await session.update(({ snapshots }) => ({
+    snapshots: [...snapshots, snapshot],
+    lastActivityAt: snapshot.createdAt,
+  }));
   return snapshot;
 }
 
@@ -40,7 +46,8 @@ async function countEntries(
   { seed }: WorkspaceRecord,
 ): Promise<{ entryCount: number; bytesWritten: number }> {
   let { entryCount, bytesWritten } = seed;
-  for await (const change of decodeChanges(machine.agent.treeChanges({ contentLimit: 0 }))) {
+  const changes = machine.agent.treeChanges({ contentLimit: 0 }, AbortSignal.timeout(countTimeoutMs));
+  for await (const change of decodeChanges(changes, 0)) {
     entryCount += Number(change.new !== null) - Number(change.old !== null);
     bytesWritten += (change.new?.size ?? 0) - (change.old?.size ?? 0);
   }
@@ -48,7 +55,7 @@ async function countEntries(
 }
 
 export async function deleteSnapshot(session: Session, snapshotName: string): Promise<void> {
-  await session.update(withoutSnapshot(session.record, snapshotName));
+  await session.update((record) => withoutSnapshot(record, snapshotName));
   await sweepLayers(session.place, session.record);
 }
 
@@ -59,13 +66,18 @@ export async function resetWorkspace(
   signal: AbortSignal,
 ): Promise<WorkspaceRecord> {
   const { context, place } = session;
-  await session.exchange("the workspace was reset", async (record) => {
-    const { sandbox, change } = await forkCheckpoint({ context, place, record, signal }, snapshotName);
-    return { machine: sandbox, change };
-  });
-  await sweepLayers(place, session.record);
-  await sweepHistories(place, session.record);
-  return session.record;
+  // Without a machine there is nobody to make way for the new one.
+  await session.tenure();
+  try {
+    return await session.exchange("the workspace was reset", async (record) => {
+      const { sandbox, change } = await forkCheckpoint({ context, place, record, signal }, snapshotName);
+      return { machine: sandbox, change };
+    });
+  } finally {
+    // Of the old state, or of the new one that could not be had.
+    await sweepLayers(place, session.record);
+    await sweepHistories(place, session.record);
+  }
 }
 
 /** A machine at a checkpoint, and what the record says of the workspace once it runs. */
@@ -73,13 +85,8 @@ export async function forkCheckpoint(
   request: Parameters<typeof forkMachine>[0],
   snapshotName: string,
 ): Promise<{ sandbox: Sandbox; change: Partial<WorkspaceRecord> }> {
-  const { record, place } = request;
-  const { sandbox, disks } = await forkMachine(request, checkpointLayers(record, snapshotName)).catch(
-    async (error: unknown) => {
-      await sweepLayers(place, record);
-      throw error;
-    },
-  );
+  const { record } = request;
+  const { sandbox, disks } = await forkMachine(request, checkpointLayers(record, snapshotName));
   const now = new Date().toISOString();
   return {
     sandbox,

@@ -56,7 +56,8 @@ export class ControlServer implements AsyncDisposable {
     const control = new ControlServer(server, dirFd);
     server.on("connection", (socket) => control.#track(serve(socket, handlers)));
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
+      // Rejecting once is all it does: an error later costs a connection, which its caller notices.
+      server.on("error", reject);
       // Through the open folder, because a socket's path has at most 107 bytes.
       server.listen(`/proc/self/fd/${dirFd}/${socketName}`, resolve);
     });
@@ -91,7 +92,9 @@ async function serve(socket: Socket, handlers: Handlers): Promise<void> {
   const write = async (type: number, payload: Buffer) => {
     if (!socket.destroyed && !socket.write(encodeFrame(type, payload))) await drained(socket);
   };
-  const alive = setInterval(() => void write(controlFrame.alive, Buffer.alloc(0)), aliveIntervalMs);
+  const alive = setInterval(() => {
+    if (!socket.writableNeedDrain) void write(controlFrame.alive, Buffer.alloc(0));
+  }, aliveIntervalMs);
   try {
     const frames = new FrameQueue(socket)[Symbol.asyncIterator]();
     const request = parseRequest(await firstFrame(frames));

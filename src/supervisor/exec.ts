@@ -1,11 +1,12 @@
 import { Readable } from "node:stream";
-import { PyroError } from "../core/errors.ts";
+import { messageOf, PyroError } from "../core/errors.ts";
 import { exitStatus } from "../sandbox/exit-status.ts";
 import { type Frame, frameType } from "../wire/frames.ts";
 import type { ExecEnding, ExecSpec } from "../wire/messages.ts";
 import type { VerbInput, VerbOutput } from "../workspaces/control.ts";
 import type { CommandEnd } from "../workspaces/journal.ts";
 import { OutputKeeper, type OutputStream } from "../workspaces/kept-output.ts";
+import { shortCommand } from "../workspaces/record.ts";
 import type { Call } from "./control-server.ts";
 import type { Session, Tenure } from "./session.ts";
 
@@ -17,31 +18,38 @@ const workspacePath = "/workspace";
  */
 export async function execCommand(session: Session, input: VerbInput<"exec">, call: Call): Promise<VerbOutput<"exec">> {
   const tenure = await session.tenure();
-  const { argv, shell, timeoutMs } = input;
-  const sequence = session.record.commandCount + 1;
+  const work = runAndRecord(session, tenure, input, call);
+  const settled = work.catch(() => {
+    // told to the caller
+  });
+  tenure.running.add(settled);
+  try {
+    return await work;
+  } finally {
+    tenure.running.delete(settled);
+  }
+}
+
+async function runAndRecord(
+  session: Session,
+  tenure: Tenure,
+  { argv, shell, timeoutMs, stdin }: VerbInput<"exec">,
+  call: Call,
+): Promise<VerbOutput<"exec">> {
+  const sequence = ++tenure.lastSequence;
   const command = argv ?? [shell ?? ""];
-  const about = { sequence, command, cwd: workspacePath };
-  const last = { ...about, exitCode: null, durationMs: null };
-  const lastActivityAt = new Date().toISOString();
-  const counted = session.update({ commandCount: sequence, lastCommand: last, lastActivityAt }, { isDurable: false });
-  await tenure.journal.append({ event: "command", command: about });
-  await counted;
+  await recordStart(session, tenure, sequence, command);
   const outputs = { stdout: keeper(tenure, sequence, "stdout"), stderr: keeper(tenure, sequence, "stderr") };
   const forward = (stream: OutputStream, type: number) => async (chunk: Buffer) => {
     await outputs[stream].add(chunk);
     await call.send(type, chunk);
   };
   const startedMs = performance.now();
-  const spec: ExecSpec = {
-    ...(argv ? { argv } : { shell: shell ?? "" }),
-    timeoutMs,
-    stdin: input.stdin,
-    sync: true,
-    cwd: workspacePath,
-  };
+  const what = argv ? { argv } : { shell: shell ?? "" };
+  const spec: ExecSpec = { ...what, timeoutMs, stdin, sync: true, cwd: workspacePath };
   const outcome = await tenure.machine
     .exec(spec, {
-      stdin: input.stdin ? Readable.from(inputOf(call.frames)) : undefined,
+      stdin: stdin ? Readable.from(inputOf(call.frames)) : undefined,
       onStdout: forward("stdout", frameType.stdout),
       onStderr: forward("stderr", frameType.stderr),
       signal: call.signal,
@@ -49,37 +57,51 @@ export async function execCommand(session: Session, input: VerbInput<"exec">, ca
     .then(endOf, (error: unknown) => unknownEnd(tenure, error, performance.now() - startedMs));
   await Promise.all([outputs.stdout.close(), outputs.stderr.close()]);
   const end = { ...outcome.end, stdoutBytes: outputs.stdout.length, stderrBytes: outputs.stderr.length };
-  await record(session, tenure, { ...about, ...end });
+  await recordEnd(session, tenure, { sequence, ...end }).catch((error: unknown) => {
+    // What became of the command is the answer, also where it could not be written down.
+    process.stderr.write(`pyro-supervisor: cannot record the end of command ${sequence}: ${messageOf(error)}\n`);
+  });
   if (outcome.failure) throw outcome.failure;
-  return { ...about, ...end };
+  return { sequence, cwd: workspacePath, ...end };
+}
+
+/** A command that cannot be written down is not run. */
+async function recordStart(session: Session, tenure: Tenure, sequence: number, command: string[]): Promise<void> {
+  const about = { sequence, command, cwd: workspacePath };
+  const lastCommand = { ...about, command: shortCommand(command), exitCode: null, durationMs: null };
+  const lastActivityAt = new Date().toISOString();
+  await Promise.all([
+    tenure.journal.append({ event: "command", command: about }),
+    session.update({ commandCount: sequence, lastCommand, lastActivityAt }, { isDurable: false }),
+  ]);
+}
+
+/** Writes the end down; a reset that came in between has begun another history, which it does not belong to. */
+async function recordEnd(session: Session, tenure: Tenure, end: CommandEnd & { sequence: number }): Promise<void> {
+  await tenure.journal.append({ event: "command_end", end });
+  const { sequence, exitCode, durationMs } = end;
+  await session.update(
+    ({ lastCommand }) => {
+      if (tenure.endReason !== undefined) return {};
+      const lastActivityAt = new Date().toISOString();
+      if (lastCommand?.sequence !== sequence) return { lastActivityAt };
+      return { lastActivityAt, lastCommand: { ...lastCommand, exitCode, durationMs } };
+    },
+    { isDurable: false },
+  );
 }
 
 function keeper({ historyDir }: Tenure, sequence: number, stream: OutputStream): OutputKeeper {
   return new OutputKeeper(historyDir, sequence, stream);
 }
 
-/** Writes the end down, unless a reset has cleared the history that it would belong to. */
-async function record(session: Session, tenure: Tenure, end: VerbOutput<"exec">): Promise<void> {
-  const { command, cwd, ...rest } = end;
-  await tenure.journal.append({ event: "command_end", end: rest });
-  const { lastCommand } = session.record;
-  const isLast = lastCommand?.sequence === end.sequence && tenure.endReason === undefined;
-  const { sequence, exitCode, durationMs } = end;
-  await session.update(
-    {
-      lastActivityAt: new Date().toISOString(),
-      ...(isLast ? { lastCommand: { sequence, command, cwd, exitCode, durationMs } } : {}),
-    },
-    { isDurable: false },
-  );
-}
-
 type Outcome = { readonly end: Omit<CommandEnd, "stdoutBytes" | "stderrBytes">; readonly failure?: PyroError };
 
 function endOf(ending: ExecEnding): Outcome {
   const { exitCode, signal, timedOut, oomKilled, startError } = exitStatus(ending);
-  const { cancelled, durationMs } = ending;
-  return { end: { exitCode, signal, timedOut, cancelled, oomKilled, startError, unknownReason: null, durationMs } };
+  const { cancelled, durationMs, syncError = null } = ending;
+  const how = { exitCode, signal, timedOut, cancelled, oomKilled, startError, syncError };
+  return { end: { ...how, unknownReason: null, durationMs } };
 }
 
 /** It began, and nobody saw it end. */
@@ -91,7 +113,8 @@ function unknownEnd(tenure: Tenure, error: unknown, durationMs: number): Outcome
       : new PyroError("outcome_unknown", `the command was cut off: ${tenure.endReason}`, { cause: error });
   const cancelled = failure.code === "cancelled";
   const unknown = { exitCode: null, signal: null, timedOut: failure.code === "timeout", cancelled, oomKilled: false };
-  return { failure, end: { ...unknown, startError: null, unknownReason: failure.message, durationMs } };
+  const end = { ...unknown, startError: null, syncError: null, unknownReason: failure.message, durationMs };
+  return { failure, end };
 }
 
 async function* inputOf(frames: AsyncIterable<Frame>): AsyncGenerator<Buffer> {

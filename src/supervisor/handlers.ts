@@ -40,13 +40,12 @@ export function handlersOf(session: Session): Handlers {
     // A caller who is gone may have been told that it failed; what has begun is finished all the same.
     reset: ({ snapshotName }) =>
       session.exclusively(() => resetWorkspace(session, snapshotName, new AbortController().signal)),
-    update: (input) => session.update(changedMetadata(session.record, input)),
+    update: (input) => session.update((record) => changedMetadata(record, input)),
     stop: () => session.exclusively(() => session.stop("the workspace was stopped")),
-    delete: () =>
-      session.exclusively(async () => {
-        await session.delete("the workspace was deleted");
-        return {};
-      }),
+    async delete() {
+      await session.delete("the workspace was deleted");
+      return {};
+    },
   };
 }
 

@@ -1,4 +1,5 @@
-import { chmod, copyFile } from "node:fs/promises";
+import { chmod, copyFile, open } from "node:fs/promises";
+import { messageOf } from "../core/errors.ts";
 import { chooseAccelerator } from "../sandbox/accelerator.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { findDriver } from "../sandbox/driver.ts";
@@ -50,13 +51,21 @@ export async function forkMachine(request: MachineRequest, checkpoint: readonly 
   return { sandbox, disks };
 }
 
-/** The record after layers that nothing tells apart any more have become one: only while no machine has them open. */
+/**
+ * The record after layers that nothing tells apart any more have become one, as far as they can: only while no machine has them open. A
+ * longer chain works as well.
+ */
 export async function mergeLayers({ context, place, record }: MachineRequest): Promise<WorkspaceRecord> {
   let merged = record;
   for (let pair = mergeablePair(merged); pair; pair = mergeablePair(merged)) {
     const driver = await findDriver(context);
     const upTo = merged.layers.slice(0, merged.layers.indexOf(pair.upper) + 1);
-    await driver.mergeTopLayer(machineDisks(place, { ...merged, layers: upTo }).workspaceDisk.layers);
+    const { workspaceDisk } = machineDisks(place, { ...merged, layers: upTo });
+    const failure = await driver.mergeTopLayer(workspaceDisk.layers).catch(messageOf);
+    if (failure !== undefined) {
+      process.stderr.write(`pyro-supervisor: ${failure}\n`);
+      return merged;
+    }
     merged = { ...merged, ...withoutLayer(merged, pair.upper) };
     await saveWorkspace(place, merged);
   }
@@ -111,10 +120,14 @@ async function makeDisks(
   return { layers: [...checkpoint, workspaceTop], rootLayers: [base, rootTop], nextLayer };
 }
 
-/** A reflink where the file system has them. */
+/** Copied for good before a record names it; a reflink where the file system has them. */
 export async function copyLayer(source: string, target: string, mode: number): Promise<void> {
   await copyFile(source, target);
-  await chmod(target, mode);
+  // The copy has the source's mode, which may not let us write.
+  await chmod(target, 0o600);
+  await using file = await open(target, "r+");
+  await file.datasync();
+  await file.chmod(mode);
 }
 
 function machineDisks(

@@ -1,12 +1,18 @@
 import { basename, dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, PyroError } from "../core/errors.ts";
 import { commandLineOf, identifyProcess, killGroupOf } from "../host/process-identity.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
-import { sweepHistories, sweepLayers } from "../workspaces/disks.ts";
-import { fromLaunchContext, guardianName, type Launch } from "../workspaces/launch.ts";
-import { baselineName, isExpired, type WorkspaceRecord } from "../workspaces/record.ts";
-import { lockWorkspace, readWorkspace, removeWorkspace, saveWorkspace, WorkspacePlace } from "../workspaces/store.ts";
+import { sweepHistories, sweepLayers, sweepRecords } from "../workspaces/disks.ts";
+import { fromLaunchContext, guardianName, idleExitCode, type Launch } from "../workspaces/launch.ts";
+import { baselineName, isExpired, isUnfinished, type WorkspaceRecord } from "../workspaces/record.ts";
+import {
+  findWorkspace,
+  lockWorkspace,
+  readWorkspace,
+  removeWorkspace,
+  saveWorkspace,
+  WorkspacePlace,
+} from "../workspaces/store.ts";
 import { forkCheckpoint } from "./checkpoints.ts";
 import { ControlServer } from "./control-server.ts";
 import { handlersOf } from "./handlers.ts";
@@ -16,31 +22,28 @@ import { Starter } from "./starter.ts";
 
 /** Calls whose answer is ready get it out in this time before the process ends */
 const lastAnswersMs = 2_000;
-/** Node's timers count in 31 bits; a longer time is waited for in parts */
-const maxTimerMs = 2 ** 31 - 1;
-const lockRetryMs = 500;
+/** The clock that a workspace's time is told by can jump, and timers do not count while the host is suspended */
+const maxTimerMs = 60_000;
 
 /** The program behind bin/supervisor.js: `run DIR` owns a workspace until it ends, `expire DIR` removes one whose time is over. */
 export async function supervise(argv: readonly string[]): Promise<number> {
   const [mode, dir = ""] = argv;
   const place = new WorkspacePlace(dirname(dir), basename(dir));
-  if (mode === "expire") {
-    await expire(place);
-    return 0;
-  }
-  return run(place);
+  process.on("unhandledRejection", (error) => complain("a failure that nobody handled", error));
+  return mode === "expire" ? expire(place) : run(place);
 }
 
 async function run(place: WorkspacePlace): Promise<number> {
   const starter = new Starter();
   const launch = await starter.task();
-  if (!launch) return 0;
+  if (!launch) return giveUp(place);
   let session: Session;
   let server: ControlServer;
   try {
     // A workspace that nobody has been told of goes with the one who asked for it.
     session = await begin(place, launch, launch.mode === "create" ? starter.gone : undefined);
     server = await ControlServer.listen(place.dir, handlersOf(session));
+    if (launch.mode === "create") starter.gone.throwIfAborted();
   } catch (error) {
     if (launch.mode === "create") await removeWorkspace(dirname(place.dir), place);
     await starter.tell(JSON.stringify(PyroError.from(error)));
@@ -57,12 +60,23 @@ async function run(place: WorkspacePlace): Promise<number> {
   return 0;
 }
 
+/** Nobody has a task for us: a workspace that was to be made is of no use to anybody. */
+async function giveUp(place: WorkspacePlace): Promise<number> {
+  const workspacesDir = dirname(place.dir);
+  const stored = await findWorkspace(workspacesDir, place.workspaceId).catch(() => undefined);
+  if (stored?.status === "ok" && isUnfinished(stored.record)) await removeWorkspace(workspacesDir, place);
+  return idleExitCode;
+}
+
 async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal | undefined): Promise<Session> {
   const context = fromLaunchContext(launch.context);
   const stored = await readWorkspace(context.layout.workspacesDir, place.workspaceId);
   if (stored.guardian) await killGroupOf(stored.guardian);
   const record = { ...stored, guardian: await ownGuardian(place) };
   await saveWorkspace(place, record, { isDurable: false });
+  // What a crash left under numbers that are given out again.
+  await sweepLayers(place, record);
+  await sweepRecords(place);
   const { machine, change } = await machineFor(launch, { context, place, record, signal });
   try {
     const session = await Session.begin({ context, place, record: { ...record, ...change }, machine });
@@ -106,33 +120,40 @@ function endAtExpiry(session: Session): void {
   const remainingMs = Date.parse(session.record.expiresAt) - Date.now();
   const check = () => {
     if (!isExpired(session.record)) return endAtExpiry(session);
-    void session.exclusively(() => session.delete("its time to live is over")).catch(reportAndDie);
+    session.delete("its time to live is over").catch((error: unknown) => {
+      if (session.isOver) return;
+      complain("cannot end the workspace", error);
+      // The guardian takes over what we cannot do.
+      process.exit(1);
+    });
   };
   setTimeout(check, Math.min(Math.max(0, remainingMs), maxTimerMs)).unref();
 }
 
 async function stopOrDie(session: Session, signal: string): Promise<void> {
-  await session.exclusively(() => session.stop(`its supervisor got ${signal}`)).catch(reportAndDie);
-}
-
-/** The guardian takes over what we cannot do. */
-function reportAndDie(error: unknown): never {
-  process.stderr.write(`pyro-supervisor: ${messageOf(error)}\n`);
-  process.exit(1);
-}
-
-/** Removes a workspace that nobody supervises, at its time. */
-async function expire(place: WorkspacePlace): Promise<void> {
-  const workspacesDir = dirname(place.dir);
-  for (;;) {
-    const record = await readWorkspace(workspacesDir, place.workspaceId);
-    if (!isExpired(record)) return;
-    const lock = await lockWorkspace(place);
-    if (lock !== "held") {
-      await using _ = lock;
-      await removeWorkspace(workspacesDir, place);
-      return;
-    }
-    await sleep(lockRetryMs);
+  try {
+    await session.exclusively(() => session.stop(`its supervisor got ${signal}`));
+  } catch (error) {
+    // Somebody else may have ended it meanwhile.
+    if (session.isOver) return;
+    complain("cannot stop the workspace", error);
+    process.exit(1);
   }
+}
+
+function complain(what: string, error: unknown): void {
+  process.stderr.write(`pyro-supervisor: ${what}: ${messageOf(error)}\n`);
+}
+
+/** Removes a workspace that nobody supervises once its time is over; one whose record cannot be read has nobody who would know better. */
+async function expire(place: WorkspacePlace): Promise<number> {
+  const workspacesDir = dirname(place.dir);
+  const stored = await findWorkspace(workspacesDir, place.workspaceId);
+  if (stored.status === "ok" && !isExpired(stored.record)) return 1;
+  const lock = await lockWorkspace(place);
+  // Whoever has it will see to it, or the guardian asks again.
+  if (lock === "held") return 1;
+  await using _ = lock;
+  await removeWorkspace(workspacesDir, place);
+  return 0;
 }

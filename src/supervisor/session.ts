@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
-import { PyroError, systemErrorCode } from "../core/errors.ts";
+import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { lastWords, type Sandbox } from "../sandbox/sandbox.ts";
 import { JournalWriter } from "../workspaces/journal.ts";
@@ -11,6 +11,9 @@ import { removeWorkspace, saveWorkspace, type WorkspacePlace } from "../workspac
 const answerMs = 5_000;
 /** A guest ends its processes and writes everything to its disks in this time, or is killed */
 const powerOffMs = 20_000;
+
+/** A command whose caller does not take its output may not get to its end */
+const lastRecordsMs = 2_000;
 
 export interface SessionStart {
   readonly context: SandboxContext;
@@ -24,9 +27,15 @@ export interface Tenure {
   readonly machine: Sandbox;
   readonly journal: JournalWriter;
   readonly historyDir: string;
+  /** Commands that still have an end to write down */
+  readonly running: Set<Promise<unknown>>;
+  /** Number of the last command */
+  lastSequence: number;
   /** Why it ended, once it has */
   endReason: string | undefined;
 }
+
+type Change = Partial<WorkspaceRecord>;
 
 /** The running workspace: its machine, and the record and journal that only this process writes. */
 export class Session {
@@ -36,11 +45,13 @@ export class Session {
   readonly ended: Promise<void>;
   #record: WorkspaceRecord;
   #tenure: Tenure;
-  #end: () => void = () => {};
+  #resolveEnded: () => void = () => {};
+  /** Nothing may be begun any more */
+  #isOver = false;
   #exclusive: Promise<unknown> = Promise.resolve();
   /** Set while the machine is exchanged: whoever needs one waits for the next */
   #exchange: Promise<unknown> | undefined;
-  #saved: Promise<void> = Promise.resolve();
+  #saved: Promise<unknown> = Promise.resolve();
 
   private constructor({ context, place, record }: SessionStart, tenure: Tenure) {
     this.context = context;
@@ -48,7 +59,7 @@ export class Session {
     this.#record = record;
     this.#tenure = tenure;
     this.ended = new Promise((resolve) => {
-      this.#end = resolve;
+      this.#resolveEnded = resolve;
     });
     this.#watch(tenure);
   }
@@ -57,8 +68,13 @@ export class Session {
     return new Session(start, await beginTenure(start.place, start.record, start.machine));
   }
 
+  /** What is on file */
   get record(): WorkspaceRecord {
     return this.#record;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** The machine to work in; waits while it is exchanged. */
@@ -73,19 +89,29 @@ export class Session {
     });
   }
 
-  /** Changes the record; resolves when that is on file. */
-  async update(change: Partial<WorkspaceRecord>, options = { isDurable: true }): Promise<WorkspaceRecord> {
-    this.#record = { ...this.#record, ...change };
-    const save = () => saveWorkspace(this.place, this.#record, options);
-    // In their order; one that failed has told its own caller.
-    this.#saved = this.#saved.then(save, save);
-    await this.#saved;
-    return this.#record;
+  /** Changes the record, by what it is when its turn comes; when that cannot be put on file nothing has changed. */
+  async update(
+    change: Change | ((record: WorkspaceRecord) => Change),
+    options = { isDurable: true },
+  ): Promise<WorkspaceRecord> {
+    const save = async () => {
+      const changed = { ...this.#record, ...(typeof change === "function" ? change(this.#record) : change) };
+      await saveWorkspace(this.place, changed, options);
+      this.#record = changed;
+      return changed;
+    };
+    // One that failed has told its own caller.
+    const turn = this.#saved.then(save, save);
+    this.#saved = turn;
+    return turn;
   }
 
-  /** Runs what must not happen twice at once: snapshots, resets, the end. */
+  /** Runs what must not happen twice at once: snapshots, resets, the end. What comes too late has not happened. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#exclusive.then(work, work);
+    const turn = this.#exclusive.then(() => {
+      if (this.#isOver) throw tooLate(this.place);
+      return work();
+    });
     this.#exclusive = turn.catch(() => {
       // told to the one who asked for it
     });
@@ -98,22 +124,9 @@ export class Session {
    */
   async exchange(
     reason: string,
-    make: (record: WorkspaceRecord) => Promise<{ machine: Sandbox; change: Partial<WorkspaceRecord> }>,
+    make: (record: WorkspaceRecord) => Promise<{ machine: Sandbox; change: Change }>,
   ): Promise<WorkspaceRecord> {
-    const old = this.#tenure;
-    const exchange = (async () => {
-      const { machine, change } = await make(this.#record);
-      try {
-        const next = await beginTenure(this.place, { ...this.#record, ...change }, machine);
-        await this.update(change);
-        this.#tenure = next;
-      } catch (error) {
-        await machine.close();
-        throw error;
-      }
-      this.#watch(this.#tenure);
-      await endTenure(old, reason);
-    })();
+    const exchange = this.#exchangeFor(reason, make);
     this.#exchange = exchange;
     try {
       await exchange;
@@ -123,42 +136,80 @@ export class Session {
     }
   }
 
+  async #exchangeFor(reason: string, make: Parameters<Session["exchange"]>[1]): Promise<void> {
+    const old = this.#tenure;
+    const { machine, change } = await make(this.#record);
+    try {
+      const next = await beginTenure(this.place, { ...this.#record, ...change }, machine);
+      await this.update(change);
+      this.#tenure = next;
+    } catch (error) {
+      await machine.close();
+      throw error;
+    }
+    this.#watch(this.#tenure);
+    await endTenure(old, reason);
+  }
+
   /** Switches the machine off in good order; its disks stay. */
   async stop(reason: string): Promise<WorkspaceRecord> {
     const tenure = await this.tenure();
     tenure.endReason = reason;
     const { machine } = tenure;
-    await machine.agent.powerOff(AbortSignal.timeout(answerMs)).catch(() => {
-      // A guest that cannot switch itself off is switched off; what it had acknowledged is on its disks.
-    });
-    await Promise.race([machine.vm.exited, setTimeout(powerOffMs, undefined, { ref: false })]);
-    await machine.close();
-    const record = await this.update({ state: "stopped", stateReason: null });
-    this.#end();
-    return record;
+    try {
+      await machine.agent.powerOff(AbortSignal.timeout(answerMs)).catch(() => {
+        // A guest that cannot switch itself off is switched off; what it had acknowledged is on its disks.
+      });
+      await Promise.race([machine.vm.exited, setTimeout(powerOffMs, undefined, { ref: false })]);
+      await machine.close();
+      return await this.update({ state: "stopped", stateReason: null });
+    } finally {
+      this.#end();
+    }
   }
 
+  /** Ends the machine at once, with whatever waits for it, then removes everything. */
   async delete(reason: string): Promise<void> {
     await endTenure(this.#tenure, reason);
-    await removeWorkspace(this.context.layout.workspacesDir, this.place);
-    this.#end();
-  }
-
-  /** The machine's end, unless we brought it about, is the workspace's failure. */
-  #watch(tenure: Tenure): void {
-    void tenure.machine.vm.exited.then(async (exit) => {
-      await this.#exchange?.catch(() => {
-        // Then this is the machine that there is.
-      });
-      if (tenure.endReason !== undefined || tenure !== this.#tenure) return;
-      const { how, lines } = lastWords(exit);
-      tenure.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
+    await this.exclusively(async () => {
       try {
-        await this.update({ state: "failed", stateReason: tenure.endReason });
+        // A reset that was under way has made another one.
+        await endTenure(this.#tenure, reason);
+        await this.#saved.catch(() => {
+          // Whoever wanted to save that has been told.
+        });
+        await removeWorkspace(this.context.layout.workspacesDir, this.place);
       } finally {
         this.#end();
       }
     });
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#resolveEnded();
+  }
+
+  /** The machine's end, unless we brought it about, is the workspace's failure. */
+  #watch(tenure: Tenure): void {
+    void this.#failWith(tenure).catch((error: unknown) => {
+      process.stderr.write(`pyro-supervisor: cannot record the end of the machine: ${messageOf(error)}\n`);
+    });
+  }
+
+  async #failWith(tenure: Tenure): Promise<void> {
+    const exit = await tenure.machine.vm.exited;
+    await this.#exchange?.catch(() => {
+      // Then this is the machine that there is.
+    });
+    if (tenure.endReason !== undefined || tenure !== this.#tenure) return;
+    const { how, lines } = lastWords(exit);
+    tenure.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
+    try {
+      await this.update({ state: "failed", stateReason: tenure.endReason });
+    } finally {
+      this.#end();
+    }
   }
 }
 
@@ -168,10 +219,20 @@ async function beginTenure(place: WorkspacePlace, record: WorkspaceRecord, machi
   await mkdir(historyDir, { mode: 0o700 }).catch((error: unknown) => {
     if (systemErrorCode(error) !== "EEXIST") throw error;
   });
-  return { machine, historyDir, journal: await JournalWriter.open(historyDir), endReason: undefined };
+  const journal = await JournalWriter.open(historyDir);
+  return { machine, historyDir, journal, running: new Set(), lastSequence: record.commandCount, endReason: undefined };
 }
 
 async function endTenure(tenure: Tenure, reason: string): Promise<void> {
   tenure.endReason ??= reason;
   await tenure.machine.close();
+  const recorded = Promise.allSettled(tenure.running);
+  await Promise.race([recorded, setTimeout(lastRecordsMs, undefined, { ref: false })]);
+  await tenure.journal[Symbol.asyncDispose]();
+}
+
+function tooLate({ workspaceId }: WorkspacePlace): PyroError {
+  return new PyroError("unavailable", `the operation did not happen: workspace '${workspaceId}' has just ended`, {
+    hint: `Look at it with \`pyro workspace status ${workspaceId}\`.`,
+  });
 }

@@ -109,6 +109,8 @@ export class AgentClient implements AsyncDisposable {
     const stream = this.#request("POST", path, { "content-type": treeContentType });
     const reply = readReply(stream);
     const sent = sendFrames(stream, frames);
+    const onAbort = () => stream.destroy();
+    signal?.addEventListener("abort", onAbort, { once: true });
     try {
       // The guest may answer before it has read everything.
       await Promise.race([sent, reply]);
@@ -119,6 +121,7 @@ export class AgentClient implements AsyncDisposable {
     } catch (error) {
       throw this.#explain(path, error);
     } finally {
+      signal?.removeEventListener("abort", onAbort);
       stream.destroy();
       sent.catch(() => {
         // The reply is what counts.
@@ -255,7 +258,8 @@ async function bodyOf(stream: http2.ClientHttp2Stream): Promise<string> {
 async function sendFrames(stream: http2.ClientHttp2Stream, frames: AsyncIterable<Buffer>): Promise<void> {
   for await (const frame of frames) {
     if (stream.destroyed || stream.writableEnded) return;
-    if (!stream.write(frame)) await drained(stream);
+    if (stream.write(frame)) continue;
+    await withDeadline(drained(stream), { timeoutMs: treeIdleMs, waitingFor: "the guest to take what it is sent" });
   }
   stream.end();
 }

@@ -16,6 +16,8 @@ export interface ExecOptions {
 
 /** The agent enforces a command's time limit; if it has not by this much later, it never will. */
 const overdueMs = 5_000;
+/** What a guest that has a lot to write back takes after the command's end, on a busy disk */
+const syncMs = 120_000;
 /** After this process itself was stopped for a while, timers run before the input that waits: time to look at that first */
 const lastLookMs = 1_000;
 const stdinChunkLength = 64 * 1024;
@@ -26,7 +28,7 @@ export async function runExec(stream: ClientHttp2Stream, spec: ExecSpec, options
   const onAbort = () => end.cutOff(new PyroError("cancelled", "the command was cancelled"));
   options.signal?.addEventListener("abort", onAbort, { once: true });
   if (options.signal?.aborted) onAbort();
-  const watchdog = new Watchdog(spec.timeoutMs, () => end.cutOff(overdue(spec)));
+  const watchdog = new Watchdog(spec, () => end.cutOff(overdue(spec)));
   try {
     stream.write(encodeSpec(spec));
     sendStdin(stream, options.stdin).catch((error: unknown) => end.cutOff(brokenInput(error)));
@@ -79,8 +81,9 @@ class Watchdog {
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
-  constructor(timeoutMs: number, onExpire: () => void) {
-    this.#remainingMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs + overdueMs;
+  constructor({ timeoutMs, sync }: ExecSpec, onExpire: () => void) {
+    const graceMs = overdueMs + (sync ? syncMs : 0);
+    this.#remainingMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs + graceMs;
     this.#onExpire = onExpire;
     this.#start();
   }

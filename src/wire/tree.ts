@@ -217,8 +217,8 @@ export async function* decodeTree(frames: AsyncIterable<Frame>): AsyncGenerator<
   }
 }
 
-/** Reads what a guest says has changed. */
-export async function* decodeChanges(frames: AsyncIterable<Frame>): AsyncGenerator<GuestChange> {
+/** Reads what a guest says has changed; `contentLimit` is what it was asked for, in `bytes` for each side. */
+export async function* decodeChanges(frames: AsyncIterable<Frame>, contentLimit: number): AsyncGenerator<GuestChange> {
   await using reader = new FrameReader(frames);
   for (;;) {
     const frame = await reader.next();
@@ -229,10 +229,10 @@ export async function* decodeChanges(frames: AsyncIterable<Frame>): AsyncGenerat
     yield {
       ...{ path: parsePath(text, pathBase64), status, old: oldSide, new: newSide, contentChanged },
       ...(content && oldSide?.type === "file"
-        ? { oldContent: await wholeContent(reader, treeFrame.oldContent, treeFrame.oldContentEnd) }
+        ? { oldContent: await wholeContent(reader, [treeFrame.oldContent, treeFrame.oldContentEnd], contentLimit) }
         : {}),
       ...(content && newSide?.type === "file"
-        ? { newContent: await wholeContent(reader, treeFrame.content, treeFrame.contentEnd) }
+        ? { newContent: await wholeContent(reader, [treeFrame.content, treeFrame.contentEnd], contentLimit) }
         : {}),
     };
   }
@@ -242,22 +242,24 @@ async function* contentOf(reader: FrameReader, dataType: number, endType: number
   for (;;) {
     const frame = await reader.next();
     if (frame.type === endType) return;
-    if (frame.type === dataType) yield { data: frame.payload };
+    // Pieces of nothing could go on for ever without ever being too much.
+    if (frame.type === dataType && frame.payload.length > 0) yield { data: frame.payload };
     else if (frame.type === treeFrame.hole) yield { hole: holeLength(frame) };
     else throw misplaced(frame);
   }
 }
 
 /** Of a size that was asked for, so a guest that sends more lies. */
-const maxWholeContentBytes = 64 * 1024 * 1024;
-
-async function wholeContent(reader: FrameReader, dataType: number, endType: number): Promise<Buffer> {
+async function wholeContent(
+  reader: FrameReader,
+  [dataType, endType]: readonly [number, number],
+  limitBytes: number,
+): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of contentOf(reader, dataType, endType)) {
     length += "hole" in piece ? piece.hole : piece.data.length;
-    if (length > maxWholeContentBytes)
-      throw new PyroError("internal", "the guest sent more content than it was asked for");
+    if (length > limitBytes) throw new PyroError("internal", "the guest sent more content than it was asked for");
     pieces.push("hole" in piece ? Buffer.alloc(piece.hole) : piece.data);
   }
   return Buffer.concat(pieces);
@@ -265,7 +267,7 @@ async function wholeContent(reader: FrameReader, dataType: number, endType: numb
 
 function holeLength({ payload }: Frame): number {
   const length = payload.length === 8 ? Number(payload.readBigUInt64BE(0)) : Number.NaN;
-  if (Number.isSafeInteger(length)) return length;
+  if (Number.isSafeInteger(length) && length > 0) return length;
   throw new PyroError("internal", "the guest sent a hole of an impossible length");
 }
 

@@ -6,7 +6,7 @@ import type { HeldLock } from "../host/lock-file.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { connectSupervisor } from "./control-client.ts";
 import { commandsOf, JournalWriter, readJournal } from "./journal.ts";
-import { isExpired, type WorkspaceRecord } from "./record.ts";
+import { isExpired, isUnfinished, shortCommand, type WorkspaceRecord } from "./record.ts";
 import {
   lockWorkspace,
   noSuchWorkspace,
@@ -36,15 +36,25 @@ export async function accessWorkspace(
 ): Promise<Access> {
   const { workspacesDir } = layout;
   const place = new WorkspacePlace(workspacesDir, workspaceId);
+  const record = await readWorkspace(workspacesDir, workspaceId);
+  const answerer = await findAnswerer(place, signal);
+  if ("socket" in answerer) return { kind: "running", socket: answerer.socket, record };
+  return takeOver(workspacesDir, place, answerer.lock);
+}
+
+/** The supervisor of a workspace, or its lock, whatever its record says. */
+export async function findAnswerer(
+  place: WorkspacePlace,
+  signal?: AbortSignal,
+): Promise<{ readonly socket: Socket } | { readonly lock: HeldLock }> {
   const deadline = Date.now() + transitionMs;
   for (;;) {
     throwIfCancelled(signal);
-    const record = await readWorkspace(workspacesDir, workspaceId);
     const socket = await connectSupervisor(place);
-    if (socket) return { kind: "running", socket, record };
+    if (socket) return { socket };
     const lock = await lockWorkspace(place);
-    if (lock !== "held") return takeOver(workspacesDir, place, lock);
-    if (Date.now() > deadline) throw stuck(workspaceId);
+    if (lock !== "held") return { lock };
+    if (Date.now() > deadline) throw stuck(place.workspaceId);
     await setTimeout(lookAgainMs);
   }
 }
@@ -73,9 +83,9 @@ export async function requireRunning(
   context: SandboxContext,
   workspaceId: string,
   signal?: AbortSignal,
-): Promise<Socket> {
+): Promise<Extract<Access, { kind: "running" }>> {
   const access = await accessWorkspace(context, workspaceId, signal);
-  if (access.kind === "running") return access.socket;
+  if (access.kind === "running") return access;
   await access.lock[Symbol.asyncDispose]();
   throw notRunning(access.record);
 }
@@ -84,7 +94,8 @@ async function takeOver(workspacesDir: string, place: WorkspacePlace, lock: Held
   try {
     // Read again, now that nobody else can change it.
     const record = await readWorkspace(workspacesDir, place.workspaceId);
-    if (isExpired(record)) {
+    // One that nobody was ever told of is of no use to anybody.
+    if (isExpired(record) || isUnfinished(record)) {
       await removeWorkspace(workspacesDir, place);
       throw noSuchWorkspace(place.workspaceId);
     }
@@ -112,11 +123,11 @@ async function recordLoss(place: WorkspacePlace, record: WorkspaceRecord): Promi
   const lost: WorkspaceRecord = {
     ...record,
     state: "failed",
-    stateReason: record.state === "starting" ? "its creation was interrupted" : "its supervisor ended unexpectedly",
+    stateReason: record.state === "starting" ? "its start was interrupted" : "its supervisor ended unexpectedly",
     commandCount: Math.max(record.commandCount, last?.sequence ?? 0),
     lastCommand: last
       ? {
-          ...{ sequence: last.sequence, command: [...last.command], cwd: last.cwd },
+          ...{ sequence: last.sequence, command: shortCommand(last.command), cwd: last.cwd },
           ...{ exitCode: last.end?.exitCode ?? null, durationMs: last.end?.durationMs ?? null },
         }
       : record.lastCommand,
@@ -126,7 +137,15 @@ async function recordLoss(place: WorkspacePlace, record: WorkspaceRecord): Promi
 }
 
 const unknownEnd = {
-  ...{ exitCode: null, signal: null, timedOut: false, cancelled: false, oomKilled: false, startError: null },
+  ...{
+    exitCode: null,
+    signal: null,
+    timedOut: false,
+    cancelled: false,
+    oomKilled: false,
+    startError: null,
+    syncError: null,
+  },
   ...{ stdoutBytes: 0, stderrBytes: 0 },
   unknownReason: "the workspace's supervisor ended while the command ran",
 };

@@ -42,7 +42,7 @@ export async function connectSupervisor(place: WorkspacePlace): Promise<Socket |
     // A socket's path has at most 107 bytes; through the open folder any will do.
     return await connected(connect({ path: `/proc/self/fd/${dir.fd}/${socketName}` }));
   } catch (error) {
-    if (["ENOENT", "ECONNREFUSED", "ECONNRESET"].includes(systemErrorCode(error) ?? "")) return undefined;
+    if (["ENOENT", "ECONNREFUSED", "ECONNRESET", "EAGAIN"].includes(systemErrorCode(error) ?? "")) return undefined;
     throw error;
   } finally {
     await dir.close();

@@ -37,7 +37,7 @@ export const verbs = {
       timeoutMs: z.number(),
       stdin: z.boolean(),
     }),
-    output: commandEndSchema.extend({ sequence: z.number(), command: z.array(z.string()), cwd: z.string() }),
+    output: commandEndSchema.extend({ sequence: z.number(), cwd: z.string() }),
   },
   /** The caller gets frames of a tree */
   readTree: { changes: false, input: treeReadSchema, output: nothing },

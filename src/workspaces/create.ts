@@ -48,19 +48,22 @@ export async function createWorkspace(
   const workspaceId = newWorkspaceId();
   await using unborn = await beginWorkspace(workspacesDir, workspaceId);
   const place = new WorkspacePlace(workspacesDir, workspaceId);
-  const now = new Date();
-  const expiresAt = new Date(now.getTime() + ttlMs).toISOString();
   const { lock } = unborn;
   // It loads while its disk is made.
-  using supervisor = startSupervisor({ context, dir: place.dir, logPath: unborn.place.logPath, lock, expiresAt });
+  using supervisor = startSupervisor({
+    ...{ context, lock, dir: place.dir, logPath: unborn.place.logPath },
+    expiresAt: timeFromNow(ttlMs),
+  });
   const [environment, { seed, skipped }] = await Promise.all([
     readyEnvironment(context, environmentName, shape, options),
     seedWorkspace(context, request, unborn.place, options),
   ]);
+  // Only now: what a first use installs takes its time.
+  const now = timeFromNow(0);
   const record: WorkspaceRecord = {
-    ...{ formatVersion: 1, workspaceId, name, labels: { ...labels }, environment, seed, ...shape, expiresAt },
+    ...{ formatVersion: 1, workspaceId, name, labels: { ...labels }, environment, seed, ...shape },
     ...{ state: "starting", stateReason: null, networkPolicy: "off", isolation: null, guardian: null },
-    ...{ createdAt: now.toISOString(), lastActivityAt: now.toISOString(), sessionStartedAt: now.toISOString() },
+    ...{ createdAt: now, lastActivityAt: now, sessionStartedAt: now, expiresAt: timeFromNow(ttlMs) },
     ...{ layers: [], rootLayers: [], nextLayer: 0, snapshots: [] },
     ...{ commandCount: 0, lastCommand: null, resetCount: 0, lastResetAt: null },
   };
@@ -78,6 +81,10 @@ export async function createWorkspace(
     });
     throw error;
   }
+}
+
+function timeFromNow(ms: number): string {
+  return new Date(Date.now() + ms).toISOString();
 }
 
 /** Installs, builds and proves what is missing here and now, where somebody sees the progress. */

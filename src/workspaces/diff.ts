@@ -1,3 +1,4 @@
+import { PyroError } from "../core/errors.ts";
 import { formatChange } from "../patches/format.ts";
 import type { GuestChange, GuestSide } from "../wire/tree.ts";
 import { displayed } from "./files.ts";
@@ -7,6 +8,9 @@ import { treeChanges, type WorkspaceCall } from "./trees.ts";
 const diffContentBytes = 4 * 1024 * 1024;
 /** Of all patches together; what is beyond is reported without content too */
 const maxPatchBytes = 64 * 1024 * 1024;
+
+/** More says nothing to anybody */
+const maxChanges = 200_000;
 
 export interface DiffEntry {
   readonly path: string;
@@ -42,6 +46,7 @@ export async function diffWorkspace(call: WorkspaceCall): Promise<WorkspaceDiff>
   let patchBytes = 0;
   let truncated = false;
   for await (const change of treeChanges(call, diffContentBytes)) {
+    if (changes.length >= maxChanges) throw tooManyChanges();
     const isOmitted = patchBytes > maxPatchBytes || lacksContent(change);
     const formatted = isOmitted ? formatChange(withoutContent(change)) : formatChange(withContent(change));
     truncated ||= isOmitted;
@@ -57,6 +62,12 @@ export async function diffWorkspace(call: WorkspaceCall): Promise<WorkspaceDiff>
     patch: changes.map(({ patch }) => patch ?? "").join(""),
     truncated,
   };
+}
+
+function tooManyChanges(): PyroError {
+  return new PyroError("resource_exhausted", `cannot compare: more than ${maxChanges} files have changed`, {
+    hint: "Remove what was generated, or compare an export.",
+  });
 }
 
 /** A change without what is in the files. */

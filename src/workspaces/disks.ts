@@ -1,5 +1,5 @@
 import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { WorkspaceRecord } from "./record.ts";
 import type { WorkspacePlace } from "./store.ts";
 
@@ -14,6 +14,14 @@ export async function sweepLayers(place: WorkspacePlace, record: WorkspaceRecord
   const used = new Set([...layers, ...rootLayers, ...snapshots.flatMap((snapshot) => snapshot.layers)]);
   for (const name of await readdir(place.disksDir)) {
     if (layerForm.test(name) && !used.has(name)) await rm(place.layerPath(name), { force: true });
+  }
+}
+
+/** Removes what a crash left of records that were being written. */
+export async function sweepRecords(place: WorkspacePlace): Promise<void> {
+  const prefix = `.${basename(place.recordPath)}.`;
+  for (const name of await readdir(place.dir)) {
+    if (name.startsWith(prefix)) await rm(join(place.dir, name), { force: true });
   }
 }
 

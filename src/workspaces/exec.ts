@@ -5,7 +5,6 @@ import { encodeFrame, frameType } from "../wire/frames.ts";
 import { requireRunning } from "./access.ts";
 import type { VerbOutput } from "./control.ts";
 import { callSupervisor } from "./control-client.ts";
-import { readWorkspace } from "./store.ts";
 
 /** Frames of input are no larger, so that the guest's reader sees it come */
 const stdinChunkBytes = 64 * 1024;
@@ -24,7 +23,10 @@ export interface WorkspaceExecOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export type WorkspaceExecOutcome = VerbOutput<"exec"> & { readonly isolation: Isolation | null };
+export type WorkspaceExecOutcome = VerbOutput<"exec"> & {
+  readonly command: readonly string[];
+  readonly isolation: Isolation | null;
+};
 
 /** Runs a command in a workspace. When the caller gives up, or dies, the command is killed; the workspace's journal has it all the same. */
 export async function execInWorkspace(
@@ -32,7 +34,7 @@ export async function execInWorkspace(
   { workspaceId, command, timeoutMs }: WorkspaceExecRequest,
   { stdin, onStdout, onStderr, signal }: WorkspaceExecOptions,
 ): Promise<WorkspaceExecOutcome> {
-  const socket = await requireRunning(context, workspaceId, signal);
+  const { socket, record } = await requireRunning(context, workspaceId, signal);
   const what = typeof command === "string" ? { shell: command } : { argv: [...command] };
   const frames = callSupervisor(
     socket,
@@ -40,15 +42,20 @@ export async function execInWorkspace(
     { ...what, timeoutMs: Math.ceil(timeoutMs), stdin: stdin !== undefined },
     { signal, body: stdin && inputFrames(stdin) },
   );
-  for (;;) {
-    const next = await frames.next();
-    if (next.done) {
-      const { isolation } = await readWorkspace(context.layout.workspacesDir, workspaceId);
-      return { ...next.value, isolation };
+  try {
+    for (;;) {
+      const next = await frames.next();
+      if (next.done) {
+        const words = typeof command === "string" ? [command] : command;
+        return { ...next.value, command: words, isolation: record.isolation };
+      }
+      const { type, payload } = next.value;
+      if (type === frameType.stdout) await onStdout(payload);
+      if (type === frameType.stderr) await onStderr(payload);
     }
-    const { type, payload } = next.value;
-    if (type === frameType.stdout) await onStdout(payload);
-    if (type === frameType.stderr) await onStderr(payload);
+  } finally {
+    // Somebody who can take no more output ends the command.
+    socket.destroy();
   }
 }
 

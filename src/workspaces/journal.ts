@@ -16,6 +16,8 @@ export const commandEndSchema = z.object({
   cancelled: z.boolean(),
   oomKilled: z.boolean(),
   startError: z.string().nullable(),
+  /** Why what it wrote may not be on the disks */
+  syncError: z.string().nullable(),
   /** Why it is unknown how it ended */
   unknownReason: z.string().nullable(),
   durationMs: z.number(),
@@ -42,6 +44,10 @@ export type JournalLine = z.output<typeof journalLineSchema>;
 /** Appends to a workspace's history; each line is with the operating system before the call returns. */
 export class JournalWriter implements AsyncDisposable {
   readonly #file: FileHandle;
+  /** Whether the file ends with a whole line */
+  #isWhole = true;
+  /** Lines in their order, one after the other */
+  #last: Promise<void> = Promise.resolve();
 
   private constructor(file: FileHandle) {
     this.#file = file;
@@ -58,7 +64,18 @@ export class JournalWriter implements AsyncDisposable {
 
   async append(line: Omit<JournalLine, "at">): Promise<void> {
     const complete: JournalLine = { ...line, at: new Date().toISOString() };
-    await this.#file.appendFile(`${JSON.stringify(toWire(journalLineSchema, complete))}\n`);
+    const text = `${JSON.stringify(toWire(journalLineSchema, complete))}\n`;
+    const write = () => this.#write(text);
+    const turn = this.#last.then(write, write);
+    this.#last = turn;
+    await turn;
+  }
+
+  async #write(text: string): Promise<void> {
+    const start = this.#isWhole ? "" : "\n";
+    this.#isWhole = false;
+    await this.#file.appendFile(start + text);
+    this.#isWhole = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -86,10 +86,12 @@ export async function readOutput(
     contentOf(`${path}.tail`),
   ]);
   const keptBytes = head.length + before.length + tail.length;
-  const dropped = (length ?? keptBytes) - keptBytes;
-  if (dropped <= 0) return { bytes: Buffer.concat([head, before, tail]), isCut: false };
+  // Of a command whose end nobody saw it is not known how much there was; with an older tail there may have been more.
+  const isKnown = length !== undefined && length >= keptBytes;
+  const isWhole = isKnown ? length === keptBytes : before.length === 0;
+  if (isWhole) return { bytes: Buffer.concat([head, before, tail]), isCut: false };
   // Where a character was cut in two, so that what is text stays text.
-  const mark = Buffer.from(`\n[… ${dropped} bytes are not kept …]\n`);
+  const mark = Buffer.from(`\n[… ${isKnown ? length - keptBytes : "some"} bytes are not kept …]\n`);
   return {
     bytes: Buffer.concat([wholeCharacters(head), mark, fromCharacterStart(Buffer.concat([before, tail]))]),
     isCut: true,

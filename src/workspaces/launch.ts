@@ -6,6 +6,7 @@ import * as z from "zod";
 import { withDeadline } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import { toWire } from "../core/wire-case.ts";
+import { withoutInherited } from "../host/inherited-fds.ts";
 import type { HeldLock } from "../host/lock-file.ts";
 import { acceleratorChoices } from "../sandbox/accelerator.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
@@ -50,6 +51,11 @@ export const channelFd = 3;
 /** A boot on a busy host, and a template to be built before it */
 const readyTimeoutMs = 300_000;
 
+/** A supervisor that never had anything to do leaves nothing to guard. */
+export const idleExitCode = 3;
+/** The clock that a workspace's time is told by can jump, and a suspended host does not count */
+const lookAgainSeconds = 60;
+
 /** By which the guardian is known in the list of processes */
 export const guardianName = "pyro-guardian";
 
@@ -61,10 +67,13 @@ const guardianScript = `
 "$1" "$2" run "$3" 3>&3 4>&4 &
 exec 3>&- 4>&-
 wait "$!"
-[ -d "$3" ] || exit 0
-left=$(($4 - $(date +%s)))
-[ "$left" -le 0 ] || sleep "$left"
-exec "$1" "$2" expire "$3"
+[ "$?" -ne ${idleExitCode} ] || exit 0
+while [ -d "$3" ]; do
+  left=$(($4 - $(date +%s)))
+  [ "$left" -gt 0 ] || ! "$1" "$2" expire "$3" || exit 0
+  [ "$left" -gt 0 ] && [ "$left" -lt ${lookAgainSeconds} ] || left=${lookAgainSeconds}
+  sleep "$left"
+done
 `;
 
 export interface SupervisorPlace {
@@ -73,6 +82,7 @@ export interface SupervisorPlace {
   readonly dir: string;
   readonly logPath: string;
   readonly lock: HeldLock;
+  /** Not before this time its guardian has to look whether it has expired */
   readonly expiresAt: string;
 }
 
@@ -124,7 +134,7 @@ function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPla
   const script = ["sh", "-c", guardianScript, guardianName, process.execPath, supervisorPath, dir, expiresAtSeconds];
   try {
     const child = spawn("setsid", ["--fork", ...script], {
-      stdio: ["ignore", log, log, "pipe", lock.fd],
+      stdio: withoutInherited(["ignore", log, log, "pipe", lock.fd]),
       cwd: "/",
     });
     const channel = child.stdio[channelFd] as Duplex;

@@ -1,9 +1,10 @@
 import { setTimeout } from "node:timers/promises";
 import { throwIfCancelled } from "../core/deadline.ts";
+import { PyroError } from "../core/errors.ts";
 import { pathExists } from "../host/files.ts";
-import { identifyProcess, killGroupOf, type ProcessIdentity } from "../host/process-identity.ts";
+import { identifyProcess, isSameProcess, killGroupOf, type ProcessIdentity } from "../host/process-identity.ts";
 import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
-import { type Access, accessWorkspace, currentRecord } from "./access.ts";
+import { type Access, accessWorkspace, currentRecord, findAnswerer } from "./access.ts";
 import { requireRoomForOneMore } from "./active-limit.ts";
 import { checkpointLayers, withoutSnapshot } from "./checkpoints.ts";
 import type { MetadataUpdate } from "./control.ts";
@@ -157,23 +158,21 @@ export async function deleteWorkspace(
 ): Promise<void> {
   const { workspacesDir } = context.layout;
   const stored = await findWorkspace(workspacesDir, workspaceId);
-  if (stored.status === "broken" && !(await pathExists(stored.place.recordPath))) {
-    return removeWorkspace(workspacesDir, stored.place);
-  }
+  const { place } = stored;
+  if (!(await pathExists(place.lockPath))) return removeWorkspace(workspacesDir, place);
   const guardian = stored.status === "ok" ? stored.record.guardian : null;
-  await whoeverAnswers(
-    { context, workspaceId, signal },
-    {
-      running: (socket) => call(socket, "delete", {}, { signal }),
-      async idle(_, place) {
-        if (guardian) await killGroupOf(guardian);
-        await removeWorkspace(workspacesDir, place);
-        return {};
-      },
-    },
-  );
+  const answerer = await findAnswerer(place, signal);
+  if ("socket" in answerer) await call(answerer.socket, "delete", {}, { signal });
+  else {
+    await using _ = answerer.lock;
+    if (guardian) await killGroupOf(guardian);
+    await removeWorkspace(workspacesDir, place);
+  }
   if (guardian) await ended(guardian);
 }
+
+/** Several tries, because what was asked of a supervisor that was just ending has not happened. */
+const maxTries = 3;
 
 async function whoeverAnswers<T>(
   { context, workspaceId, signal }: WorkspaceCall,
@@ -182,10 +181,18 @@ async function whoeverAnswers<T>(
     idle(access: IdleAccess, place: WorkspacePlace): Promise<T>;
   },
 ): Promise<T> {
-  const access = await accessWorkspace(context, workspaceId, signal);
-  if (access.kind === "running") return answers.running(access.socket, access.record);
-  await using _ = access.lock;
-  return await answers.idle(access, new WorkspacePlace(context.layout.workspacesDir, workspaceId));
+  for (let tries = 1; ; tries++) {
+    const access = await accessWorkspace(context, workspaceId, signal);
+    if (access.kind === "idle") {
+      await using _ = access.lock;
+      return await answers.idle(access, new WorkspacePlace(context.layout.workspacesDir, workspaceId));
+    }
+    try {
+      return await answers.running(access.socket, access.record);
+    } catch (error) {
+      if (PyroError.from(error).code !== "unavailable" || tries === maxTries) throw error;
+    }
+  }
 }
 
 async function launch(
@@ -195,15 +202,26 @@ async function launch(
   how: { readonly mode: "start" | "reset"; readonly snapshotName?: string; readonly signal: AbortSignal | undefined },
 ): Promise<WorkspaceRecord> {
   const { dir, logPath } = place;
+  await requireRoomForOneMore(context, "start a workspace", () =>
+    saveWorkspace(place, { ...record, state: "starting" }),
+  );
   using supervisor = startSupervisor({ context, dir, logPath, lock, expiresAt: record.expiresAt });
-  await requireRoomForOneMore(context, "start a workspace", async () => {});
-  await supervisor.go(how);
+  try {
+    await supervisor.go(how);
+  } catch (error) {
+    // Nothing has changed; when the supervisor is still at it, it will say what is.
+    const now = await readWorkspace(context.layout.workspacesDir, record.workspaceId);
+    if (now.state === "starting") await saveWorkspace(place, record);
+    throw error;
+  }
   return readWorkspace(context.layout.workspacesDir, record.workspaceId);
 }
 
 async function ended(process: ProcessIdentity): Promise<void> {
   const deadline = Date.now() + processesEndMs;
-  while ((await identifyProcess(process.pid))?.startTicks === process.startTicks && Date.now() < deadline) {
+  while (Date.now() < deadline) {
+    const current = await identifyProcess(process.pid);
+    if (!current || !isSameProcess(current, process)) return;
     await setTimeout(2);
   }
 }

@@ -53,6 +53,7 @@ async function readFiles(call: WorkspaceCall, paths: readonly Buffer[]): Promise
   for await (const item of readTree(call, request)) {
     const { entry } = item;
     if (entry.type === "missing") continue;
+    if (found.size >= paths.length) throw new PyroError("internal", "the guest sent files that it was not asked for");
     found.set(entry.path.toString("latin1"), { entry, before: await asTreeEntry(item) });
   }
   return found;

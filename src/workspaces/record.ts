@@ -83,10 +83,30 @@ export const workspaceRecordSchema = z.object({
 });
 export type WorkspaceRecord = z.output<typeof workspaceRecordSchema>;
 
+/** Of a long command its beginning is kept in the record, which is rewritten with each; the history has all of it. */
+const maxCommandLength = 4096;
+
+export function shortCommand(command: readonly string[]): string[] {
+  const words: string[] = [];
+  let length = 0;
+  for (const word of command) {
+    const room = maxCommandLength - length;
+    if (word.length > room) return [...words, `${word.slice(0, room)}…`];
+    words.push(word);
+    length += word.length + 1;
+  }
+  return words;
+}
+
 export const baselineName = "baseline";
 
 export function newWorkspaceId(): string {
   return randomBytes(6).toString("hex");
+}
+
+/** Whether its creation never came to a machine. */
+export function isUnfinished({ state, layers }: Pick<WorkspaceRecord, "state" | "layers">): boolean {
+  return state === "starting" && layers.length === 0;
 }
 
 export function isExpired(record: Pick<WorkspaceRecord, "expiresAt">): boolean {

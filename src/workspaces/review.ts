@@ -11,6 +11,10 @@ import type { WorkspaceCall } from "./trees.ts";
 const recentCount = 5;
 const shownChanges = 10;
 
+/** Of all commands together; the output of older ones is left out */
+const maxLoggedBytes = 64 * 1024 * 1024;
+const tooMuch: KeptOutput = { bytes: Buffer.alloc(0), isCut: true };
+
 export interface LoggedCommand extends JournaledCommand {
   readonly stdout: KeptOutput;
   readonly stderr: KeptOutput;
@@ -24,14 +28,17 @@ export async function commandLogs({
   const record = await currentRecord(context, workspaceId);
   const historyDir = historyOf(context, record);
   const commands: LoggedCommand[] = [];
-  for (const command of commandsOf(await readJournal(historyDir))) {
+  let roomBytes = maxLoggedBytes;
+  // The newest get the room that there is.
+  for (const command of commandsOf(await readJournal(historyDir)).toReversed()) {
     const [stdout, stderr] = await Promise.all([
       readOutput(historyDir, command.sequence, "stdout", command.end?.stdoutBytes),
       readOutput(historyDir, command.sequence, "stderr", command.end?.stderrBytes),
     ]);
-    commands.push({ ...command, stdout, stderr });
+    roomBytes -= stdout.bytes.length + stderr.bytes.length;
+    commands.push(roomBytes >= 0 ? { ...command, stdout, stderr } : { ...command, stdout: tooMuch, stderr: tooMuch });
   }
-  return { record, commands };
+  return { record, commands: commands.toReversed() };
 }
 
 export interface ChangesReview {

@@ -10,6 +10,6 @@ export async function createSnapshot(
   snapshotName: string,
   signal: AbortSignal | undefined,
 ): Promise<SnapshotRecord> {
-  const socket = await requireRunning(context, workspaceId, signal);
+  const { socket } = await requireRunning(context, workspaceId, signal);
   return call(socket, "createSnapshot", { snapshotName }, { signal });
 }

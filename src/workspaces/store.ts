@@ -127,10 +127,10 @@ export async function sweepLeftovers(workspacesDir: string): Promise<void> {
     const path = join(workspacesDir, name);
     if (doomedForm.test(name)) await rm(path, { recursive: true, force: true });
     if (!unbornForm.test(name)) continue;
+    // Its maker has its lock only a moment after its folder, and would lose it to us.
+    if (!(await isOld(path))) continue;
     const lock = await tryLockFile(join(path, lockName));
     if (lock === "held") continue;
-    // Without a lock it is a millisecond old, or will stay so for ever.
-    if (lock === "gone" && !(await isOld(path))) continue;
     await rm(path, { recursive: true, force: true });
     if (lock !== "gone") await lock[Symbol.asyncDispose]();
   }

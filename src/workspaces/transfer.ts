@@ -8,13 +8,17 @@ import { scanDirectory } from "../trees/scan.ts";
 import { writeTree as writeHostTree } from "../trees/write-tree.ts";
 import type { GuestEntry, GuestItem } from "../wire/tree.ts";
 import { requireRunning } from "./access.ts";
+import type { VerbInput } from "./control.ts";
 import { call } from "./control-client.ts";
 import { displayed, noSuchFile } from "./files.ts";
 import { pathInWorkspace } from "./guest-path.ts";
 import { readTree, type WorkspaceCall, writeTree } from "./trees.ts";
 
 /** More than a workspace's disk can hold, holes included, is a guest that lies */
-const exportLimits: TreeLimits = { maxEntries: 2_000_000, maxBytes: 1024 ** 4 };
+const exportLimits: TreeLimits = { maxEntries: 1_000_000, maxBytes: 1024 ** 4 };
+/** Of all names of an export together: they are held in memory */
+const maxNameBytes = 256 * 1024 * 1024;
+const maxSkippedShown = 1_000;
 
 export interface PushedTree {
   readonly mode: "directory" | "tar_archive";
@@ -31,7 +35,7 @@ export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, d
   const origin = await seedSourceOf(resolve(source));
   if (origin.kind === "empty") throw new PyroError("internal", "nothing to copy");
   // Finds out first whether it runs: reading a large archive takes longer.
-  (await requireRunning(wanted.context, wanted.workspaceId, wanted.signal)).destroy();
+  (await requireRunning(wanted.context, wanted.workspaceId, wanted.signal)).socket.destroy();
   const { items, skipped } = await openSource(origin, wanted.signal);
   const header = {
     ...(destination.length === 0 ? {} : { dest: destination.toString("utf8") }),
@@ -86,9 +90,19 @@ export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, 
   const { signal } = wanted;
   const { type, entryCount, contentBytes } = await writeHostTree(items, outputPath, { limits: exportLimits, signal });
   const exported = { entryCount, bytesWritten: contentBytes };
-  const socket = await requireRunning(wanted.context, wanted.workspaceId, signal);
-  await call(socket, "recordExport", { path: displayed(path), outputPath, ...exported }, { signal });
+  await recordExport(wanted, { path: displayed(path), outputPath, ...exported }).catch((error: unknown) => {
+    // It is there: a workspace that has ended meanwhile has no history to be told.
+    if (wanted.signal?.aborted) throw error;
+  });
   return { workspacePath: displayed(path), outputPath, artifactType: type, ...exported, skippedFiles: skipped };
+}
+
+async function recordExport(
+  { context, workspaceId, signal }: WorkspaceCall,
+  what: VerbInput<"recordExport">,
+): Promise<void> {
+  const { socket } = await requireRunning(context, workspaceId, signal);
+  await call(socket, "recordExport", what, { signal });
 }
 
 async function* hostItems(
@@ -96,12 +110,16 @@ async function* hostItems(
   items: AsyncIterable<GuestItem>,
   skipped: SkippedEntry[],
 ): AsyncGenerator<TreeItem> {
+  let nameBytes = 0;
   for await (const { entry, content } of items) {
+    nameBytes += entry.path.length;
+    if (nameBytes > maxNameBytes)
+      throw new PyroError("resource_exhausted", "the workspace has too many files to export");
     if (entry.path.equals(root)) requireExportable(entry);
     const { type } = entry;
     if (type === "file" || type === "directory" || type === "symlink" || type === "hard_link") {
       yield { ...hostEntry(root, entry), type, content };
-    } else if (type === "other") {
+    } else if (type === "other" && skipped.length < maxSkippedShown) {
       skipped.push({ path: displayed(entry.path), reason: "it is a device, a socket or a named pipe" });
     }
   }

@@ -30,7 +30,7 @@ export async function* readTree(
   { context, workspaceId, signal }: WorkspaceCall,
   { paths, ...request }: ReadRequest,
 ): AsyncGenerator<GuestItem> {
-  const socket = await requireRunning(context, workspaceId, signal);
+  const { socket } = await requireRunning(context, workspaceId, signal);
   yield* decodeTree(callSupervisor(socket, "readTree", { ...request, paths: paths.map(wirePath) }, { signal }));
 }
 
@@ -39,8 +39,8 @@ export async function* treeChanges(
   { context, workspaceId, signal }: WorkspaceCall,
   contentLimit: number,
 ): AsyncGenerator<GuestChange> {
-  const socket = await requireRunning(context, workspaceId, signal);
-  yield* decodeChanges(callSupervisor(socket, "treeChanges", { contentLimit }, { signal }));
+  const { socket } = await requireRunning(context, workspaceId, signal);
+  yield* decodeChanges(callSupervisor(socket, "treeChanges", { contentLimit }, { signal }), contentLimit);
 }
 
 /** Writes a tree into the workspace, all of it or nothing. */
@@ -50,6 +50,6 @@ export async function writeTree(
   header: TreeWriteHeader,
   items: AsyncIterable<GuestItem>,
 ): Promise<TreeWriteAnswer> {
-  const socket = await requireRunning(context, workspaceId, signal);
+  const { socket } = await requireRunning(context, workspaceId, signal);
   return call(socket, "writeTree", edit, { signal, body: encodeTree(header, items) });
 }

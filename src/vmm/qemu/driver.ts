@@ -16,7 +16,9 @@ import type {
   VmExit,
   VmSpec,
 } from "../driver.ts";
-import { qemuArgs } from "./args.ts";
+import { inherited, qemuArgs } from "./args.ts";
+import { confine } from "./confinement.ts";
+import { InheritedFiles } from "./inherited-files.ts";
 import type { QemuInstallation } from "./installation.ts";
 import { LiveLayers } from "./live-layers.ts";
 import { receiveState } from "./state-receiver.ts";
@@ -30,7 +32,9 @@ const stateTransferTimeoutMs = 30_000;
 const imageMapSchema = z.array(z.object({ start: z.number(), length: z.number(), data: z.boolean() }));
 const imageToolTimeoutMs = 30_000;
 /** Copies what was written to a layer: at most a disk's worth */
-const mergeTimeoutMs = 10 * 60_000;
+const mergeTimeoutMs = 2 * 60_000;
+/** The first descriptor that a tool inherits beside the standard ones */
+const firstToolFd = 3;
 const connectionLossGraceMs = 1_000;
 
 export class QemuDriver implements Driver {
@@ -97,18 +101,29 @@ export class QemuDriver implements Driver {
   }
 
   async mergeTopLayer(layers: readonly DiskLayer[]): Promise<void> {
-    // Layers do not name the ones below them, so all are spelled out: what is copied is whole clusters, with what shines through from below.
-    const chain = layers.reduce<object | undefined>(
-      (backing, { path, format }) => ({
-        driver: format,
-        file: { driver: "file", filename: path },
-        ...(backing ? { backing } : {}),
-      }),
-      undefined,
-    );
-    const command = [this.#installation.imageToolPath, "commit", "-q", "-d", `json:${JSON.stringify(chain)}`] as const;
-    const { exitCode, stderr } = await capture([...command], { timeoutMs: mergeTimeoutMs });
-    if (exitCode !== 0) throw new PyroError("internal", `cannot merge disk '${layers.at(-1)?.path}': ${stderr.trim()}`);
+    // What a virtual machine wrote can say anything, so whoever reads it has no more rights than the machine.
+    const { owner, setprivOptions } = await confine(this.#uid, "tcg");
+    const files = new InheritedFiles(owner, firstToolFd);
+    try {
+      // Layers do not name the ones below them, so all are spelled out: what is copied is whole clusters, with what shines through from below.
+      const chain = layers.reduce<object | undefined>((backing, { path, format }, index) => {
+        const fd = files.open(path, index < layers.length - 2 ? "r" : "r+");
+        const file = { driver: "file", filename: inherited(fd), locking: "off" };
+        return { driver: format, file, ...(backing ? { backing } : {}) };
+      }, undefined);
+      const command = [
+        this.#installation.imageToolPath,
+        "commit",
+        "-q",
+        "-d",
+        `json:${JSON.stringify(chain)}`,
+      ] as const;
+      const options = { timeoutMs: mergeTimeoutMs, extraFds: files.fds, privileges: setprivOptions };
+      const { exitCode, stderr } = await capture([...command], options);
+      if (exitCode !== 0) throw new PyroError("internal", `cannot merge '${layers.at(-1)?.path}': ${stderr.trim()}`);
+    } finally {
+      files.close();
+    }
   }
 
   async createOverlay(path: string, sizeBytes: number, base?: DiskLayer): Promise<void> {

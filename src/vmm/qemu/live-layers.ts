@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 import type { VmSpec } from "../driver.ts";
 import { inherited } from "./args.ts";
-import { giveTo, type VmProcess } from "./vm-process.ts";
+import { giveTo } from "./inherited-files.ts";
+import type { VmProcess } from "./vm-process.ts";
 
 /** The workspace disk of a running VM as a stack that grows. */
 export class LiveLayers {

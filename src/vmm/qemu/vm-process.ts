@@ -1,11 +1,12 @@
 import type { ChildProcess } from "node:child_process";
-import { chownSync, closeSync, constants, openSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { PyroError } from "../../core/errors.ts";
 import { endingOf, killGroup, spawnTied } from "../../host/process.ts";
-import type { Disk, DriverFeatures, VmExit, VmSpec } from "../driver.ts";
-import { type DiskFd, qemuArgs } from "./args.ts";
+import type { DriverFeatures, VmExit, VmSpec } from "../driver.ts";
+import { qemuArgs } from "./args.ts";
 import { confine, type FileOwner } from "./confinement.ts";
+import { InheritedFiles } from "./inherited-files.ts";
 import { QmpClient } from "./qmp.ts";
 
 /** Descriptors 0 to 2 are standard, 3 to 5 as below, the rest files in the order of the arguments. */
@@ -46,7 +47,7 @@ export async function startVmProcess(request: StartRequest): Promise<VmProcess> 
   const { features, spec, start } = request;
   const { machine } = spec;
   const confinement = await confine(request.uid, machine.accelerator);
-  const files = new InheritedFiles(confinement.owner);
+  const files = new InheritedFiles(confinement.owner, firstFileFd);
   const stateDirFd = request.stateDir === undefined ? undefined : openSync(request.stateDir, "r");
   try {
     const memoryAccess = start === "boot" ? "w+" : features.mapsReadOnlyMemory ? "r" : "r+";
@@ -128,47 +129,4 @@ function logTail(child: ChildProcess): () => string {
     });
   }
   return () => tail;
-}
-
-/** Files opened here and handed to a child by number. */
-class InheritedFiles {
-  readonly fds: number[] = [];
-  readonly #owner: FileOwner | undefined;
-
-  constructor(owner: FileOwner | undefined) {
-    this.#owner = owner;
-  }
-
-  /** Opens a file and returns the number under which the child will have it. */
-  open(path: string, flags: "r" | "r+" | "w+"): number {
-    // Linux checks the file's own permissions again when QEMU opens its descriptor, so its user must own what it writes.
-    if (flags === "w+") closeSync(openSync(path, "wx", 0o600));
-    if (flags !== "r" && this.#owner) giveTo(path, this.#owner);
-    this.fds.push(openSync(path, flags === "w+" ? "r+" : flags));
-    return firstFileFd + this.fds.length - 1;
-  }
-
-  openDir(path: string): number {
-    this.fds.push(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
-    return firstFileFd + this.fds.length - 1;
-  }
-
-  openDisk(disk: Disk): DiskFd[] {
-    return disk.layers.map(({ path, format }, index) => {
-      const isTop = index === disk.layers.length - 1;
-      const fd = this.open(path, isTop ? "r+" : "r");
-      if (isTop && disk.disposable) unlinkSync(path);
-      return { fd, format };
-    });
-  }
-
-  close(): void {
-    for (const fd of this.fds) closeSync(fd);
-  }
-}
-
-/** Leaves alone what belongs to the owner already: a change of owner, even to the same one, changes the file's stamp. */
-export function giveTo(path: string, owner: FileOwner): void {
-  const { uid, gid } = statSync(path);
-  if (uid !== owner.uid || gid !== owner.gid) chownSync(path, owner.uid, owner.gid);
 }
