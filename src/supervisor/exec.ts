@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { messageOf, PyroError } from "../core/errors.ts";
+import { PyroError } from "../core/errors.ts";
 import { exitStatus } from "../sandbox/exit-status.ts";
 import { type Frame, frameType } from "../wire/frames.ts";
 import type { ExecEnding, ExecSpec } from "../wire/messages.ts";
@@ -7,6 +7,7 @@ import type { VerbInput, VerbOutput } from "../workspaces/control.ts";
 import type { CommandEnd } from "../workspaces/journal.ts";
 import { OutputKeeper, type OutputStream } from "../workspaces/kept-output.ts";
 import { shortCommand } from "../workspaces/record.ts";
+import { complain } from "./complain.ts";
 import type { Call } from "./control-server.ts";
 import type { Session, Tenure } from "./session.ts";
 
@@ -59,7 +60,7 @@ async function runAndRecord(
   const end = { ...outcome.end, stdoutBytes: outputs.stdout.length, stderrBytes: outputs.stderr.length };
   await recordEnd(session, tenure, { sequence, ...end }).catch((error: unknown) => {
     // What became of the command is the answer, also where it could not be written down.
-    process.stderr.write(`pyro-supervisor: cannot record the end of command ${sequence}: ${messageOf(error)}\n`);
+    complain(`cannot record the end of command ${sequence}`, error);
   });
   if (outcome.failure) throw outcome.failure;
   return { sequence, cwd: workspacePath, ...end };
@@ -70,10 +71,11 @@ async function recordStart(session: Session, tenure: Tenure, sequence: number, c
   const about = { sequence, command, cwd: workspacePath };
   const lastCommand = { ...about, command: shortCommand(command), exitCode: null, durationMs: null };
   const lastActivityAt = new Date().toISOString();
-  await Promise.all([
-    tenure.journal.append({ event: "command", command: about }),
-    session.update({ commandCount: sequence, lastCommand, lastActivityAt }, { isDurable: false }),
-  ]);
+  session
+    .update({ commandCount: sequence, lastCommand, lastActivityAt }, { isDurable: false })
+    .catch((error: unknown) => complain(`cannot record the start of command ${sequence}`, error));
+  // This is what counts: whoever finds the workspace without a supervisor makes its record from it.
+  await tenure.journal.append({ event: "command", command: about });
 }
 
 /** Writes the end down; a reset that came in between has begun another history, which it does not belong to. */

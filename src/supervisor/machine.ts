@@ -1,5 +1,4 @@
 import { chmod, copyFile, open } from "node:fs/promises";
-import { messageOf } from "../core/errors.ts";
 import { chooseAccelerator } from "../sandbox/accelerator.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { findDriver } from "../sandbox/driver.ts";
@@ -11,6 +10,7 @@ import { emptyLayerName, mergeablePair, withoutLayer } from "../workspaces/disks
 import { requireEnvironmentFiles } from "../workspaces/environment-use.ts";
 import type { WorkspaceRecord } from "../workspaces/record.ts";
 import { saveWorkspace, type WorkspacePlace } from "../workspaces/store.ts";
+import { complain } from "./complain.ts";
 
 const bootTimeoutMs = 120_000;
 const minFreeMib = 256;
@@ -61,9 +61,10 @@ export async function mergeLayers({ context, place, record }: MachineRequest): P
     const driver = await findDriver(context);
     const upTo = merged.layers.slice(0, merged.layers.indexOf(pair.upper) + 1);
     const { workspaceDisk } = machineDisks(place, { ...merged, layers: upTo });
-    const failure = await driver.mergeTopLayer(workspaceDisk.layers).catch(messageOf);
-    if (failure !== undefined) {
-      process.stderr.write(`pyro-supervisor: ${failure}\n`);
+    try {
+      await driver.mergeTopLayer(workspaceDisk.layers);
+    } catch (error) {
+      complain("cannot merge layers", error);
       return merged;
     }
     merged = { ...merged, ...withoutLayer(merged, pair.upper) };

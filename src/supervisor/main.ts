@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import { messageOf, PyroError } from "../core/errors.ts";
+import { PyroError } from "../core/errors.ts";
 import { commandLineOf, identifyProcess, killGroupOf } from "../host/process-identity.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { sweepHistories, sweepLayers, sweepRecords } from "../workspaces/disks.ts";
@@ -14,6 +14,7 @@ import {
   WorkspacePlace,
 } from "../workspaces/store.ts";
 import { forkCheckpoint } from "./checkpoints.ts";
+import { complain } from "./complain.ts";
 import { ControlServer } from "./control-server.ts";
 import { handlersOf } from "./handlers.ts";
 import { bootMachine, forkMachine, mergeLayers } from "./machine.ts";
@@ -139,10 +140,6 @@ async function stopOrDie(session: Session, signal: string): Promise<void> {
     complain("cannot stop the workspace", error);
     process.exit(1);
   }
-}
-
-function complain(what: string, error: unknown): void {
-  process.stderr.write(`pyro-supervisor: ${what}: ${messageOf(error)}\n`);
 }
 
 /** Removes a workspace that nobody supervises once its time is over; one whose record cannot be read has nobody who would know better. */

@@ -1,11 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
-import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
+import { PyroError, systemErrorCode } from "../core/errors.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { lastWords, type Sandbox } from "../sandbox/sandbox.ts";
 import { JournalWriter } from "../workspaces/journal.ts";
 import type { WorkspaceRecord } from "../workspaces/record.ts";
 import { removeWorkspace, saveWorkspace, type WorkspacePlace } from "../workspaces/store.ts";
+import { complain } from "./complain.ts";
 
 /** A guest that does not even answer in this time is not going to switch itself off */
 const answerMs = 5_000;
@@ -192,9 +193,7 @@ export class Session {
 
   /** The machine's end, unless we brought it about, is the workspace's failure. */
   #watch(tenure: Tenure): void {
-    void this.#failWith(tenure).catch((error: unknown) => {
-      process.stderr.write(`pyro-supervisor: cannot record the end of the machine: ${messageOf(error)}\n`);
-    });
+    this.#failWith(tenure).catch((error: unknown) => complain("cannot record the end of the machine", error));
   }
 
   async #failWith(tenure: Tenure): Promise<void> {
