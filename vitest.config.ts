@@ -33,6 +33,18 @@ export default defineConfig({
           hookTimeout: 120 * second,
         },
       },
+      {
+        test: {
+          name: "chaos",
+          include: ["test/chaos/**/*.test.ts"],
+          globalSetup: "test/chaos/global-setup.ts",
+          // Things are killed, stopped and filled up here: one file at a time, after everything else.
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          testTimeout: 600 * second,
+          hookTimeout: 120 * second,
+        },
+      },
     ],
   },
 });

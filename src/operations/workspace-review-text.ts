@@ -3,8 +3,8 @@ import type { ReviewOutput } from "./workspace-review.ts";
 /** A review as Markdown, fit for a chat or a pull request. */
 export function renderReview(review: ReviewOutput): string {
   const { outcome, commands, edits, changes, artifacts, snapshots } = review;
-  const title = review.name === null ? review.workspaceId : `${review.name} (${review.workspaceId})`;
-  const labels = Object.entries(review.labels).map(([key, value]) => `\`${key}=${value}\``);
+  const title = review.name === null ? review.workspaceId : `${literal(review.name)} (${review.workspaceId})`;
+  const labels = Object.entries(review.labels).map(([key, value]) => code(`${key}=${value}`));
   const facts = [
     `${review.environment}, ${review.state}`,
     `since ${review.sessionStartedAt}`,
@@ -33,7 +33,7 @@ export function renderReview(review: ReviewOutput): string {
 }
 
 function changesOf({ available, reason, summary, entries }: ReviewOutput["changes"]): string[] {
-  if (!available || !summary) return [`not available: ${reason}`];
+  if (!available || !summary) return [`not available: ${literal(reason ?? "")}`];
   if (summary.total === 0) return ["none"];
   const counts = [
     `${summary.added} added`,
@@ -61,6 +61,11 @@ function section(title: string, lines: readonly string[]): string {
 
 function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Text in which Markdown finds nothing to do stays as it is. */
+function literal(text: string): string {
+  return /^[\p{L}\p{N} .,:;()/'=-]+$/u.test(text) ? text : code(text);
 }
 
 /** Text as Markdown shows it literally; one line, and not too long a one. */

@@ -1,3 +1,4 @@
+import { PyroError } from "../core/errors.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { decodeChanges } from "../wire/tree.ts";
 import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "../workspaces/checkpoints.ts";
@@ -9,6 +10,8 @@ import type { Session, Tenure } from "./session.ts";
 
 /** A guest that takes longer to say what has changed shall not hold up whatever else waits for its turn */
 const countTimeoutMs = 60_000;
+/** As many as a workspace's disk has room for */
+const maxChanges = 2_000_000;
 
 /** Freezes the workspace's disk as it is; only writes to it wait meanwhile. */
 export async function createSnapshot(session: Session, snapshotName: string): Promise<VerbOutput<"createSnapshot">> {
@@ -46,8 +49,12 @@ async function countEntries(
   { seed }: WorkspaceRecord,
 ): Promise<{ entryCount: number; bytesWritten: number }> {
   let { entryCount, bytesWritten } = seed;
+  let changeCount = 0;
   const changes = machine.agent.treeChanges({ contentLimit: 0 }, AbortSignal.timeout(countTimeoutMs));
   for await (const change of decodeChanges(changes, 0)) {
+    changeCount += 1;
+    if (changeCount > maxChanges)
+      throw new PyroError("resource_exhausted", `cannot create a snapshot: more than ${maxChanges} files have changed`);
     entryCount += Number(change.new !== null) - Number(change.old !== null);
     bytesWritten += (change.new?.size ?? 0) - (change.old?.size ?? 0);
   }

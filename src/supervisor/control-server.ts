@@ -22,6 +22,8 @@ import { socketName } from "../workspaces/store.ts";
 import { FrameQueue } from "./frame-queue.ts";
 
 const requestTimeoutMs = 10_000;
+/** A caller closes its side when it has the answer */
+const lastReadMs = 5_000;
 
 /** One call as its handler sees it. */
 export interface Call {
@@ -92,31 +94,36 @@ async function serve(socket: Socket, handlers: Handlers): Promise<void> {
   const write = async (type: number, payload: Buffer) => {
     if (!socket.destroyed && !socket.write(encodeFrame(type, payload))) await drained(socket);
   };
+  const queue = new FrameQueue(socket);
   const alive = setInterval(() => {
     if (!socket.writableNeedDrain) void write(controlFrame.alive, Buffer.alloc(0));
   }, aliveIntervalMs);
   try {
-    const frames = new FrameQueue(socket)[Symbol.asyncIterator]();
-    const request = parseRequest(await firstFrame(frames));
+    const frames = queue[Symbol.asyncIterator]();
+    const request = parseRequest(await expectFrame(frames, controlFrame.request));
     void write(controlFrame.accepted, Buffer.alloc(0));
+    // Whoever has given up waiting for us has been told that nothing happened.
+    await expectFrame(frames, controlFrame.confirm);
     const result = await answer(request, handlers, { signal: gone.signal, frames, send: write });
     await write(controlFrame.result, Buffer.from(JSON.stringify(result)));
   } catch (error) {
     await write(controlFrame.error, Buffer.from(JSON.stringify(PyroError.from(error))));
   } finally {
     clearInterval(alive);
+    queue.discard();
     await flushed(socket);
   }
 }
 
-async function firstFrame(frames: AsyncGenerator<Frame>): Promise<Frame> {
+async function expectFrame(frames: AsyncGenerator<Frame>, type: number): Promise<Frame> {
   const { value, done } = await withDeadline(frames.next(), { timeoutMs: requestTimeoutMs, waitingFor: "a request" });
-  if (!done && value.type === controlFrame.request) return value;
+  if (!done && value.type === type) return value;
   throw new PyroError("invalid_argument", "this is not a request");
 }
 
 interface Request {
   readonly verb: Verb;
+  /** As the verb's schema has it */
   readonly input: unknown;
 }
 
@@ -127,16 +134,15 @@ function parseRequest({ payload }: Frame): Request {
       hint: "Run `pyro workspace stop` with that version, then `pyro workspace start` with this one.",
     });
   }
-  return { verb: verb as Verb, input };
+  const known = verb as Verb;
+  return { verb: known, input: decode(verbs[known].input, input) };
 }
 
 async function answer<V extends Verb>(request: Request, handlers: Handlers, call: Call): Promise<unknown> {
   const verb = request.verb as V;
-  const { input: inputSchema, output } = verbs[verb];
-  const input = decode(inputSchema, request.input);
   // Verb, schema and handler come from the same row, which the type system cannot see through a union.
   const handle = handlers[verb] as (input: unknown, call: Call) => Promise<unknown>;
-  return toWire(output, await handle(input, call));
+  return toWire(verbs[verb].output, await handle(request.input, call));
 }
 
 function decode(schema: Parameters<typeof fromWire>[0], input: unknown): unknown {
@@ -151,9 +157,12 @@ function decode(schema: Parameters<typeof fromWire>[0], input: unknown): unknown
 function flushed(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     if (socket.destroyed) return resolve();
-    socket.once("close", () => resolve());
+    // Closing with something unread would cost a caller who still sends the answer.
+    const timer = setTimeout(() => socket.destroy(), lastReadMs);
+    socket.once("close", () => {
+      clearTimeout(timer);
+      resolve();
+    });
     socket.end();
-    // The caller need not close its side for our part to be done.
-    socket.once("finish", () => socket.destroySoon());
   });
 }

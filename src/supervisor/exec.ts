@@ -55,7 +55,10 @@ async function runAndRecord(
       onStderr: forward("stderr", frameType.stderr),
       signal: call.signal,
     })
-    .then(endOf, (error: unknown) => unknownEnd(tenure, error, performance.now() - startedMs));
+    .then(
+      (ending) => (isCutOff(tenure, ending) ? unknownEnd(tenure, undefined, ending.durationMs) : endOf(ending)),
+      (error: unknown) => unknownEnd(tenure, error, performance.now() - startedMs),
+    );
   await Promise.all([outputs.stdout.close(), outputs.stderr.close()]);
   const end = { ...outcome.end, stdoutBytes: outputs.stdout.length, stderrBytes: outputs.stderr.length };
   await recordEnd(session, tenure, { sequence, ...end }).catch((error: unknown) => {
@@ -98,6 +101,11 @@ function keeper({ historyDir }: Tenure, sequence: number, stream: OutputStream):
 }
 
 type Outcome = { readonly end: Omit<CommandEnd, "stdoutBytes" | "stderrBytes">; readonly failure?: PyroError };
+
+/** A machine that is switched off kills what runs in it. */
+function isCutOff({ endReason }: Tenure, { signal, timedOut }: ExecEnding): boolean {
+  return endReason !== undefined && signal === "SIGKILL" && !timedOut;
+}
 
 function endOf(ending: ExecEnding): Outcome {
   const { exitCode, signal, timedOut, oomKilled, startError } = exitStatus(ending);

@@ -13,6 +13,7 @@ export class FrameQueue implements AsyncIterable<Frame> {
   readonly #decoder = new FrameDecoder();
   readonly #waiting: Frame[] = [];
   #failure: PyroError | undefined;
+  #isDiscarding = false;
   #wake: () => void = () => {};
 
   constructor(socket: Socket) {
@@ -36,7 +37,15 @@ export class FrameQueue implements AsyncIterable<Frame> {
     }
   }
 
+  /** Whatever still comes is read and forgotten. */
+  discard(): void {
+    this.#isDiscarding = true;
+    this.#waiting.length = 0;
+    this.#socket.resume();
+  }
+
   #receive(chunk: Buffer): void {
+    if (this.#isDiscarding) return;
     try {
       this.#waiting.push(...this.#decoder.push(chunk));
     } catch (error) {

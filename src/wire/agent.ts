@@ -119,7 +119,7 @@ export class AgentClient implements AsyncDisposable {
       if (status >= 400) throw agentRefusal(path, status, body);
       return parseReply(path, treeWriteAnswerSchema, body);
     } catch (error) {
-      throw this.#explain(path, error);
+      throw asUnknownOutcome(path, this.#explain(path, error));
     } finally {
       signal?.removeEventListener("abort", onAbort);
       stream.destroy();
@@ -136,7 +136,9 @@ export class AgentClient implements AsyncDisposable {
 
   /** Fails when the guest had given up waiting and gone on by itself. */
   async thawWorkspace(): Promise<void> {
-    await this.#call({ method: "POST", path: "/v1/workspace/thaw" });
+    await this.#call({ method: "POST", path: "/v1/workspace/thaw" }).catch((error: unknown) => {
+      throw asUnknownOutcome("/v1/workspace/thaw", error);
+    });
   }
 
   /** Ends all processes, writes everything to the disks and switches the machine off. */
@@ -219,6 +221,16 @@ export class AgentClient implements AsyncDisposable {
     const cause = this.#failure ?? error;
     return new PyroError("unavailable", `lost the guest agent during ${path}: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** A call that changes something and whose answer is lost may have been carried out. */
+function asUnknownOutcome(path: string, error: unknown): unknown {
+  if (!(error instanceof PyroError) || (error.code !== "unavailable" && error.code !== "timeout")) return error;
+  return new PyroError("outcome_unknown", `it may have happened: ${error.message}`, {
+    hint: "Look at the workspace's files before you repeat it.",
+    details: { path },
+    cause: error,
+  });
 }
 
 /** The present time as the protocol writes it. */

@@ -20,6 +20,8 @@ const overdueMs = 5_000;
 const syncMs = 120_000;
 /** After this process itself was stopped for a while, timers run before the input that waits: time to look at that first */
 const lastLookMs = 1_000;
+/** More than all buffers between a command and us can hold */
+const maxLateBytes = 32 * 1024 * 1024;
 const stdinChunkLength = 64 * 1024;
 
 /** Drives one exec stream from its spec to its exit frame. */
@@ -76,6 +78,8 @@ class CallEnd {
  */
 class Watchdog {
   readonly #onExpire: () => void;
+  readonly #dueMs: number;
+  #lateBytes = 0;
   #remainingMs: number;
   #startedMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
@@ -84,8 +88,16 @@ class Watchdog {
   constructor({ timeoutMs, sync }: ExecSpec, onExpire: () => void) {
     const graceMs = overdueMs + (sync ? syncMs : 0);
     this.#remainingMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs + graceMs;
+    this.#dueMs = this.#startedMs + this.#remainingMs;
     this.#onExpire = onExpire;
     this.#start();
+  }
+
+  /** What the guest says long after its limit can only be what was under way then; one that goes on does not keep to it. */
+  hear(length: number): void {
+    if (performance.now() < this.#dueMs) return;
+    this.#lateBytes += length;
+    if (this.#lateBytes > maxLateBytes) this.#onExpire();
   }
 
   /** Waits for our reader. */
@@ -133,6 +145,7 @@ async function collect(stream: ClientHttp2Stream, { watchdog, end, ...options }:
     for (const frame of decoder.push(chunk as Buffer)) {
       if (end.isOver) break;
       if (frame.type === frameType.exit) return parseEnding(frame);
+      watchdog.hear(frame.payload.length);
       if (frame.type === frameType.stdout) await watchdog.whilePaused(options.onStdout(frame.payload));
       if (frame.type === frameType.stderr) await watchdog.whilePaused(options.onStderr(frame.payload));
     }

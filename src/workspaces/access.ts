@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import type { HeldLock } from "../host/lock-file.ts";
+import { killGroupOf } from "../host/process-identity.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { connectSupervisor } from "./control-client.ts";
 import { commandsOf, JournalWriter, readJournal } from "./journal.ts";
@@ -96,6 +97,7 @@ async function takeOver(workspacesDir: string, place: WorkspacePlace, lock: Held
     const record = await readWorkspace(workspacesDir, place.workspaceId);
     // One that nobody was ever told of is of no use to anybody.
     if (isExpired(record) || isUnfinished(record)) {
+      if (record.guardian) await killGroupOf(record.guardian);
       await removeWorkspace(workspacesDir, place);
       throw noSuchWorkspace(place.workspaceId);
     }

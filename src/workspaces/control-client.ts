@@ -116,6 +116,7 @@ class OutgoingCall {
     if (frame.type === controlFrame.alive) return true;
     if (frame.type !== controlFrame.accepted) return false;
     this.#isAccepted = true;
+    this.#socket.write(encodeFrame(controlFrame.confirm, Buffer.alloc(0)));
     if (this.#options.body) void this.#send(this.#options.body);
     return true;
   }

@@ -9,8 +9,10 @@ export const controlVersion = 1;
 /** Frames between a caller and a supervisor, beside those of commands and trees, which pass through. */
 export const controlFrame = {
   request: 0x40,
-  /** The request was understood; before this nothing was done */
+  /** The request was understood */
   accepted: 0x41,
+  /** The caller still waits; before this nothing is done, and after it the caller cannot know */
+  confirm: 0x45,
   result: 0x42,
   error: 0x43,
   /** Nothing to say yet */

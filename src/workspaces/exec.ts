@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { PyroError } from "../core/errors.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import type { Isolation } from "../sandbox/sandbox.ts";
 import { encodeFrame, frameType } from "../wire/frames.ts";
@@ -50,12 +51,29 @@ export async function execInWorkspace(
         return { ...next.value, command: words, isolation: record.isolation };
       }
       const { type, payload } = next.value;
-      if (type === frameType.stdout) await onStdout(payload);
-      if (type === frameType.stderr) await onStderr(payload);
+      if (type === frameType.stdout) await unlessCancelled(onStdout(payload), signal);
+      if (type === frameType.stderr) await unlessCancelled(onStderr(payload), signal);
     }
   } finally {
     // Somebody who can take no more output ends the command.
     socket.destroy();
+  }
+}
+
+/** Waits for whoever takes the output, who may never do so. */
+async function unlessCancelled(taken: Promise<void> | void, signal: AbortSignal | undefined): Promise<void> {
+  if (taken === undefined) return;
+  if (!signal) return taken;
+  let onAbort: () => void = () => {};
+  const cancelled = new Promise<never>((_, reject) => {
+    onAbort = () => reject(new PyroError("cancelled", "the operation was cancelled"));
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+  try {
+    await Promise.race([taken, cancelled]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
 

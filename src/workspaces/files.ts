@@ -61,6 +61,7 @@ export async function readFile(call: WorkspaceCall, typed: string, maxBytes: num
   const contentLimit = maxBytes + 1;
   const request = { paths: [path], depth: 0, contentLimit, digest: false, follow: true };
   for await (const item of readTree(call, request)) {
+    if (item.entry.type === "missing") break;
     requireRegularFile(item.entry, path);
     const bytes = await contentOf(item, contentLimit);
     const truncated = bytes.length > maxBytes;
@@ -68,6 +69,10 @@ export async function readFile(call: WorkspaceCall, typed: string, maxBytes: num
     if (text.includes(0) || !isUtf8(text)) throw notText(path);
     const sizeBytes = Math.max(item.entry.size ?? 0, bytes.length);
     return { path: displayed(path), sizeBytes, content: text.toString("utf8"), truncated };
+  }
+  // A link that leads out of the workspace, or nowhere, is there all the same.
+  for await (const { entry } of readTree(call, { ...request, contentLimit: 0, follow: false })) {
+    requireRegularFile(entry, path);
   }
   throw noSuchFile(path);
 }
@@ -140,7 +145,11 @@ function requireRegularFile({ type }: GuestEntry, path: Buffer): void {
   if (type === "file") return;
   if (type === "missing") throw noSuchFile(path);
   const what =
-    type === "directory" ? "a directory" : type === "symlink" ? "a link that leads nowhere in it" : "no regular file";
+    type === "directory"
+      ? "a directory"
+      : type === "symlink"
+        ? "a link that leads out of the workspace or nowhere"
+        : "no regular file";
   throw new PyroError("failed_precondition", `cannot read '${displayed(path)}': it is ${what}`, {
     hint: type === "directory" ? "Run `pyro workspace file list`." : "Look at it with `pyro workspace exec`.",
   });

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { systemErrorCode } from "../core/errors.ts";
 
 /** Of each stream of a command this much of its beginning is kept … */
-export const keptHeadBytes = 1024 * 1024;
+const keptHeadBytes = 1024 * 1024;
 /** … and at least this much of its end, at most twice as much */
-export const keptTailBytes = 1024 * 1024;
+const keptTailBytes = 1024 * 1024;
 
 export type OutputStream = "stdout" | "stderr";
 

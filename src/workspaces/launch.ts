@@ -122,9 +122,14 @@ async function explainFailure({ dir, logPath }: SupervisorPlace, said: string): 
   if (said !== "") return parseError({ payload: Buffer.from(said) });
   const log = await readFile(logPath, "utf8").catch(() => "");
   const lastLine = log.trim().split("\n").at(-1) ?? "";
-  return new PyroError("internal", `the supervisor of '${dir}' ended at once: ${lastLine}`, {
-    details: { log: log.slice(-4_000) },
-  });
+  return new PyroError(
+    "outcome_unknown",
+    `the supervisor of '${dir}' ended before it said that it serves: ${lastLine}`,
+    {
+      hint: "Look at the workspace with `pyro workspace list`.",
+      details: { log: log.slice(-4_000) },
+    },
+  );
 }
 
 function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPlace): Duplex {
@@ -160,6 +165,10 @@ export function fromLaunchContext({ mirror, ...context }: Launch["context"]): Sa
 async function textOf(stream: Readable): Promise<string> {
   stream.setEncoding("utf8");
   let text = "";
-  for await (const chunk of stream) text += String(chunk);
+  try {
+    for await (const chunk of stream) text += String(chunk);
+  } catch {
+    // A supervisor that was killed resets the channel; what it has said until then is what there is.
+  }
   return text;
 }

@@ -110,16 +110,21 @@ async function* hostItems(
   items: AsyncIterable<GuestItem>,
   skipped: SkippedEntry[],
 ): AsyncGenerator<TreeItem> {
-  let nameBytes = 0;
+  let [entryCount, nameBytes] = [0, 0];
   for await (const { entry, content } of items) {
+    entryCount += 1;
     nameBytes += entry.path.length;
-    if (nameBytes > maxNameBytes)
-      throw new PyroError("resource_exhausted", "the workspace has too many files to export");
+    // Also of what is left out: a guest could go on for ever with that.
+    if (entryCount > exportLimits.maxEntries || nameBytes > maxNameBytes) {
+      throw new PyroError("resource_exhausted", "cannot export: there are too many files");
+    }
     if (entry.path.equals(root)) requireExportable(entry);
     const { type } = entry;
     if (type === "file" || type === "directory" || type === "symlink" || type === "hard_link") {
       yield { ...hostEntry(root, entry), type, content };
-    } else if (type === "other" && skipped.length < maxSkippedShown) {
+    } else if (type !== "other") {
+      throw new PyroError("internal", "the guest sent what is no part of its files");
+    } else if (skipped.length < maxSkippedShown) {
       skipped.push({ path: displayed(entry.path), reason: "it is a device, a socket or a named pipe" });
     }
   }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { layoutFromEnvironment } from "../../src/host/layout.ts";
+import { endProcessesOf } from "./processes.ts";
 
 export const pyroPath = fileURLToPath(new URL("../../bin/pyro.js", import.meta.url));
 
@@ -22,7 +23,10 @@ export interface CliOptions {
   readonly stdin?: string | Buffer;
 }
 
-/** A cache of its own, so that tests neither see nor spoil what the user has; the installed environments are shared. */
+/**
+ * A cache and workspaces of its own, so that tests neither see nor spoil what the user has; the installed environments are shared. At its end
+ * all of it goes, with the processes that belong to it.
+ */
 export class TestCache implements AsyncDisposable {
   readonly dir: string;
 
@@ -36,10 +40,20 @@ export class TestCache implements AsyncDisposable {
 
   get env(): Record<string, string> {
     const { environmentsDir } = layoutFromEnvironment(process.env);
-    return { PYRO_CACHE_DIR: this.dir, PYRO_ENVIRONMENT_CACHE_DIR: environmentsDir };
+    return {
+      PYRO_CACHE_DIR: this.dir,
+      PYRO_STATE_DIR: join(this.dir, "state"),
+      PYRO_ENVIRONMENT_CACHE_DIR: environmentsDir,
+    };
+  }
+
+  /** Where its workspaces are, one folder each */
+  get workspacesDir(): string {
+    return join(this.dir, "state/workspaces");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await endProcessesOf(this.dir);
     await rm(this.dir, { recursive: true, force: true });
   }
 }

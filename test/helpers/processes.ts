@@ -6,6 +6,54 @@ export interface RunningProcess {
   readonly commandLine: string;
 }
 
+/**
+ * Every process that works for what is in a folder: those that name it, such as guardians and supervisors, the rest of their groups, and
+ * virtual machines.
+ */
+export async function processesOf(dir: string): Promise<RunningProcess[]> {
+  const all = await everyProcess();
+  const ours = all.find(({ pid }) => pid === process.pid)?.group;
+  const groups = new Set(all.filter(({ commandLine }) => commandLine.includes(`${dir}/`)).map(({ group }) => group));
+  const members = all.filter(({ group }) => group !== ours && groups.has(group));
+  const machines = (await virtualMachinesOf(dir)).filter(({ pid }) => !members.some((member) => member.pid === pid));
+  return [...members.map(({ pid, commandLine }) => ({ pid, commandLine })), ...machines];
+}
+
+/** Kills them, and waits until they are gone. */
+export async function endProcessesOf(dir: string): Promise<void> {
+  const areGone = async () => {
+    const left = await processesOf(dir);
+    for (const { pid } of left) killIfThere(pid);
+    return left.length === 0;
+  };
+  await eventually(areGone, 30_000, `the processes of ${dir} end`);
+}
+
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it has ended by itself
+  }
+}
+
+interface GroupedProcess extends RunningProcess {
+  readonly group: number;
+}
+
+/** Without those that have ended and wait for their parent to notice. */
+async function everyProcess(): Promise<GroupedProcess[]> {
+  const found: GroupedProcess[] = [];
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const commandLine = (await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "")).replaceAll("\0", " ");
+    const stat = await readFile(`/proc/${name}/stat`, "latin1").catch(() => "");
+    const group = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2];
+    if (commandLine !== "" && group !== undefined) found.push({ pid: Number(name), commandLine, group: Number(group) });
+  }
+  return found;
+}
+
 /** Virtual machines that run from a cache: their memory is a file in it. */
 export async function virtualMachinesOf(cacheDir: string): Promise<RunningProcess[]> {
   const found: RunningProcess[] = [];

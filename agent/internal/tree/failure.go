@@ -40,7 +40,7 @@ func explain(verb, path string, err error) error {
 		return failf(NoSpace, "cannot %s %q: no space left in the workspace", verb, path)
 	case errors.Is(err, unix.ENAMETOOLONG), errors.Is(err, unix.EFBIG), errors.Is(err, unix.EINVAL):
 		return failf(InvalidArgument, "cannot %s %q: %v", verb, path, err)
-	case errors.Is(err, unix.EMLINK), errors.Is(err, unix.EBUSY), errors.Is(err, unix.EXDEV), errors.Is(err, unix.EPERM), errors.Is(err, unix.ETXTBSY):
+	case errors.Is(err, unix.EMLINK), errors.Is(err, unix.EBUSY), errors.Is(err, unix.EXDEV), errors.Is(err, unix.EPERM), errors.Is(err, unix.ETXTBSY), errors.Is(err, unix.EROFS):
 		return failf(FailedPrecondition, "cannot %s %q: %v", verb, path, err)
 	default:
 		return fmt.Errorf("cannot %s %q: %w", verb, path, err)

@@ -1,0 +1,173 @@
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import http2 from "node:http2";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { duplexPair } from "node:stream";
+import type { SandboxContext } from "../../src/sandbox/context.ts";
+import type { Sandbox } from "../../src/sandbox/sandbox.ts";
+import { ControlServer } from "../../src/supervisor/control-server.ts";
+import { handlersOf } from "../../src/supervisor/handlers.ts";
+import { Session } from "../../src/supervisor/session.ts";
+import { AgentClient } from "../../src/wire/agent.ts";
+import type { WorkspaceRecord } from "../../src/workspaces/record.ts";
+import { saveWorkspace, WorkspacePlace } from "../../src/workspaces/store.ts";
+
+/** How a guest answers a request: it can say anything. */
+export type Answer = (stream: http2.ServerHttp2Stream, path: string) => Promise<void> | void;
+
+const workspaceId = "0123456789ab";
+
+/** A workspace with a real supervisor's code and real callers, and in place of the machine an agent that lies. */
+export class LyingWorkspace implements AsyncDisposable {
+  readonly context: SandboxContext;
+  readonly workspaceId = workspaceId;
+  /** Where exports go, beside files that nobody may touch */
+  readonly outDir: string;
+  readonly #dir: string;
+  readonly #guestPath: string;
+  readonly #guest = http2.createServer();
+  #client: AgentClient | undefined;
+  #answer: Answer = (stream) => stream.close();
+  #server: ControlServer | undefined;
+
+  private constructor(dir: string) {
+    this.#dir = dir;
+    this.outDir = join(dir, "out");
+    this.#guestPath = join(dir, "guest.sock");
+    const at = (name: string) => join(dir, name);
+    this.context = {
+      layout: {
+        ...{ environmentsDir: at("environments"), templatesDir: at("templates"), factsDir: at("facts") },
+        ...{ locksDir: at("locks"), scratchDir: at("scratch"), seedsDir: at("seeds") },
+        ...{ workspacesDir: at("workspaces"), agentPath: at("agent"), supervisorPath: at("supervisor.js") },
+      },
+      ...{ searchPath: "/usr/bin:/bin", mirror: undefined, acceleratorChoice: "auto", uid: process.getuid?.() ?? 0 },
+      ...{ templateBudgetBytes: 2 ** 32, seedBudgetBytes: 2 ** 32, maxActiveWorkspaces: 8 },
+    };
+  }
+
+  static async begin(): Promise<LyingWorkspace> {
+    const workspace = new LyingWorkspace(await mkdtemp(join(tmpdir(), "pyro-lies-")));
+    await workspace.#serve();
+    return workspace;
+  }
+
+  get call() {
+    return { context: this.context, workspaceId };
+  }
+
+  get dir(): string {
+    return this.#dir;
+  }
+
+  /** From now on the guest answers so; it also has a new connection, as the old one may be spoiled. */
+  answers(answer: Answer): void {
+    this.#answer = answer;
+    this.#connect();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#client?.close();
+    this.#guest.close();
+    await this.#server?.close(0);
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  async #serve(): Promise<void> {
+    const place = new WorkspacePlace(this.context.layout.workspacesDir, workspaceId);
+    await mkdir(place.disksDir, { recursive: true });
+    await mkdir(this.outDir);
+    await writeFile(place.lockPath, "");
+    await writeFile(place.layerPath("empty.qcow2"), "");
+    await saveWorkspace(place, record);
+    await this.#listen();
+    this.#connect();
+    const session = await Session.begin({ context: this.context, place, record, machine: this.#machine() });
+    this.#server = await ControlServer.listen(place.dir, handlersOf(session));
+  }
+
+  /** Over a real socket, as to a real machine. */
+  #connect(): void {
+    this.#client?.close();
+    this.#client = new AgentClient(connect(this.#guestPath));
+  }
+
+  async #listen(): Promise<void> {
+    this.#guest.on("sessionError", () => {});
+    this.#guest.on("stream", (stream, headers) => {
+      stream.on("error", () => {
+        // The host has hung up, as it should.
+      });
+      void this.#answer(stream, String(headers[http2.constants.HTTP2_HEADER_PATH]));
+    });
+    this.#guest.listen(this.#guestPath);
+    await once(this.#guest, "listening");
+  }
+
+  #machine(): Sandbox {
+    const current = () => this.#client as AgentClient;
+    const close = async () => current().close();
+    return {
+      get agent() {
+        return current();
+      },
+      vm: {
+        ...{ pid: process.pid, agentStream: duplexPair()[0], exited: new Promise(() => {}) },
+        ...{ stop: close, pushWorkspaceLayer: async () => {}, [Symbol.asyncDispose]: close },
+      },
+      isolation: { vmm: "none", accelerator: "tcg" },
+      info: () => current().info(),
+      exec: (spec, options) => current().exec(spec, options),
+      ...{ close, [Symbol.asyncDispose]: close },
+    };
+  }
+}
+
+const now = new Date().toISOString();
+const record: WorkspaceRecord = {
+  ...{ formatVersion: 1, workspaceId, name: null, labels: {}, state: "started", stateReason: null },
+  environment: {
+    ...{ name: "debian:12", version: "1", digest: "sha256:0", kernelPath: "/k", modulesPath: "/m" },
+    rootImagePath: "/r",
+  },
+  ...{ vcpuCount: 1, memMib: 256, networkPolicy: "off", isolation: null },
+  ...{ createdAt: now, lastActivityAt: now, sessionStartedAt: now },
+  expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
+  seed: {
+    ...{ mode: "empty", seedPath: null, originKind: "empty", originRef: null, destination: "/workspace" },
+    ...{ entryCount: 1, bytesWritten: 0 },
+  },
+  ...{ layers: ["2.qcow2"], rootLayers: ["0.qcow2", "1.qcow2"], nextLayer: 3, snapshots: [] },
+  ...{ commandCount: 0, lastCommand: null, resetCount: 0, lastResetAt: null, guardian: null },
+};
+
+/** Answers with these bytes, and goes away as told. */
+export function saying(
+  chunks: readonly Buffer[],
+  ending: "end" | "reset" | "vanish" | "stay" = "end",
+  status = 200,
+): Answer {
+  return (stream) => {
+    stream.respond({ ":status": status });
+    for (const chunk of chunks) stream.write(chunk);
+    if (ending === "end") stream.end();
+    if (ending === "reset") stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    if (ending === "vanish") stream.session?.destroy();
+  };
+}
+
+/** Never stops saying the same, at the pace of its reader. */
+export function sayingForEver(first: readonly Buffer[], next: () => Buffer): Answer {
+  return async (stream) => {
+    const closing = new AbortController();
+    stream.once("close", () => closing.abort());
+    stream.respond({ ":status": 200 });
+    for (const chunk of first) stream.write(chunk);
+    while (!stream.destroyed) {
+      if (stream.write(next())) continue;
+      await once(stream, "drain", { signal: closing.signal }).catch(() => {});
+    }
+  };
+}

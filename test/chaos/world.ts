@@ -1,0 +1,140 @@
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { expect, inject } from "vitest";
+import { layoutFromEnvironment } from "../../src/host/layout.ts";
+import { callByCli, type Operation, type Outcome, type Running, SdkClient } from "./clients.ts";
+import { listAll, operationsOn } from "./operations.ts";
+import { type FoundProcess, processesOf } from "./processes.ts";
+
+type Value = Readonly<Record<string, unknown>>;
+
+/** A folder for workspaces that nothing else knows, with the clients that use it and the processes that run for it. */
+export class World implements AsyncDisposable {
+  readonly dir: string;
+  readonly stateDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly #cacheDir: string;
+  readonly #sdkClients: SdkClient[] = [];
+  /** What others have left, whose processes were killed */
+  #scratchBefore: readonly string[] = [];
+
+  private constructor(dir: string) {
+    this.dir = dir;
+    this.stateDir = join(dir, "state");
+    this.#cacheDir = inject("chaosCacheDir");
+    const { environmentsDir } = layoutFromEnvironment(process.env);
+    this.env = {
+      ...process.env,
+      PYRO_CACHE_DIR: this.#cacheDir,
+      PYRO_STATE_DIR: this.stateDir,
+      PYRO_ENVIRONMENT_CACHE_DIR: environmentsDir,
+    };
+  }
+
+  static async create(): Promise<World> {
+    const world = new World(await mkdtemp(join(tmpdir(), "pyro chaos ")));
+    await mkdir(join(world.dir, "out"));
+    world.#scratchBefore = await world.#scratch();
+    return world;
+  }
+
+  get workspacesDir(): string {
+    return join(this.stateDir, "workspaces");
+  }
+
+  outPath(name: string): string {
+    return join(this.dir, "out", name);
+  }
+
+  newSdkClient(): SdkClient {
+    const client = new SdkClient(this.env);
+    this.#sdkClients.push(client);
+    return client;
+  }
+
+  start(operation: Pick<Operation, "args">): Running {
+    return callByCli(this.env, operation);
+  }
+
+  run(operation: Pick<Operation, "args">): Promise<Outcome> {
+    return this.start(operation).outcome;
+  }
+
+  /** A call that must succeed. */
+  async must(operation: Pick<Operation, "args">): Promise<Value> {
+    const outcome = await this.run(operation);
+    if (outcome.kind === "done") return outcome.value;
+    throw new Error(`'${operation.args.join(" ").slice(0, 200)}' did not work: ${JSON.stringify(outcome)}`);
+  }
+
+  async createWorkspace(...flags: readonly string[]): Promise<string> {
+    const { workspace_id: workspaceId } = await this.must({ args: ["create", "debian:12", ...flags] });
+    return String(workspaceId);
+  }
+
+  processes(): Promise<readonly FoundProcess[]> {
+    return processesOf(this.stateDir);
+  }
+
+  /** What a workspace's record says, when there is one. */
+  async record(workspaceId: string): Promise<Value | undefined> {
+    const text = await readFile(join(this.workspacesDir, workspaceId, "workspace.json"), "utf8").catch(() => undefined);
+    return text === undefined ? undefined : (JSON.parse(text) as Value);
+  }
+
+  #scratch(): Promise<readonly string[]> {
+    return readdir(join(this.#cacheDir, "scratch")).catch(() => []);
+  }
+
+  /**
+   * Everything is deleted: no process, no file; nothing in the scratch folder either, unless a boot was killed, whose files are swept when they
+   * are a minute old.
+   */
+  async expectNothingLeft({ groups = new Set<number>(), wereBootsKilled = false } = {}): Promise<void> {
+    const { workspaces } = await this.must(listAll);
+    expect(workspaces).toEqual([]);
+    let left: readonly FoundProcess[] = [];
+    // A guardian that lost its supervisor before that could take note of it looks once a minute whether it is still needed.
+    for (let look = 0; look < 750; look++) {
+      left = [...(await this.processes()), ...(await processesOf("/")).filter(({ group }) => groups.has(group))];
+      if (left.length === 0) break;
+      await setTimeout(100);
+    }
+    expect(left).toEqual([]);
+    expect(await readdir(this.workspacesDir).catch(() => [])).toEqual([]);
+    const scratch = (await this.#scratch()).filter((name) => !this.#scratchBefore.includes(name));
+    if (!wereBootsKilled) expect(scratch).toEqual([]);
+  }
+
+  /** Ends all that is left, so that a failed test does not spoil the next. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#sdkClients) client.kill();
+    for (const { pid } of await this.processes()) signalTo(pid, "SIGCONT");
+    const names = await readdir(this.workspacesDir).catch(() => []);
+    for (const name of names) {
+      if (!/^[0-9a-f]{12}$/.test(name)) continue;
+      // Whoever deletes kills the guardian's group, and that of process 1 would be everybody's.
+      const guardian = (await this.record(name))?.["guardian"] as { pid: number } | null | undefined;
+      if (guardian && guardian.pid <= 1) throw new Error(`workspace '${name}' takes process 1 for its guardian`);
+      await this.run(operationsOn(name).delete()).catch(() => undefined);
+    }
+    // A guardian that is gone before its supervisor must not be mistaken for process 1.
+    const left = (await this.processes()).toSorted(
+      (a, b) => Number(b.kind === "supervisor") - Number(a.kind === "supervisor"),
+    );
+    for (const { pid } of left) signalTo(pid, "SIGKILL");
+    if (process.env["CHAOS_KEEP"] === undefined) await rm(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** To one process, by its number, which must be of this test's. */
+export function signalTo(pid: number, signal: NodeJS.Signals): void {
+  if (pid <= 1) throw new Error(`this test would have signalled process ${pid}`);
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended.
+  }
+}

@@ -1,0 +1,123 @@
+import { execFileSync } from "node:child_process";
+import { lstatSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { displayPath, quoteName } from "../../src/patches/quoting.ts";
+import { compareTrees, contentOfTree, differences, onHost } from "../helpers/host-tree.ts";
+import { makeEdits, makeTree } from "../helpers/random-edits.ts";
+import type { Json } from "../helpers/surfaces.ts";
+import { describeWithVm } from "../helpers/vm.ts";
+import { Workbench } from "../helpers/workbench.ts";
+
+const editCount = 100;
+
+describeWithVm("a diff after a hundred random edits", () => {
+  let bench: Workbench;
+  let id: string;
+  let seedDir: string;
+  beforeAll(async () => {
+    bench = await Workbench.create();
+    seedDir = bench.hostPath("a");
+    mkdirSync(seedDir);
+    onHost(seedDir, makeTree(1));
+    id = await bench.create("--seed-path", seedDir);
+  });
+  afterAll(() => bench[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    await bench.output(["reset", id]);
+    expect(await bench.json(["diff", id])).toMatchObject({ changed: false, patch: "" });
+  });
+
+  test.each([1, 2, 3])(
+    "says of every file what git says, and makes the same tree of the seed (seed %d)",
+    async (seed) => {
+      const edits = makeEdits(seed, editCount);
+      const edited = bench.hostPath(`edited-${seed}`);
+      onHost("/", 'cp -a "$1" "$2"', seedDir, edited);
+      onHost(edited, edits);
+      await bench.sh(id, edits);
+
+      const exported = bench.hostPath(`exported-${seed}`);
+      await bench.output(["export", id, ".", "--output", exported]);
+      expect(await compareTrees(exported, edited), `edits of seed ${seed}`).toEqual([]);
+
+      const diff: Json = await bench.json(["diff", id]);
+      expect(diff.truncated).toBe(false);
+      const lines = diff.entries.flatMap((entry: Json) => asGitSays(entry, diff, seedDir));
+      expect(lines.length).toBeGreaterThan(20);
+      const fromGit = gitDiff(seedDir, exported);
+      expect(differences(lines.toSorted(), fromGit.toSorted()), `edits of seed ${seed}`).toEqual([]);
+
+      const fresh = bench.hostPath(`fresh-${seed}`);
+      onHost("/", 'cp -a "$1" "$2"', seedDir, fresh);
+      execFileSync("git", ["apply", "--whitespace=nowarn"], {
+        cwd: fresh,
+        input: diff.patch,
+        stdio: ["pipe", "ignore", "pipe"],
+      });
+      expect(differences(await contentOfTree(fresh), await contentOfTree(exported)), `edits of seed ${seed}`).toEqual(
+        [],
+      );
+    },
+  );
+
+  test("of one edit there is what `git diff` prints", async () => {
+    await bench.sh(id, "seq 9 > link-free.txt");
+    expect(await bench.output(["diff", id])).toBe(
+      [
+        ...["diff --git a/link-free.txt b/link-free.txt", "new file mode 100644", "index 0000000..0719398"],
+        ...[
+          "--- /dev/null",
+          "+++ b/link-free.txt",
+          "@@ -0,0 +1,9 @@",
+          ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `+${n}`),
+        ],
+        "",
+      ].join("\n"),
+    );
+  });
+});
+
+/** A diff's entry as lines of `git diff --name-status`, which knows no directories and of a mode only who may execute. */
+function asGitSays(entry: Json, { patch }: Json, seedDir: string): string[] {
+  const { path, status, artifact_type: type, text_patch: textPatch } = entry;
+  const letter = { added: "A", deleted: "D", modified: "M", type_changed: "T" }[status as "added"];
+  if (status === "type_changed") {
+    const before = lstatSync(join(seedDir, path.replace("/workspace/", ""))).isDirectory();
+    if (before) return type === "directory" ? [] : [`A ${path}`];
+    return [type === "directory" ? `D ${path}` : `T ${path}`];
+  }
+  if (type === "directory" || type === "other") return [];
+  // A change of bits that git does not keep is in no patch.
+  if (status === "modified" && textPatch === null && !patch.includes(titleOf(path))) return [];
+  return [`${letter} ${path}`];
+}
+
+/** How a file's piece of a patch begins; what is not UTF-8 is shown quoted already. */
+function titleOf(path: string): string {
+  const shown = path.startsWith('"')
+    ? path.replace("/workspace/", "a/")
+    : quoteName(Buffer.from(path.replace("/workspace/", "a/")));
+  return `diff --git ${shown} `;
+}
+
+function gitDiff(before: string, after: string): string[] {
+  const words = ["diff", "--no-index", "--no-renames", "--name-status", "-z", before, after];
+  let output: Buffer = Buffer.alloc(0);
+  try {
+    execFileSync("git", words, { maxBuffer: 2 ** 26 });
+  } catch (error) {
+    // It ends with 1 when there are differences.
+    output = (error as { stdout: Buffer }).stdout;
+  }
+  const fields = output.toString("latin1").split("\0").slice(0, -1);
+  const lines: string[] = [];
+  for (let index = 0; index < fields.length; index += 2) {
+    const full = Buffer.from(fields[index + 1] ?? "", "latin1");
+    const root = [before, after].find((dir) => full.subarray(0, dir.length + 1).equals(Buffer.from(`${dir}/`))) ?? "";
+    lines.push(
+      `${fields[index]} ${displayPath(Buffer.concat([Buffer.from("/workspace"), full.subarray(root.length)]))}`,
+    );
+  }
+  return lines;
+}

@@ -1,0 +1,101 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, readdir, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { inject } from "vitest";
+import { type CliOptions, type CliResult, pyro, startPyro, TestCache } from "./cli.ts";
+import { processesOf, type RunningProcess } from "./processes.ts";
+import { cliSurface, type Json, type Surface, sdkSurface } from "./surfaces.ts";
+
+const environment = "debian:12";
+
+/** Workspaces of a test, on templates that all tests share. */
+export class Workbench implements AsyncDisposable {
+  readonly cache: TestCache;
+  readonly cli: Surface;
+  readonly sdk: Surface;
+
+  private constructor(cache: TestCache) {
+    this.cache = cache;
+    this.cli = cliSurface(cache.env);
+    this.sdk = sdkSurface(cache.env);
+  }
+
+  static async create(): Promise<Workbench> {
+    const cache = await TestCache.create();
+    const sharedTemplatesDir = inject("sharedTemplatesDir");
+    await mkdir(sharedTemplatesDir, { recursive: true, mode: 0o700 });
+    await symlink(sharedTemplatesDir, join(cache.dir, "templates"));
+    await mkdir(join(cache.dir, "host"));
+    return new Workbench(cache);
+  }
+
+  get env(): Record<string, string> {
+    return this.cache.env;
+  }
+
+  /** A path for files of the test itself */
+  hostPath(...names: string[]): string {
+    return join(this.cache.dir, "host", ...names);
+  }
+
+  /** `pyro workspace …` to its end */
+  run(words: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+    return pyro(["workspace", ...words], { ...options, env: { ...this.env, ...options.env } });
+  }
+
+  /** `pyro workspace …`, left running */
+  start(words: readonly string[], options: CliOptions = {}): ReturnType<typeof startPyro> {
+    return startPyro(["workspace", ...words], { ...options, env: { ...this.env, ...options.env } });
+  }
+
+  /** `pyro workspace …`, which must succeed; what it printed */
+  async output(words: readonly string[], options: CliOptions = {}): Promise<string> {
+    const result = await this.run(words, options);
+    if (result.exitCode !== 0) throw new Error(`'${words.join(" ")}' ended with ${result.exitCode}: ${result.stderr}`);
+    return result.stdout.toString();
+  }
+
+  async json(words: readonly string[]): Promise<Json> {
+    return JSON.parse(await this.output([...words, "--json"]));
+  }
+
+  /** A new workspace; its identifier */
+  async create(...flags: readonly string[]): Promise<string> {
+    return (await this.output(["create", environment, "--id-only", ...flags])).trim();
+  }
+
+  /** Runs a script, which must succeed; what it printed */
+  sh(id: string, script: string, ...args: readonly string[]): Promise<string> {
+    return this.output(["exec", id, "--timeout-seconds", "100", "--", "sh", "-euc", script, "sh", ...args]);
+  }
+
+  /** What is left where workspaces are */
+  async leftovers(): Promise<string[]> {
+    return readdir(this.cache.workspacesDir);
+  }
+
+  /** Surfaces that let no more workspaces run than this */
+  withLimit(maxActive: number): { readonly cli: Surface; readonly sdk: Surface } {
+    const env = { ...this.env, PYRO_MAX_ACTIVE_WORKSPACES: String(maxActive) };
+    return { cli: cliSurface(env), sdk: sdkSurface(env) };
+  }
+
+  /** Files that a workspace's disks are made of */
+  async layers(id: string): Promise<string[]> {
+    return readdir(join(this.cache.workspacesDir, id, "disks"));
+  }
+
+  /** Packs files of a folder into an archive; `-r` adds them to one. */
+  tar(dir: string, archive: string, args: readonly string[]): void {
+    const words = args[0] === "-r" ? ["-rf", archive, ...args.slice(1)] : ["-cf", archive, ...args];
+    execFileSync("tar", words, { cwd: dir });
+  }
+
+  processes(): Promise<RunningProcess[]> {
+    return processesOf(this.cache.dir);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cache[Symbol.asyncDispose]();
+  }
+}
