@@ -23,6 +23,8 @@ const { outputFiles } = await build({
   // Names stay, so that stack traces can be read; the rest is parsed at every start.
   minifySyntax: true,
   minifyWhitespace: true,
+  // Node prints the line that an error comes from.
+  lineLimit: 160,
   write: false,
 }).catch(() => process.exit(1)); // esbuild has said why
 

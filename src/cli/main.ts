@@ -87,19 +87,24 @@ function report(error: unknown, json: boolean, stop: Stop): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   // No command: a mistake as any other, but one that the help on standard error answers best.
   if (error instanceof CommanderError && error.code === "commander.help") return errorCodes.invalid_argument.exitCode;
+  const known = PyroError.from(usageError(error));
+  // What may have been done all the same is worth saying, also to somebody who did not want to wait.
+  const isOpen = known.code === "outcome_unknown";
   const failure =
-    stop.exitCode === undefined
-      ? PyroError.from(usageError(error))
+    stop.exitCode === undefined || isOpen
+      ? known
       : new PyroError("cancelled", "the operation was cancelled", { cause: error });
   if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: failure }, null, 2)}\n`);
   // Whoever sent a signal, or closed our output, knows that.
-  else if (stop.exitCode === undefined) process.stderr.write(formatError(failure));
+  else if (stop.exitCode === undefined || isOpen) process.stderr.write(formatError(failure));
   return stop.exitCode ?? failure.exitCode;
 }
 
 function usageError(error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
   const hint =
-    error.code === "commander.unknownOption" ? "Options of a guest command go after `--`." : "Run `pyro --help`.";
-  return new PyroError("invalid_argument", error.message.replace(/^error: /, ""), { hint });
+    error.code === "commander.unknownOption"
+      ? "Run the command with --help; options of a guest command go after `--`."
+      : "Run it with --help.";
+  return new PyroError("invalid_argument", error.message.replace(/^error: /, "").replace(/\n+/g, " "), { hint });
 }

@@ -9,7 +9,7 @@ export async function readTextFile(flag: string, path: string): Promise<string> 
   });
   if (isUtf8(bytes)) return bytes.toString("utf8");
   throw new PyroError("invalid_argument", `${flag}: '${path}' is not UTF-8 text`, {
-    hint: "Use `pyro workspace sync push` for files that are not text.",
+    hint: "Put it into a directory and use `pyro workspace sync push`.",
   });
 }
 

@@ -58,6 +58,11 @@ export class PyroError extends Error {
     return new PyroError("internal", messageOf(thrown), { cause: thrown });
   }
 
+  /** Whether the same call can succeed later */
+  get retryable(): boolean {
+    return errorCodes[this.code].retryable;
+  }
+
   get exitCode(): number {
     return errorCodes[this.code].exitCode;
   }
@@ -67,7 +72,7 @@ export class PyroError extends Error {
       code: this.code,
       message: this.message,
       hint: this.hint ?? null,
-      retryable: errorCodes[this.code].retryable,
+      retryable: this.retryable,
       ...(this.details === undefined ? {} : { details: withWireNames(this.details) }),
     };
   }

@@ -20,7 +20,9 @@ export function explainMismatch(error: z.ZodError, nameField = snakeCase): strin
   const [issue] = error.issues;
   if (!issue) return "does not fit its schema";
   const path = issue.path.map((part) => nameField(String(part))).join(".");
-  return path === "" ? issue.message : `${path}: ${issue.message}`;
+  const isMissing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+  const what = isMissing ? "it must be given" : issue.message;
+  return path === "" ? what : `${path}: ${what}`;
 }
 
 function convert(schema: z.ZodType, value: unknown, direction: "encode" | "decode"): unknown {

@@ -34,7 +34,7 @@ export const workspaceExec = defineOperation({
     workspaceId,
     command: z
       .union([z.array(z.string()).min(1), z.string().min(1)])
-      .describe("Program and arguments, passed on unchanged, or one text for the guest's shell"),
+      .describe("Program and arguments, passed on unchanged; from TypeScript also one text for the guest's shell"),
     timeoutSeconds: z.number().positive().max(86_400).default(30).describe("Time limit for the command"),
   }),
   output: execOutput,
@@ -135,12 +135,16 @@ function renderLogEntry(entry: z.output<typeof logEntry>): string {
   const { sequence, command, cwd, exitCode, durationMs, state, unknownReason } = entry;
   const outcome = exitCode === null ? (unknownReason ?? state) : `exit_code=${exitCode}`;
   const took = durationMs === null ? "" : ` duration_ms=${Math.round(durationMs)}`;
-  const text = (content: string) => (content === "" || content.endsWith("\n") ? content : `${content}\n`);
+  const text = (content: string, encoding: string) => {
+    // Bytes that are no text, as far as they can be shown.
+    const shown = encoding === "base64" ? Buffer.from(content, "base64").toString("utf8") : content;
+    return shown === "" || shown.endsWith("\n") ? shown : `${shown}\n`;
+  };
   const parts = [
     `[workspace-log] sequence=${sequence} cwd=${cwd} ${outcome}${took}${entry.truncated ? " truncated=true" : ""}\n`,
     `$ ${command.join(" ")}\n`,
-    text(entry.stdout),
-    ...(entry.stderr === "" ? [] : [`[stderr]\n${text(entry.stderr)}`]),
+    text(entry.stdout, entry.stdoutEncoding),
+    ...(entry.stderr === "" ? [] : [`[stderr]\n${text(entry.stderr, entry.stderrEncoding)}`]),
   ];
   return parts.join("");
 }

@@ -36,18 +36,17 @@ export const workspaceDiff = defineOperation({
     entries: z.array(
       changeEntry.extend({ textPatch: z.string().nullable().describe("null where text cannot tell the change") }),
     ),
-    patch: z.string().describe("All of it, for `git apply`"),
-    truncated: z.boolean().describe("Some content was too large for the patch, which then does not apply"),
+    patch: z.string().describe("For `git apply`; without what is in .git, which git refuses to patch"),
+    truncated: z.boolean().describe("Some content was too large: the patch does not have it"),
   }),
   cli: {
     positionals: ["workspaceId"],
     examples: ["workspace diff 0a1b2c3d4e5f", "workspace diff 0a1b2c3d4e5f > changes.patch"],
     content: ({ patch }) => patch,
-    summarize: ({ workspaceId: id, entries, summary }) => [
-      ...entries
-        .filter(({ textPatch }) => textPatch === null)
-        .map(({ status, path }) => `[non-text] ${status} ${path}`),
-      `[workspace-diff] workspace_id=${id} total=${summary.total} added=${summary.added} modified=${summary.modified} deleted=${summary.deleted} type_changed=${summary.typeChanged} text_patched=${summary.textPatched} non_text=${summary.nonText}`,
+    summarize: ({ workspaceId: id, entries, summary, truncated }) => [
+      ...nonTextLines(entries),
+      ...(truncated ? ["[warning] some content is too large for the patch, which does not have it: export it"] : []),
+      `[workspace-diff] workspace_id=${id} total=${summary.total} added=${summary.added} modified=${summary.modified} deleted=${summary.deleted} type_changed=${summary.typeChanged} text_patched=${summary.textPatched} non_text=${summary.nonText}${truncated ? " truncated=true" : ""}`,
     ],
   },
   async handle({ sandbox: context, signal }, { workspaceId: id }) {
@@ -55,6 +54,16 @@ export const workspaceDiff = defineOperation({
     return { ...diff, workspaceId: id, entries: [...diff.entries] };
   },
 });
+
+const maxNonTextLines = 20;
+
+/** What a reader of the patch does not see as text; directories have none to show. */
+function nonTextLines(entries: readonly (z.output<typeof changeEntry> & { textPatch: string | null })[]): string[] {
+  const unseen = entries.filter(({ textPatch, artifactType }) => textPatch === null && artifactType !== "directory");
+  const lines = unseen.slice(0, maxNonTextLines).map(({ status, path }) => `[non-text] ${status} ${path}`);
+  const more = unseen.length - lines.length;
+  return more > 0 ? [...lines, `[non-text] … and ${more} more`] : lines;
+}
 
 const commandReview = lastCommandSchema.extend({ executionMode, recordedAt: z.string() });
 

@@ -160,8 +160,13 @@ function machineEnded(exit: VmExit, cause: unknown): PyroError {
   });
 }
 
+/** What every machine says, whatever becomes of it. */
+function isRoutine(line: string): boolean {
+  return line.includes("warning: hub 0") || /^pyro-agent: (?:ready|version)/.test(line);
+}
+
 /** How a machine ended, and what it said before. */
 export function lastWords({ log, exitCode, signal }: VmExit): { readonly how: string; readonly lines: string[] } {
-  const lines = log.split("\n").filter((line) => line.trim() !== "" && !line.includes("warning: hub 0"));
+  const lines = log.split("\n").filter((line) => line.trim() !== "" && !isRoutine(line));
   return { how: signal ?? `exit code ${exitCode}`, lines };
 }

@@ -1,3 +1,4 @@
+import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { decodeChanges } from "../wire/tree.ts";
@@ -14,7 +15,11 @@ const countTimeoutMs = 60_000;
 const maxChanges = 2_000_000;
 
 /** Freezes the workspace's disk as it is; only writes to it wait meanwhile. */
-export async function createSnapshot(session: Session, snapshotName: string): Promise<VerbOutput<"createSnapshot">> {
+export async function createSnapshot(
+  session: Session,
+  snapshotName: string,
+  signal: AbortSignal,
+): Promise<VerbOutput<"createSnapshot">> {
   const { place } = session;
   const tenure = await session.tenure();
   requireNewSnapshot(session.record, snapshotName);
@@ -24,6 +29,8 @@ export async function createSnapshot(session: Session, snapshotName: string): Pr
   await copyLayer(place.layerPath(emptyLayerName), place.layerPath(top), 0o600);
   // First on file: an empty layer too many says the same as none, one too few would lose what is written to it.
   await session.update({ layers: [...layers, top], nextLayer: nextLayer + 1 });
+  // From here on it is carried through.
+  throwIfCancelled(signal);
   await pushLayer(tenure, top);
   const snapshot = { snapshotName, createdAt: new Date().toISOString(), ...counts, layers };
   await session.update(({ snapshots }) => ({
@@ -76,10 +83,14 @@ export async function resetWorkspace(
   // Without a machine there is nobody to make way for the new one.
   await session.tenure();
   try {
-    return await session.exchange("the workspace was reset", async (record) => {
-      const { sandbox, change } = await forkCheckpoint({ context, place, record, signal }, snapshotName);
-      return { machine: sandbox, change };
-    });
+    return await session.exchange(
+      "the workspace was reset",
+      async (record) => {
+        const { sandbox, change } = await forkCheckpoint({ context, place, record, signal }, snapshotName);
+        return { machine: sandbox, change };
+      },
+      signal,
+    );
   } finally {
     // Of the old state, or of the new one that could not be had.
     await sweepLayers(place, session.record);

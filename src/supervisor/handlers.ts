@@ -31,15 +31,14 @@ export function handlersOf(session: Session): Handlers {
       await journal.append({ event: "export", export: input });
       return {};
     },
-    createSnapshot: ({ snapshotName }) => session.exclusively(() => createSnapshot(session, snapshotName)),
+    createSnapshot: ({ snapshotName }, { signal }) =>
+      session.exclusively(() => createSnapshot(session, snapshotName, signal)),
     deleteSnapshot: ({ snapshotName }) =>
       session.exclusively(async () => {
         await deleteSnapshot(session, snapshotName);
         return {};
       }),
-    // A caller who is gone may have been told that it failed; what has begun is finished all the same.
-    reset: ({ snapshotName }) =>
-      session.exclusively(() => resetWorkspace(session, snapshotName, new AbortController().signal)),
+    reset: ({ snapshotName }, { signal }) => session.exclusively(() => resetWorkspace(session, snapshotName, signal)),
     update: (input) => session.update((record) => changedMetadata(record, input)),
     stop: () => session.exclusively(() => session.stop("the workspace was stopped")),
     async delete() {

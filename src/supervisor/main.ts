@@ -38,14 +38,15 @@ async function run(place: WorkspacePlace): Promise<number> {
   const starter = new Starter();
   const launch = await starter.task();
   if (!launch) return giveUp(place);
-  let session: Session;
+  let session: Session | undefined;
   let server: ControlServer;
   try {
-    // A workspace that nobody has been told of goes with the one who asked for it.
-    session = await begin(place, launch, launch.mode === "create" ? starter.gone : undefined);
+    // What nobody has been told of goes with the one who asked for it.
+    session = await begin(place, launch, starter.gone);
     server = await ControlServer.listen(place.dir, handlersOf(session));
     if (launch.mode === "create") starter.gone.throwIfAborted();
   } catch (error) {
+    await session?.abandon();
     if (launch.mode === "create") await removeWorkspace(dirname(place.dir), place);
     await starter.tell(JSON.stringify(PyroError.from(error)));
     return 1;

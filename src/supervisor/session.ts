@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
+import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { lastWords, type Sandbox } from "../sandbox/sandbox.ts";
@@ -126,8 +127,9 @@ export class Session {
   async exchange(
     reason: string,
     make: (record: WorkspaceRecord) => Promise<{ machine: Sandbox; change: Change }>,
+    signal: AbortSignal,
   ): Promise<WorkspaceRecord> {
-    const exchange = this.#exchangeFor(reason, make);
+    const exchange = this.#exchangeFor(reason, make, signal);
     this.#exchange = exchange;
     try {
       await exchange;
@@ -137,10 +139,11 @@ export class Session {
     }
   }
 
-  async #exchangeFor(reason: string, make: Parameters<Session["exchange"]>[1]): Promise<void> {
+  async #exchangeFor(reason: string, make: Parameters<Session["exchange"]>[1], signal: AbortSignal): Promise<void> {
     const old = this.#tenure;
     const { machine, change } = await make(this.#record);
     try {
+      throwIfCancelled(signal);
       const next = await beginTenure(this.place, { ...this.#record, ...change }, machine);
       await this.update(change);
       this.#tenure = next;
@@ -184,6 +187,12 @@ export class Session {
         this.#end();
       }
     });
+  }
+
+  /** Ends the machine without a word about it on file. */
+  async abandon(): Promise<void> {
+    await endTenure(this.#tenure, "it was given up");
+    this.#end();
   }
 
   #end(): void {

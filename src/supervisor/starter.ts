@@ -33,6 +33,7 @@ export class Starter {
   /** Says how it went, once and for all. */
   tell(text: string): Promise<void> {
     return new Promise((resolve) => {
+      if (this.#channel.destroyed) return resolve();
       this.#channel.once("close", () => resolve());
       this.#channel.end(text, () => this.#channel.destroy());
     });

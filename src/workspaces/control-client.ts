@@ -122,12 +122,26 @@ class OutgoingCall {
   }
 
   explain(error: unknown): unknown {
-    if (this.#options.signal?.aborted) {
-      return new PyroError("cancelled", "the operation was cancelled", { cause: error });
-    }
+    if (this.#options.signal?.aborted) return this.#cancelled(error);
     if (this.#sendingFailure !== undefined) return this.#sendingFailure;
     if (error instanceof PyroError && error.code !== "timeout") return error;
     return lost(this.#isAccepted && verbs[this.#verb].changes, error);
+  }
+
+  /** A supervisor that learns of it in time does not do it; a command or a tree under way is ended, which is what was wanted. */
+  #cancelled(cause: unknown): PyroError {
+    const { changes, endsWithCaller } = verbs[this.#verb];
+    if (!this.#isAccepted || !changes || endsWithCaller) {
+      return new PyroError("cancelled", "the operation was cancelled", { cause });
+    }
+    return new PyroError(
+      "outcome_unknown",
+      "the operation was cancelled while it was carried out, and may be completed",
+      {
+        hint: "Look at the workspace with `pyro workspace status`.",
+        cause,
+      },
+    );
   }
 
   close(): void {

@@ -27,12 +27,14 @@ export const controlRequestSchema = z.object({ version: z.number(), verb: z.stri
 const nothing = z.object({});
 
 /**
- * Everything that a supervisor does for its callers. `changes`: a call whose connection is lost may have been carried out.
+ * Everything that a supervisor does for its callers. `changes`: a call whose connection is lost may have been carried out;
+ * `endsWithCaller`: what it has begun is ended when its caller goes.
  */
 export const verbs = {
   /** The caller sends standard input, and gets the output as it comes */
   exec: {
     changes: true,
+    endsWithCaller: true,
     input: z.object({
       argv: z.array(z.string()).optional(),
       shell: z.string().optional(),
@@ -42,25 +44,43 @@ export const verbs = {
     output: commandEndSchema.extend({ sequence: z.number(), cwd: z.string() }),
   },
   /** The caller gets frames of a tree */
-  readTree: { changes: false, input: treeReadSchema, output: nothing },
+  readTree: { changes: false, endsWithCaller: true, input: treeReadSchema, output: nothing },
   /** The caller gets frames of changes */
-  treeChanges: { changes: false, input: treeChangesSchema, output: nothing },
+  treeChanges: { changes: false, endsWithCaller: true, input: treeChangesSchema, output: nothing },
   /** The caller sends frames of a tree */
   writeTree: {
     changes: true,
+    endsWithCaller: true,
     input: z.object({ kind: z.enum(editKinds), path: z.string() }),
     output: treeWriteAnswerSchema,
   },
   recordExport: {
     changes: true,
+    endsWithCaller: false,
     input: z.object({ path: z.string(), outputPath: z.string(), entryCount: z.number(), bytesWritten: z.number() }),
     output: nothing,
   },
-  createSnapshot: { changes: true, input: z.object({ snapshotName: z.string() }), output: snapshotRecordSchema },
-  deleteSnapshot: { changes: true, input: z.object({ snapshotName: z.string() }), output: nothing },
-  reset: { changes: true, input: z.object({ snapshotName: z.string() }), output: workspaceRecordSchema },
+  createSnapshot: {
+    changes: true,
+    endsWithCaller: false,
+    input: z.object({ snapshotName: z.string() }),
+    output: snapshotRecordSchema,
+  },
+  deleteSnapshot: {
+    changes: true,
+    endsWithCaller: false,
+    input: z.object({ snapshotName: z.string() }),
+    output: nothing,
+  },
+  reset: {
+    changes: true,
+    endsWithCaller: false,
+    input: z.object({ snapshotName: z.string() }),
+    output: workspaceRecordSchema,
+  },
   update: {
     changes: true,
+    endsWithCaller: false,
     input: z.object({
       name: z.string().nullable().optional(),
       setLabels: z.record(z.string(), z.string()),
@@ -68,8 +88,8 @@ export const verbs = {
     }),
     output: workspaceRecordSchema,
   },
-  stop: { changes: true, input: nothing, output: workspaceRecordSchema },
-  delete: { changes: true, input: nothing, output: nothing },
+  stop: { changes: true, endsWithCaller: false, input: nothing, output: workspaceRecordSchema },
+  delete: { changes: true, endsWithCaller: false, input: nothing, output: nothing },
 } as const;
 
 export type Verb = keyof typeof verbs;

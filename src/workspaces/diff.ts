@@ -34,9 +34,9 @@ export interface WorkspaceDiff {
   readonly changed: boolean;
   readonly summary: DiffSummary;
   readonly entries: readonly DiffEntry[];
-  /** All of it for `git apply`, bytes included */
+  /** For `git apply`, bytes included; what git keeps for itself in `.git` is not in it, as git would refuse all of it */
   readonly patch: string;
-  /** Some content was too large for the patch */
+  /** Some content was too large: the patch does not have it */
   readonly truncated: boolean;
 }
 
@@ -48,11 +48,12 @@ export async function diffWorkspace(call: WorkspaceCall): Promise<WorkspaceDiff>
   for await (const change of treeChanges(call, diffContentBytes)) {
     if (changes.length >= maxChanges) throw tooManyChanges();
     const isOmitted = patchBytes > maxPatchBytes || lacksContent(change);
-    const formatted = isOmitted ? formatChange(withoutContent(change)) : formatChange(withContent(change));
+    const formatted = isOmitted ? { textPatch: null, patch: null } : formatChange(withContent(change));
     truncated ||= isOmitted;
     patchBytes += formatted.patch?.length ?? 0;
     const { oldContent: _, newContent: __, ...rest } = change;
-    changes.push({ change: rest, ...formatted });
+    const patch = isOfGit(change.path) ? null : formatted.patch;
+    changes.push({ change: rest, textPatch: formatted.textPatch, patch });
   }
   changes.sort((a, b) => Buffer.compare(a.change.path, b.change.path));
   return {
@@ -62,6 +63,14 @@ export async function diffWorkspace(call: WorkspaceCall): Promise<WorkspaceDiff>
     patch: changes.map(({ patch }) => patch ?? "").join(""),
     truncated,
   };
+}
+
+/** git takes no patch for what is in a folder of that name, in whatever case. */
+function isOfGit(path: Buffer): boolean {
+  return path
+    .toString("latin1")
+    .split("/")
+    .some((name) => name.toLowerCase() === ".git");
 }
 
 function tooManyChanges(): PyroError {
@@ -103,10 +112,6 @@ function withContent({ path, status, old, new: now, contentChanged, oldContent, 
   // Where only the mode has changed any content will do, as long as both sides have the same.
   const same = contentChanged ? undefined : Buffer.alloc(0);
   return { path, status, old: sideOf(old, oldContent ?? same), new: sideOf(now, newContent ?? same) };
-}
-
-function withoutContent({ path, status, old, new: now }: GuestChange) {
-  return { path, status, old: sideOf(old, undefined), new: sideOf(now, undefined) };
 }
 
 function sideOf(side: GuestSide | null, content: Buffer | undefined) {

@@ -95,12 +95,29 @@ export async function writeFile(call: WorkspaceCall, typed: string, text: string
       },
     );
   }
+  await refuseLink(call, path);
   const items = (async function* (): AsyncGenerator<GuestItem> {
     yield { entry: { path, type: "file", size: data.length }, content: () => pieces(data) };
   })();
   const edit = { kind: "file_write", path: displayed(path) } as const;
   const { bytesWritten } = await writeTree(call, edit, { makeParents: true, removeEmptyParents: false }, items);
   return { path: displayed(path), bytesWritten };
+}
+
+/** Writing would put a file in the place of the link, and leave alone what it leads to. */
+async function refuseLink(call: WorkspaceCall, path: Buffer): Promise<void> {
+  const request = { paths: [path], depth: 0, contentLimit: 0, digest: false, follow: false };
+  for await (const { entry } of readTree(call, request)) {
+    if (entry.type !== "symlink") continue;
+    const target = displayPath(entry.target ?? Buffer.alloc(0));
+    throw new PyroError(
+      "failed_precondition",
+      `cannot write '${displayed(path)}': it is a symbolic link to '${target}'`,
+      {
+        hint: "Write to what it leads to, or remove the link first.",
+      },
+    );
+  }
 }
 
 export async function* pieces(data: Buffer): AsyncGenerator<{ data: Buffer }> {
