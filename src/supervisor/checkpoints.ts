@@ -10,9 +10,9 @@ import { copyLayer, forkMachine } from "./machine.ts";
 import type { Session, Tenure } from "./session.ts";
 
 /** A guest that takes longer to say what has changed shall not hold up whatever else waits for its turn */
-const countTimeoutMs = 60_000;
-/** As many as a workspace's disk has room for */
-const maxChanges = 2_000_000;
+const countTimeoutMs = 20_000;
+/** As a real guest names them in that time */
+const maxChanges = 500_000;
 
 /** Freezes the workspace's disk as it is; only writes to it wait meanwhile. */
 export async function createSnapshot(

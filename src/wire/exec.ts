@@ -88,7 +88,8 @@ class Watchdog {
   constructor({ timeoutMs, sync }: ExecSpec, onExpire: () => void) {
     const graceMs = overdueMs + (sync ? syncMs : 0);
     this.#remainingMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs + graceMs;
-    this.#dueMs = this.#startedMs + this.#remainingMs;
+    // The guest syncs when it has said everything, so that is no time for output.
+    this.#dueMs = this.#startedMs + this.#remainingMs - (sync ? syncMs : 0);
     this.#onExpire = onExpire;
     this.#start();
   }

@@ -407,6 +407,7 @@ test.each(["write", "snapshot", "exec"])(
     // What a snapshot asks before it does anything is answered.
     workspace.answers((stream, path) => {
       if (path === "/v1/tree/changes") return saying([endFrame])(stream, path);
+      if (path === "/v1/tree/read") return saying([endFrame])(stream, path);
       if (path === "/v1/workspace/freeze") return saying([], "end", 204)(stream, path);
       stream.resume();
       stream.once("end", () => stream.session?.destroy());
