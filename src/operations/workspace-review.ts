@@ -120,8 +120,6 @@ const reviewOutput = z.object({
 });
 export type ReviewOutput = z.output<typeof reviewOutput>;
 
-const recentCount = 5;
-
 export const workspaceSummary = defineOperation({
   name: "workspace.summary",
   summary: "Sum up on one page what happened in a workspace since its last reset",
@@ -161,10 +159,7 @@ function outputOf(review: WorkspaceReview): z.input<typeof reviewOutput> {
     artifacts: { exports: review.exports.flatMap(exportOf) },
     snapshots: {
       namedCount: snapshots.length,
-      recent: snapshots
-        .slice(-recentCount)
-        .toReversed()
-        .map(({ snapshotName, createdAt }) => ({ snapshotName, createdAt })),
+      recent: review.snapshots.map(({ snapshotName, createdAt }) => ({ snapshotName, createdAt })),
     },
   };
 }

@@ -9,7 +9,7 @@ import type { ExecOptions } from "../wire/exec.ts";
 import type { ExecEnding, ExecSpec, ForkRequest, GuestInfo } from "../wire/messages.ts";
 import { bootGuest } from "./boot.ts";
 import { newIdentity } from "./identity.ts";
-import { type MachineShape, machineSpec } from "./machine.ts";
+import { type MachineShape, machineSpec, workspacePath } from "./machine.ts";
 import { openScratch, removeScratch } from "./scratch.ts";
 import type { Template } from "./template-store.ts";
 
@@ -18,8 +18,8 @@ const clockToleranceMs = 200;
 const machineEndMs = 1_000;
 const consoleLines = 20;
 
-/** Where a guest finds its workspace disk, and where commands do */
-const workspaceMount = { device: "/dev/vdb", mountPoint: "/workspace" };
+/** The second disk, as a guest names it */
+const workspaceMount = { device: "/dev/vdb", mountPoint: workspacePath };
 
 /** What separates a command from the host, as every result says it. */
 export interface Isolation {

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { PyroError } from "../core/errors.ts";
 import { exitStatus } from "../sandbox/exit-status.ts";
+import { workspacePath } from "../sandbox/machine.ts";
 import { type Frame, frameType } from "../wire/frames.ts";
 import type { ExecEnding, ExecSpec } from "../wire/messages.ts";
 import type { VerbInput, VerbOutput } from "../workspaces/control.ts";
@@ -10,8 +11,6 @@ import { shortCommand } from "../workspaces/record.ts";
 import { complain } from "./complain.ts";
 import type { Call } from "./control-server.ts";
 import type { Session, Tenure } from "./session.ts";
-
-const workspacePath = "/workspace";
 
 /**
  * Runs a command and writes down that it began, what it printed and how it ended, whoever is there to hear it. The end is on file, and

@@ -3,7 +3,7 @@ import { PyroError } from "../core/errors.ts";
 import { catalogEntry } from "../environments/catalog.ts";
 import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
 import { findDriver } from "../sandbox/driver.ts";
-import { type MachineShape, workspaceDiskBytes } from "../sandbox/machine.ts";
+import { type MachineShape, workspaceDiskBytes, workspacePath } from "../sandbox/machine.ts";
 import { ensureEnvironment } from "../sandbox/open.ts";
 import { ensureTemplate } from "../sandbox/templates.ts";
 import { type PreparedSeed, prepareSeed, type SeedSource, seedSourceOf } from "../seeds/seed.ts";
@@ -119,7 +119,7 @@ async function seedWorkspace(
       seedPath: source.kind === "empty" ? null : source.path,
       originKind: source.kind === "empty" ? "empty" : "manual_seed_path",
       originRef: null,
-      destination: "/workspace",
+      destination: workspacePath,
       // The root is no entry of itself.
       ...{ entryCount: entryCount - 1, bytesWritten },
     },

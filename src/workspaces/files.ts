@@ -1,8 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { PyroError } from "../core/errors.ts";
 import { displayPath } from "../patches/quoting.ts";
+import { workspacePath } from "../sandbox/machine.ts";
 import type { GuestEntry, GuestItem } from "../wire/tree.ts";
-import { pathBelowWorkspace, pathInWorkspace, workspacePath } from "./guest-path.ts";
+import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
 import { wholeCharacters } from "./kept-output.ts";
 import { readTree, type WorkspaceCall, writeTree } from "./trees.ts";
 

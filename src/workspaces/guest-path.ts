@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { PyroError } from "../core/errors.ts";
+import { workspacePath } from "../sandbox/machine.ts";
 
-export const workspacePath = "/workspace";
 const maxPathBytes = 4096;
 const maxNameBytes = 255;
 

@@ -4,7 +4,7 @@ import { currentRecord } from "./access.ts";
 import { type DiffEntry, type DiffSummary, diffWorkspace } from "./diff.ts";
 import { commandsOf, type JournaledCommand, type JournalLine, readJournal } from "./journal.ts";
 import { type KeptOutput, readOutput } from "./kept-output.ts";
-import type { WorkspaceRecord } from "./record.ts";
+import type { SnapshotRecord, WorkspaceRecord } from "./record.ts";
 import { WorkspacePlace } from "./store.ts";
 import type { WorkspaceCall } from "./trees.ts";
 
@@ -57,6 +57,7 @@ export interface WorkspaceReview {
   readonly edits: readonly JournalLine[];
   readonly exports: readonly JournalLine[];
   readonly exportCount: number;
+  readonly snapshots: readonly SnapshotRecord[];
   readonly changes: ChangesReview;
 }
 
@@ -71,6 +72,7 @@ export async function reviewWorkspace(call: WorkspaceCall): Promise<WorkspaceRev
     edits: newest(lines.filter(({ event }) => event === "edit")),
     exports: newest(exports),
     exportCount: exports.length,
+    snapshots: newest(record.snapshots),
     changes: await reviewChanges(call, record),
   };
 }
