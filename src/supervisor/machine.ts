@@ -1,4 +1,4 @@
-import { chmod, copyFile, open } from "node:fs/promises";
+import { chmod, copyFile } from "node:fs/promises";
 import { chooseAccelerator } from "../sandbox/accelerator.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { findDriver } from "../sandbox/driver.ts";
@@ -121,14 +121,10 @@ async function makeDisks(
   return { layers: [...checkpoint, workspaceTop], rootLayers: [base, rootTop], nextLayer };
 }
 
-/** Copied for good before a record names it; a reflink where the file system has them. */
+/** A reflink where the file system has them. */
 export async function copyLayer(source: string, target: string, mode: number): Promise<void> {
   await copyFile(source, target);
-  // The copy has the source's mode, which may not let us write.
-  await chmod(target, 0o600);
-  await using file = await open(target, "r+");
-  await file.datasync();
-  await file.chmod(mode);
+  await chmod(target, mode);
 }
 
 function machineDisks(

@@ -67,7 +67,8 @@ export async function createWorkspace(
     ...{ layers: [], rootLayers: [], nextLayer: 0, snapshots: [] },
     ...{ commandCount: 0, lastCommand: null, resetCount: 0, lastResetAt: null },
   };
-  await saveWorkspace(unborn.place, record);
+  // The supervisor puts it on the disk for good, when there is something to keep.
+  await saveWorkspace(unborn.place, record, { isDurable: false });
   await requireRoomForOneMore(context, "create a workspace", () => unborn.publish());
   try {
     await supervisor.go({ mode: "create", signal: options.signal });
