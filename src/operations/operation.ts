@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import type * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import { explainMismatch } from "../core/wire-case.ts";
+import type { ProjectSource } from "../projects/source.ts";
 import type { SandboxContext, SandboxProgress } from "../sandbox/context.ts";
 
 /** Told while an operation installs and builds what a first use needs. */
@@ -20,6 +21,12 @@ export interface OperationContext {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
   readonly liveStreams?: LiveStreams | undefined;
+  /** Of each stream of a command's output this much is kept for the result, half of it from its end; default: 64 MiB */
+  readonly keptOutputBytes?: number | undefined;
+  /** A command that still runs after this time is left running, and the result says so; default: never */
+  readonly detachAfterMs?: number | undefined;
+  /** What a workspace begins with when no seed is named; default: nothing */
+  readonly project?: ProjectSource | undefined;
   /** How this surface's users write the name of an input field; default: snake_case */
   readonly nameField?: ((field: string) => string) | undefined;
 }
@@ -45,6 +52,20 @@ export interface CommandLine<O> {
   exitCode?(output: O): number;
 }
 
+/** How a model sees an operation beyond what its schemas say. */
+export interface ModelTool<O> {
+  /** For a model: what it does, when to use it and what to know; default: the summary */
+  readonly description?: string;
+  /** Fields as a model gives them, where that differs */
+  readonly input?: z.ZodRawShape;
+  /** Whether doing it twice is the same as doing it once; what only reads is so anyway */
+  readonly isIdempotent?: boolean;
+  /** The result laid out for reading; default: what the command line shows */
+  text?(output: O): string;
+  /** The same result with less in it, so that it takes about `maxChars` characters; says what it left out and how to get it */
+  shorten?(output: O, maxChars: number): O;
+}
+
 /** One thing that pyro can do, declared once for every surface. */
 export interface Operation<
   N extends string = string,
@@ -58,6 +79,7 @@ export interface Operation<
   readonly input: I;
   readonly output: O;
   readonly cli: CommandLine<z.output<O>>;
+  readonly mcp?: ModelTool<z.output<O>>;
   handle(context: OperationContext, input: z.output<I>): Promise<z.input<O>>;
 }
 
