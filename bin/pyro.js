@@ -8,4 +8,10 @@ if (!existsSync(bundle)) {
 }
 const { main } = await import(bundle.href);
 
-process.exit(await main(process.argv.slice(2), process.env));
+// A bundle of its own, which only the server loads
+const serveMcp = async (flags, signal) => {
+  const { serve } = await import(new URL("../dist/mcp.js", import.meta.url).href);
+  await serve(flags, { env: process.env, cwd: process.cwd(), signal });
+};
+
+process.exit(await main(process.argv.slice(2), process.env, { serveMcp }));

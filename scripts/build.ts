@@ -7,7 +7,12 @@ import { build } from "esbuild";
 const outdir = "dist";
 
 const { outputFiles } = await build({
-  entryPoints: { cli: "src/cli/main.ts", index: "src/index.ts", supervisor: "src/supervisor/main.ts" },
+  entryPoints: {
+    cli: "src/cli/main.ts",
+    index: "src/index.ts",
+    mcp: "src/mcp/main.ts",
+    supervisor: "src/supervisor/main.ts",
+  },
   outdir,
   bundle: true,
   platform: "node",

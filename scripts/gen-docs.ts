@@ -64,7 +64,7 @@ async function withExamples(path: string): Promise<string> {
 }
 
 function cliReference(): string {
-  const program = buildProgram({ version: "", onInvoke: async () => {} });
+  const program = buildProgram({ version: "", onInvoke: async () => {}, onServe: async () => {} });
   const sections = operations.map(({ name, output }) => {
     const words = name.split(".");
     const command = words.reduce(subcommand, program);

@@ -24,6 +24,11 @@ export function composeSandboxContext(env: HostEnvironment): SandboxContext {
   };
 }
 
+/** How long an MCP client waits for a call, where its user knows better than we do */
+export function composePatienceMs(env: HostEnvironment): number | undefined {
+  return env["PYRO_MCP_PATIENCE_SECONDS"] ? positiveNumber(env, "PYRO_MCP_PATIENCE_SECONDS", 0) * 1000 : undefined;
+}
+
 function acceleratorChoice(value: string | undefined): AcceleratorChoice {
   const choice = acceleratorChoices.find((candidate) => candidate === (value || "auto"));
   if (choice) return choice;

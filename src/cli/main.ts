@@ -7,19 +7,26 @@ import { invoke, type Operation, type OperationContext } from "../operations/ope
 import { ownWords, requireReadable, requireUtf8 } from "./arguments.ts";
 import { flagName } from "./flags.ts";
 import { liveStreams } from "./live-streams.ts";
+import type { McpFlags } from "./mcp-command.ts";
 import { flush, type Stop, stopOnSignals } from "./process-end.ts";
 import { buildProgram, type Invocation } from "./program.ts";
 import { escapeControls, formatError, formatLine, formatProgress, formatTable } from "./render.ts";
 
 type HostEnvironment = Parameters<typeof composeSandboxContext>[0];
 
+/** What the command line starts but does not know. */
+export interface Services {
+  /** Serves an MCP client until it has gone or the signal aborts */
+  serveMcp(flags: McpFlags, signal: AbortSignal): Promise<void>;
+}
+
 /** How long a reader may hold us up once we were told to end */
 const stoppedFlushMs = 500;
 
 /** Runs one command line and resolves with its exit code. */
-export async function main(argv: readonly string[], env: HostEnvironment): Promise<number> {
+export async function main(argv: readonly string[], env: HostEnvironment, services: Services): Promise<number> {
   const stop = stopOnSignals();
-  const exitCode = await runCommandLine(argv, env, stop);
+  const exitCode = await runCommandLine(argv, env, services, stop);
   stop.dispose();
   await flush(stop.exitCode === undefined ? undefined : stoppedFlushMs);
   if (!stop.outputError) return exitCode;
@@ -28,7 +35,12 @@ export async function main(argv: readonly string[], env: HostEnvironment): Promi
   return failure.exitCode;
 }
 
-async function runCommandLine(argv: readonly string[], env: HostEnvironment, stop: Stop): Promise<number> {
+async function runCommandLine(
+  argv: readonly string[],
+  env: HostEnvironment,
+  { serveMcp }: Services,
+  stop: Stop,
+): Promise<number> {
   let exitCode = 0;
   let json = ownWords(argv).includes("--json");
   const program = buildProgram({
@@ -37,6 +49,7 @@ async function runCommandLine(argv: readonly string[], env: HostEnvironment, sto
       json = invocation.json;
       exitCode = await runInvocation(invocation, env, stop);
     },
+    onServe: (flags) => serveMcp(flags, stop.signal),
   });
   takeOverErrors(program);
   try {

@@ -3,6 +3,8 @@ import { PyroError } from "../core/errors.ts";
 import type { Operation } from "../operations/operation.ts";
 import { operations } from "../operations/registry.ts";
 import { type Flag, fieldsOf, flagName, parseFlag } from "./flags.ts";
+import type { McpFlags } from "./mcp-command.ts";
+import { addMcpCommand } from "./mcp-command.ts";
 import { readTextFile } from "./text-file.ts";
 
 export interface Invocation {
@@ -16,6 +18,7 @@ export interface Invocation {
 export interface ProgramOptions {
   readonly version: string;
   readonly onInvoke: (invocation: Invocation) => Promise<void>;
+  readonly onServe: (flags: McpFlags) => Promise<void>;
 }
 
 const groupSummaries: Readonly<Record<string, string>> = {
@@ -34,7 +37,7 @@ First steps:
   pyro run debian:12 -- git --version`;
 
 /** Builds the command line from the operation table. */
-export function buildProgram({ version, onInvoke }: ProgramOptions): Command {
+export function buildProgram({ version, onInvoke, onServe }: ProgramOptions): Command {
   const program = new Command("pyro")
     .description("Disposable virtual-machine workspaces for coding agents.")
     .version(version, "--version", "Print the version")
@@ -48,6 +51,7 @@ export function buildProgram({ version, onInvoke }: ProgramOptions): Command {
     const parent = words.reduce(subcommand, program);
     addOperation(parent, name, operation, onInvoke);
   }
+  addMcpCommand(program, onServe);
   return program;
 }
 

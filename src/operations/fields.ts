@@ -19,3 +19,13 @@ export const isolation = z
   .object({ vmm: z.string(), accelerator: z.string() })
   .nullable()
   .describe("What separated it from the host; null on the host");
+
+export const commandTimeoutSeconds = z
+  .number()
+  .positive()
+  .max(86_400)
+  .default(30)
+  .describe("Time limit for the command");
+
+/** A command as a model writes it */
+export const shellText = z.string().min(1).describe("Text for bash, or sh where the guest has no bash");

@@ -97,6 +97,11 @@ export const workspaceReset = defineOperation({
       `[workspace-reset] workspace_id=${id} snapshot_name=${name} kind=${kind} destination=${destination} entry_count=${entryCount} bytes_written=${bytesWritten}`,
     ],
   },
+  mcp: {
+    description:
+      "Go back: a new machine, /workspace as it was at the start or at a snapshot, the history of commands empty. Takes under a second. What was changed since is lost.",
+    input: { snapshot: z.string().min(1).default(baselineName).describe("baseline is how the workspace began") },
+  },
   async handle({ sandbox, signal }, input) {
     const record = await resetWorkspace(sandbox, input.workspaceId, input.snapshot, { signal });
     const snapshot = record.snapshots.find((candidate) => candidate.snapshotName === input.snapshot);

@@ -11,12 +11,15 @@ import {
 } from "../workspaces/lifecycle.ts";
 import type { StoredWorkspace } from "../workspaces/store.ts";
 import { environmentName, memMib, vcpuCount } from "./fields.ts";
+import { fitting } from "./fitting.ts";
 import { refuseHostCompat, refuseNetworkPolicy } from "./network.ts";
 import { defineOperation } from "./operation.ts";
 import { renderWorkspace, viewOf, workspaceId, workspaceRow, workspaceView } from "./workspace-fields.ts";
 
 const maxTtlSeconds = 30 * 86_400;
 const defaultTtlSeconds = 86_400;
+
+const defaultEnvironment = "debian:12";
 
 const labels = z.record(z.string(), z.string());
 
@@ -72,6 +75,24 @@ export const workspaceCreate = defineOperation({
         : []),
     ],
   },
+  mcp: {
+    description:
+      "Create a workspace: a Linux virtual machine with root, no network and your files in /workspace. It is there in about a second; only the first use of an environment takes longer.",
+    input: {
+      environment: environmentName
+        .default(defaultEnvironment)
+        .describe(
+          "debian:12 (git, python3 and common tools), debian:12-base (small) or debian:12-build (compilers, make)",
+        ),
+      seedPath: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Directory, .tar, .tar.gz or .tgz of the user's machine to begin with instead"),
+      name: z.string().optional().describe("To be recognised by"),
+      labels: labels.optional().describe('To be found again by, such as {"issue":"123"}'),
+    },
+  },
   async handle({ sandbox, signal, onProgress }, input) {
     if (input.networkPolicy !== "off") refuseNetworkPolicy(input.networkPolicy);
     if (input.allowHostCompat) refuseHostCompat();
@@ -103,6 +124,12 @@ export const workspaceList = defineOperation({
     examples: ["workspace list", "workspace list --json"],
     render: ({ workspaces }) =>
       workspaces.length === 0 ? "No workspaces.\n" : `${[rowHeader, ...workspaces.map(renderRow)].join("\n")}\n`,
+    summarize: ({ count, workspaces }) =>
+      count > workspaces.length ? [`… and ${count - workspaces.length} more, used less recently`] : [],
+  },
+  mcp: {
+    description: "List workspaces, those of earlier sessions included, the most recently used first.",
+    shorten: (output, maxChars) => ({ ...output, workspaces: fitting(output.workspaces, maxChars) }),
   },
   async handle({ sandbox, signal }) {
     const rows = (await allWorkspaces(sandbox, signal)).map(rowOf);
@@ -123,6 +150,7 @@ export const workspaceStatusOperation = defineOperation({
     examples: ["workspace status 0a1b2c3d4e5f", "workspace status 0a1b2c3d4e5f --json"],
     render: renderWorkspace,
   },
+  mcp: { description: "Show everything about a workspace: state, origin of its files, last command, expiry." },
   async handle({ sandbox }, input) {
     return viewOf(await currentRecord(sandbox, input.workspaceId));
   },
@@ -148,6 +176,14 @@ export const workspaceUpdate = defineOperation({
     ],
     render: renderWorkspace,
   },
+  mcp: {
+    description: "Change a workspace's name and labels; nothing else about it changes.",
+    isIdempotent: true,
+    input: {
+      labels: labels.optional().describe("Labels to set"),
+      clearLabels: z.array(z.string()).optional().describe("Labels to take away"),
+    },
+  },
   async handle({ sandbox, signal }, input) {
     const { name, clearName, labels: setLabels = {}, clearLabels = [] } = input;
     if (name !== undefined && clearName) {
@@ -165,6 +201,7 @@ export const workspaceStop = defineOperation({
   input: z.object({ workspaceId }),
   output: workspaceView,
   cli: { positionals: ["workspaceId"], examples: ["workspace stop 0a1b2c3d4e5f"], render: renderWorkspace },
+  mcp: { isIdempotent: true },
   async handle({ sandbox, signal }, input) {
     return viewOf(await stopWorkspace(sandbox, input.workspaceId, { signal }));
   },
@@ -177,6 +214,7 @@ export const workspaceStart = defineOperation({
   input: z.object({ workspaceId }),
   output: workspaceView,
   cli: { positionals: ["workspaceId"], examples: ["workspace start 0a1b2c3d4e5f"], render: renderWorkspace },
+  mcp: { isIdempotent: true },
   async handle({ sandbox, signal }, input) {
     return viewOf(await startWorkspace(sandbox, input.workspaceId, { signal }));
   },
@@ -192,6 +230,11 @@ export const workspaceDelete = defineOperation({
     positionals: ["workspaceId"],
     examples: ["workspace delete 0a1b2c3d4e5f"],
     render: (output) => `Deleted workspace ${output.workspaceId}.\n`,
+  },
+  mcp: {
+    description:
+      "End a workspace and remove it with its files, snapshots and history. Get what is needed out of it first.",
+    isIdempotent: true,
   },
   async handle({ sandbox, signal }, input) {
     await deleteWorkspace(sandbox, input.workspaceId, { signal });

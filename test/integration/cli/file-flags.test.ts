@@ -15,7 +15,9 @@ async function inputOf(...words: string[]): Promise<Invocation["input"]> {
   const onInvoke = async (invocation: Invocation) => {
     input = invocation.input;
   };
-  await buildProgram({ version: "1.2.3", onInvoke }).parseAsync(["workspace", ...words], { from: "user" });
+  await buildProgram({ version: "1.2.3", onInvoke, onServe: async () => {} }).parseAsync(["workspace", ...words], {
+    from: "user",
+  });
   return input;
 }
 

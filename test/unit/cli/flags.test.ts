@@ -67,6 +67,7 @@ async function invocationOf(...argv: string[]): Promise<Invocation> {
   let seen: Invocation | undefined;
   const program = buildProgram({
     version: "1.2.3",
+    onServe: async () => {},
     onInvoke: async (invocation) => {
       seen = invocation;
     },

@@ -1,0 +1,43 @@
+import type { Command } from "commander";
+
+/** Flags of `pyro mcp serve`, as typed. */
+export interface McpFlags {
+  readonly profile?: string | undefined;
+  readonly mode?: string | undefined;
+  readonly projectPath?: string | undefined;
+  readonly repoUrl?: string | undefined;
+  readonly repoRef?: string | undefined;
+  readonly noProjectSource: boolean;
+}
+
+const examples = `
+Examples:
+  pyro mcp serve
+  pyro mcp serve --mode repro-fix
+  pyro mcp serve --mode inspect --project-path ~/src/parser
+  pyro mcp serve --repo-url https://example.com/parser.git --repo-ref v2.1
+
+An MCP client starts this by itself; docs/mcp.md says how to tell it. Inside a Git
+checkout, workspaces begin with the Git-tracked files of that checkout.`;
+
+/** The command that is no operation: it offers operations to a model. */
+export function addMcpCommand(program: Command, onServe: (flags: McpFlags) => Promise<void>): void {
+  const mcp = program.command("mcp").description("Serve coding agents over the Model Context Protocol");
+  mcp
+    .command("serve")
+    .description("Serve one MCP client on standard input and output, until it closes them.")
+    .option("--profile <name>", "Tools to offer: vm-run, workspace-core (default) or workspace-full")
+    .option("--mode <name>", "Tools for one workflow instead: repro-fix, inspect, cold-start or review-eval")
+    .option(
+      "--project-path <path>",
+      "Checkout, or directory, that workspaces begin with (default: the checkout around here)",
+    )
+    .option("--repo-url <url>", "Repository that workspaces begin with a clean clone of")
+    .option("--repo-ref <ref>", "Branch, tag or commit of it (default: its HEAD)")
+    .option("--no-project-source", "Let workspaces begin empty")
+    .addHelpText("after", examples)
+    .action(async (typed: Omit<McpFlags, "noProjectSource"> & { projectSource: boolean }) => {
+      const { projectSource, ...flags } = typed;
+      await onServe({ ...flags, noProjectSource: !projectSource });
+    });
+}

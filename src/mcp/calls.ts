@@ -1,0 +1,107 @@
+import type { CallToolRequest, CallToolResult, InputRequiredResult, ServerContext } from "@modelcontextprotocol/server";
+import { inputRequired, inputResponse } from "@modelcontextprotocol/server";
+import { PyroError } from "../core/errors.ts";
+import { invoke, type OperationContext } from "../operations/operation.ts";
+import type { ProjectSource } from "../projects/source.ts";
+import type { ClientLimits } from "./clients.ts";
+import { LongCalls } from "./long-calls.ts";
+import { reportProgress } from "./progress.ts";
+import { type ProjectStart, projectOfRoots } from "./project.ts";
+import { errorResult, toolResult } from "./result.ts";
+import { parseArguments, type Tool } from "./tool.ts";
+
+/** The engine answers a little before a call would be left to itself */
+const graceMs = 2_000;
+const rootsKey = "roots";
+
+/** What is known of the client that makes a call. */
+export interface Caller {
+  readonly limits: ClientLimits;
+  /** Whether it can say what its user has opened */
+  readonly hasRoots: boolean;
+}
+
+/** Carries out the calls of one client. */
+export class ToolCalls {
+  readonly #tools: ReadonlyMap<string, Tool>;
+  readonly #sandbox: OperationContext["sandbox"];
+  readonly #start: Promise<ProjectStart>;
+  readonly #long = new LongCalls<Readonly<Record<string, unknown>>>();
+
+  constructor(tools: readonly Tool[], sandbox: OperationContext["sandbox"], start: Promise<ProjectStart>) {
+    this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
+    this.#sandbox = sandbox;
+    this.#start = start;
+  }
+
+  /** Never rejects: what goes wrong is for the model to read. */
+  async call(
+    { name, arguments: given = {} }: CallToolRequest["params"],
+    { mcpReq }: ServerContext,
+    caller: Caller,
+  ): Promise<CallToolResult | InputRequiredResult> {
+    try {
+      const tool = this.#tools.get(name);
+      if (!tool) throw noSuchTool(name, [...this.#tools.keys()]);
+      const input = parseArguments(tool, given);
+      const project = needsProject(tool, input) ? await this.#project(mcpReq, caller) : undefined;
+      if (project === "ask-client") {
+        return inputRequired({ inputRequests: { [rootsKey]: inputRequired.listRoots() } });
+      }
+      const output = await this.#run(tool, input, project, mcpReq, caller);
+      return toolResult(tool, output, caller.limits.maxResultChars);
+    } catch (error) {
+      return errorResult(error, [...this.#tools.values()]);
+    }
+  }
+
+  /** Cancels what still goes on. */
+  async end(limitMs: number): Promise<void> {
+    await this.#long.end(limitMs);
+  }
+
+  async #run(
+    tool: Tool,
+    input: Readonly<Record<string, unknown>>,
+    project: ProjectSource | undefined,
+    mcpReq: ServerContext["mcpReq"],
+    { limits }: Caller,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    using progress = reportProgress(mcpReq, tool.name);
+    const { patienceMs, maxResultChars } = limits;
+    const work = (signal: AbortSignal) =>
+      invoke(
+        tool.operation,
+        {
+          ...{ sandbox: this.#sandbox, signal, project, onProgress: progress.onProgress },
+          ...{ keptOutputBytes: maxResultChars, detachAfterMs: patienceMs },
+        },
+        input,
+      );
+    const key = JSON.stringify([tool.name, input]);
+    const patience = { name: tool.name, patienceMs: patienceMs + graceMs, signal: mcpReq.signal };
+    return this.#long.run(key, work, patience);
+  }
+
+  async #project(
+    mcpReq: ServerContext["mcpReq"],
+    { hasRoots }: Caller,
+  ): Promise<ProjectSource | "ask-client" | undefined> {
+    const start = await this.#start;
+    if (start.kind === "source") return start.source;
+    if (start.kind === "none" || !hasRoots) return undefined;
+    const answer = inputResponse(mcpReq.inputResponses, rootsKey);
+    if (answer.kind === "roots") return projectOfRoots(answer.roots);
+    return mcpReq.inputResponses === undefined ? "ask-client" : undefined;
+  }
+}
+
+function needsProject({ operation }: Tool, input: Readonly<Record<string, unknown>>): boolean {
+  return "seedPath" in operation.input.shape && input["seedPath"] === undefined;
+}
+
+function noSuchTool(name: string, known: readonly string[]): PyroError {
+  return new PyroError("not_found", `cannot call ${name}: there is no such tool`, {
+    hint: `The tools are ${known.join(", ")}.`,
+  });
+}

@@ -1,0 +1,63 @@
+import * as z from "zod";
+import { snakeCase } from "../core/snake-case.ts";
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** What a caller may send: names as in JSON, with descriptions. */
+export function inputJsonSchema(schema: z.ZodObject): JsonSchema {
+  return { ...convert(schema, "input"), additionalProperties: false };
+}
+
+/**
+ * What a result looks like, for programs that check it: the types of its fields, without prose and without what is inside of them. A client
+ * loads the schemas of all tools before a model's first word, and a result explains itself.
+ */
+export function outputJsonSchema(schema: z.ZodObject): JsonSchema {
+  const { properties, type } = convert(schema, "output");
+  const fields = Object.entries(properties as Readonly<Record<string, JsonSchema>>);
+  return { type, properties: Object.fromEntries(fields.map(([name, field]) => [name, outline(field)])) };
+}
+
+function convert(schema: z.ZodObject, io: "input" | "output"): JsonSchema {
+  const { $schema: _, ...converted } = z.toJSONSchema(schema, {
+    io,
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema instanceof z.ZodObject) renameProperties(jsonSchema);
+      // Bounds that every whole number in JavaScript has
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    },
+  });
+  return compact(converted) as JsonSchema;
+}
+
+function renameProperties(schema: z.core.JSONSchema.BaseSchema): void {
+  const { properties, required } = schema;
+  if (!properties) return;
+  schema.properties = Object.fromEntries(Object.entries(properties).map(([name, value]) => [snakeCase(name), value]));
+  if (required) schema.required = required.map(snakeCase);
+}
+
+/** The same schema in fewer words. */
+function compact(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(compact);
+  if (typeof node !== "object" || node === null) return node;
+  // Keys of JSON objects are always text.
+  const { propertyNames: _, ...rest } = node as JsonSchema;
+  const compacted = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, compact(value)]));
+  return orNull(compacted) ?? compacted;
+}
+
+/** `anyOf` of a type and null as a list of types. */
+function orNull({ anyOf, ...rest }: JsonSchema): JsonSchema | undefined {
+  if (!Array.isArray(anyOf) || anyOf.length !== 2) return undefined;
+  const [value, none] = anyOf as [JsonSchema, JsonSchema];
+  if (none["type"] !== "null" || typeof value["type"] !== "string" || value["enum"] !== undefined) return undefined;
+  return { ...rest, ...value, type: [value["type"], "null"] };
+}
+
+function outline({ type, enum: values, anyOf, items }: JsonSchema): JsonSchema {
+  if (values !== undefined) return { type, enum: values };
+  if (Array.isArray(anyOf)) return { anyOf: anyOf.map(outline) };
+  return items === undefined ? { type } : { type, items: outline(items as JsonSchema) };
+}

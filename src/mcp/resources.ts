@@ -1,0 +1,71 @@
+import { PyroError } from "../core/errors.ts";
+import { invoke, type Operation, type OperationContext } from "../operations/operation.ts";
+import { workspaceLogs } from "../operations/workspace-exec.ts";
+import { workspaceList } from "../operations/workspace-life.ts";
+import { workspaceDiff, workspaceSummary } from "../operations/workspace-review.ts";
+import { textOf } from "./result.ts";
+
+interface ResourceKind {
+  readonly name: string;
+  readonly description: string;
+  readonly mimeType: string;
+  readonly operation: Operation;
+}
+
+const kinds: readonly ResourceKind[] = [
+  {
+    name: "summary",
+    description: "What happened in a workspace since its last reset",
+    mimeType: "text/markdown",
+    operation: workspaceSummary,
+  },
+  {
+    name: "diff",
+    description: "What a workspace changed, as a patch for git apply",
+    mimeType: "text/x-diff",
+    operation: workspaceDiff,
+  },
+  {
+    name: "logs",
+    description: "Every command of a workspace with its output",
+    mimeType: "text/plain",
+    operation: workspaceLogs,
+  },
+];
+
+/** Of the workspaces used last; templates give those of all */
+const maxListedWorkspaces = 20;
+const uriPattern = /^pyro:\/\/workspaces\/([^/]+)\/([a-z]+)$/;
+
+export function resourceTemplates() {
+  return kinds.map(({ name, description, mimeType }) => ({
+    ...{ name: `workspace-${name}`, description, mimeType },
+    uriTemplate: `pyro://workspaces/{workspace_id}/${name}`,
+  }));
+}
+
+export async function listResources(context: OperationContext) {
+  const { workspaces } = await invoke(workspaceList, context, {});
+  return workspaces.slice(0, maxListedWorkspaces).flatMap(({ workspaceId, name: own }) =>
+    kinds.map(({ name, description, mimeType }) => ({
+      uri: `pyro://workspaces/${workspaceId}/${name}`,
+      name: `${own ?? workspaceId} ${name}`,
+      ...{ description, mimeType },
+    })),
+  );
+}
+
+/** The whole text of a resource, as it is now. */
+export async function readResource(context: OperationContext, uri: string) {
+  const [, workspaceId, name] = uriPattern.exec(uri) ?? [];
+  const kind = kinds.find((candidate) => candidate.name === name);
+  if (!kind) {
+    throw new PyroError("not_found", `cannot read resource '${uri}': there is no such resource`, {
+      hint: `Resources are ${kinds.map((each) => `pyro://workspaces/ID/${each.name}`).join(", ")}.`,
+    });
+  }
+  const output = await invoke(kind.operation, context, { workspaceId });
+  return [
+    { uri, mimeType: kind.mimeType, text: kind.operation.cli.content?.(output) ?? textOf(kind.operation, output) },
+  ];
+}

@@ -1,0 +1,52 @@
+import type { CallToolResult } from "@modelcontextprotocol/server";
+import { PyroError } from "../core/errors.ts";
+import { toWire } from "../core/wire-case.ts";
+import type { Operation } from "../operations/operation.ts";
+import type { Tool } from "./tool.ts";
+import { inToolTerms } from "./tool-terms.ts";
+
+type Output = Readonly<Record<string, unknown>>;
+
+/** How often a result is shortened further when what is left still takes too much */
+const maxAttempts = 6;
+
+/**
+ * A result as its client's model gets it: some show only `structuredContent`, some only text, so that each has all of it. One that would be
+ * cut off by the client is shortened here, where it is known what matters.
+ */
+export function toolResult({ operation }: Tool, output: Output, maxChars: number): CallToolResult {
+  const { shorten } = operation.mcp ?? {};
+  let shown = { output, ...presented(operation, output) };
+  let room = maxChars;
+  for (let attempt = 0; shorten && shown.length > maxChars && attempt < maxAttempts; attempt += 1) {
+    // Quotes and line breaks take more in JSON than they are long.
+    const shortened = shorten(output, room);
+    shown = { output: shortened, ...presented(operation, shortened) };
+    room = Math.floor(Math.min(room * 0.9, (room * maxChars) / shown.length));
+  }
+  return { content: [{ type: "text", text: shown.text }], structuredContent: shown.structured };
+}
+
+function presented(operation: Operation, output: Output) {
+  const structured = toWire(operation.output, output) as Record<string, unknown>;
+  const text = textOf(operation, output);
+  return { structured, text, length: Math.max(JSON.stringify(structured).length, text.length) };
+}
+
+/** A result laid out for reading. */
+export function textOf({ cli, mcp }: Operation, output: Output): string {
+  if (mcp?.text) return mcp.text(output);
+  const parts = [cli.content?.(output), cli.render?.(output), cli.summarize?.(output).join("\n")];
+  return parts.filter((part) => part !== undefined && part !== "").join("\n");
+}
+
+/** What went wrong and what to do; as text only, which is what every client shows of an error. */
+export function errorResult(thrown: unknown, tools: readonly Tool[]): CallToolResult {
+  const { code, message, hint, retryable } = PyroError.from(thrown);
+  const lines = [
+    `Error (${code}): ${inToolTerms(message, tools)}.`,
+    ...(hint === undefined ? [] : [`What to do: ${inToolTerms(hint, tools)}`]),
+    ...(hint === undefined && retryable ? ["What to do: Try again."] : []),
+  ];
+  return { content: [{ type: "text", text: lines.join("\n") }], isError: true };
+}

@@ -1,0 +1,128 @@
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  CLIENT_INFO_META_KEY,
+  type GetPromptRequest,
+  ProtocolError,
+  ProtocolErrorCode,
+  Server,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
+import { PyroError } from "../core/errors.ts";
+import { version } from "../core/version.ts";
+import type { OperationContext } from "../operations/operation.ts";
+import { type Caller, ToolCalls } from "./calls.ts";
+import { limitsOf } from "./clients.ts";
+import { instructionsFor } from "./instructions.ts";
+import { describeStart, type ProjectStart } from "./project.ts";
+import { promptsFor } from "./prompts.ts";
+import { listResources, readResource, resourceTemplates } from "./resources.ts";
+import { definitionOf, toolsOf } from "./tool.ts";
+import { inToolTerms } from "./tool-terms.ts";
+import type { Toolset } from "./toolsets.ts";
+
+/** A client answers at once what its user has opened, or not at all */
+const rootsTimeoutMs = 10_000;
+
+export interface ServerSetup {
+  readonly sandbox: OperationContext["sandbox"];
+  readonly toolset: Toolset;
+  /** What workspaces begin with; found out while the server starts */
+  readonly start: Promise<ProjectStart>;
+  /** Stands in for what is known of the client's patience */
+  readonly patienceMs?: number | undefined;
+}
+
+/** The MCP server of one client, in whichever era of the protocol it speaks. */
+export function createServer({ sandbox, toolset, start, patienceMs }: ServerSetup): {
+  server: Server;
+  calls: ToolCalls;
+} {
+  const tools = toolsOf(toolset);
+  const prompts = promptsFor(tools);
+  const hasWorkspaces = tools.some(({ name }) => name.startsWith("workspace_"));
+  const calls = new ToolCalls(tools, sandbox, start);
+  const server = new Server(
+    { name: "pyro", title: "pyro workspaces", version },
+    {
+      capabilities: {
+        tools: {},
+        ...(prompts.length === 0 ? {} : { prompts: {} }),
+        ...(hasWorkspaces ? { resources: {} } : {}),
+      },
+      instructions: instructionsFor(toolset),
+      inputRequired: { roundTimeoutMs: rootsTimeoutMs },
+    },
+  );
+
+  server.setRequestHandler("tools/list", async () => {
+    const source = describeStart(await start);
+    const eager = new Set(toolset.eagerTools);
+    return {
+      tools: tools.map((tool) => {
+        const definition = definitionOf(tool, eager.has(tool.name));
+        if (!("seedPath" in tool.operation.input.shape)) return definition;
+        return { ...definition, description: `${definition.description} ${source}` };
+      }),
+    };
+  });
+  server.setRequestHandler("tools/call", ({ params }, context) =>
+    calls.call(params, context, callerOf(server, context, patienceMs)),
+  );
+
+  if (prompts.length > 0) {
+    server.setRequestHandler("prompts/list", () => ({
+      prompts: prompts.map(({ name, description, arguments: args }) => ({ name, description, arguments: [...args] })),
+    }));
+    server.setRequestHandler("prompts/get", ({ params }) => getPrompt(params));
+  }
+  if (hasWorkspaces) {
+    server.setRequestHandler("resources/list", async (_, { mcpReq }) => ({
+      resources: await forClient(listResources({ sandbox, signal: mcpReq.signal })),
+    }));
+    server.setRequestHandler("resources/templates/list", () => ({ resourceTemplates: resourceTemplates() }));
+    server.setRequestHandler("resources/read", async ({ params }, { mcpReq }) => ({
+      contents: await forClient(readResource({ sandbox, signal: mcpReq.signal }, params.uri)),
+    }));
+  }
+  return { server, calls };
+
+  function getPrompt({ name, arguments: given = {} }: GetPromptRequest["params"]) {
+    const prompt = prompts.find((candidate) => candidate.name === name);
+    if (!prompt) {
+      const known = prompts.map((each) => each.name).join(", ");
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `there is no prompt '${name}'; there are ${known}`);
+    }
+    const text = prompt.text(given);
+    return {
+      description: prompt.description,
+      messages: [{ role: "user" as const, content: { type: "text" as const, text } }],
+    };
+  }
+
+  /** What is no tool's result has no other place for what went wrong than the protocol's error. */
+  async function forClient<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      const { code, message, hint } = PyroError.from(error);
+      const text = [message, hint].filter((part) => part !== undefined).join(". ");
+      const isTheirs = code === "not_found" || code === "invalid_argument";
+      const kind = isTheirs ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError;
+      throw new ProtocolError(kind, inToolTerms(text, tools), { code });
+    }
+  }
+}
+
+/** In the newer era a client says who it is with every request, in the older one at the beginning. */
+function callerOf(server: Server, { mcpReq }: ServerContext, patienceMs: number | undefined): Caller {
+  const envelope = mcpReq.envelope as Readonly<Record<string, unknown>> | undefined;
+  const client = (envelope?.[CLIENT_INFO_META_KEY] ?? server.getClientVersion()) as { name?: string } | undefined;
+  const capabilities = (envelope?.[CLIENT_CAPABILITIES_META_KEY] ?? server.getClientCapabilities()) as
+    | { roots?: unknown }
+    | undefined;
+  const limits = limitsOf(client?.name);
+  return {
+    limits: patienceMs === undefined ? limits : { ...limits, patienceMs },
+    hasRoots: capabilities?.roots !== undefined,
+  };
+}

@@ -1,0 +1,89 @@
+import * as z from "zod";
+import { PyroError } from "../core/errors.ts";
+import { snakeCase } from "../core/snake-case.ts";
+import { explainMismatch, fromWire } from "../core/wire-case.ts";
+import type { Operation } from "../operations/operation.ts";
+import { operations } from "../operations/registry.ts";
+import { inputJsonSchema, type JsonSchema, outputJsonSchema } from "./json-schema.ts";
+import type { Toolset } from "./toolsets.ts";
+
+/** An operation as a model is offered it. */
+export interface Tool {
+  readonly name: string;
+  readonly operation: Operation;
+  /** What it takes here: some toolsets leave arguments out */
+  readonly input: z.ZodObject;
+  readonly description: string;
+}
+
+/** A tool as `tools/list` shows it. */
+export interface ToolDefinition {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: JsonSchema & { readonly type: "object" };
+  readonly outputSchema: JsonSchema & { readonly type: "object" };
+  readonly annotations: Readonly<
+    Record<"readOnlyHint" | "destructiveHint" | "idempotentHint" | "openWorldHint", boolean>
+  >;
+  readonly _meta?: Readonly<Record<string, unknown>>;
+}
+
+const renamed: Readonly<Record<string, string>> = { run: "vm_run", "env.list": "vm_list_environments" };
+
+/** `workspace.file.read` is `workspace_file_read`; snapshots, services and shells have tools of their own name. */
+export function toolName({ name }: Operation): string {
+  const short = name.replace(/^workspace\.(?=(?:snapshot|service|shell)\.)/, "");
+  return renamed[name] ?? short.replaceAll(".", "_");
+}
+
+/** The tools of a toolset, in its order, as far as there are operations behind them. */
+export function toolsOf(toolset: Toolset): readonly Tool[] {
+  const byName = new Map(operations.map((operation: Operation) => [toolName(operation), operation]));
+  return toolset.tools.flatMap((name) => {
+    const operation = byName.get(name);
+    return operation ? [toTool(name, operation, toolset)] : [];
+  });
+}
+
+function toTool(name: string, operation: Operation, { withoutArguments, purposes }: Toolset): Tool {
+  const { summary, mcp } = operation;
+  const left = withoutArguments[name] ?? [];
+  const shape = Object.entries({ ...operation.input.shape, ...mcp?.input }).filter(([field]) => !left.includes(field));
+  const description = [purposes[name], mcp?.description ?? `${summary}.`].filter(Boolean).join(" ");
+  return { name, operation, input: z.object(Object.fromEntries(shape) as z.ZodRawShape), description };
+}
+
+export function definitionOf({ name, operation, input, description }: Tool, isEager: boolean): ToolDefinition {
+  const { effect, output, mcp } = operation;
+  return {
+    ...{ name, description },
+    inputSchema: inputJsonSchema(input) as ToolDefinition["inputSchema"],
+    outputSchema: outputJsonSchema(output) as ToolDefinition["outputSchema"],
+    annotations: {
+      readOnlyHint: effect === "read",
+      destructiveHint: effect === "destroy",
+      idempotentHint: effect === "read" || mcp?.isIdempotent === true,
+      // Nothing leaves this machine: guests have no network, and exports go to its own disks.
+      openWorldHint: false,
+    },
+    // Claude Code lists other tools by name only, until its model searches for them.
+    ...(isEager ? { _meta: { "anthropic/alwaysLoad": true } } : {}),
+  };
+}
+
+/** What a model sent, checked; it may send null for what it leaves out. */
+export function parseArguments({ name, input }: Tool, given: unknown): Readonly<Record<string, unknown>> {
+  const names = Object.keys(input.shape).map(snakeCase);
+  const hint = names.length === 0 ? "It takes none." : `Its arguments are ${names.join(", ")}.`;
+  const wrong = (reason: string, cause?: unknown) =>
+    new PyroError("invalid_argument", `cannot call ${name}: ${reason}`, { hint, cause });
+  if (typeof given !== "object" || given === null || Array.isArray(given)) throw wrong("arguments must be an object");
+  const present = Object.entries(given).filter(([, value]) => value !== null);
+  const unknown = present.map(([key]) => key).find((key) => !names.includes(key));
+  if (unknown !== undefined) throw wrong(`it has no argument '${unknown}'`);
+  try {
+    return fromWire(input, Object.fromEntries(present));
+  } catch (error) {
+    throw error instanceof z.ZodError ? wrong(explainMismatch(error), error) : error;
+  }
+}
