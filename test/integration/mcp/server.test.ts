@@ -1,0 +1,209 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { pyro, pyroPath } from "../../helpers/cli.ts";
+import { eras, McpSession } from "../../helpers/mcp.ts";
+
+/** Written down here once more, on purpose: the contract's selections, as far as there are operations for them */
+const inspect = [
+  ...["workspace_create", "workspace_list", "workspace_update", "workspace_status", "workspace_exec"],
+  ...["workspace_logs", "workspace_summary", "workspace_file_list", "workspace_file_read"],
+  ...["workspace_export", "workspace_delete"],
+];
+const reproFix = [
+  ...inspect,
+  ...["workspace_sync_push", "workspace_file_write", "workspace_patch_apply", "workspace_diff", "workspace_reset"],
+];
+const snapshots = ["snapshot_create", "snapshot_list", "snapshot_delete"];
+const selections: readonly [args: readonly string[], tools: readonly string[]][] = [
+  [[], ["vm_run", ...reproFix]],
+  [
+    ["--profile", "workspace-core"],
+    ["vm_run", ...reproFix],
+  ],
+  [["--profile", "vm-run"], ["vm_run"]],
+  [
+    ["--profile", "workspace-full"],
+    ["vm_run", "vm_list_environments", ...reproFix, "workspace_stop", "workspace_start", ...snapshots],
+  ],
+  [["--mode", "repro-fix"], reproFix],
+  [["--mode", "inspect"], inspect],
+  [
+    ["--mode", "cold-start"],
+    [...inspect, "workspace_reset"],
+  ],
+  [
+    ["--mode", "review-eval"],
+    [...inspect, "workspace_diff", "workspace_reset", ...snapshots],
+  ],
+];
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "pyro mcp "));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const open = (options: Parameters<typeof McpSession.open>[0] = {}) =>
+  McpSession.open({
+    cwd: dir,
+    env: { PYRO_STATE_DIR: join(dir, "state"), PYRO_CACHE_DIR: join(dir, "cache") },
+    ...options,
+  });
+
+describe.each(eras)("the server, to a client of the %s era", (era) => {
+  test.each(selections)("offers with %j exactly the tools of the contract", async (args, tools) => {
+    await using session = await open({ args: [...args], era });
+    const { tools: offered } = await session.client.listTools();
+    expect(offered.map(({ name }) => name).toSorted()).toEqual([...tools].toSorted());
+    for (const { name, outputSchema, annotations, description } of offered) {
+      expect(outputSchema?.["type"], name).toBe("object");
+      expect(Object.keys(annotations ?? {}).toSorted(), name).toEqual(hints);
+      expect(description?.length, name).toBeGreaterThan(20);
+    }
+  });
+
+  test("says what it is for", async () => {
+    await using session = await open({ args: ["--mode", "repro-fix"], era });
+    expect(session.client.getInstructions()).toContain("workspace_create");
+    expect(session.client.getServerVersion()).toMatchObject({ name: "pyro" });
+  });
+
+  test("answers mistakes with what was wrong and what to do", async () => {
+    await using session = await open({ args: ["--mode", "repro-fix"], era });
+    const refusals = [
+      ["workspace_status", { workspace_id: "0123456789ab" }, "(not_found)", "Call `workspace_list`"],
+      [
+        "workspace_exec",
+        { workspace_id: "0123456789ab", cmd: "true" },
+        "no argument 'cmd'",
+        "command, timeout_seconds",
+      ],
+      ["workspace_exec", { workspace_id: "0123456789ab" }, "command: it must be given", "Its arguments are"],
+      ["workspace_exec", { workspace_id: "0123456789ab", command: ["true"] }, "command: ", "expected string"],
+      ["workspace_create", { environment: "alpine" }, "unknown environment 'alpine'", "debian:12"],
+      ["workspace_create", { network_policy: "egress" }, "no argument 'network_policy'", "environment"],
+      ["vm_run", { environment: "debian:12", command: "true" }, "there is no such tool", "workspace_create"],
+    ] as const;
+    for (const [name, args, reason, advice] of refusals) {
+      const { isError, text, structured } = await session.call(name, args);
+      expect(isError, text).toBe(true);
+      expect(structured, name).toBeUndefined();
+      expect(text).toContain(reason);
+      expect(text).toContain(advice);
+      expect(text.length, text).toBeLessThan(700);
+    }
+  });
+
+  test("takes null for what is left out", async () => {
+    await using session = await open({ era });
+    const { text } = await session.call("workspace_create", { environment: "alpine", name: null, seed_path: null });
+    expect(text).toContain("unknown environment");
+  });
+
+  test("has a template for each resource, and says what is no resource", async () => {
+    await using session = await open({ era });
+    const { resourceTemplates } = await session.client.listResourceTemplates();
+    expect(resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual(
+      ["summary", "diff", "logs"].map((name) => `pyro://workspaces/{workspace_id}/${name}`),
+    );
+    expect((await session.client.listResources()).resources).toEqual([]);
+    for (const uri of ["pyro://workspaces/0123456789ab/diff", "pyro://nothing", "file:///etc/passwd"]) {
+      await expect(session.client.readResource({ uri })).rejects.toThrow(/there is no/);
+    }
+  });
+
+  test("has prompts that take what they are given, and do without", async () => {
+    await using session = await open({ args: ["--mode", "repro-fix"], era });
+    const { prompts } = await session.client.listPrompts();
+    expect(prompts.map(({ name }) => name)).toEqual(["repro-fix", "inspect", "parallel-work"]);
+    for (const { name, arguments: args = [] } of prompts) {
+      const given = Object.fromEntries(args.map((argument, index) => [argument.name, `$${index + 1}`]));
+      const { messages } = await session.client.getPrompt({ name, arguments: given });
+      for (const mark of Object.values(given)) expect(JSON.stringify(messages)).toContain(mark);
+      await session.client.getPrompt({ name });
+    }
+    await expect(session.client.getPrompt({ name: "dance" })).rejects.toThrow(/no prompt 'dance'/);
+  });
+});
+
+const hints = ["destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint"];
+
+test("what a mode offers is small", async () => {
+  await using session = await open({ args: ["--mode", "repro-fix"] });
+  const { tools } = await session.client.listTools();
+  expect(JSON.stringify({ tools }).length).toBeLessThan(20_000);
+});
+
+test("what only reads, what destroys and what can be repeated is told truly", async () => {
+  await using session = await open({ args: ["--profile", "workspace-full"] });
+  const { tools } = await session.client.listTools();
+  const having = (hint: string) =>
+    tools
+      .filter(({ annotations }) => (annotations as Record<string, boolean>)[hint])
+      .map(({ name }) => name)
+      .toSorted();
+  expect(having("destructiveHint")).toEqual(["snapshot_delete", "workspace_delete", "workspace_reset"]);
+  expect(having("openWorldHint")).toEqual([]);
+  expect(having("readOnlyHint")).toEqual([
+    ...["snapshot_list", "vm_list_environments", "workspace_diff", "workspace_file_list", "workspace_file_read"],
+    ...["workspace_list", "workspace_logs", "workspace_status", "workspace_summary"],
+  ]);
+  expect(having("idempotentHint")).toEqual(expect.arrayContaining(["workspace_file_write", "workspace_update"]));
+  expect(having("idempotentHint")).not.toEqual(expect.arrayContaining(["workspace_exec"]));
+});
+
+test.each([
+  [["--mode", "repro-fix", "--profile", "vm-run"], "--mode"],
+  [["--mode", "dance"], "repro-fix, inspect, cold-start, review-eval"],
+  [["--profile", "dance"], "vm-run, workspace-core, workspace-full"],
+  [["--project-path", ".", "--repo-url", "https://example.com/r.git"], "--project-path and --repo-url"],
+  [["--repo-ref", "main"], "--repo-ref without --repo-url"],
+  [["--no-project-source", "--project-path", "."], "--no-project-source"],
+  [["--no-project-source", "--repo-url", "https://example.com/r.git"], "--no-project-source"],
+  [["--project-path", "/nowhere/at all"], "/nowhere/at all"],
+  [["--repo-url", " "], "--repo-url is empty"],
+])("refuses %j before it serves anybody", async (args, reason) => {
+  const result = await pyro(["mcp", "serve", ...args]);
+  expect(result.stderr).toContain("[error] ");
+  expect(result.stderr).toContain(reason);
+  expect(result.stdout.toString()).toBe("");
+  expect(result.exitCode).toBeGreaterThan(0);
+});
+
+test("a mode takes the default profile beside it", async () => {
+  await using session = await open({ args: ["--mode", "inspect", "--profile", "workspace-core"] });
+  expect((await session.client.listTools()).tools).toHaveLength(inspect.length);
+});
+
+test.each([
+  ["closed input", (child: ReturnType<typeof spawn>) => child.stdin?.end()],
+  ["SIGTERM", (child: ReturnType<typeof spawn>) => child.kill("SIGTERM")],
+  ["SIGINT", (child: ReturnType<typeof spawn>) => child.kill("SIGINT")],
+])("ends with %s, and has written nothing but the protocol", async (_, end) => {
+  const child = spawn(process.execPath, [pyroPath, "mcp", "serve"], { cwd: dir });
+  const lines: string[] = [];
+  const answered = new Promise<void>((resolve) => {
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      lines.push(...chunk.split("\n").filter(Boolean));
+      if (lines.length > 1) resolve();
+    });
+  });
+  const clientInfo = { name: "test", version: "1" };
+  const send = (message: object) => child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+  send({ id: 1, method: "initialize", params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo } });
+  send({ method: "notifications/initialized" });
+  // A client may cancel what has long ended, or was never begun.
+  send({ method: "notifications/cancelled", params: { requestId: 1 } });
+  send({ method: "notifications/cancelled", params: { requestId: 77 } });
+  child.stdin.write("this is no JSON\n");
+  send({ id: 2, method: "tools/list", params: {} });
+  await answered;
+  const exited = once(child, "exit");
+  end(child);
+  await exited;
+  expect(lines.map((line) => JSON.parse(line).id)).toEqual([1, 2]);
+});
