@@ -1,7 +1,7 @@
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { composePatienceMs, composeSandboxContext } from "../compose.ts";
 import type { ToolCalls } from "./calls.ts";
-import { type ProjectFlags, startOf } from "./project.ts";
+import { type ProjectFlags, requireOneSource, startOf } from "./project.ts";
 import { createServer } from "./server.ts";
 import { type ToolsetChoice, toolsetOf } from "./toolsets.ts";
 
@@ -20,6 +20,7 @@ const endMs = 300;
 /** Serves a client on standard input and output until it has gone. Throws for flags that do not go together, before anything is answered. */
 export async function serve(flags: ServeFlags, { env, cwd, signal }: Surroundings): Promise<void> {
   const toolset = toolsetOf(flags);
+  requireOneSource(flags);
   const sandbox = composeSandboxContext(env);
   const patienceMs = composePatienceMs(env);
   const start = startOf(flags, cwd);

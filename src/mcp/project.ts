@@ -20,7 +20,6 @@ export type ProjectStart =
 
 /** Decides by flags, then by the folder in which the server was started. */
 export async function startOf(flags: ProjectFlags, cwd: string): Promise<ProjectStart> {
-  requireOneSource(flags);
   const { projectPath, repoUrl, repoRef, noProjectSource } = flags;
   if (noProjectSource) return { kind: "none", reason: undefined };
   if (repoUrl !== undefined) return { kind: "source", source: { kind: "clone", url: repoUrl, ref: repoRef } };
