@@ -40,13 +40,15 @@ export function textOf({ cli, mcp }: Operation, output: Output): string {
   return parts.filter((part) => part !== undefined && part !== "").join("\n");
 }
 
-/** What went wrong and what to do; as text only, which is what every client shows of an error. */
+/** What went wrong and what to do, as text only, which every client shows of an error; for programs there is the rest. */
 export function errorResult(thrown: unknown, tools: readonly Tool[]): CallToolResult {
-  const { code, message, hint, retryable } = PyroError.from(thrown);
+  const error = PyroError.from(thrown);
+  const { code, message, hint, retryable } = error;
   const lines = [
     `Error (${code}): ${inToolTerms(message, tools)}.`,
     ...(hint === undefined ? [] : [`What to do: ${inToolTerms(hint, tools)}`]),
     ...(hint === undefined && retryable ? ["What to do: Try again."] : []),
   ];
-  return { content: [{ type: "text", text: lines.join("\n") }], isError: true };
+  const _meta = { "pyro-mcp/error": error.toJSON() };
+  return { content: [{ type: "text", text: lines.join("\n") }], isError: true, _meta };
 }

@@ -1,7 +1,9 @@
 import { Client, type ClientOptions } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { snakeCase } from "../../src/core/snake-case.ts";
+import { toolName } from "../../src/mcp/tool.ts";
 import { pyroPath } from "./cli.ts";
-import type { Json } from "./surfaces.ts";
+import { type Json, operationNamed, type Refusal, type Surface } from "./surfaces.ts";
 
 export const eras = ["legacy", "modern"] as const;
 export type Era = (typeof eras)[number];
@@ -20,6 +22,8 @@ export interface ToolResult {
   readonly isError: boolean;
   readonly text: string;
   readonly structured: Json;
+  /** What a program can know of an error */
+  readonly error: Refusal | undefined;
 }
 
 /** A client of a server of its own, started as clients start it. */
@@ -50,6 +54,8 @@ export class McpSession implements AsyncDisposable {
       stderr: "pipe",
     });
     await client.connect(transport);
+    // From now on it checks every result against the schema that it was told.
+    await client.listTools();
     return new McpSession(client, transport);
   }
 
@@ -62,7 +68,8 @@ export class McpSession implements AsyncDisposable {
     const timeout = 110_000;
     const result = await this.client.callTool({ name, arguments: args }, { timeout, ...(signal ? { signal } : {}) });
     const [first] = result.content as { text?: string }[];
-    return { isError: result.isError === true, text: first?.text ?? "", structured: result.structuredContent };
+    const error = result._meta?.["pyro-mcp/error"] as Refusal | undefined;
+    return { isError: result.isError === true, text: first?.text ?? "", structured: result.structuredContent, error };
   }
 
   /** The result of a call that must not fail */
@@ -75,4 +82,36 @@ export class McpSession implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client.close();
   }
+}
+
+/** Everything through `pyro mcp serve`, with a server of its own for each call. */
+export function mcpSurface(env: Readonly<Record<string, string>>): Surface {
+  const call = async (name: string, input: Readonly<Record<string, unknown>>): Promise<ToolResult> => {
+    await using session = await McpSession.open({ env, args: ["--profile", "workspace-full", "--no-project-source"] });
+    return session.call(toolName(operationNamed(name)), argumentsOf(input));
+  };
+  return {
+    name: "the MCP server",
+    async call(name, input = {}) {
+      const { isError, text, structured } = await call(name, input);
+      if (isError) throw new Error(`${name}: ${text}`);
+      return structured;
+    },
+    async refusal(name, input = {}) {
+      const { error, text } = await call(name, input);
+      if (!error) throw new Error(`${name} was not refused: ${text}`);
+      return error;
+    },
+  };
+}
+
+function argumentsOf(input: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(input).map(([field, value]) => [snakeCase(field), field === "command" ? shellText(value) : value]),
+  );
+}
+
+function shellText(command: unknown): unknown {
+  if (!Array.isArray(command)) return command;
+  return command.map((word) => `'${String(word).replaceAll("'", "'\\''")}'`).join(" ");
 }

@@ -89,7 +89,7 @@ function wordsOf(name: string, input: Input): string[] {
   return [...words.slice(0, ownCount), ...options, ...words.slice(ownCount)];
 }
 
-function operationNamed(name: string): Operation {
+export function operationNamed(name: string): Operation {
   const table: readonly Operation[] = operations;
   const found = table.find((operation) => operation.name === name);
   if (!found) throw new Error(`there is no operation '${name}'`);
