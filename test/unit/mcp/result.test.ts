@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import * as z from "zod";
+import { PyroError } from "../../../src/core/errors.ts";
+import { errorResult, toolResult } from "../../../src/mcp/result.ts";
+import type { Tool } from "../../../src/mcp/tool.ts";
+import { defineOperation, type Operation } from "../../../src/operations/operation.ts";
+
+const printing = defineOperation({
+  name: "print",
+  summary: "Print",
+  effect: "read",
+  input: z.object({}),
+  output: z.object({ lineCount: z.number(), text: z.string(), labels: z.record(z.string(), z.string()) }),
+  cli: { examples: ["print"] },
+  mcp: {
+    text: ({ lineCount, text }) => `${lineCount} lines\n${text}`,
+    shorten: (output, maxChars) => ({ ...output, text: output.text.slice(0, maxChars) }),
+  },
+  handle: async () => ({ lineCount: 0, text: "", labels: {} }),
+});
+
+function toolFor(operation: Operation): Tool {
+  return { name: operation.name, operation, input: operation.input, description: "" };
+}
+
+test("a result is there twice: with the names of JSON, and laid out for reading", () => {
+  const result = toolResult(toolFor(printing), { lineCount: 2, text: "a\nb", labels: { theKey: "x" } }, 1_000);
+  expect(result.structuredContent).toEqual({ line_count: 2, text: "a\nb", labels: { theKey: "x" } });
+  expect(result.content).toEqual([{ type: "text", text: "2 lines\na\nb" }]);
+});
+
+test.each(["a", "\n", '"', "\u0000", "🙂"])(
+  "a long result of %j is shortened to what the client takes",
+  (character) => {
+    const output = { lineCount: 1, text: character.repeat(100_000), labels: {} };
+    const { structuredContent, content } = toolResult(toolFor(printing), output, 5_000);
+    const json = JSON.stringify(structuredContent);
+    expect(json.length).toBeLessThanOrEqual(5_000);
+    expect(JSON.stringify(content).length).toBeGreaterThan(400);
+    expect(json.length).toBeGreaterThan(2_500);
+  },
+);
+
+test("what the command line shows is the text of a tool that says nothing else", () => {
+  const { mcp: _, ...plain } = printing;
+  const cli = { ...plain.cli, render: () => "rendered\n", summarize: () => ["[print] done"] };
+  const [content] = toolResult(toolFor({ ...plain, cli } as Operation), { lineCount: 0, text: "", labels: {} }, 1_000)
+    .content as { text: string }[];
+  expect(content?.text).toBe("rendered\n\n[print] done");
+});
+
+test("an error says code, reason and what to do", () => {
+  const error = new PyroError("not_found", "there is no file 'a'", { hint: "Give another." });
+  expect(errorResult(error, [])).toMatchObject({
+    isError: true,
+    content: [{ type: "text", text: "Error (not_found): there is no file 'a'.\nWhat to do: Give another." }],
+    _meta: { "pyro-mcp/error": { code: "not_found", retryable: false } },
+  });
+});
+
+test("whatever is thrown becomes an error", () => {
+  expect(errorResult("odd", [])).toMatchObject({ isError: true, content: [{ text: "Error (internal): odd." }] });
+});

@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+import { definitionOf, parseArguments, type Tool, toolName, toolsOf } from "../../../src/mcp/tool.ts";
+import { modes, profiles, toolsetOf } from "../../../src/mcp/toolsets.ts";
+import { operations } from "../../../src/operations/registry.ts";
+
+const toolsets = [...profiles.map((profile) => toolsetOf({ profile })), ...modes.map((mode) => toolsetOf({ mode }))];
+const full = toolsOf(toolsetOf({ profile: "workspace-full" }));
+const tool = (name: string, tools: readonly Tool[] = full): Tool => {
+  const found = tools.find((candidate) => candidate.name === name);
+  if (!found) throw new Error(`there is no tool '${name}'`);
+  return found;
+};
+
+test("every operation on workspaces is a tool", () => {
+  const names = new Set(full.map(({ name }) => name));
+  const missing = operations
+    .filter(({ name }) => name.startsWith("workspace."))
+    .filter((each) => !names.has(toolName(each)));
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});
+
+test("what a mode says of its tools, it says of tools that it has", () => {
+  for (const { tools, purposes } of toolsets) expect(tools).toEqual(expect.arrayContaining(Object.keys(purposes)));
+});
+
+test("schemas name fields as JSON does, and only modes and the core profile leave some out", () => {
+  const schema = (each: Tool) => Object.keys(definitionOf(each, false).inputSchema["properties"] as object);
+  expect(schema(tool("workspace_create"))).toContain("network_policy");
+  for (const { tools } of toolsets) expect(tools.every((name) => /^[a-z]+(?:_[a-z]+)+$/.test(name))).toBe(true);
+  for (const mode of modes) {
+    const create = tool("workspace_create", toolsOf(toolsetOf({ mode })));
+    expect(schema(create)).not.toContain("network_policy");
+    expect(schema(create)).toContain("seed_path");
+  }
+});
+
+test("no schema is more than a client's model can take: plain types, no references", () => {
+  for (const each of full) {
+    const { inputSchema, outputSchema } = definitionOf(each, true);
+    for (const schema of [inputSchema, outputSchema]) {
+      expect(schema.type).toBe("object");
+      expect(JSON.stringify(schema)).not.toMatch(/\$ref|\$defs|anyOf|allOf|propertyNames|9007199254740991/);
+    }
+    expect(inputSchema["additionalProperties"]).toBe(false);
+  }
+});
+
+test("arguments are checked before anything is done", () => {
+  const exec = tool("workspace_exec");
+  expect(parseArguments(exec, { workspace_id: "0a", command: "true", timeout_seconds: null })).toEqual({
+    ...{ workspaceId: "0a", command: "true", timeoutSeconds: 30 },
+  });
+  const refused = (given: unknown) => {
+    try {
+      parseArguments(exec, given);
+    } catch (error) {
+      return String(error);
+    }
+    return "";
+  };
+  expect(refused([])).toContain("must be an object");
+  expect(refused({ workspace_id: "0a", command: "true", timeout: 3 })).toContain("no argument 'timeout'");
+  expect(refused({ workspace_id: "0a", command: "true", workspaceId: "0a" })).toContain("no argument 'workspaceId'");
+  expect(refused({ workspace_id: "0a", command: "true", timeout_seconds: "soon" })).toContain("timeout_seconds");
+  expect(refused({ workspace_id: "0a", command: "true", __proto__: null, constructor: 1 })).toContain("constructor");
+});
