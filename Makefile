@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint format typecheck test test-agent test-node check gen demo doctor bench smoke-run
+.PHONY: help setup build lint format typecheck test test-agent test-node test-clients check gen demo doctor bench smoke-run
 
 # Each a list of more flags, for CI
 GO_TEST_FLAGS ?=
@@ -22,14 +22,18 @@ demo: build ## Prepare debian:12 and run one command in a virtual machine
 doctor: build ## Check this machine
 	@bin/pyro.js doctor
 
-test: test-agent test-node ## Run all tests, those with virtual machines included
+test: test-agent test-node ## Run all tests, those with virtual machines included, but for test-clients
 
 test-agent: setup ## Vet and test the guest agent
 	scripts/agent-go.sh vet ./...
 	scripts/agent-go.sh test $(GO_TEST_FLAGS) ./...
 
 test-node: build ## Run the tests of everything else
-	npx vitest run $(VITEST_FLAGS)
+	npx vitest run --project '!clients' $(VITEST_FLAGS)
+
+test-clients: build ## Install real MCP clients, 1.5 GB outside the checkout, and test with them
+	-scripts/install-clients.sh
+	PYRO_REQUIRE_CLIENTS=1 npx vitest run --project clients $(VITEST_FLAGS)
 
 check: build lint typecheck ## Check style, types, unused code, generated documents and the package
 	@npm run --silent gen:check

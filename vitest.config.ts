@@ -45,6 +45,18 @@ export default defineConfig({
           hookTimeout: 120 * second,
         },
       },
+      {
+        test: {
+          name: "clients",
+          include: ["test/clients/**/*.test.ts"],
+          globalSetup: "test/clients/global-setup.ts",
+          // A client is a program of some 100 MB with a virtual machine behind it, and some kill each other: one file at a time, last of all.
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+          testTimeout: 120 * second,
+          hookTimeout: 120 * second,
+        },
+      },
     ],
   },
 });

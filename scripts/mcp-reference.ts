@@ -23,7 +23,7 @@ export function mcpReference(notice: string): string {
     `> ${instructionsFor(toolsetOf({}))}`,
     ...all.map(toolSection),
     "## Prompts",
-    table(["prompt", "arguments", "what for"], promptsFor(all).map(promptRow)),
+    table(["prompt", "argument", "what for"], promptsFor(all).map(promptRow)),
     "## Resources",
     table(
       ["resource", "type", "content"],
@@ -70,8 +70,8 @@ function toolSection(tool: Tool): string {
   return parts.join("\n\n");
 }
 
-function promptRow({ name, arguments: args, description }: ReturnType<typeof promptsFor>[number]): readonly string[] {
-  return [code(name), args.map((argument) => code(argument.name)).join(", "), description];
+function promptRow({ name, argument, description }: ReturnType<typeof promptsFor>[number]): readonly string[] {
+  return [code(name), `${code(argument.name)}: ${argument.description}`, description];
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

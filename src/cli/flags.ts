@@ -20,10 +20,19 @@ export function flagName(field: string): string {
 
 /** An operation's fields, split into those given by position and those given by flag. */
 export function fieldsOf(operation: Operation): { positionals: readonly Flag[]; flags: readonly Flag[] } {
-  const names = operation.cli.positionals ?? [];
-  const all = Object.entries(operation.input.shape).map(([field, schema]) => describeField(field, schema as z.ZodType));
+  const { positionals: names = [], flagNames = {} } = operation.cli;
+  const all = Object.entries(operation.input.shape).map(([field, schema]) => {
+    const flag = describeField(field, schema as z.ZodType);
+    const name = flagNames[field];
+    return name === undefined ? flag : { ...flag, name: `--${name}` };
+  });
   const positionals = names.flatMap((name) => all.filter(({ field }) => field === name));
   return { positionals, flags: all.filter(({ field }) => !names.includes(field)) };
+}
+
+/** An input field as users of the command line write it, for messages. */
+export function nameOfField(operation: Operation, field: string): string {
+  return fieldsOf(operation).flags.find((flag) => flag.field === field)?.name ?? field;
 }
 
 /** A flag that is given once for each value is named for one of them: `--label` for `labels`. */

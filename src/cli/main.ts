@@ -5,7 +5,7 @@ import { version } from "../core/version.ts";
 import { toWire } from "../core/wire-case.ts";
 import { invoke, type Operation, type OperationContext } from "../operations/operation.ts";
 import { ownWords, requireReadable, requireUtf8 } from "./arguments.ts";
-import { flagName } from "./flags.ts";
+import { nameOfField } from "./flags.ts";
 import { liveStreams } from "./live-streams.ts";
 import type { McpFlags } from "./mcp-command.ts";
 import { flush, type Stop, stopOnSignals } from "./process-end.ts";
@@ -69,7 +69,7 @@ async function runInvocation(invocation: Invocation, env: HostEnvironment, stop:
     signal: stop.signal,
     onProgress: (progress) => process.stderr.write(formatProgress(progress)),
     liveStreams: json ? undefined : liveStreams(),
-    nameField: (field) => (operation.cli.positionals?.includes(field) ? field : flagName(field)),
+    nameField: (field) => nameOfField(operation, field),
   };
   const output = await invoke(operation, context, input);
   if (json) process.stdout.write(`${JSON.stringify(toWire(operation.output, output), null, 2)}\n`);

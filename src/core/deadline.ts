@@ -8,27 +8,38 @@ export interface DeadlineOptions extends PyroErrorOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Settles as `work` does, or rejects with `cancelled` once the signal aborts; `work` itself must be stopped by the caller. */
+export async function unlessCancelled<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  // Whoever gives up waiting must not leave a failure that nobody handles.
+  work.catch(() => {});
+  throwIfCancelled(signal);
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(cancelledBy(signal));
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 /** Settles as `work` does, or rejects with `timeout` or `cancelled`; `work` itself must be stopped by the caller. */
 export async function withDeadline<T>(work: Promise<T>, options: DeadlineOptions): Promise<T> {
   const { timeoutMs, waitingFor, signal } = options;
-  // Whoever gives up waiting below must not leave a failure that nobody handles.
-  work.catch(() => {});
-  throwIfCancelled(signal);
   let timer: NodeJS.Timeout | undefined;
-  let onAbort: (() => void) | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const seconds = timeoutMs / 1000;
       reject(new PyroError("timeout", `timed out after ${seconds} s waiting for ${waitingFor}`, options));
     }, timeoutMs);
-    onAbort = () => reject(cancelledBy(signal));
-    signal?.addEventListener("abort", onAbort, { once: true });
   });
   try {
-    return await Promise.race([work, limit]);
+    return await unlessCancelled(Promise.race([work, limit]), signal);
   } finally {
     clearTimeout(timer);
-    if (onAbort) signal?.removeEventListener("abort", onAbort);
   }
 }
 
@@ -55,8 +66,8 @@ export function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw cancelledBy(signal);
 }
 
-function cancelledBy(signal: AbortSignal | undefined): PyroError {
-  const reason: unknown = signal?.reason;
+function cancelledBy(signal: AbortSignal): PyroError {
+  const reason: unknown = signal.reason;
   return reason instanceof PyroError
     ? reason
     : new PyroError("cancelled", "the operation was cancelled", { cause: reason });

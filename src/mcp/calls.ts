@@ -3,20 +3,22 @@ import { inputRequired, inputResponse } from "@modelcontextprotocol/server";
 import { PyroError } from "../core/errors.ts";
 import { invoke, type OperationContext } from "../operations/operation.ts";
 import type { ProjectSource } from "../projects/source.ts";
-import type { ClientLimits } from "./clients.ts";
+import type { ClientTraits } from "./clients.ts";
 import { LongCalls } from "./long-calls.ts";
 import { reportProgress } from "./progress.ts";
-import { type ProjectStart, projectOfRoots } from "./project.ts";
+import { type ProjectStart, sourceOf, sourceOfRoots } from "./project.ts";
 import { errorResult, toolResult } from "./result.ts";
 import { parseArguments, type Tool } from "./tool.ts";
 
 /** The engine answers a little before a call would be left to itself */
 const graceMs = 2_000;
 const rootsKey = "roots";
+/** A character that JavaScript counts as one has at most three bytes */
+const bytesPerChar = 3;
 
 /** What is known of the client that makes a call. */
 export interface Caller {
-  readonly limits: ClientLimits;
+  readonly traits: ClientTraits;
   /** Whether it can say what its user has opened */
   readonly hasRoots: boolean;
 }
@@ -49,7 +51,7 @@ export class ToolCalls {
         return inputRequired({ inputRequests: { [rootsKey]: inputRequired.listRoots() } });
       }
       const output = await this.#run(tool, input, project, mcpReq, caller);
-      return toolResult(tool, output, caller.limits.maxResultChars);
+      return toolResult(tool, output, caller.traits);
     } catch (error) {
       return errorResult(error, [...this.#tools.values()]);
     }
@@ -65,34 +67,34 @@ export class ToolCalls {
     input: Readonly<Record<string, unknown>>,
     project: ProjectSource | undefined,
     mcpReq: ServerContext["mcpReq"],
-    { limits }: Caller,
+    { traits }: Caller,
   ): Promise<Readonly<Record<string, unknown>>> {
     using progress = reportProgress(mcpReq, tool.name);
-    const { patienceMs, maxResultChars } = limits;
+    const { patienceMs, maxResultChars } = traits;
     const work = (signal: AbortSignal) =>
       invoke(
         tool.operation,
         {
           ...{ sandbox: this.#sandbox, signal, project, onProgress: progress.onProgress },
-          ...{ keptOutputBytes: maxResultChars, detachAfterMs: patienceMs },
+          ...{ keptOutputBytes: maxResultChars * bytesPerChar, detachAfterMs: patienceMs },
         },
         input,
       );
     const key = JSON.stringify([tool.name, input]);
     const patience = { name: tool.name, patienceMs: patienceMs + graceMs, signal: mcpReq.signal };
-    return this.#long.run(key, work, patience);
+    return await this.#long.run(key, work, patience);
   }
 
   async #project(
-    mcpReq: ServerContext["mcpReq"],
+    { inputResponses }: ServerContext["mcpReq"],
     { hasRoots }: Caller,
   ): Promise<ProjectSource | "ask-client" | undefined> {
-    const start = await this.#start;
-    if (start.kind === "source") return start.source;
-    if (start.kind === "none" || !hasRoots) return undefined;
-    const answer = inputResponse(mcpReq.inputResponses, rootsKey);
-    if (answer.kind === "roots") return projectOfRoots(answer.roots);
-    return mcpReq.inputResponses === undefined ? "ask-client" : undefined;
+    const source = sourceOf(await this.#start);
+    if (source !== "ask-client") return source;
+    const answer = inputResponse(inputResponses, rootsKey);
+    if (answer.kind === "roots") return sourceOfRoots(answer.roots);
+    // A client that answers something else was asked in vain.
+    return hasRoots && inputResponses === undefined ? "ask-client" : undefined;
   }
 }
 

@@ -1,32 +1,40 @@
 import { fileURLToPath } from "node:url";
 import { PyroError } from "../core/errors.ts";
-import type { ProjectSource } from "../projects/source.ts";
-import { autoDetectProject, projectAt, redactedUrl } from "./projects-stub.ts";
+import { autoDetectProject, projectAt } from "../projects/detect.ts";
+import { type ProjectProblem, problemError } from "../projects/problem.ts";
+import { projectFromUrl } from "../projects/remote.ts";
+import { type ProjectSource, projectOrigin } from "../projects/source.ts";
 
 /** How `pyro mcp serve` was told what the project is. */
 export interface ProjectFlags {
   readonly projectPath?: string | undefined;
   readonly repoUrl?: string | undefined;
   readonly repoRef?: string | undefined;
-  /** `--no-project-source` */
   readonly noProjectSource?: boolean | undefined;
 }
 
-/** What workspaces begin with: known from the start, or to be asked of the client, which knows what its user has opened. */
+/** What workspaces begin with. */
 export type ProjectStart =
   | { readonly kind: "source"; readonly source: ProjectSource }
-  | { readonly kind: "none"; readonly reason: string | undefined }
+  | { readonly kind: "none" }
+  /** Somebody works in a repository that cannot be used */
+  | { readonly kind: "unusable"; readonly dir: string; readonly problem: ProjectProblem }
+  /** The client knows what its user has opened */
   | { readonly kind: "ask-client" };
 
 /** Decides by flags, then by the folder in which the server was started. */
 export async function startOf(flags: ProjectFlags, cwd: string): Promise<ProjectStart> {
   const { projectPath, repoUrl, repoRef, noProjectSource } = flags;
-  if (noProjectSource) return { kind: "none", reason: undefined };
-  if (repoUrl !== undefined) return { kind: "source", source: { kind: "clone", url: repoUrl, ref: repoRef } };
+  if (noProjectSource) return { kind: "none" };
+  if (repoUrl !== undefined) return { kind: "source", source: projectFromUrl(repoUrl, repoRef) };
   if (projectPath !== undefined) return { kind: "source", source: await projectAt(projectPath) };
-  const { source, reason } = await autoDetectProject(cwd);
+  return autoStart(cwd);
+}
+
+async function autoStart(dir: string): Promise<ProjectStart> {
+  const { source, problem } = await autoDetectProject(dir);
   if (source) return { kind: "source", source };
-  return reason === undefined ? { kind: "ask-client" } : { kind: "none", reason };
+  return problem ? { kind: "unusable", dir, problem } : { kind: "ask-client" };
 }
 
 export function requireOneSource({ projectPath, repoUrl, repoRef, noProjectSource }: ProjectFlags): void {
@@ -42,43 +50,46 @@ export function requireOneSource({ projectPath, repoUrl, repoRef, noProjectSourc
   if (repoRef !== undefined && repoUrl === undefined) {
     refuse("cannot use --repo-ref without --repo-url", "Add --repo-url, or leave --repo-ref out.");
   }
-  for (const [flag, value] of [
-    ["--project-path", projectPath],
-    ["--repo-url", repoUrl],
-    ["--repo-ref", repoRef],
-  ]) {
-    if (value?.trim() === "") refuse(`${flag} is empty`, "Give it a value, or leave it out.");
-  }
 }
 
 /** What a workspace begins with that is created without a seed, for a model. */
 export function describeStart(start: ProjectStart): string {
-  if (start.kind === "ask-client") {
-    return "Without seed_path it begins with the Git-tracked files of the project that is open in your client, or empty if that is no Git checkout.";
+  switch (start.kind) {
+    case "source":
+      return `Without seed_path it begins with ${describeSource(start.source)}.`;
+    case "ask-client":
+      return "Without seed_path it begins with the Git-tracked files of the project that is open in the client, or empty where that is no Git checkout.";
+    case "unusable":
+      return `Give seed_path: the project at ${start.dir} cannot be used, ${start.problem.reason}.`;
+    case "none":
+      return "Without seed_path it begins empty.";
   }
-  if (start.kind === "none") {
-    return `Without seed_path it begins empty${start.reason === undefined ? "" : ` (${start.reason})`}.`;
-  }
-  return `Without seed_path it begins with ${describeSource(start.source)}.`;
 }
 
 function describeSource(source: ProjectSource): string {
   switch (source.kind) {
     case "checkout":
-      return `the Git-tracked files of ${source.root} as they are now, uncommitted changes included; ignored and untracked files are left out`;
+      return `the Git-tracked files of ${source.root} as they are now, uncommitted changes included; not with ignored and untracked files, nor with .git`;
     case "directory":
       return `all files of ${source.root}`;
     case "clone":
-      return `a clean clone of ${redactedUrl(source.url)}${source.ref === undefined ? "" : ` at ${source.ref}`}`;
+      return `a clean clone of ${projectOrigin(source).ref}`;
   }
 }
 
-/** The first of a client's open folders that is a Git checkout. */
-export async function projectOfRoots(roots: readonly { readonly uri: string }[]): Promise<ProjectSource | undefined> {
+/** What a new workspace begins with, or that the client has to be asked. Throws when there is a project that cannot be used. */
+export function sourceOf(start: ProjectStart): ProjectSource | "ask-client" | undefined {
+  if (start.kind === "unusable") throw problemError(`cannot use project '${start.dir}'`, start.problem);
+  if (start.kind === "ask-client") return "ask-client";
+  return start.kind === "source" ? start.source : undefined;
+}
+
+/** The first of a client's open folders that is in a Git checkout. */
+export async function sourceOfRoots(roots: readonly { readonly uri: string }[]): Promise<ProjectSource | undefined> {
   for (const { uri } of roots) {
-    if (!uri.startsWith("file://")) continue;
-    const { source } = await autoDetectProject(fileURLToPath(uri));
-    if (source) return source;
+    const start = uri.startsWith("file:///") ? await autoStart(fileURLToPath(uri)) : undefined;
+    const source = start && sourceOf(start);
+    if (source !== undefined && source !== "ask-client") return source;
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { PyroError } from "../core/errors.ts";
 import { invoke, type Operation, type OperationContext } from "../operations/operation.ts";
-import { workspaceLogs } from "../operations/workspace-exec.ts";
 import { workspaceList } from "../operations/workspace-life.ts";
+import { workspaceLogs } from "../operations/workspace-logs.ts";
 import { workspaceDiff, workspaceSummary } from "../operations/workspace-review.ts";
 import { textOf } from "./result.ts";
 

@@ -2,6 +2,7 @@ import type { CallToolResult } from "@modelcontextprotocol/server";
 import { PyroError } from "../core/errors.ts";
 import { toWire } from "../core/wire-case.ts";
 import type { Operation } from "../operations/operation.ts";
+import type { ClientTraits } from "./clients.ts";
 import type { Tool } from "./tool.ts";
 import { inToolTerms } from "./tool-terms.ts";
 
@@ -10,27 +11,32 @@ type Output = Readonly<Record<string, unknown>>;
 /** How often a result is shortened further when what is left still takes too much */
 const maxAttempts = 6;
 
+/** What a client shows of a result */
+type Limits = Pick<ClientTraits, "maxResultChars" | "maxResultLines">;
+
 /**
  * A result as its client's model gets it: some show only `structuredContent`, some only text, so that each has all of it. One that would be
  * cut off by the client is shortened here, where it is known what matters.
  */
-export function toolResult({ operation }: Tool, output: Output, maxChars: number): CallToolResult {
-  const { shorten } = operation.mcp ?? {};
-  let shown = { output, ...presented(operation, output) };
-  let room = maxChars;
-  for (let attempt = 0; shorten && shown.length > maxChars && attempt < maxAttempts; attempt += 1) {
+export function toolResult({ operation }: Tool, output: Output, limits: Limits): CallToolResult {
+  const readable = operation.mcp?.readable ?? ((whole: Output) => whole);
+  let room = limits.maxResultChars;
+  let shown = presented(operation, readable(output, room), limits);
+  for (let attempt = 1; shown.load > 1 && attempt < maxAttempts; attempt += 1) {
     // Quotes and line breaks take more in JSON than they are long.
-    const shortened = shorten(output, room);
-    shown = { output: shortened, ...presented(operation, shortened) };
-    room = Math.floor(Math.min(room * 0.9, (room * maxChars) / shown.length));
+    room = Math.floor(Math.min(room * 0.9, room / shown.load));
+    shown = presented(operation, readable(output, room), limits);
   }
   return { content: [{ type: "text", text: shown.text }], structuredContent: shown.structured };
 }
 
-function presented(operation: Operation, output: Output) {
+function presented(operation: Operation, output: Output, { maxResultChars, maxResultLines }: Limits) {
   const structured = toWire(operation.output, output) as Record<string, unknown>;
   const text = textOf(operation, output);
-  return { structured, text, length: Math.max(JSON.stringify(structured).length, text.length) };
+  const chars = Math.max(JSON.stringify(structured).length, text.length);
+  // More than 1 is more than the client shows.
+  const load = Math.max(chars / maxResultChars, text.split("\n").length / maxResultLines);
+  return { structured, text, load };
 }
 
 /** A result laid out for reading. */

@@ -11,7 +11,7 @@ import { PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import type { OperationContext } from "../operations/operation.ts";
 import { type Caller, ToolCalls } from "./calls.ts";
-import { limitsOf } from "./clients.ts";
+import { traitsOf } from "./clients.ts";
 import { instructionsFor } from "./instructions.ts";
 import { describeStart, type ProjectStart } from "./project.ts";
 import { promptsFor } from "./prompts.ts";
@@ -70,9 +70,14 @@ export function createServer({ sandbox, toolset, start, patienceMs }: ServerSetu
   );
 
   if (prompts.length > 0) {
-    server.setRequestHandler("prompts/list", () => ({
-      prompts: prompts.map(({ name, description, arguments: args }) => ({ name, description, arguments: [...args] })),
-    }));
+    server.setRequestHandler("prompts/list", (_, context) => {
+      const { takesPromptArguments } = callerOf(server, context).traits;
+      return {
+        prompts: prompts.map(({ name, description, argument }) => ({
+          ...{ name, description, arguments: takesPromptArguments ? [{ ...argument, required: false }] : [] },
+        })),
+      };
+    });
     server.setRequestHandler("prompts/get", ({ params }) => getPrompt(params));
   }
   if (hasWorkspaces) {
@@ -92,7 +97,7 @@ export function createServer({ sandbox, toolset, start, patienceMs }: ServerSetu
       const known = prompts.map((each) => each.name).join(", ");
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, `there is no prompt '${name}'; there are ${known}`);
     }
-    const text = prompt.text(given);
+    const text = prompt.text(given[prompt.argument.name]?.trim() || undefined);
     return {
       description: prompt.description,
       messages: [{ role: "user" as const, content: { type: "text" as const, text } }],
@@ -114,15 +119,15 @@ export function createServer({ sandbox, toolset, start, patienceMs }: ServerSetu
 }
 
 /** In the newer era a client says who it is with every request, in the older one at the beginning. */
-function callerOf(server: Server, { mcpReq }: ServerContext, patienceMs: number | undefined): Caller {
+function callerOf(server: Server, { mcpReq }: ServerContext, patienceMs?: number): Caller {
   const envelope = mcpReq.envelope as Readonly<Record<string, unknown>> | undefined;
   const client = (envelope?.[CLIENT_INFO_META_KEY] ?? server.getClientVersion()) as { name?: string } | undefined;
   const capabilities = (envelope?.[CLIENT_CAPABILITIES_META_KEY] ?? server.getClientCapabilities()) as
     | { roots?: unknown }
     | undefined;
-  const limits = limitsOf(client?.name);
+  const traits = traitsOf(client?.name);
   return {
-    limits: patienceMs === undefined ? limits : { ...limits, patienceMs },
+    traits: patienceMs === undefined ? traits : { ...traits, patienceMs },
     hasRoots: capabilities?.roots !== undefined,
   };
 }

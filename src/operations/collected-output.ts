@@ -1,10 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import * as z from "zod";
-import type { LiveStreams } from "./operation.ts";
+import { wholeCharacters } from "../core/utf8.ts";
+import { HeadAndTail } from "./head-and-tail.ts";
+import type { LiveStreams, OperationContext } from "./operation.ts";
 
-/** More than this of either stream is read but not kept */
-const maxCollectedBytes = 64 * 1024 * 1024;
-const minReservedBytes = 4 * 1024;
+/** Of each stream, unless the surface says otherwise */
+const defaultKeptBytes = 64 * 1024 * 1024;
 
 const encoding = z.enum(["utf-8", "base64"]);
 
@@ -13,24 +14,47 @@ export const collectedOutputSchema = z.object({
   stderr: z.string(),
   stdoutEncoding: encoding.describe("base64 when the bytes are not UTF-8 text"),
   stderrEncoding: encoding,
-  truncated: z.boolean().describe("Output past the first 64 MiB of a stream was dropped"),
+  stdoutBytes: z.number().describe("How much it wrote, shown here or not"),
+  stderrBytes: z.number(),
+  truncated: z.boolean().describe("The middle of a stream was left out; a line in its place says how much"),
 });
 
-/** Keeps a command's output for a result, up to a cap. */
+/** Keeps a command's output for its result, or only counts it for a surface that takes it as it comes. */
 export class CollectedOutput {
-  readonly #stdout = new CappedBytes();
-  readonly #stderr = new CappedBytes();
-  readonly streams: LiveStreams = {
-    onStdout: (chunk) => this.#stdout.add(chunk),
-    onStderr: (chunk) => this.#stderr.add(chunk),
-  };
+  readonly streams: LiveStreams;
+  readonly #stdout: HeadAndTail;
+  readonly #stderr: HeadAndTail;
+  readonly #isKept: boolean;
 
-  result(): z.output<typeof collectedOutputSchema> {
-    const [stdout, stderr] = [this.#stdout.text(), this.#stderr.text()];
+  constructor({ keptOutputBytes, liveStreams }: Pick<OperationContext, "keptOutputBytes" | "liveStreams"> = {}) {
+    this.#isKept = liveStreams === undefined;
+    const keptBytes = this.#isKept ? (keptOutputBytes ?? defaultKeptBytes) : 0;
+    const [stdout, stderr] = [new HeadAndTail(keptBytes), new HeadAndTail(keptBytes)];
+    [this.#stdout, this.#stderr] = [stdout, stderr];
+    this.streams = {
+      stdin: liveStreams?.stdin,
+      onStdout(chunk) {
+        stdout.add(chunk);
+        return liveStreams?.onStdout(chunk);
+      },
+      onStderr(chunk) {
+        stderr.add(chunk);
+        return liveStreams?.onStderr(chunk);
+      },
+    };
+  }
+
+  /** What has come until now; of a command that still runs the last character may not be whole. */
+  result({ running = false } = {}): z.output<typeof collectedOutputSchema> {
+    const shown = (output: HeadAndTail) => {
+      const bytes = this.#isKept ? output.bytes() : Buffer.alloc(0);
+      return decodeOutput(running ? wholeCharacters(bytes) : bytes);
+    };
+    const [stdout, stderr] = [shown(this.#stdout), shown(this.#stderr)];
     return {
-      ...{ stdout: stdout.text, stdoutEncoding: stdout.encoding },
-      ...{ stderr: stderr.text, stderrEncoding: stderr.encoding },
-      truncated: this.#stdout.truncated || this.#stderr.truncated,
+      ...{ stdout: stdout.text, stdoutEncoding: stdout.encoding, stdoutBytes: this.#stdout.totalBytes },
+      ...{ stderr: stderr.text, stderrEncoding: stderr.encoding, stderrBytes: this.#stderr.totalBytes },
+      truncated: this.#isKept && (this.#stdout.isCut || this.#stderr.isCut),
     };
   }
 }
@@ -45,33 +69,4 @@ export function decodeOutput(bytes: Buffer): DecodedOutput {
   return isUtf8(bytes)
     ? { text: bytes.toString("utf8"), encoding: "utf-8" }
     : { text: bytes.toString("base64"), encoding: "base64" };
-}
-
-class CappedBytes {
-  /** Copies only: a kept slice would keep the whole buffer that it is a slice of, and many small ones take more than they hold. */
-  #bytes = Buffer.alloc(0);
-  #length = 0;
-  truncated = false;
-
-  add(chunk: Buffer): void {
-    const room = maxCollectedBytes - this.#length;
-    if (chunk.length > room) this.truncated = true;
-    if (room === 0) return;
-    const end = this.#length + Math.min(chunk.length, room);
-    this.#reserve(end);
-    chunk.copy(this.#bytes, this.#length, 0, end - this.#length);
-    this.#length = end;
-  }
-
-  text(): DecodedOutput {
-    return decodeOutput(this.#bytes.subarray(0, this.#length));
-  }
-
-  #reserve(length: number): void {
-    if (length <= this.#bytes.length) return;
-    const reserved = Math.min(maxCollectedBytes, Math.max(length, 2 * this.#bytes.length, minReservedBytes));
-    const grown = Buffer.allocUnsafeSlow(reserved);
-    this.#bytes.copy(grown, 0, 0, this.#length);
-    this.#bytes = grown;
-  }
 }

@@ -47,6 +47,8 @@ export interface CommandLine<O> {
   summarize?(output: O): readonly string[];
   /** A flag that leaves one thing of the result, for scripts */
   readonly only?: { readonly flag: string; readonly description: string; text(output: O): string };
+  /** Flags that are not named after their field, by field */
+  readonly flagNames?: Readonly<Record<string, string>>;
   /** Flags that name a file whose text becomes a field's value, by field */
   readonly fileFlags?: Readonly<Record<string, { readonly flag: string; readonly description: string }>>;
   exitCode?(output: O): number;
@@ -62,8 +64,8 @@ export interface ModelTool<O> {
   readonly isIdempotent?: boolean;
   /** The result laid out for reading; default: what the command line shows */
   text?(output: O): string;
-  /** The same result with less in it, so that it takes about `maxChars` characters; says what it left out and how to get it */
-  shorten?(output: O, maxChars: number): O;
+  /** The result as a model can read it, in about `maxChars` characters of JSON; says what it left out and how to get that */
+  readable?(output: O, maxChars: number): O;
 }
 
 /** One thing that pyro can do, declared once for every surface. */

@@ -4,7 +4,7 @@ import { envInspect, envList, envPrune, envPull } from "./env.ts";
 import { prepare } from "./prepare.ts";
 import { run } from "./run.ts";
 import { snapshotCreate, snapshotDelete, snapshotList, workspaceReset } from "./workspace-checkpoints.ts";
-import { workspaceExec, workspaceLogs } from "./workspace-exec.ts";
+import { workspaceExec } from "./workspace-exec.ts";
 import {
   workspaceExport,
   workspaceFileList,
@@ -22,6 +22,7 @@ import {
   workspaceStop,
   workspaceUpdate,
 } from "./workspace-life.ts";
+import { workspaceLogs } from "./workspace-logs.ts";
 import { workspaceDiff, workspaceSummary } from "./workspace-review.ts";
 
 /** Every operation of pyro, in the order in which help lists them. */

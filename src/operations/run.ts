@@ -1,10 +1,24 @@
 import * as z from "zod";
 import { exitStatus } from "../sandbox/exit-status.ts";
+import { commandWords } from "../sandbox/guest-command.ts";
 import { runCommand } from "../sandbox/run.ts";
 import { CollectedOutput, collectedOutputSchema } from "./collected-output.ts";
-import { environmentName, executionMode, isolation, memMib, vcpuCount } from "./fields.ts";
+import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "./command-fields.ts";
+import {
+  commandTimeoutSeconds,
+  environmentName,
+  executionMode,
+  isolation,
+  memMib,
+  shellText,
+  vcpuCount,
+} from "./fields.ts";
+import { endingInWords, readableStreams, shortLine, streamsText } from "./model-output.ts";
 import { refuseNetwork } from "./network.ts";
 import { defineOperation } from "./operation.ts";
+
+/** What the rest of a result takes */
+const otherChars = 1_000;
 
 const outputSchema = z.object({
   environment: z.string(),
@@ -12,13 +26,8 @@ const outputSchema = z.object({
   executionMode,
   isolation,
   hostCompatReason: z.string().nullable().describe("Why the command ran on the host"),
-  exitCode: z
-    .number()
-    .describe("The command's; 128 + N after signal N, 124 after a timeout, 126 or 127 if it could not be started"),
-  signal: z.string().nullable().describe("Signal that ended the command"),
-  timedOut: z.boolean(),
-  oomKilled: z.boolean().describe("The guest ran out of memory"),
-  startError: z.string().nullable().describe("Why the command could not be started"),
+  exitCode: z.number().describe(exitCodeMeaning),
+  ...commandEnding.shape,
   ...collectedOutputSchema.shape,
   durationMs: z.number().describe("From the request to the end of the command"),
   readyMs: z.number().describe("From the request until the machine could take the command"),
@@ -30,10 +39,10 @@ export const run = defineOperation({
   effect: "write",
   input: z.object({
     environment: environmentName,
-    command: z.array(z.string()).min(1).describe("Program and arguments, passed on unchanged"),
+    command: guestCommand,
     vcpuCount,
     memMib,
-    timeoutSeconds: z.number().positive().max(86_400).default(30).describe("Time limit for the command"),
+    timeoutSeconds: commandTimeoutSeconds,
     ttlSeconds: z.number().positive().max(86_400).default(600).describe("Time limit for the machine"),
     network: z.boolean().default(false).describe("Give the guest a way out to the internet"),
     allowHostCompat: z
@@ -52,23 +61,36 @@ export const run = defineOperation({
     summarize,
     exitCode: (output) => output.exitCode,
   },
-  async handle({ sandbox, signal, onProgress, liveStreams }, input) {
+  mcp: {
+    description:
+      "Run one shell command in a fresh virtual machine, which is gone afterwards. It has none of the user's files, and no network.",
+    input: { command: shellText },
+    readable: (output, maxChars) =>
+      readableStreams(
+        { ...output, command: shortLine(output.command) },
+        maxChars - otherChars,
+        () => "the machine is gone with them: use a workspace to read on",
+      ),
+    text: (output) => `${endingInWords(output)}\n${streamsText(output)}`,
+  },
+  async handle(context, input) {
     if (input.network) refuseNetwork();
-    const collected = new CollectedOutput();
+    const { sandbox, signal, onProgress } = context;
+    const collected = new CollectedOutput(context);
+    const { environment, command } = input;
     const { ending, ...outcome } = await runCommand(
       sandbox,
       {
-        environment: input.environment,
-        argv: input.command,
+        environment,
+        command,
         shape: { vcpuCount: input.vcpuCount, memMib: input.memMib },
         timeoutMs: input.timeoutSeconds * 1000,
         ttlMs: input.ttlSeconds * 1000,
         allowHostCompat: input.allowHostCompat,
       },
-      { signal, onProgress, ...(liveStreams ?? collected.streams) },
+      { signal, onProgress, ...collected.streams },
     );
-    const { environment, command } = input;
-    return { ...outcome, environment, command, ...exitStatus(ending), ...collected.result() };
+    return { ...outcome, environment, command: commandWords(command), ...exitStatus(ending), ...collected.result() };
   },
 });
 
@@ -76,9 +98,7 @@ function summarize(output: z.output<typeof outputSchema>): readonly string[] {
   const { environment, executionMode, exitCode, durationMs, startError, hostCompatReason } = output;
   const facts = [
     `environment=${environment} execution_mode=${executionMode} exit_code=${exitCode} duration_ms=${Math.round(durationMs)}`,
-    ...(output.signal === null ? [] : [`signal=${output.signal}`]),
-    ...(output.timedOut ? ["timed_out=true"] : []),
-    ...(output.oomKilled ? ["oom_killed=true"] : []),
+    ...endingFacts(output),
   ];
   return [
     ...(hostCompatReason === null

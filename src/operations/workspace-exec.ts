@@ -1,27 +1,28 @@
 import * as z from "zod";
 import { execInWorkspace, type WorkspaceExecOutcome } from "../workspaces/exec.ts";
-import { commandLogs, type LoggedCommand } from "../workspaces/review.ts";
-import { CollectedOutput, collectedOutputSchema, decodeOutput } from "./collected-output.ts";
-import { executionMode, isolation } from "./fields.ts";
+import { CollectedOutput, collectedOutputSchema } from "./collected-output.ts";
+import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "./command-fields.ts";
+import { commandTimeoutSeconds, executionMode, isolation, shellText } from "./fields.ts";
+import { endingInWords, readableStreams, shortLine, streamsText } from "./model-output.ts";
 import { defineOperation } from "./operation.ts";
 import { workspaceId } from "./workspace-fields.ts";
-
-const exitCodeMeaning =
-  "The command's; 128 + N after signal N, 124 after a timeout, 126 or 127 if it could not be started";
 
 const execOutput = z.object({
   workspaceId: z.string(),
   sequence: z.number().describe("Its number in the workspace's history"),
   command: z.array(z.string()),
   cwd: z.string(),
-  exitCode: z.number().describe(exitCodeMeaning),
-  signal: z.string().nullable().describe("Signal that ended the command"),
-  timedOut: z.boolean().describe("Its whole process tree was killed at the time limit"),
-  oomKilled: z.boolean().describe("The guest ran out of memory"),
-  startError: z.string().nullable().describe("Why the command could not be started"),
+  running: z
+    .boolean()
+    .describe(
+      "It was left running: what is here is how far it had come; the workspace's logs have the rest and its end",
+    ),
+  exitCode: z.number().nullable().describe(`${exitCodeMeaning}; null while it runs`),
+  ...commandEnding.shape,
   syncError: z.string().nullable().describe("Why what it wrote may not be on the workspace's disk"),
   ...collectedOutputSchema.shape,
   durationMs: z.number(),
+  advice: z.string().nullable().describe("For a model: how to go on, where that is not plain"),
   executionMode,
   isolation,
 });
@@ -32,10 +33,8 @@ export const workspaceExec = defineOperation({
   effect: "write",
   input: z.object({
     workspaceId,
-    command: z
-      .union([z.array(z.string()).min(1), z.string().min(1)])
-      .describe("Program and arguments, passed on unchanged; from TypeScript also one text for the guest's shell"),
-    timeoutSeconds: z.number().positive().max(86_400).default(30).describe("Time limit for the command"),
+    command: guestCommand,
+    timeoutSeconds: commandTimeoutSeconds,
   }),
   output: execOutput,
   cli: {
@@ -45,106 +44,65 @@ export const workspaceExec = defineOperation({
       "workspace exec 0a1b2c3d4e5f --timeout-seconds 600 -- sh -c 'make && make test'",
     ],
     summarize: summarizeExec,
-    exitCode: ({ exitCode }) => exitCode,
+    // The command line waits for every command.
+    exitCode: ({ exitCode }) => exitCode ?? 0,
   },
-  async handle({ sandbox, signal, liveStreams }, { workspaceId: id, command, timeoutSeconds }) {
-    const collected = new CollectedOutput();
-    const request = { workspaceId: id, command, timeoutMs: timeoutSeconds * 1000 };
-    const outcome = await execInWorkspace(sandbox, request, { signal, ...(liveStreams ?? collected.streams) });
-    return { workspaceId: id, ...endOf(outcome), ...collected.result(), executionMode: "guest" as const };
+  mcp: {
+    description:
+      "Run a shell command in a workspace, in /workspace, and wait for it. Of long output the beginning and the end are shown. One that takes longer than the client waits goes on: workspace_logs then waits for it.",
+    input: { command: shellText },
+    readable: (output, maxChars) =>
+      readableStreams(
+        { ...output, command: shortLine(output.command), advice: adviceOn(output) },
+        maxChars - otherChars,
+        (stream, offset) =>
+          `workspace_logs with sequence=${output.sequence}, stream="${stream}", offset=${offset} and max_bytes shows them`,
+      ),
+    text: execText,
+  },
+  async handle(context, { workspaceId: id, command, timeoutSeconds }) {
+    const { sandbox, signal, detachAfterMs } = context;
+    const collected = new CollectedOutput(context);
+    const request = { workspaceId: id, command, timeoutMs: timeoutSeconds * 1000, detachAfterMs };
+    const outcome = await execInWorkspace(sandbox, request, { signal, ...collected.streams });
+    const said = collected.result(outcome);
+    return { workspaceId: id, ...resultOf(outcome), ...said, advice: null, executionMode: "guest" as const };
   },
 });
 
-function endOf({ exitCode, command, ...end }: WorkspaceExecOutcome) {
-  // It ended: only a journal holds commands of which nobody knows how.
-  return { ...end, exitCode: exitCode ?? 1, command: [...command] };
+/** What the rest of a result takes */
+const otherChars = 1_000;
+
+function execText(output: z.output<typeof execOutput>): string {
+  const { workspaceId: id, sequence, running, durationMs, syncError, advice } = output;
+  const command = `command ${sequence} of workspace ${id}`;
+  const ending = running ? `still running after ${(durationMs / 1000).toFixed(0)} s` : endingInWords(output);
+  const next = advice === null ? "" : `${advice}\n`;
+  const unsynced = syncError === null ? "" : `What it wrote may not be on the disk: ${syncError}\n`;
+  return `${ending} (${command})\n${next}${unsynced}${streamsText(output)}`;
+}
+
+function adviceOn({ running, timedOut, oomKilled, sequence }: z.output<typeof execOutput>): string | null {
+  if (running) return `It goes on: workspace_logs with sequence=${sequence} and wait_seconds=60 waits for its end.`;
+  if (timedOut) return "Give a larger timeout_seconds if it needs longer.";
+  return oomKilled ? "Create a workspace with more mem_mib if it needs more memory." : null;
+}
+
+function resultOf({ exitCode, command, ...rest }: WorkspaceExecOutcome) {
+  // One that has ended has an exit code: only a journal holds commands of which nobody knows how they ended.
+  return { ...rest, exitCode: rest.running ? null : (exitCode ?? 1), command: [...command] };
 }
 
 function summarizeExec(output: z.output<typeof execOutput>): readonly string[] {
   const { workspaceId: id, sequence, cwd, exitCode, durationMs, startError } = output;
   const facts = [
     `workspace_id=${id} sequence=${sequence} cwd=${cwd} execution_mode=${output.executionMode}`,
-    `exit_code=${exitCode} duration_ms=${Math.round(durationMs)}`,
-    ...(output.signal === null ? [] : [`signal=${output.signal}`]),
-    ...(output.timedOut ? ["timed_out=true"] : []),
-    ...(output.oomKilled ? ["oom_killed=true"] : []),
+    `${output.running ? "running=true" : `exit_code=${exitCode}`} duration_ms=${Math.round(durationMs)}`,
+    ...endingFacts(output),
   ];
   return [
     ...(startError === null ? [] : [`[error] ${startError}`]),
     ...(output.syncError === null ? [] : [`[warning] what it wrote may not be on the disk: ${output.syncError}`]),
     `[workspace-exec] ${facts.join(" ")}`,
   ];
-}
-
-const logEntry = z.object({
-  sequence: z.number(),
-  command: z.array(z.string()),
-  cwd: z.string(),
-  state: z.enum(["running", "ended", "unknown"]).describe("unknown: it began, and nobody saw how it ended"),
-  exitCode: z.number().nullable().describe(exitCodeMeaning),
-  signal: z.string().nullable(),
-  timedOut: z.boolean(),
-  cancelled: z.boolean(),
-  unknownReason: z.string().nullable().describe("Why it is unknown how it ended"),
-  ...collectedOutputSchema.shape,
-  truncated: z
-    .boolean()
-    .describe("The middle of a stream is not kept: of each the first MiB is, and at least the last"),
-  durationMs: z.number().nullable(),
-  executionMode,
-  recordedAt: z.string(),
-});
-
-export const workspaceLogs = defineOperation({
-  name: "workspace.logs",
-  summary: "Show every command since the last reset with its output, in order",
-  effect: "read",
-  input: z.object({ workspaceId }),
-  output: z.object({ workspaceId: z.string(), count: z.number(), entries: z.array(logEntry) }),
-  cli: {
-    positionals: ["workspaceId"],
-    examples: ["workspace logs 0a1b2c3d4e5f", "workspace logs 0a1b2c3d4e5f --json"],
-    content: ({ entries }) => (entries.length === 0 ? "No commands yet.\n" : entries.map(renderLogEntry).join("\n")),
-  },
-  async handle({ sandbox: context }, { workspaceId: id }) {
-    const { commands } = await commandLogs({ context, workspaceId: id });
-    return { workspaceId: id, count: commands.length, entries: commands.map(logEntryOf) };
-  },
-});
-
-function logEntryOf({ end, stdout, stderr, startedAt, ...begun }: LoggedCommand): z.input<typeof logEntry> {
-  const truncated = stdout.isCut || stderr.isCut;
-  const [out, err] = [decodeOutput(stdout.bytes), decodeOutput(stderr.bytes)];
-  return {
-    ...begun,
-    command: [...begun.command],
-    state: !end ? "running" : end.unknownReason === null ? "ended" : "unknown",
-    exitCode: end?.exitCode ?? null,
-    signal: end?.signal ?? null,
-    timedOut: end?.timedOut ?? false,
-    cancelled: end?.cancelled ?? false,
-    unknownReason: end?.unknownReason ?? null,
-    ...{ stdout: out.text, stdoutEncoding: out.encoding, stderr: err.text, stderrEncoding: err.encoding, truncated },
-    durationMs: end?.durationMs ?? null,
-    executionMode: "guest",
-    recordedAt: startedAt,
-  };
-}
-
-function renderLogEntry(entry: z.output<typeof logEntry>): string {
-  const { sequence, command, cwd, exitCode, durationMs, state, unknownReason } = entry;
-  const outcome = exitCode === null ? (unknownReason ?? state) : `exit_code=${exitCode}`;
-  const took = durationMs === null ? "" : ` duration_ms=${Math.round(durationMs)}`;
-  const text = (content: string, encoding: string) => {
-    // Bytes that are no text, as far as they can be shown.
-    const shown = encoding === "base64" ? Buffer.from(content, "base64").toString("utf8") : content;
-    return shown === "" || shown.endsWith("\n") ? shown : `${shown}\n`;
-  };
-  const parts = [
-    `[workspace-log] sequence=${sequence} cwd=${cwd} ${outcome}${took}${entry.truncated ? " truncated=true" : ""}\n`,
-    `$ ${command.join(" ")}\n`,
-    text(entry.stdout, entry.stdoutEncoding),
-    ...(entry.stderr === "" ? [] : [`[stderr]\n${text(entry.stderr, entry.stderrEncoding)}`]),
-  ];
-  return parts.join("");
 }

@@ -4,9 +4,13 @@ import { executionMode, isolation } from "./fields.ts";
 
 /** Fields that operations on workspaces share. */
 
-export const workspaceId = z.string().min(1).describe("Workspace, as `pyro workspace list` shows it");
+export const workspaceId = z.string().min(1).describe("Id of the workspace");
 
 export const workspaceFilePath = z.string().min(1).describe("Path under /workspace, absolute or relative to it");
+
+export const artifactType = z.enum(["file", "directory", "symlink", "other"]);
+
+export const skippedFiles = z.array(z.object({ path: z.string(), reason: z.string() }));
 
 const state = z.enum(workspaceStates);
 const stateReason = z.string().nullable().describe("Why it is in a state that nobody asked for");
@@ -78,7 +82,7 @@ export function renderWorkspace(view: WorkspaceView): string {
     `State: ${view.state}${view.stateReason === null ? "" : ` (${view.stateReason})`}`,
     `Isolation: ${separation ? `${separation.vmm}, ${separation.accelerator}` : "none yet"}`,
     `Machine: ${view.vcpuCount} vCPU, ${view.memMib} MiB, network ${view.networkPolicy}`,
-    `Seed: ${seed.mode}${seed.seedPath === null ? "" : ` from ${seed.seedPath}`}, ${seed.entryCount} entries, ${seed.bytesWritten} bytes`,
+    `Seed: ${seed.mode}${originOf(seed)}, ${seed.entryCount} entries, ${seed.bytesWritten} bytes`,
     `Created: ${view.createdAt}`,
     `Last activity: ${view.lastActivityAt}`,
     `Expires: ${view.expiresAt}`,
@@ -89,4 +93,10 @@ export function renderWorkspace(view: WorkspaceView): string {
     `Resets: ${view.resetCount}`,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function originOf({ originKind, originRef, seedPath }: WorkspaceView["workspaceSeed"]): string {
+  if (originKind === "project_path") return ` from project ${originRef}`;
+  if (originKind === "repo_url") return ` from a clone of ${originRef}`;
+  return seedPath === null ? "" : ` from ${seedPath}`;
 }

@@ -4,10 +4,8 @@ import { applyPatch } from "../workspaces/patch.ts";
 import { exportFromWorkspace, pushIntoWorkspace } from "../workspaces/transfer.ts";
 import { executionMode } from "./fields.ts";
 import { defineOperation } from "./operation.ts";
-import { workspaceFilePath, workspaceId } from "./workspace-fields.ts";
-
-const artifactType = z.enum(["file", "directory", "symlink", "other"]);
-const skippedFiles = z.array(z.object({ path: z.string(), reason: z.string() }));
+import { beginningOf, fitting } from "./shorten.ts";
+import { artifactType, skippedFiles, workspaceFilePath, workspaceId } from "./workspace-fields.ts";
 
 const fileEntry = z.object({
   path: z.string(),
@@ -39,6 +37,15 @@ export const workspaceFileList = defineOperation({
     render: ({ entries }) => entries.map(renderEntry).join(""),
     summarize: ({ truncated }) => (truncated ? ["[warning] there are more than are listed"] : []),
   },
+  mcp: {
+    description: "List a directory of a workspace.",
+    readable: (output, maxChars) => {
+      const entries = fitting(output.entries, maxChars - 300);
+      return { ...output, entries, truncated: output.truncated || entries.length < output.entries.length };
+    },
+    text: ({ entries, truncated, path }) =>
+      `${entries.length === 0 ? `${path} is empty.\n` : entries.map(renderEntry).join("")}${truncated ? "[… there are more: list a directory further down, without recursive …]\n" : ""}`,
+  },
   async handle({ sandbox: context, signal }, { workspaceId: id, path, recursive }) {
     const listing = await listFiles({ context, workspaceId: id, signal }, path, recursive);
     return { ...listing, workspaceId: id, recursive, entries: [...listing.entries] };
@@ -52,14 +59,17 @@ export const workspaceFileRead = defineOperation({
   input: z.object({
     workspaceId,
     path: workspaceFilePath,
-    maxBytes: z.number().int().min(1).max(maxReadBytes).default(65_536).describe("How much of its beginning to read"),
+    offset: z.number().int().min(0).default(0).describe("Byte of the file to begin with"),
+    maxBytes: z.number().int().min(1).max(maxReadBytes).default(65_536).describe("How much of it to read"),
   }),
   output: z.object({
     workspaceId: z.string(),
     path: z.string(),
     sizeBytes: z.number().describe("Of the whole file"),
+    offset: z.number().describe("Where the content begins; a character is never cut in two"),
     content: z.string(),
-    truncated: z.boolean().describe("The file is longer"),
+    nextOffset: z.number().nullable().describe("Offset to read on from; null at the end of the file"),
+    truncated: z.boolean().describe("The file goes on behind it"),
     executionMode,
   }),
   cli: {
@@ -67,16 +77,25 @@ export const workspaceFileRead = defineOperation({
     examples: [
       "workspace file read 0a1b2c3d4e5f src/note.txt",
       "workspace file read 0a1b2c3d4e5f src/note.txt --content-only",
+      "workspace file read 0a1b2c3d4e5f build.log --offset 65536",
     ],
     only: { flag: "content-only", description: "Print only the file's content", text: ({ content }) => content },
     content: ({ content }) => content,
     summarize: (read) => [
-      `[workspace-file-read] workspace_id=${read.workspaceId} path=${read.path} size_bytes=${read.sizeBytes} truncated=${read.truncated} execution_mode=${read.executionMode}`,
+      `[workspace-file-read] workspace_id=${read.workspaceId} path=${read.path} size_bytes=${read.sizeBytes} truncated=${read.truncated} execution_mode=${read.executionMode}${read.nextOffset === null ? "" : ` next_offset=${read.nextOffset}`}`,
     ],
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id, path, maxBytes }) {
-    const read = await readFile({ context, workspaceId: id, signal }, path, maxBytes);
-    return { ...read, workspaceId: id, executionMode: "guest" as const };
+  mcp: {
+    description: "Read a text file of a workspace. A long one comes in pages: go on at next_offset.",
+    readable: readablePage,
+    text: ({ content, offset, nextOffset: next, sizeBytes }) =>
+      next === null && offset === 0
+        ? content
+        : `${content}${content.endsWith("\n") ? "" : "\n"}[bytes ${offset} to ${next ?? sizeBytes} of ${sizeBytes}${next === null ? "" : `; offset=${next} goes on`}]\n`,
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id, path, ...page }) {
+    const read = await readFile({ context, workspaceId: id, signal }, path, page);
+    return { ...read, truncated: read.nextOffset !== null, workspaceId: id, executionMode: "guest" as const };
   },
 });
 
@@ -100,6 +119,10 @@ export const workspaceFileWrite = defineOperation({
     ],
     render: (written) =>
       `[workspace-file-write] workspace_id=${written.workspaceId} path=${written.path} bytes_written=${written.bytesWritten} execution_mode=${written.executionMode}\n`,
+  },
+  mcp: {
+    description: "Write a text file in a workspace, all of it, with the directories that it needs.",
+    isIdempotent: true,
   },
   async handle({ sandbox: context, signal }, { workspaceId: id, path, text }) {
     const written = await writeFile({ context, workspaceId: id, signal }, path, text);
@@ -129,6 +152,11 @@ export const workspacePatchApply = defineOperation({
         `[workspace-patch-apply] workspace_id=${id} total=${total} added=${added} modified=${modified} deleted=${deleted} execution_mode=${applied.executionMode}\n`,
       ].join(""),
   },
+  mcp: {
+    description:
+      "Change files of a workspace with a unified diff, as git diff writes it, of as many files as needed: all of it applies or nothing.",
+    readable: (output, maxChars) => ({ ...output, entries: fitting(output.entries, maxChars - 400) }),
+  },
   async handle({ sandbox: context, signal }, { workspaceId: id, patch }) {
     const { summary, entries } = await applyPatch({ context, workspaceId: id, signal }, patch);
     const changed = summary.total > 0;
@@ -142,7 +170,7 @@ export const workspaceSyncPush = defineOperation({
   effect: "write",
   input: z.object({
     workspaceId,
-    source: z.string().min(1).describe("Directory, .tar, .tar.gz or .tgz on this host"),
+    sourcePath: z.string().min(1).describe("Directory, .tar, .tar.gz or .tgz on this host"),
     dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
   }),
   output: z.object({
@@ -156,14 +184,23 @@ export const workspaceSyncPush = defineOperation({
     executionMode,
   }),
   cli: {
-    positionals: ["workspaceId", "source"],
+    positionals: ["workspaceId", "sourcePath"],
     examples: ["workspace sync push 0a1b2c3d4e5f ./fixtures --dest /workspace/fixtures"],
     render: (push) =>
       `[workspace-sync] workspace_id=${push.workspaceId} mode=${push.mode} source=${push.source} destination=${push.destination} entry_count=${push.entryCount} bytes_written=${push.bytesWritten} execution_mode=${push.executionMode}\n`,
     summarize: (push) => push.skippedFiles.map(({ path, reason }) => `[warning] not copied: ${path}: ${reason}`),
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id, source, dest }) {
-    const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal }, source, dest);
+  mcp: {
+    description: "Copy a directory or archive of the user's machine into a workspace, over what is there.",
+    input: {
+      sourcePath: z.string().min(1).describe("Directory, .tar, .tar.gz or .tgz of the user's machine"),
+      dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
+    },
+    isIdempotent: true,
+    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id, sourcePath, dest }) {
+    const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal }, sourcePath, dest);
     return { ...pushed, workspaceId: id, skippedFiles: [...pushed.skippedFiles], executionMode: "guest" as const };
   },
 });
@@ -176,7 +213,7 @@ export const workspaceExport = defineOperation({
   input: z.object({
     workspaceId,
     path: workspaceFilePath,
-    output: z.string().min(1).describe("Path on this host"),
+    outputPath: z.string().min(1).describe("Path on this host"),
   }),
   output: z.object({
     workspaceId: z.string(),
@@ -190,17 +227,36 @@ export const workspaceExport = defineOperation({
   }),
   cli: {
     positionals: ["workspaceId", "path"],
+    flagNames: { outputPath: "output" },
     examples: ["workspace export 0a1b2c3d4e5f build/report.html --output ./report.html"],
     render: (exported) =>
       `[workspace-export] workspace_id=${exported.workspaceId} workspace_path=${exported.workspacePath} output_path=${exported.outputPath} artifact_type=${exported.artifactType} entry_count=${exported.entryCount} bytes_written=${exported.bytesWritten} execution_mode=${exported.executionMode}\n`,
     summarize: (exported) =>
       exported.skippedFiles.map(({ path, reason }) => `[warning] not exported: ${path}: ${reason}`),
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id, path, output }) {
-    const exported = await exportFromWorkspace({ context, workspaceId: id, signal }, path, output);
+  mcp: {
+    description:
+      "Copy a file or directory out of a workspace to the user's machine, to a path where nothing is yet. Nothing is ever overwritten.",
+    input: {
+      outputPath: z.string().min(1).describe("Path on the user's machine, absolute or from where the server runs"),
+    },
+    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id, path, outputPath }) {
+    const exported = await exportFromWorkspace({ context, workspaceId: id, signal }, path, outputPath);
     return { ...exported, workspaceId: id, skippedFiles: [...exported.skippedFiles], executionMode: "guest" as const };
   },
 });
+
+/** As much of the page as there is room for; the next one begins where it ends. */
+function readablePage<R extends { content: string; offset: number; nextOffset: number | null; truncated: boolean }>(
+  read: R,
+  maxChars: number,
+): R {
+  const content = beginningOf(read.content, maxChars - 400);
+  if (content === read.content) return read;
+  return { ...read, content, nextOffset: read.offset + Buffer.byteLength(content), truncated: true };
+}
 
 function renderEntry({ path, artifactType: type, sizeBytes, mode, linkTarget }: z.output<typeof fileEntry>): string {
   const size = sizeBytes === null ? "-" : String(sizeBytes);

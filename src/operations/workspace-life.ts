@@ -11,10 +11,10 @@ import {
 } from "../workspaces/lifecycle.ts";
 import type { StoredWorkspace } from "../workspaces/store.ts";
 import { environmentName, memMib, vcpuCount } from "./fields.ts";
-import { fitting } from "./fitting.ts";
 import { refuseHostCompat, refuseNetworkPolicy } from "./network.ts";
 import { defineOperation } from "./operation.ts";
-import { renderWorkspace, viewOf, workspaceId, workspaceRow, workspaceView } from "./workspace-fields.ts";
+import { fitting } from "./shorten.ts";
+import { renderWorkspace, skippedFiles, viewOf, workspaceId, workspaceRow, workspaceView } from "./workspace-fields.ts";
 
 const maxTtlSeconds = 30 * 86_400;
 const defaultTtlSeconds = 86_400;
@@ -28,7 +28,7 @@ export const workspaceCreate = defineOperation({
   summary: "Create a workspace: a virtual machine of its own, with your files in /workspace",
   effect: "write",
   input: z.object({
-    environment: environmentName,
+    environment: environmentName.default(defaultEnvironment),
     vcpuCount,
     memMib,
     ttlSeconds: z
@@ -54,9 +54,7 @@ export const workspaceCreate = defineOperation({
     labels: labels.optional().describe("Label for finding it again, as KEY=VALUE; repeatable"),
   }),
   output: workspaceView.extend({
-    skippedFiles: z
-      .array(z.object({ path: z.string(), reason: z.string() }))
-      .describe("What of the seed did not come along: devices, sockets, what cannot be read"),
+    skippedFiles: skippedFiles.describe("What of the seed did not come along: devices, sockets, what cannot be read"),
     skippedCount: z.number(),
   }),
   cli: {
@@ -68,10 +66,10 @@ export const workspaceCreate = defineOperation({
     ],
     only: { flag: "id-only", description: "Print only the identifier", text: (output) => `${output.workspaceId}\n` },
     render: renderWorkspace,
-    summarize: ({ skippedFiles, skippedCount }) => [
-      ...skippedFiles.map(({ path, reason }) => `[warning] not in the workspace: ${path}: ${reason}`),
-      ...(skippedCount > skippedFiles.length
-        ? [`[warning] … and ${skippedCount - skippedFiles.length} more files are not in the workspace`]
+    summarize: ({ skippedFiles: skipped, skippedCount }) => [
+      ...skipped.map(({ path, reason }) => `[warning] not in the workspace: ${path}: ${reason}`),
+      ...(skippedCount > skipped.length
+        ? [`[warning] … and ${skippedCount - skipped.length} more files are not in the workspace`]
         : []),
     ],
   },
@@ -93,7 +91,7 @@ export const workspaceCreate = defineOperation({
       labels: labels.optional().describe('To be found again by, such as {"issue":"123"}'),
     },
   },
-  async handle({ sandbox, signal, onProgress }, input) {
+  async handle({ sandbox, signal, onProgress, project }, input) {
     if (input.networkPolicy !== "off") refuseNetworkPolicy(input.networkPolicy);
     if (input.allowHostCompat) refuseHostCompat();
     const { record, skipped } = await createWorkspace(
@@ -104,7 +102,7 @@ export const workspaceCreate = defineOperation({
         ttlMs: input.ttlSeconds * 1000,
         name: input.name ?? null,
         labels: input.labels ?? {},
-        seedPath: input.seedPath ?? null,
+        seed: input.seedPath ?? project,
       },
       { signal, onProgress },
     );
@@ -129,7 +127,7 @@ export const workspaceList = defineOperation({
   },
   mcp: {
     description: "List workspaces, those of earlier sessions included, the most recently used first.",
-    shorten: (output, maxChars) => ({ ...output, workspaces: fitting(output.workspaces, maxChars) }),
+    readable: (output, maxChars) => ({ ...output, workspaces: fitting(output.workspaces, maxChars) }),
   },
   async handle({ sandbox, signal }) {
     const rows = (await allWorkspaces(sandbox, signal)).map(rowOf);

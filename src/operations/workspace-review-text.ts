@@ -50,7 +50,9 @@ function changesOf({ available, reason, summary, entries }: ReviewOutput["change
 }
 
 function commandLine({ command, exitCode, durationMs }: ReviewOutput["commands"]["recent"][number]): string {
-  const outcome = exitCode === null ? "outcome unknown" : `exit code ${exitCode}`;
+  // Only what runs has not taken some time yet.
+  const unknown = durationMs === null ? "still running" : "outcome unknown";
+  const outcome = exitCode === null ? unknown : `exit code ${exitCode}`;
   const took = durationMs === null ? "" : `, ${(durationMs / 1000).toFixed(1)} s`;
   return `${code(command.join(" "))}: ${outcome}${took}`;
 }

@@ -3,9 +3,12 @@ import { diffWorkspace } from "../workspaces/diff.ts";
 import type { JournalLine } from "../workspaces/journal.ts";
 import { lastCommandSchema, workspaceStates } from "../workspaces/record.ts";
 import { reviewWorkspace, type WorkspaceReview } from "../workspaces/review.ts";
+import { diffText, readableDiff } from "./diff-for-models.ts";
 import { executionMode } from "./fields.ts";
+import { shortLine } from "./model-output.ts";
 import { defineOperation } from "./operation.ts";
-import { workspaceId } from "./workspace-fields.ts";
+import { fitting } from "./shorten.ts";
+import { artifactType, workspaceFilePath, workspaceId } from "./workspace-fields.ts";
 import { renderReview } from "./workspace-review-text.ts";
 
 const changeSummary = z.object({
@@ -21,14 +24,17 @@ const changeSummary = z.object({
 const changeEntry = z.object({
   path: z.string(),
   status: z.enum(["added", "modified", "deleted", "type_changed"]),
-  artifactType: z.enum(["file", "directory", "symlink", "other"]),
+  artifactType,
 });
 
 export const workspaceDiff = defineOperation({
   name: "workspace.diff",
   summary: "Show what differs from the files that the workspace began with",
   effect: "read",
-  input: z.object({ workspaceId }),
+  input: z.object({
+    workspaceId,
+    paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below this path; repeatable"),
+  }),
   output: z.object({
     workspaceId: z.string(),
     changed: z.boolean(),
@@ -41,7 +47,11 @@ export const workspaceDiff = defineOperation({
   }),
   cli: {
     positionals: ["workspaceId"],
-    examples: ["workspace diff 0a1b2c3d4e5f", "workspace diff 0a1b2c3d4e5f > changes.patch"],
+    examples: [
+      "workspace diff 0a1b2c3d4e5f",
+      "workspace diff 0a1b2c3d4e5f > changes.patch",
+      "workspace diff 0a1b2c3d4e5f --path src --path docs/guide.md",
+    ],
     content: ({ patch }) => patch,
     summarize: ({ workspaceId: id, entries, summary, truncated }) => [
       ...nonTextLines(entries),
@@ -49,8 +59,15 @@ export const workspaceDiff = defineOperation({
       `[workspace-diff] workspace_id=${id} total=${summary.total} added=${summary.added} modified=${summary.modified} deleted=${summary.deleted} type_changed=${summary.typeChanged} text_patched=${summary.textPatched} non_text=${summary.nonText}${truncated ? " truncated=true" : ""}`,
     ],
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id }) {
-    const diff = await diffWorkspace({ context, workspaceId: id, signal });
+  mcp: {
+    input: { paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below these") },
+    description:
+      "Show what a workspace changed since the start, as a patch for git apply. Of a large one, paths shows a part.",
+    readable: readableDiff,
+    text: diffText,
+  },
+  async handle({ sandbox: context, signal }, { workspaceId: id, paths }) {
+    const diff = await diffWorkspace({ context, workspaceId: id, signal }, paths);
     return { ...diff, workspaceId: id, entries: [...diff.entries] };
   },
 });
@@ -66,6 +83,10 @@ function nonTextLines(entries: readonly (z.output<typeof changeEntry> & { textPa
 }
 
 const commandReview = lastCommandSchema.extend({ executionMode, recordedAt: z.string() });
+
+function short<C extends { command: string[] }>(command: C): C {
+  return { ...command, command: shortLine(command.command) };
+}
 
 const editReview = z.object({
   eventKind: z.enum(["sync_push", "file_write", "patch_apply"]),
@@ -130,6 +151,14 @@ export const workspaceSummary = defineOperation({
     positionals: ["workspaceId"],
     examples: ["workspace summary 0a1b2c3d4e5f", "workspace summary 0a1b2c3d4e5f --json"],
     render: renderReview,
+  },
+  mcp: {
+    description:
+      "Sum up what happened in a workspace since its last reset: commands, changes, exports. Fit for a pull request.",
+    readable: (output, maxChars) => ({
+      ...output,
+      commands: { ...output.commands, recent: fitting(output.commands.recent.map(short), maxChars / 2) },
+    }),
   },
   async handle({ sandbox: context, signal }, { workspaceId: id }) {
     return outputOf(await reviewWorkspace({ context, workspaceId: id, signal }));

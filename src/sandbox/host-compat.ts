@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { throwIfCancelled } from "../core/deadline.ts";
-import { PyroError } from "../core/errors.ts";
+import { throwIfCancelled, unlessCancelled } from "../core/deadline.ts";
 import { type Ending, endingOf, findProgram, killGroup, spawnTied } from "../host/process.ts";
 import type { ExecOptions } from "../wire/exec.ts";
 import type { ExecEnding, ExecSpec } from "../wire/messages.ts";
@@ -25,7 +24,7 @@ export async function runOnHost(spec: ExecSpec, options: HostRunOptions): Promis
   const startedMs = performance.now();
   const cwd = await mkdtemp(join(tmpdir(), "pyro-host-compat-"));
   try {
-    const [name = "", ...args] = spec.argv ?? ["/bin/sh", "-c", spec.shell ?? ""];
+    const [name = "", ...args] = spec.argv ?? [await findShell(options.searchPath), "-c", spec.shell ?? ""];
     const program = await lookUp(name, cwd, options.searchPath);
     const outcome =
       "error" in program
@@ -37,6 +36,11 @@ export async function runOnHost(spec: ExecSpec, options: HostRunOptions): Promis
       // a process that escaped still writes there; the command's outcome matters more
     });
   }
+}
+
+/** As in a guest: bash where it is, else what every host has. */
+async function findShell(searchPath: string): Promise<string> {
+  return (await findProgram("bash", searchPath)) ?? "/bin/sh";
 }
 
 type StartFailure = Pick<ExecEnding, "exitCode"> & Required<Pick<ExecEnding, "error">>;
@@ -88,28 +92,16 @@ async function runTied(
     killGroup(child, "SIGKILL");
     exit.abort();
   });
-  const cancelled = cancellation(signal);
   try {
     void feed(stdin, child.stdin);
     const outputs = [deliver(child.stdout, onStdout, exit.signal), deliver(child.stderr, onStderr, exit.signal)];
-    const [ending] = await Promise.race([Promise.all([ended, ...outputs]), cancelled.happens]);
+    // Its output may wait for a reader that never comes back.
+    const [ending] = await unlessCancelled(Promise.all([ended, ...outputs]), signal);
     return { ...ending, timedOut };
   } finally {
     clearTimeout(timer);
-    cancelled.ignore();
     await end(child, ended, exit.signal);
   }
-}
-
-/** Rejects when the signal aborts, even while the output waits for a reader that never comes back. */
-function cancellation(signal: AbortSignal | undefined): { readonly happens: Promise<never>; ignore(): void } {
-  let onAbort = () => {};
-  const happens = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new PyroError("cancelled", "the command was cancelled"));
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (signal?.aborted) onAbort();
-  });
-  return { happens, ignore: () => signal?.removeEventListener("abort", onAbort) };
 }
 
 async function end(child: ChildProcess, ended: Promise<Ending>, exited: AbortSignal): Promise<void> {

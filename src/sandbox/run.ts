@@ -2,6 +2,7 @@ import { PyroError } from "../core/errors.ts";
 import type { ExecOptions } from "../wire/exec.ts";
 import type { ExecEnding, ExecSpec } from "../wire/messages.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
+import { commandSpec, type GuestCommand } from "./guest-command.ts";
 import { runOnHost } from "./host-compat.ts";
 import type { MachineShape } from "./machine.ts";
 import { openSandbox } from "./open.ts";
@@ -9,7 +10,7 @@ import type { Isolation, Sandbox } from "./sandbox.ts";
 
 export interface RunRequest {
   readonly environment: string;
-  readonly argv: readonly string[];
+  readonly command: GuestCommand;
   readonly shape: MachineShape;
   /** Limit for the command */
   readonly timeoutMs: number;
@@ -45,7 +46,7 @@ export async function runCommand(
 ): Promise<RunOutcome> {
   const startedMs = performance.now();
   const spec: ExecSpec = {
-    argv: [...request.argv],
+    ...commandSpec(request.command),
     timeoutMs: Math.ceil(Math.min(request.timeoutMs, request.ttlMs)),
     stdin: options.stdin !== undefined,
   };

@@ -41,8 +41,9 @@ export class Workspace implements AsyncDisposable {
     return this.#client.exec(this.#with({ command, ...limit }), options);
   }
 
-  logs(options?: CallOptions): ReturnType<WorkspaceClient["logs"]> {
-    return this.#client.logs(this.#with({}), options);
+  /** Commands with their output, one of them or all; waits for the end of one if asked to. */
+  logs(input: WithoutId<WorkspaceClient["logs"]> = {}, options?: CallOptions): ReturnType<WorkspaceClient["logs"]> {
+    return this.#client.logs(this.#with(input), options);
   }
 
   listFiles(
@@ -54,9 +55,10 @@ export class Workspace implements AsyncDisposable {
 
   readFile(
     path: string,
-    { maxBytes, ...options }: CallOptions & { readonly maxBytes?: number } = {},
+    { offset, maxBytes, ...options }: CallOptions & { readonly offset?: number; readonly maxBytes?: number } = {},
   ): ReturnType<WorkspaceClient["file"]["read"]> {
-    return this.#client.file.read(this.#with({ path, ...(maxBytes === undefined ? {} : { maxBytes }) }), options);
+    const page = { ...(offset === undefined ? {} : { offset }), ...(maxBytes === undefined ? {} : { maxBytes }) };
+    return this.#client.file.read(this.#with({ path, ...page }), options);
   }
 
   writeFile(path: string, text: string, options?: CallOptions): ReturnType<WorkspaceClient["file"]["write"]> {
@@ -69,19 +71,19 @@ export class Workspace implements AsyncDisposable {
 
   /** Copies a directory or archive of this host into a directory of the workspace, by default `/workspace` itself. */
   push(
-    source: string,
+    sourcePath: string,
     { dest, ...options }: CallOptions & { readonly dest?: string } = {},
   ): ReturnType<WorkspaceClient["sync"]["push"]> {
-    return this.#client.sync.push(this.#with({ source, ...(dest === undefined ? {} : { dest }) }), options);
+    return this.#client.sync.push(this.#with({ sourcePath, ...(dest === undefined ? {} : { dest }) }), options);
   }
 
-  diff(options?: CallOptions): ReturnType<WorkspaceClient["diff"]> {
-    return this.#client.diff(this.#with({}), options);
+  diff(input: WithoutId<WorkspaceClient["diff"]> = {}, options?: CallOptions): ReturnType<WorkspaceClient["diff"]> {
+    return this.#client.diff(this.#with(input), options);
   }
 
   /** Copies a file, directory or link out of the workspace, to a path on this host that does not exist yet. */
-  export(path: string, output: string, options?: CallOptions): ReturnType<WorkspaceClient["export"]> {
-    return this.#client.export(this.#with({ path, output }), options);
+  export(path: string, outputPath: string, options?: CallOptions): ReturnType<WorkspaceClient["export"]> {
+    return this.#client.export(this.#with({ path, outputPath }), options);
   }
 
   summary(options?: CallOptions): ReturnType<WorkspaceClient["summary"]> {

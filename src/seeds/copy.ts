@@ -5,33 +5,42 @@ import { PyroError } from "../core/errors.ts";
 import { fileError } from "../host/files.ts";
 import type { CheckedArchive } from "../trees/archive.ts";
 import { type ContentPiece, seedLimits, type TreeItem } from "../trees/entry.ts";
-import type { TreeScan } from "../trees/scan.ts";
+import type { ScannedEntry, TreeScan } from "../trees/tree-scan.ts";
 import { TreeWriter, writeFailure } from "../trees/tree-writer.ts";
 import { type BuildRoot, diskFull, runAsRoot, saysDiskFull } from "./build-root.ts";
 import { seedFolders, stagedFiles } from "./image.ts";
 
 const copyTimeoutMs = 30 * 60_000;
-const listName = "list";
-const baseDir = join(stagedFiles.fileSystem, seedFolders.base);
+/** Folders that get a time of ours, and everything else */
+const listNames = { folders: "folders", rest: "rest" } as const;
+/** In the staging folder, where the tree goes */
+export const baseDir = join(stagedFiles.fileSystem, seedFolders.base);
 
 /**
  * Copies the listed files through a tar stream, which is the same for the same tree, and prints its digest and how both ends went. The
- * extracting end makes links that lead out of the tree last, so that a tree that changes meanwhile cannot make it write elsewhere.
+ * extracting end makes links that lead out of the tree last, so that a tree that changes meanwhile cannot make it write elsewhere. Folders that
+ * get a time of ours come in an archive before the other: tar knows one time for all that it packs.
  */
 const copyScript = `set -u
 exec 3>&1
 mkfifo stream
 sha256sum < stream >&3 &
-{
+pack() {
   tar --create --null --no-unquote --no-recursion --format=gnu --owner=0 --group=0 --numeric-owner --sparse \\
-    --directory="$1" --files-from=${listName}
-  echo "create $?" >&3
+    --directory="$@" || status=$?
+}
+{
+  status=0
+  [ -z "$2" ] || pack "$1" --mtime="$2" --files-from=${listNames.folders}
+  pack "$1" --files-from=${listNames.rest}
+  echo "create $status" >&3
 } | tee stream | {
-  tar --extract --preserve-permissions --same-owner --numeric-owner --delay-directory-restore --directory=${baseDir}
+  tar --extract --ignore-zeros --preserve-permissions --same-owner --numeric-owner --delay-directory-restore \\
+    --directory=${baseDir}
   echo "extract $?" >&3
 }
 wait
-rm stream ${listName}
+rm stream ${listNames.folders} ${listNames.rest}
 `;
 
 export interface CopyRequest {
@@ -54,14 +63,17 @@ export interface CopiedTree {
 /** Copies what a scan found, owned by root. */
 export async function copyDirectory(request: CopyRequest, sourceDir: string, scan: TreeScan): Promise<CopiedTree> {
   const { root, stagingDir, failure, signal } = request;
-  const names = scan.entries.flatMap(({ path }) => [path.length === 0 ? Buffer.from(".") : path, Buffer.from([0])]);
+  const isApart = ({ type }: ScannedEntry) => scan.folderTimes === "newest" && type === "directory";
+  // All have the same, the root has it too.
+  const folderTime = scan.folderTimes === "newest" ? `@${(scan.entries[0]?.mtimeNs ?? 0n) / 1_000_000_000n}` : "";
   try {
     await mkdir(join(stagingDir, baseDir), { recursive: true, mode: 0o700 });
-    await writeFile(join(stagingDir, listName), Buffer.concat(names));
+    await writeFile(join(stagingDir, listNames.folders), namesOf(scan.entries.filter(isApart)));
+    await writeFile(join(stagingDir, listNames.rest), namesOf(scan.entries.filter((entry) => !isApart(entry))));
   } catch (error) {
     throw fileError(failure, error);
   }
-  const { stdout, stderr } = await runAsRoot(root, ["sh", "-c", copyScript, "sh", sourceDir], {
+  const { stdout, stderr } = await runAsRoot(root, ["sh", "-c", copyScript, "sh", sourceDir, folderTime], {
     ...{ timeoutMs: copyTimeoutMs, cwd: stagingDir, signal },
   });
   if (saysDiskFull(stderr)) throw diskFull(failure);
@@ -75,6 +87,10 @@ export async function copyDirectory(request: CopyRequest, sourceDir: string, sca
     throw new PyroError("internal", `${failure}: it was not copied: ${problem}`, { details: { stdout, stderr } });
   }
   return { digest, isWhole: /^create 0$/m.test(stdout), problem };
+}
+
+function namesOf(entries: readonly ScannedEntry[]): Buffer {
+  return Buffer.concat(entries.flatMap(({ path }) => [path.length === 0 ? Buffer.from(".") : path, Buffer.from([0])]));
 }
 
 /** Unpacks an archive that was checked, with our own hands. */

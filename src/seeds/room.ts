@@ -4,9 +4,9 @@ import { freeBytes } from "../host/files.ts";
 /** What the tables of a file system, the journal's first blocks and our own records take. */
 const overheadBytes = 64 * 1024 ** 2;
 
-/** Refuses what would only break in the middle: the tree is on the disk twice, as files and in the image. */
-export async function requireRoomFor(failure: string, dir: string, treeBytes: number): Promise<void> {
-  const neededBytes = 2 * treeBytes + overheadBytes;
+/** Refuses what would only break in the middle. */
+export async function requireRoomFor(failure: string, dir: string, contentBytes: number): Promise<void> {
+  const neededBytes = contentBytes + overheadBytes;
   const free = await freeBytes(dir);
   if (free >= neededBytes) return;
   const mib = (bytes: number) => `${Math.floor(bytes / 1024 ** 2)} MiB`;

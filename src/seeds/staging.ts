@@ -15,7 +15,7 @@ export interface StagingRequest {
   readonly seedsDir: string;
   /** What is being built, as hexadecimal digits: only one process builds it at a time */
   readonly key: string;
-  /** For those who wait: `making a disk of '/home/me/project'` */
+  /** For those who wait: `preparing directory '/home/me/project'` */
   readonly purpose: string;
   readonly root: BuildRoot;
   readonly signal: AbortSignal | undefined;

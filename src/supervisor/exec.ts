@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { withDeadline } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import { exitStatus } from "../sandbox/exit-status.ts";
 import { workspacePath } from "../sandbox/machine.ts";
@@ -8,43 +9,72 @@ import type { VerbInput, VerbOutput } from "../workspaces/control.ts";
 import type { CommandEnd } from "../workspaces/journal.ts";
 import { OutputKeeper, type OutputStream } from "../workspaces/kept-output.ts";
 import { shortCommand } from "../workspaces/record.ts";
+import { Attachment } from "./attachment.ts";
 import { complain } from "./complain.ts";
 import type { Call } from "./control-server.ts";
 import type { Session, Tenure } from "./session.ts";
 
 /**
  * Runs a command and writes down that it began, what it printed and how it ended, whoever is there to hear it. The end is on file, and
- * what it wrote on the guest's disks, before the caller is told.
+ * what it wrote on the guest's disks, before the caller is told; a caller that is to be detached by then is told that it still runs.
  */
 export async function execCommand(session: Session, input: VerbInput<"exec">, call: Call): Promise<VerbOutput<"exec">> {
   const tenure = await session.tenure();
-  const work = runAndRecord(session, tenure, input, call);
-  const settled = work.catch(() => {
-    // told to the caller
+  const sequence = ++tenure.lastSequence;
+  return new Promise((resolve, reject) => {
+    const work = runAndRecord({ session, tenure, sequence }, input, { call, onDetached: resolve });
+    const recorded = work.then(resolve, reject).finally(() => tenure.running.delete(sequence));
+    tenure.running.set(sequence, recorded);
   });
-  tenure.running.add(settled);
-  try {
-    return await work;
-  } finally {
-    tenure.running.delete(settled);
-  }
+}
+
+/** Waits for the end of a command, at most so long. Whoever waits has no part in it, and what does not run has ended. */
+export async function awaitCommand(
+  session: Session,
+  { sequence, timeoutMs }: VerbInput<"awaitCommand">,
+  { signal }: Call,
+): Promise<void> {
+  const ended = session.runningCommand(sequence);
+  if (!ended) return;
+  await withDeadline(ended, { timeoutMs, waitingFor: "the command to end", signal }).catch((error: unknown) => {
+    if (PyroError.from(error).code !== "timeout") throw error;
+  });
+}
+
+interface Begun {
+  readonly session: Session;
+  readonly tenure: Tenure;
+  readonly sequence: number;
+}
+
+interface Caller {
+  readonly call: Call;
+  /** Told, instead of the end, when the command goes on without its caller */
+  onDetached(state: VerbOutput<"exec">): void;
 }
 
 async function runAndRecord(
-  session: Session,
-  tenure: Tenure,
-  { argv, shell, timeoutMs, stdin }: VerbInput<"exec">,
-  call: Call,
+  { session, tenure, sequence }: Begun,
+  { argv, shell, timeoutMs, stdin, detachAfterMs }: VerbInput<"exec">,
+  { call, onDetached }: Caller,
 ): Promise<VerbOutput<"exec">> {
-  const sequence = ++tenure.lastSequence;
   const command = argv ?? [shell ?? ""];
   await recordStart(session, tenure, sequence, command);
   const outputs = { stdout: keeper(tenure, sequence, "stdout"), stderr: keeper(tenure, sequence, "stderr") };
+  const lengths = () => ({ stdoutBytes: outputs.stdout.length, stderrBytes: outputs.stderr.length });
+  const attachment = new Attachment(call);
   const forward = (stream: OutputStream, type: number) => async (chunk: Buffer) => {
     await outputs[stream].add(chunk);
-    await call.send(type, chunk);
+    await attachment.send(type, chunk);
   };
   const startedMs = performance.now();
+  // A command that reads from its caller would lose the rest of its input.
+  if (detachAfterMs !== undefined && !stdin) {
+    attachment.detachAfter(detachAfterMs, () => {
+      const durationMs = performance.now() - startedMs;
+      onDetached({ sequence, cwd: workspacePath, running: true, ...nothingKnown, durationMs, ...lengths() });
+    });
+  }
   const what = argv ? { argv } : { shell: shell ?? "" };
   const spec: ExecSpec = { ...what, timeoutMs, stdin, sync: true, cwd: workspacePath };
   const outcome = await tenure.machine
@@ -52,20 +82,21 @@ async function runAndRecord(
       stdin: stdin ? Readable.from(inputOf(call.frames)) : undefined,
       onStdout: forward("stdout", frameType.stdout),
       onStderr: forward("stderr", frameType.stderr),
-      signal: call.signal,
+      signal: attachment.signal,
     })
     .then(
       (ending) => (isCutOff(tenure, ending) ? unknownEnd(tenure, undefined, ending.durationMs) : endOf(ending)),
       (error: unknown) => unknownEnd(tenure, error, performance.now() - startedMs),
     );
+  attachment.end();
   await Promise.all([outputs.stdout.close(), outputs.stderr.close()]);
-  const end = { ...outcome.end, stdoutBytes: outputs.stdout.length, stderrBytes: outputs.stderr.length };
+  const end = { ...outcome.end, ...lengths() };
   await recordEnd(session, tenure, { sequence, ...end }).catch((error: unknown) => {
     // What became of the command is the answer, also where it could not be written down.
     complain(`cannot record the end of command ${sequence}`, error);
   });
   if (outcome.failure) throw outcome.failure;
-  return { sequence, cwd: workspacePath, ...end };
+  return { sequence, cwd: workspacePath, running: false, ...end };
 }
 
 /** A command that cannot be written down is not run. */
@@ -120,11 +151,15 @@ function unknownEnd(tenure: Tenure, error: unknown, durationMs: number): Outcome
     tenure.endReason === undefined
       ? thrown
       : new PyroError("outcome_unknown", `the command was cut off: ${tenure.endReason}`, { cause: error });
-  const cancelled = failure.code === "cancelled";
-  const unknown = { exitCode: null, signal: null, timedOut: failure.code === "timeout", cancelled, oomKilled: false };
-  const end = { ...unknown, startError: null, syncError: null, unknownReason: failure.message, durationMs };
-  return { failure, end };
+  const how = { timedOut: failure.code === "timeout", cancelled: failure.code === "cancelled" };
+  return { failure, end: { ...nothingKnown, ...how, unknownReason: failure.message, durationMs } };
 }
+
+/** Of how a command ended */
+const nothingKnown = {
+  ...{ exitCode: null, signal: null, timedOut: false, cancelled: false, oomKilled: false },
+  ...{ startError: null, syncError: null, unknownReason: null },
+};
 
 async function* inputOf(frames: AsyncIterable<Frame>): AsyncGenerator<Buffer> {
   for await (const { type, payload } of frames) {

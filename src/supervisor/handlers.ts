@@ -4,13 +4,17 @@ import { treeFrame } from "../wire/tree.ts";
 import { changedMetadata } from "../workspaces/metadata.ts";
 import { createSnapshot, deleteSnapshot, resetWorkspace } from "./checkpoints.ts";
 import type { Call, Handlers } from "./control-server.ts";
-import { execCommand } from "./exec.ts";
+import { awaitCommand, execCommand } from "./exec.ts";
 import type { Session } from "./session.ts";
 
 /** What a supervisor does for its callers, verb by verb. */
 export function handlersOf(session: Session): Handlers {
   return {
     exec: (input, call) => execCommand(session, input, call),
+    async awaitCommand(input, call) {
+      await awaitCommand(session, input, call);
+      return {};
+    },
     async readTree(input, call) {
       const { machine } = await session.tenure();
       return pass(machine.agent.readTree(input, call.signal), call);

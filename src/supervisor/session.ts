@@ -29,8 +29,8 @@ export interface Tenure {
   readonly machine: Sandbox;
   readonly journal: JournalWriter;
   readonly historyDir: string;
-  /** Commands that still have an end to write down */
-  readonly running: Set<Promise<unknown>>;
+  /** Commands that still have an end to write down, by number; each settles when it is */
+  readonly running: Map<number, Promise<void>>;
   /** Number of the last command */
   lastSequence: number;
   /** Why it ended, once it has */
@@ -89,6 +89,11 @@ export class Session {
     throw new PyroError("failed_precondition", `workspace '${this.place.workspaceId}' is not running: ${endReason}`, {
       hint: `Run \`pyro workspace start ${this.place.workspaceId}\`.`,
     });
+  }
+
+  /** Settles when a command's end is on file; undefined for one that does not run. */
+  runningCommand(sequence: number): Promise<void> | undefined {
+    return this.#tenure.running.get(sequence);
   }
 
   /** Changes the record, by what it is when its turn comes; when that cannot be put on file nothing has changed. */
@@ -166,6 +171,7 @@ export class Session {
       });
       await Promise.race([machine.vm.exited, setTimeout(powerOffMs, undefined, { ref: false })]);
       await machine.close();
+      await lastRecords(tenure);
       return await this.update({ state: "stopped", stateReason: null });
     } finally {
       this.#end();
@@ -215,6 +221,7 @@ export class Session {
     tenure.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
     try {
       await this.update({ state: "failed", stateReason: tenure.endReason });
+      await lastRecords(tenure);
     } finally {
       this.#end();
     }
@@ -228,15 +235,19 @@ async function beginTenure(place: WorkspacePlace, record: WorkspaceRecord, machi
     if (systemErrorCode(error) !== "EEXIST") throw error;
   });
   const journal = await JournalWriter.open(historyDir);
-  return { machine, historyDir, journal, running: new Set(), lastSequence: record.commandCount, endReason: undefined };
+  return { machine, historyDir, journal, running: new Map(), lastSequence: record.commandCount, endReason: undefined };
 }
 
 async function endTenure(tenure: Tenure, reason: string): Promise<void> {
   tenure.endReason ??= reason;
   await tenure.machine.close();
-  const recorded = Promise.allSettled(tenure.running);
-  await Promise.race([recorded, setTimeout(lastRecordsMs, undefined, { ref: false })]);
+  await lastRecords(tenure);
   await tenure.journal[Symbol.asyncDispose]();
+}
+
+/** What ran when the machine ended has an end, which nobody but us writes down. */
+async function lastRecords({ running }: Tenure): Promise<void> {
+  await Promise.race([Promise.all(running.values()), setTimeout(lastRecordsMs, undefined, { ref: false })]);
 }
 
 function tooLate({ workspaceId }: WorkspacePlace): PyroError {

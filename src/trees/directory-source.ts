@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { throwIfCancelled } from "../core/deadline.ts";
 import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
 import { type ContentPiece, noContent, printablePath, type TreeItem } from "./entry.ts";
-import type { ScannedEntry, TreeScan } from "./scan.ts";
+import type { ScannedEntry, TreeScan } from "./tree-scan.ts";
 
 const pieceBytes = 1 << 20;
 /** Zeros that are worth being a hole */

@@ -21,16 +21,21 @@ export interface FoundFile {
   readonly target: string;
 }
 
-/** The comma goes on to the second half in any case; `x` marks what we may not read. */
-export const findExpression = [
-  "(",
-  ...["-type", "d", "!", "(", "-readable", "-executable", ")", "-printf", "x", "-prune"],
-  "-o",
-  ...["-type", "f", "!", "-readable", "-printf", "x"],
-  ")",
-  ",",
-  ...["-printf", "%y %m %s %T@ %C@ %i %D %n %b\\0%P\\0%l\\0"],
-];
+/**
+ * `path` is how `find` is to print a path: `%P`, from where it began to look, or `%p`, as it was given. The comma goes on to the second half in
+ * any case; `x` marks what we may not read.
+ */
+export function findExpression(path: "%P" | "%p"): readonly string[] {
+  return [
+    "(",
+    ...["-type", "d", "!", "(", "-readable", "-executable", ")", "-printf", "x", "-prune"],
+    "-o",
+    ...["-type", "f", "!", "-readable", "-printf", "x"],
+    ")",
+    ",",
+    ...["-printf", `%y %m %s %T@ %C@ %i %D %n %b\\0${path}\\0%l\\0`],
+  ];
+}
 
 const fieldsPerFile = 3;
 

@@ -82,6 +82,8 @@ export const treeReadSchema = z.object({
   depth: z.number().int().min(-1).max(1),
   /** Of each regular file; 0: none; -1: all of it */
   contentLimit: z.number().int().min(-1),
+  /** First byte of each regular file to be sent; default: 0 */
+  contentOffset: z.number().int().min(0).optional(),
   digest: z.boolean(),
   follow: z.boolean(),
 });

@@ -4,7 +4,7 @@ import { commandEndSchema, editKinds } from "./journal.ts";
 import { snapshotRecordSchema, workspaceRecordSchema } from "./record.ts";
 
 /** Raised when a supervisor that is older or newer than its caller could misunderstand it. */
-export const controlVersion = 1;
+export const controlVersion = 2;
 
 /** Frames between a caller and a supervisor, beside those of commands and trees, which pass through. */
 export const controlFrame = {
@@ -26,9 +26,15 @@ export const controlRequestSchema = z.object({ version: z.number(), verb: z.stri
 
 const nothing = z.object({});
 
+/** What a timer can be set to */
+const timeoutMs = z
+  .number()
+  .min(0)
+  .max(2 ** 31 - 1);
+
 /**
  * Everything that a supervisor does for its callers. `changes`: a call whose connection is lost may have been carried out;
- * `endsWithCaller`: what it has begun is ended when its caller goes.
+ * `endsWithCaller`: what it has begun is ended when its caller goes, while the call lasts.
  */
 export const verbs = {
   /** The caller sends standard input, and gets the output as it comes */
@@ -40,8 +46,18 @@ export const verbs = {
       shell: z.string().optional(),
       timeoutMs: z.number(),
       stdin: z.boolean(),
+      /** After this time a command that reads nothing from its caller runs on without it */
+      detachAfterMs: timeoutMs.optional(),
     }),
-    output: commandEndSchema.extend({ sequence: z.number(), cwd: z.string() }),
+    /** How it ended; of one that runs on, how far it has come */
+    output: commandEndSchema.extend({ sequence: z.number(), cwd: z.string(), running: z.boolean() }),
+  },
+  /** Answers when a command's end is on file, or at the time limit */
+  awaitCommand: {
+    changes: false,
+    endsWithCaller: true,
+    input: z.object({ sequence: z.number(), timeoutMs }),
+    output: nothing,
   },
   /** The caller gets frames of a tree */
   readTree: { changes: false, endsWithCaller: true, input: treeReadSchema, output: nothing },

@@ -1,17 +1,17 @@
-import { resolve } from "node:path";
 import { PyroError } from "../core/errors.ts";
 import { catalogEntry } from "../environments/catalog.ts";
 import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
 import { findDriver } from "../sandbox/driver.ts";
-import { type MachineShape, workspaceDiskBytes, workspacePath } from "../sandbox/machine.ts";
+import type { MachineShape } from "../sandbox/machine.ts";
 import { ensureEnvironment } from "../sandbox/open.ts";
 import { ensureTemplate } from "../sandbox/templates.ts";
-import { type PreparedSeed, prepareSeed, type SeedSource, seedSourceOf } from "../seeds/seed.ts";
+import type { SkippedEntry } from "../trees/entry.ts";
 import { requireRoomForOneMore } from "./active-limit.ts";
 import { startSupervisor } from "./launch.ts";
 import { deleteWorkspace } from "./lifecycle.ts";
 import { requireMetadata } from "./metadata.ts";
-import { newWorkspaceId, type WorkspaceRecord, type WorkspaceSeed } from "./record.ts";
+import { newWorkspaceId, type WorkspaceRecord } from "./record.ts";
+import { type SeedChoice, seedDisk } from "./seeding.ts";
 import { beginWorkspace, readWorkspace, saveWorkspace, WorkspacePlace } from "./store.ts";
 
 export interface CreateRequest {
@@ -20,19 +20,14 @@ export interface CreateRequest {
   readonly ttlMs: number;
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;
-  /** Directory or archive on this host; null for an empty workspace */
-  readonly seedPath: string | null;
-}
-
-/** What of the seed did not come along, and why. */
-export interface SkippedFile {
-  readonly path: string;
-  readonly reason: string;
+  /** Default: nothing, the workspace is empty */
+  readonly seed?: SeedChoice | undefined;
 }
 
 export interface CreatedWorkspace {
   readonly record: WorkspaceRecord;
-  readonly skipped: readonly SkippedFile[];
+  /** What of the seed did not come along, and why */
+  readonly skipped: readonly SkippedEntry[];
 }
 
 /** Makes a workspace and starts it; when anything fails there is none. */
@@ -56,7 +51,7 @@ export async function createWorkspace(
   });
   const [environment, { seed, skipped }] = await Promise.all([
     readyEnvironment(context, environmentName, shape, options),
-    seedWorkspace(context, request, unborn.place, options),
+    seedDisk(context, request.seed, unborn.place.seedPath, options),
   ]);
   // Only now: what a first use installs takes its time.
   const now = timeFromNow(0);
@@ -99,31 +94,4 @@ async function readyEnvironment(
   const environment = await ensureEnvironment(context, name, options);
   await ensureTemplate(context, { driver, environment, shape }, options);
   return { ...environment };
-}
-
-async function seedWorkspace(
-  context: SandboxContext,
-  { seedPath }: CreateRequest,
-  place: WorkspacePlace,
-  { signal }: SandboxCallOptions,
-): Promise<{ seed: WorkspaceSeed; skipped: PreparedSeed["skipped"] }> {
-  const source: SeedSource = seedPath === null ? { kind: "empty" } : await seedSourceOf(resolve(seedPath));
-  const { layout, uid, searchPath, seedBudgetBytes } = context;
-  const { entryCount, bytesWritten, skipped } = await prepareSeed({
-    ...{ source, uid, searchPath, signal, seedsDir: layout.seedsDir },
-    ...{ imageBytes: workspaceDiskBytes, budgetBytes: seedBudgetBytes, linkTo: place.seedPath },
-  });
-  const modes = { empty: "empty", directory: "directory", archive: "tar_archive" } as const;
-  return {
-    seed: {
-      mode: modes[source.kind],
-      seedPath: source.kind === "empty" ? null : source.path,
-      originKind: source.kind === "empty" ? "empty" : "manual_seed_path",
-      originRef: null,
-      destination: workspacePath,
-      // The root is no entry of itself.
-      ...{ entryCount: entryCount - 1, bytesWritten },
-    },
-    skipped,
-  };
 }

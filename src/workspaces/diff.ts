@@ -2,6 +2,7 @@ import { PyroError } from "../core/errors.ts";
 import { formatChange } from "../patches/format.ts";
 import type { GuestChange, GuestSide } from "../wire/tree.ts";
 import { displayed } from "./files.ts";
+import { pathInWorkspace } from "./guest-path.ts";
 import { treeChanges, type WorkspaceCall } from "./trees.ts";
 
 /** Files larger than this, on either side, are reported without their content */
@@ -40,13 +41,17 @@ export interface WorkspaceDiff {
   readonly truncated: boolean;
 }
 
-/** What differs from the tree that the workspace began as. */
-export async function diffWorkspace(call: WorkspaceCall): Promise<WorkspaceDiff> {
+/** What differs from the tree that the workspace began as; only what is at or below the paths, if there are any. */
+export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string[]): Promise<WorkspaceDiff> {
+  const paths = typed?.map(pathInWorkspace);
   const changes: { change: GuestChange; textPatch: string | null; patch: string | null }[] = [];
+  let changeCount = 0;
   let patchBytes = 0;
   let truncated = false;
   for await (const change of treeChanges(call, diffContentBytes)) {
-    if (changes.length >= maxChanges) throw tooManyChanges();
+    changeCount += 1;
+    if (changeCount > maxChanges) throw tooManyChanges();
+    if (paths && !paths.some((path) => isAtOrBelow(change.path, path))) continue;
     const isOmitted = patchBytes > maxPatchBytes || lacksContent(change);
     const formatted = isOmitted ? { textPatch: null, patch: null } : formatChange(withContent(change));
     truncated ||= isOmitted;
@@ -64,6 +69,13 @@ export async function diffWorkspace(call: WorkspaceCall): Promise<WorkspaceDiff>
     truncated,
   };
 }
+
+function isAtOrBelow(path: Buffer, top: Buffer): boolean {
+  const isInside = path.length === top.length || path[top.length] === slash;
+  return top.length === 0 || (isInside && path.subarray(0, top.length).equals(top));
+}
+
+const slash = 0x2f;
 
 /** git takes no patch for what is in a folder of that name, in whatever case. */
 function isOfGit(path: Buffer): boolean {

@@ -1,6 +1,8 @@
 import type { Readable } from "node:stream";
+import { unlessCancelled } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
+import { commandSpec, commandWords, type GuestCommand } from "../sandbox/guest-command.ts";
 import type { Isolation } from "../sandbox/sandbox.ts";
 import { encodeFrame, frameType } from "../wire/frames.ts";
 import { requireRunning } from "./access.ts";
@@ -9,12 +11,15 @@ import { callSupervisor } from "./control-client.ts";
 
 /** Frames of input are no larger, so that the guest's reader sees it come */
 const stdinChunkBytes = 64 * 1024;
+/** So long before a command would be detached, its supervisor learns in time of a call that is cancelled */
+const lastMomentMs = 1_000;
 
 export interface WorkspaceExecRequest {
   readonly workspaceId: string;
-  /** Program and arguments, or text for the guest's shell */
-  readonly command: readonly string[] | string;
+  readonly command: GuestCommand;
   readonly timeoutMs: number;
+  /** After this time the command runs on without us, unless it is given input; default: never */
+  readonly detachAfterMs?: number | undefined;
 }
 
 export interface WorkspaceExecOptions {
@@ -24,36 +29,42 @@ export interface WorkspaceExecOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a command ended; or, of one that runs on without its caller, how far it has come. */
 export type WorkspaceExecOutcome = VerbOutput<"exec"> & {
   readonly command: readonly string[];
   readonly isolation: Isolation | null;
 };
 
-/** Runs a command in a workspace. When the caller gives up, or dies, the command is killed; the workspace's journal has it all the same. */
+/**
+ * Runs a command in a workspace. When the caller gives up, or dies, the command is killed, unless it has been detached by then; the workspace's
+ * journal has it all the same.
+ */
 export async function execInWorkspace(
   context: SandboxContext,
-  { workspaceId, command, timeoutMs }: WorkspaceExecRequest,
+  { workspaceId, command, timeoutMs, detachAfterMs }: WorkspaceExecRequest,
   { stdin, onStdout, onStderr, signal }: WorkspaceExecOptions,
 ): Promise<WorkspaceExecOutcome> {
   const { socket, record } = await requireRunning(context, workspaceId, signal);
-  const what = typeof command === "string" ? { shell: command } : { argv: [...command] };
+  const startedMs = performance.now();
+  const limits = { timeoutMs: Math.ceil(timeoutMs), ...(detachAfterMs === undefined ? {} : { detachAfterMs }) };
   const frames = callSupervisor(
     socket,
     "exec",
-    { ...what, timeoutMs: Math.ceil(timeoutMs), stdin: stdin !== undefined },
+    { ...commandSpec(command), ...limits, stdin: stdin !== undefined },
     { signal, body: stdin && inputFrames(stdin) },
   );
   try {
     for (;;) {
       const next = await frames.next();
-      if (next.done) {
-        const words = typeof command === "string" ? [command] : command;
-        return { ...next.value, command: words, isolation: record.isolation };
-      }
+      if (next.done) return { ...next.value, command: commandWords(command), isolation: record.isolation };
       const { type, payload } = next.value;
-      if (type === frameType.stdout) await unlessCancelled(onStdout(payload), signal);
-      if (type === frameType.stderr) await unlessCancelled(onStderr(payload), signal);
+      if (type === frameType.stdout) await taken(onStdout(payload), signal);
+      if (type === frameType.stderr) await taken(onStderr(payload), signal);
     }
+  } catch (error) {
+    const isLate = performance.now() - startedMs > (detachAfterMs ?? Number.POSITIVE_INFINITY) - lastMomentMs;
+    if (isLate && !stdin && PyroError.from(error).code === "cancelled") throw mayRunOn(error);
+    throw error;
   } finally {
     // Somebody who can take no more output ends the command.
     socket.destroy();
@@ -61,20 +72,20 @@ export async function execInWorkspace(
 }
 
 /** Waits for whoever takes the output, who may never do so. */
-async function unlessCancelled(taken: Promise<void> | void, signal: AbortSignal | undefined): Promise<void> {
-  if (taken === undefined) return;
-  if (!signal) return taken;
-  let onAbort: () => void = () => {};
-  const cancelled = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new PyroError("cancelled", "the operation was cancelled"));
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
-  });
-  try {
-    await Promise.race([taken, cancelled]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
+async function taken(work: Promise<void> | void, signal: AbortSignal | undefined): Promise<void> {
+  if (work !== undefined) await unlessCancelled(work, signal);
+}
+
+/** It may have been detached while we were cancelled. */
+function mayRunOn(cause: unknown): PyroError {
+  return new PyroError(
+    "outcome_unknown",
+    "the operation was cancelled just when the command was left running, and it may run on",
+    {
+      hint: "Look at it with `pyro workspace logs`.",
+      cause,
+    },
+  );
 }
 
 async function* inputFrames(stdin: Readable): AsyncGenerator<Buffer> {

@@ -1,13 +1,13 @@
 import { isUtf8 } from "node:buffer";
 import { PyroError } from "../core/errors.ts";
+import { characterBoundary, pageEnd } from "../core/utf8.ts";
 import { displayPath } from "../patches/quoting.ts";
 import { workspacePath } from "../sandbox/machine.ts";
 import type { GuestEntry, GuestItem } from "../wire/tree.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
-import { wholeCharacters } from "./kept-output.ts";
 import { readTree, type WorkspaceCall, writeTree } from "./trees.ts";
 
-/** A file larger than this is a matter for export or sync */
+/** More than this at once is a matter for export or sync */
 export const maxReadBytes = 16 * 1024 * 1024;
 const maxWriteBytes = 16 * 1024 * 1024;
 /** A listing that is longer says nothing to anybody */
@@ -46,30 +46,51 @@ export async function listFiles(call: WorkspaceCall, typed: string, recursive: b
   return { path: displayed(path), entries, truncated };
 }
 
+/** Which part of a file to read, in whole characters. */
+export interface FilePage {
+  readonly offset: number;
+  readonly maxBytes: number;
+}
+
 export interface FileContent {
   readonly path: string;
   /** Of the whole file */
   readonly sizeBytes: number;
+  /** Where the content begins: inside of a character that is the character's beginning */
+  readonly offset: number;
   readonly content: string;
-  /** The file is longer than what is given of it */
-  readonly truncated: boolean;
+  /** Where to read on; null at the end */
+  readonly nextOffset: number | null;
 }
 
-/** The beginning of a text file. */
-export async function readFile(call: WorkspaceCall, typed: string, maxBytes: number): Promise<FileContent> {
+const maxCharacterBytes = 4;
+
+/** A part of a text file. */
+export async function readFile(
+  call: WorkspaceCall,
+  typed: string,
+  { offset, maxBytes }: FilePage,
+): Promise<FileContent> {
   const path = pathBelowWorkspace(typed);
-  // A few more bytes tell whether there is more, and whether the last character was cut in two.
-  const contentLimit = maxBytes + 1;
-  const request = { paths: [path], depth: 0, contentLimit, digest: false, follow: true };
+  // A few more bytes on both sides tell whether a character lies across an edge, and whether there is more.
+  const contentOffset = Math.max(0, offset - maxCharacterBytes);
+  const contentLimit = offset - contentOffset + maxBytes + maxCharacterBytes;
+  const request = { paths: [path], depth: 0, contentLimit, contentOffset, digest: false, follow: true };
   for await (const item of readTree(call, request)) {
     if (item.entry.type === "missing") break;
     requireRegularFile(item.entry, path);
     const bytes = await contentOf(item, contentLimit);
-    const truncated = bytes.length > maxBytes;
-    const text = truncated ? wholeCharacters(bytes.subarray(0, maxBytes)) : bytes;
+    const start = Math.min(bytes.length, characterBoundary(bytes, offset - contentOffset));
+    const end = pageEnd(bytes, start, maxBytes);
+    const text = bytes.subarray(start, end);
     if (text.includes(0) || !isUtf8(text)) throw notText(path);
-    const sizeBytes = Math.max(item.entry.size ?? 0, bytes.length);
-    return { path: displayed(path), sizeBytes, content: text.toString("utf8"), truncated };
+    return {
+      path: displayed(path),
+      sizeBytes: Math.max(item.entry.size ?? 0, bytes.length === 0 ? 0 : contentOffset + bytes.length),
+      offset: text.length === 0 ? offset : contentOffset + start,
+      content: text.toString("utf8"),
+      nextOffset: end < bytes.length ? contentOffset + end : null,
+    };
   }
   // A link that leads out of the workspace, or nowhere, is there all the same.
   for await (const { entry } of readTree(call, { ...request, contentLimit: 0, follow: false })) {

@@ -68,7 +68,7 @@ async function proveWorkspace(
   environment: string,
   options: SandboxCallOptions,
 ): Promise<string> {
-  const throwaway = { ttlMs: proofTtlMs, name: "prepare", labels: {}, seedPath: null };
+  const throwaway = { ttlMs: proofTtlMs, name: "prepare", labels: {} };
   const { record } = await createWorkspace(context, { environment, shape: defaultShape, ...throwaway }, options);
   const { workspaceId } = record;
   try {

@@ -3,43 +3,12 @@ import type { SandboxContext } from "../sandbox/context.ts";
 import { currentRecord } from "./access.ts";
 import { type DiffEntry, type DiffSummary, diffWorkspace } from "./diff.ts";
 import { commandsOf, type JournaledCommand, type JournalLine, readJournal } from "./journal.ts";
-import { type KeptOutput, readOutput } from "./kept-output.ts";
 import type { SnapshotRecord, WorkspaceRecord } from "./record.ts";
 import { WorkspacePlace } from "./store.ts";
 import type { WorkspaceCall } from "./trees.ts";
 
 const recentCount = 5;
 const shownChanges = 10;
-
-/** Of all commands together; the output of older ones is left out */
-const maxLoggedBytes = 64 * 1024 * 1024;
-const tooMuch: KeptOutput = { bytes: Buffer.alloc(0), isCut: true };
-
-export interface LoggedCommand extends JournaledCommand {
-  readonly stdout: KeptOutput;
-  readonly stderr: KeptOutput;
-}
-
-/** Every command since the last reset with its output, also of a workspace that does not run. */
-export async function commandLogs({
-  context,
-  workspaceId,
-}: WorkspaceCall): Promise<{ readonly record: WorkspaceRecord; readonly commands: readonly LoggedCommand[] }> {
-  const record = await currentRecord(context, workspaceId);
-  const historyDir = historyOf(context, record);
-  const commands: LoggedCommand[] = [];
-  let roomBytes = maxLoggedBytes;
-  // The newest get the room that there is.
-  for (const command of commandsOf(await readJournal(historyDir)).toReversed()) {
-    const [stdout, stderr] = await Promise.all([
-      readOutput(historyDir, command.sequence, "stdout", command.end?.stdoutBytes),
-      readOutput(historyDir, command.sequence, "stderr", command.end?.stderrBytes),
-    ]);
-    roomBytes -= stdout.bytes.length + stderr.bytes.length;
-    commands.push(roomBytes >= 0 ? { ...command, stdout, stderr } : { ...command, stdout: tooMuch, stderr: tooMuch });
-  }
-  return { record, commands: commands.toReversed() };
-}
 
 export interface ChangesReview {
   readonly available: boolean;

@@ -75,7 +75,9 @@ export async function readWorkspace(workspacesDir: string, workspaceId: string):
 }
 
 export function noSuchWorkspace(workspaceId: string): PyroError {
-  return new PyroError("not_found", `there is no workspace '${workspaceId}'`, { hint: "Run `pyro workspace list`." });
+  return new PyroError("not_found", `there is no workspace '${workspaceId}'`, {
+    hint: "Run `pyro workspace list` to see which there are.",
+  });
 }
 
 export async function listWorkspaces(workspacesDir: string): Promise<readonly StoredWorkspace[]> {

@@ -10,11 +10,11 @@ import { diffWorkspace } from "../../src/workspaces/diff.ts";
 import { execInWorkspace } from "../../src/workspaces/exec.ts";
 import { listFiles, readFile as readGuestFile, writeFile as writeGuestFile } from "../../src/workspaces/files.ts";
 import { deleteWorkspace } from "../../src/workspaces/lifecycle.ts";
+import { commandLogs } from "../../src/workspaces/logs.ts";
 import { applyPatch } from "../../src/workspaces/patch.ts";
-import { commandLogs } from "../../src/workspaces/review.ts";
 import { createSnapshot } from "../../src/workspaces/snapshots.ts";
 import { exportFromWorkspace } from "../../src/workspaces/transfer.ts";
-import { type Answer, LyingWorkspace, saying, sayingForEver } from "./lying-workspace.ts";
+import { type Answer, LyingWorkspace, saying, sayingForEver } from "../helpers/lying-workspace.ts";
 import { additionPatch } from "./operations.ts";
 import { chosenSeed, sizeFromEnvironment } from "./random.ts";
 
@@ -48,7 +48,7 @@ const requests: Readonly<Record<string, (signal?: AbortSignal) => Promise<unknow
   export: (signal) => exportFromWorkspace({ ...workspace.call, signal }, "/workspace", output()),
   exportOne: (signal) => exportFromWorkspace({ ...workspace.call, signal }, "dir", output()),
   list: (signal) => listFiles({ ...workspace.call, signal }, "/workspace", true),
-  read: (signal) => readGuestFile({ ...workspace.call, signal }, "dir/x", 1_000),
+  read: (signal) => readGuestFile({ ...workspace.call, signal }, "dir/x", { offset: 5, maxBytes: 1_000 }),
   write: (signal) => writeGuestFile({ ...workspace.call, signal }, "dir/x", "text\n"),
   patch: (signal) => applyPatch({ ...workspace.call, signal }, additionPatch("dir/x", "line")),
   diff: (signal) => diffWorkspace({ ...workspace.call, signal }),
@@ -307,12 +307,12 @@ const evilExec: fc.Arbitrary<Buffer[]> = fc.array(
 );
 
 test("whatever a guest says of a command, it ends, and is in the journal", async () => {
-  let count = (await commandLogs(workspace.call)).commands.length;
+  let count = (await commandLogs(workspace.call)).length;
   await fc.assert(
     fc.asyncProperty(evilExec, endings, async (chunks, how) => {
       workspace.answers(saying(chunks, how));
       const { error } = await outcomeOf(exec);
-      const { commands } = await commandLogs(workspace.call);
+      const commands = await commandLogs(workspace.call);
       count += 1;
       expect(commands.map(({ sequence }) => sequence).at(-1)).toBe(count);
       const { end } = commands.at(-1) ?? {};

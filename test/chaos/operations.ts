@@ -24,9 +24,12 @@ export function operationsOn(workspaceId: string) {
       operation(["file", "list"], ["file", "list", workspaceId, path, "--recursive"], { path, recursive: true }),
     patch: (patch: string) =>
       operation(["patch", "apply"], ["patch", "apply", workspaceId, "--patch", patch], { patch }),
-    push: (source: string) => operation(["sync", "push"], ["sync", "push", workspaceId, source], { source }),
+    push: (source: string) =>
+      operation(["sync", "push"], ["sync", "push", workspaceId, source], {
+        sourcePath: source,
+      }),
     export: (path: string, output: string) =>
-      operation(["export"], ["export", workspaceId, path, "--output", output], { path, output }),
+      operation(["export"], ["export", workspaceId, path, "--output", output], { path, outputPath: output }),
     diff: () => operation(["diff"], ["diff", workspaceId], {}),
     summary: () => operation(["summary"], ["summary", workspaceId], {}),
     logs: () => operation(["logs"], ["logs", workspaceId], {}),

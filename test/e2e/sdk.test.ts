@@ -22,6 +22,12 @@ describeWithVm("the library", () => {
     expect(result).toMatchObject({ exitCode: 3, stdout: "out\n", stderr: "err\n", executionMode: "guest" });
   });
 
+  test("runs a text in the guest's shell", async () => {
+    const result = await pyro.run({ environment: "debian:12", command: "printf '%s ' {1..3}; exit $((1 + 1))" });
+    expect(result).toMatchObject({ exitCode: 2, stdout: "1 2 3 ", stdoutBytes: 6, stderrBytes: 0 });
+    expect(result.command).toEqual(["printf '%s ' {1..3}; exit $((1 + 1))"]);
+  });
+
   test("hands over output as it comes", async () => {
     const seen: string[] = [];
     const streams = { onStdout: (chunk: Buffer) => void seen.push(chunk.toString()), onStderr: () => {} };

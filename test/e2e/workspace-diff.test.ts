@@ -61,6 +61,30 @@ describeWithVm("a diff after a hundred random edits", () => {
     },
   );
 
+  test("of some paths is what the whole one says of them", async () => {
+    await bench.sh(id, "mkdir -p one/sub one-more; for f in one/a one/sub/b one-more/c; do echo x > $f; done; ls -d *");
+    const whole: Json = await bench.json(["diff", id]);
+    const of = async (...paths: string[]): Promise<Json> =>
+      bench.json(["diff", id, ...paths.flatMap((path) => ["--path", path])]);
+    const some = await of("one/sub", "/workspace/one-more/c");
+    expect(some.entries.map(({ path }: Json) => path)).toEqual([
+      ...["/workspace/one-more/c", "/workspace/one/sub", "/workspace/one/sub/b"],
+    ]);
+    expect(some.entries).toEqual(
+      whole.entries.filter(({ path }: Json) => some.entries.some((e: Json) => e.path === path)),
+    );
+    expect(some.summary).toMatchObject({ total: 3, added: 3, modified: 0 });
+    expect(some.patch.match(/^diff --git .*$/gm)).toEqual([
+      ...["diff --git a/one-more/c b/one-more/c", "diff --git a/one/sub/b b/one/sub/b"],
+    ]);
+    expect(await of("one", "one/sub")).toMatchObject({ summary: { total: 4 } });
+    expect(await of(".")).toEqual(whole);
+    expect(await of("absent")).toMatchObject({ changed: false, entries: [], patch: "", summary: { total: 0 } });
+    expect(await bench.cli.refusal("workspace.diff", { workspaceId: id, paths: ["../etc"] })).toMatchObject({
+      ...{ code: "invalid_argument", message: expect.stringContaining("it is not under /workspace") },
+    });
+  });
+
   test("of one edit there is what `git diff` prints", async () => {
     await bench.sh(id, "seq 9 > link-free.txt");
     expect(await bench.output(["diff", id])).toBe(

@@ -76,6 +76,44 @@ describeWithVm("files of a workspace", () => {
     expect(await read(2)).toMatchObject({ content: "ab", truncated: true });
   });
 
+  test("are read page by page, in whole characters", async () => {
+    const text = "ab文字 🙂\n".repeat(10_000);
+    await call("file.write", { path: "pages", text });
+    let content = "";
+    for (let offset: number | null = 0; offset !== null; ) {
+      const page: Json = await call("file.read", { path: "pages", offset });
+      expect(page).toMatchObject({ offset, size_bytes: Buffer.byteLength(text), truncated: page.next_offset !== null });
+      expect(Buffer.byteLength(page.content)).toBeLessThanOrEqual(65_536);
+      content += page.content;
+      offset = page.next_offset;
+    }
+    expect(content).toBe(text);
+    const read = (offset: number, maxBytes: number) => call("file.read", { path: "pages", offset, maxBytes });
+    // Inside of a character that is the beginning of the character, and of one there is always all.
+    expect(await read(3, 1)).toMatchObject({ offset: 2, content: "文", next_offset: 5 });
+    expect(await read(170_000, 9)).toMatchObject({ content: "", offset: 170_000, next_offset: null, truncated: false });
+    expect(await read(139_999, 9)).toMatchObject({ content: "\n", offset: 139_999, next_offset: null });
+    const printed = await bench.run(["file", "read", id, "pages", "--offset", "14", "--max-bytes", "14"]);
+    expect(printed.stdout.toString()).toBe("ab文字 🙂\n");
+    expect(printed.stderr).toContain("truncated=true execution_mode=guest next_offset=28\n");
+  });
+
+  test("that are large, or have holes, are read at their end as fast as at their beginning", async () => {
+    await bench.sh(
+      id,
+      "yes line | head -c 100000000 > large; echo end >> large; truncate -s 8G large-hole; echo end >> large-hole",
+    );
+    for (const [path, offset, content] of [
+      ["large", 99_999_995, "line\nend\n"],
+      ["large-hole", 8 * 1024 ** 3, "end\n"],
+    ] as const) {
+      const startedMs = performance.now();
+      expect(await call("file.read", { path, offset })).toMatchObject({ content, offset, next_offset: null });
+      expect(performance.now() - startedMs).toBeLessThan(5_000);
+    }
+    await bench.sh(id, "rm large large-hole");
+  });
+
   test.each([
     ["bytes that are no text", "printf 'a\\377b' > odd", "odd", "failed_precondition", /it is not UTF-8 text/],
     ["a file with a NUL", "printf 'a\\000b' > odd", "odd", "failed_precondition", /it is not UTF-8 text/],
@@ -141,14 +179,14 @@ describeWithVm("files of a workspace", () => {
       id,
       "rm -rf * && mkdir -p d/e && echo x > d/x && chmod 754 d/x && ln -s /etc/passwd d/l && ln d/x d/hard",
     );
-    await call("export", { path: "d", output: bench.hostPath("d") });
+    await call("export", { path: "d", outputPath: bench.hostPath("d") });
     expect((await listTree(bench.hostPath("d"))).map((line) => line.split(" ").slice(0, 3).join(" "))).toEqual([
       ...['"e" directory 755', '"hard" file 754', '"l" link /etc/passwd', '"x" file 754'],
     ]);
     expect((await lstat(bench.hostPath("d", "x"))).ino).toBe((await lstat(bench.hostPath("d", "hard"))).ino);
-    await call("export", { path: "d/x", output: bench.hostPath("x") });
+    await call("export", { path: "d/x", outputPath: bench.hostPath("x") });
     expect(await readFile(bench.hostPath("x"), "utf8")).toBe("x\n");
-    expect(await call("export", { path: "d/l", output: bench.hostPath("l") })).toMatchObject({
+    expect(await call("export", { path: "d/l", outputPath: bench.hostPath("l") })).toMatchObject({
       artifact_type: "symlink",
     });
     expect(await readlink(bench.hostPath("l"))).toBe("/etc/passwd");
@@ -161,7 +199,7 @@ describeWithVm("files of a workspace", () => {
     await symlink(bench.hostPath("absent"), bench.hostPath("dangling"));
     for (const name of ["target", "file", "to-folder", "dangling"]) {
       for (const path of ["d", "d/x"]) {
-        const refused = await refusal("export", { path, output: bench.hostPath(name) });
+        const refused = await refusal("export", { path, outputPath: bench.hostPath(name) });
         expect(refused).toMatchObject({
           code: "already_exists",
           message: expect.stringContaining("it exists already"),
@@ -171,7 +209,7 @@ describeWithVm("files of a workspace", () => {
     expect(await readFile(bench.hostPath("file"), "utf8")).toBe("kept");
     expect(await listTree(bench.hostPath("target"))).toEqual([]);
     await expect(lstat(bench.hostPath("absent"))).rejects.toThrow(/ENOENT/);
-    expect(await refusal("export", { path: "absent", output: bench.hostPath("new") })).toMatchObject({
+    expect(await refusal("export", { path: "absent", outputPath: bench.hostPath("new") })).toMatchObject({
       code: "not_found",
     });
     await expect(lstat(bench.hostPath("new"))).rejects.toThrow(/ENOENT/);
@@ -192,7 +230,7 @@ describeWithVm("files of a workspace", () => {
     tar("link.tar", "-r", "dir/inside");
     await writeFile(bench.hostPath("broken.tar.gz"), "this is no archive");
     for (const name of ["dots.tar", "absolute.tar", "link.tar", "broken.tar.gz"]) {
-      const refused = await refusal("sync.push", { source: bench.hostPath(name) });
+      const refused = await refusal("sync.push", { sourcePath: bench.hostPath(name) });
       expect(refused, name).toMatchObject({ code: "invalid_argument" });
       expect(await everything()).toBe(before);
     }

@@ -28,9 +28,9 @@ describeWithVm("what a workspace refuses", () => {
       ["file.list", {}],
       ["file.write", { path: "a", text: "x" }],
       ["patch.apply", { patch: "--- a/a\n+++ b/a\n@@ -1 +1 @@\n-x\n+y\n" }],
-      ["sync.push", { source: import.meta.dirname }],
+      ["sync.push", { sourcePath: import.meta.dirname }],
       ["diff", {}],
-      ["export", { path: "a", output: "/tmp/pyro-never" }],
+      ["export", { path: "a", outputPath: "/tmp/pyro-never" }],
       ["snapshot.create", { snapshotName: "x" }],
     ])("%s, while it is stopped", async (operation, input) => {
       expect(await refusal(operation, { workspaceId: stopped, ...input })).toMatchObject({
@@ -47,13 +47,13 @@ describeWithVm("what a workspace refuses", () => {
       ["the end of the baseline", "snapshot.delete", { snapshotName: "baseline" }, "failed_precondition"],
       ["a reset to nothing", "reset", { snapshot: "two" }, "not_found"],
       ["a bad label", "update", { labels: { "a b": "x" } }, "invalid_argument"],
-      ["a source that is not there", "sync.push", { source: "/nonexistent" }, "not_found"],
-      ["a source that is no archive", "sync.push", { source: "/etc/passwd" }, "invalid_argument"],
-      ["a destination outside", "sync.push", { source: import.meta.dirname, dest: "/etc" }, "invalid_argument"],
+      ["a source that is not there", "sync.push", { sourcePath: "/nonexistent" }, "not_found"],
+      ["a source that is no archive", "sync.push", { sourcePath: "/etc/passwd" }, "invalid_argument"],
+      ["a destination outside", "sync.push", { sourcePath: import.meta.dirname, dest: "/etc" }, "invalid_argument"],
       ["a patch that does not fit", "patch.apply", { patch: "--- a/a\n+++ b/a\n@@ -1 +1 @@\n-x\n+y\n" }, "not_found"],
-      ["an export of nothing", "export", { path: "absent", output: "/tmp/pyro-never" }, "not_found"],
-      ["an export over something", "export", { path: ".", output: "/tmp" }, "already_exists"],
-      ["an export where no folder is", "export", { path: ".", output: "/nonexistent/a" }, "not_found"],
+      ["an export of nothing", "export", { path: "absent", outputPath: "/tmp/pyro-never" }, "not_found"],
+      ["an export over something", "export", { path: ".", outputPath: "/tmp" }, "already_exists"],
+      ["an export where no folder is", "export", { path: ".", outputPath: "/nonexistent/a" }, "not_found"],
     ])("%s", async (_what, operation, input, code) => {
       const refused = await refusal(operation, { workspaceId: id, ...input });
       expect(refused.code, refused.message).toBe(code);

@@ -61,7 +61,7 @@ describeWithVm("a workspace", () => {
     };
     const exported = async (name: string, path = "/workspace"): Promise<string> => {
       const output = bench.hostPath(`${which}-${name}`);
-      await call("export", { path, output });
+      await call("export", { path, outputPath: output });
       return output;
     };
     const expectAsOnHost = async (name: string) => {
@@ -101,10 +101,10 @@ describeWithVm("a workspace", () => {
 
     test("takes directories and archives", async () => {
       onHost("/", 'cd "$1" && tar -czf "$2/odd.tar.gz" "odd names"', seed, bench.hostPath());
-      expect(await call("sync.push", { source: `${seed}/docs`, dest: "/workspace/in/docs" })).toMatchObject({
+      expect(await call("sync.push", { sourcePath: `${seed}/docs`, dest: "/workspace/in/docs" })).toMatchObject({
         ...{ mode: "directory", source: `${seed}/docs`, destination: "/workspace/in/docs", skipped_files: [] },
       });
-      expect(await call("sync.push", { source: bench.hostPath("odd.tar.gz"), dest: "in" })).toMatchObject({
+      expect(await call("sync.push", { sourcePath: bench.hostPath("odd.tar.gz"), dest: "in" })).toMatchObject({
         ...{ mode: "tar_archive", destination: "/workspace/in" },
       });
       onHost(

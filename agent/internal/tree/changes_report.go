@@ -72,12 +72,12 @@ func (d *differ) report(p place, status Status, before, after side) error {
 		return err
 	}
 	if oldFile != nil {
-		if err := d.send(oldFile, -1, frame.OldContent, frame.OldContentEnd); err != nil {
+		if err := d.send(oldFile, wholeFile, frame.OldContent, frame.OldContentEnd); err != nil {
 			return err
 		}
 	}
 	if newFile != nil {
-		return d.send(newFile, -1, frame.Content, frame.ContentEnd)
+		return d.send(newFile, wholeFile, frame.Content, frame.ContentEnd)
 	}
 	return nil
 }

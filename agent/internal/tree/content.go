@@ -28,14 +28,19 @@ func newSender(host context.Context, out *frame.Writer) *sender {
 	return &sender{host: host, out: out, buffer: make([]byte, chunkSize)}
 }
 
-// send sends the first bytes of a file, -1 for all of it, and the frame that ends them. What is
-// appended meanwhile is left out: a file that grows would have no end.
-func (s *sender) send(f *file, limit int64, data, end frame.Type) error {
-	size := f.stat.Size
-	if limit >= 0 {
-		size = min(size, limit)
+// span is a part of a file: from an offset on so many bytes, -1 for all that follow.
+type span struct{ offset, limit int64 }
+
+var wholeFile = span{0, -1}
+
+// send sends a part of a file and the frame that ends it. What is appended meanwhile is left
+// out: a file that grows would have no end.
+func (s *sender) send(f *file, part span, data, end frame.Type) error {
+	offset, size := part.offset, f.stat.Size
+	if part.limit >= 0 && part.limit < size-offset {
+		size = offset + part.limit
 	}
-	for offset := int64(0); offset < size; {
+	for offset < size {
 		if start := f.nextData(offset, size); start > offset {
 			if err := s.sendHole(start - offset); err != nil {
 				return err

@@ -15,6 +15,8 @@ type ReadRequest struct {
 	Depth int `json:"depth"`
 	// bytes of each file to send; 0 for none, -1 for all
 	ContentLimit int64 `json:"content_limit"`
+	// byte of each file to begin with
+	ContentOffset int64 `json:"content_offset"`
 	// whether files come with the digest of their content
 	Digest bool `json:"digest"`
 	// whether symbolic links on the way to a path, and at its end, are followed
@@ -31,6 +33,9 @@ func (r *ReadRequest) PathList() ([]string, error) {
 	}
 	if r.ContentLimit < -1 {
 		return nil, failf(InvalidArgument, "content_limit must be at least -1, not %d", r.ContentLimit)
+	}
+	if r.ContentOffset < 0 {
+		return nil, failf(InvalidArgument, "content_offset must be at least 0, not %d", r.ContentOffset)
 	}
 	paths := make([]string, len(r.Paths))
 	for i, fields := range r.Paths {
@@ -193,7 +198,7 @@ func (r *reader) file(entry Entry, stat *unix.Stat_t, path string, directory int
 	if err := r.entry(entry); err != nil || r.ContentLimit == 0 {
 		return err
 	}
-	return r.send(f, r.ContentLimit, frame.Content, frame.ContentEnd)
+	return r.send(f, span{r.ContentOffset, r.ContentLimit}, frame.Content, frame.ContentEnd)
 }
 
 // remember keeps the path of a file that is sent, if it may turn up by another name.

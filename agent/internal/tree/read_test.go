@@ -86,6 +86,19 @@ func TestReadSendsAsMuchContentAsIsWanted(t *testing.T) {
 			t.Errorf("limit %d: got %d and %d bytes", limit, len(items[0].content), len(items[1].content))
 		}
 	}
+	for _, part := range []struct {
+		offset, limit int64
+		want          string
+	}{
+		{3, 4, "3456"}, {999_998, 10, "89"}, {999_998, -1, "89"}, {1_000_000, -1, ""}, {1 << 62, 1 << 62, ""},
+		{131_070, 5, "01234"},
+	} {
+		request := tree.ReadRequest{ContentOffset: part.offset, ContentLimit: part.limit}
+		items, _ := read(t, layers, request, "long", "empty")
+		if got := string(items[0].content); got != part.want || *items[0].Size != 1_000_000 || len(items[1].content) > 0 {
+			t.Errorf("%+v: got %q", part, got)
+		}
+	}
 	items, _ := read(t, layers, tree.ReadRequest{}, "long")
 	if items[0].content != nil {
 		t.Error("content was sent that nobody wanted")
@@ -170,6 +183,10 @@ func TestReadKeepsStrangeNamesAndHoles(t *testing.T) {
 	if len(sparse.content) != 1<<25 || string(sparse.content[1<<24:1<<24+3]) != "end" || sparse.holes == 0 {
 		t.Errorf("got %d bytes with %d holes", len(sparse.content), sparse.holes)
 	}
+	items, _ = read(t, layersOf(t, at), tree.ReadRequest{ContentOffset: 1<<24 - 8192, ContentLimit: 8195}, "sparse")
+	if got := items[0]; len(got.content) != 8195 || string(got.content[8192:]) != "end" || got.holes == 0 {
+		t.Errorf("from the middle of a hole: got %d bytes with %d holes", len(got.content), got.holes)
+	}
 }
 
 func TestReadGoesOnWhileTheTreeChanges(t *testing.T) {
@@ -216,6 +233,7 @@ func TestReadRefusesPathsThatAreNone(t *testing.T) {
 		{Paths: []tree.PathFields{{Path: &path, PathBase64: []byte("a")}}},
 		{Paths: []tree.PathFields{{Path: &path}}, Depth: 2},
 		{Paths: []tree.PathFields{{Path: &path}}, ContentLimit: -2},
+		{Paths: []tree.PathFields{{Path: &path}}, ContentOffset: -1},
 	} {
 		if _, err := request.PathList(); err == nil {
 			t.Errorf("%+v is taken for a request", request)

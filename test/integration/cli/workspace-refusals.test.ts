@@ -97,13 +97,19 @@ describe.each<[string, (env: Record<string, string>) => Surface]>([
 test("a refusal is one line for people, and one object for programs", async () => {
   const words = ["workspace", "exec", id, "--", "true"];
   const human = await pyro(words, { env: cache.env });
-  expect(human.stderr).toBe(`[error] there is no workspace '${id}' (Run \`pyro workspace list\`.)\n`);
+  expect(human.stderr).toBe(
+    `[error] there is no workspace '${id}' (Run \`pyro workspace list\` to see which there are.)\n`,
+  );
   expect([human.exitCode, human.stdout.toString()]).toEqual([1, ""]);
   const json = await pyro(["workspace", "exec", id, "--json", "--", "true"], { env: cache.env });
   expect(json.json()).toEqual({
     ok: false,
     error: {
-      ...{ code: "not_found", message: `there is no workspace '${id}'`, hint: "Run `pyro workspace list`." },
+      ...{
+        code: "not_found",
+        message: `there is no workspace '${id}'`,
+        hint: "Run `pyro workspace list` to see which there are.",
+      },
       retryable: false,
     },
   });

@@ -166,7 +166,7 @@ test.each([
   [["--no-project-source", "--project-path", "."], "--no-project-source"],
   [["--no-project-source", "--repo-url", "https://example.com/r.git"], "--no-project-source"],
   [["--project-path", "/nowhere/at all"], "/nowhere/at all"],
-  [["--repo-url", " "], "--repo-url is empty"],
+  [["--repo-url", " "], "it is no URL that git can clone"],
 ])("refuses %j before it serves anybody", async (args, reason) => {
   const result = await pyro(["mcp", "serve", ...args]);
   expect(result.stderr).toContain("[error] ");

@@ -1,9 +1,9 @@
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { printablePath } from "../../../src/trees/entry.ts";
-import { scanDirectory, type TreeScan } from "../../../src/trees/scan.ts";
+import { scanDirectory } from "../../../src/trees/scan.ts";
 import { emptyFolder, evaluateAsOrdinaryUser, evaluateInNamespace, shell, shellAsOrdinaryUser } from "./folder.ts";
+import { entryOf, shown } from "./shown-scan.ts";
 
 test("a scan lists everything, parents first, with names as bytes", async () => {
   const dir = await emptyFolder();
@@ -142,13 +142,3 @@ test("a tree that is too large is refused", async () => {
 test("a scan ends when it is cancelled", async () => {
   await expect(scanDirectory("/", { signal: AbortSignal.timeout(30) })).rejects.toMatchObject({ code: "cancelled" });
 });
-
-function shown({ entries }: TreeScan): string[] {
-  return entries.map(({ path, type, target }) => {
-    return `${type} ${printablePath(path)}${target ? ` -> ${printablePath(target)}` : ""}`;
-  });
-}
-
-function entryOf({ entries }: TreeScan, path: string) {
-  return entries.find((entry) => entry.path.toString() === path);
-}

@@ -33,7 +33,14 @@ const unused = () => Promise.reject(new Error("not expected"));
 /** A supervisor that does what a test wants, and nothing else. */
 async function serve(handlers: Partial<Handlers>): Promise<ControlServer> {
   const all: Handlers = {
-    ...{ exec: unused, readTree: unused, treeChanges: unused, writeTree: unused, recordExport: unused },
+    ...{
+      exec: unused,
+      awaitCommand: unused,
+      readTree: unused,
+      treeChanges: unused,
+      writeTree: unused,
+      recordExport: unused,
+    },
     ...{ createSnapshot: unused, deleteSnapshot: unused, reset: unused, update: unused, stop: unused, delete: unused },
     ...handlers,
   };
@@ -84,6 +91,7 @@ const ending = {
     durationMs: 1,
     stdoutBytes: 0,
     stderrBytes: 0,
+    running: false,
   },
 };
 

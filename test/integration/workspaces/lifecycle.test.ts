@@ -16,7 +16,8 @@ import {
   stopWorkspace,
   updateWorkspace,
 } from "../../../src/workspaces/lifecycle.ts";
-import { commandLogs, reviewWorkspace } from "../../../src/workspaces/review.ts";
+import { commandLogs } from "../../../src/workspaces/logs.ts";
+import { reviewWorkspace } from "../../../src/workspaces/review.ts";
 import { beginWorkspace, lockWorkspace, saveWorkspace, WorkspacePlace } from "../../../src/workspaces/store.ts";
 import { workspaceRecord } from "../../helpers/workspace-record.ts";
 
@@ -59,8 +60,7 @@ test("a workspace whose supervisor is gone has failed, and nobody knows how its 
     ...{ state: "failed", stateReason: "its supervisor ended unexpectedly", commandCount: 2 },
     lastCommand: { sequence: 2, command: ["make"], exitCode: null },
   });
-  const { commands } = await commandLogs({ context, workspaceId: id });
-  expect(commands).toMatchObject([
+  expect(await commandLogs({ context, workspaceId: id })).toMatchObject([
     { sequence: 1, end: { exitCode: null, unknownReason: expect.stringContaining("supervisor ended") } },
     { sequence: 2, end: { exitCode: null }, stdout: { bytes: Buffer.from("half a li"), isCut: false } },
   ]);
@@ -186,7 +186,11 @@ test.each([id, "", "..", "../../etc", "0A1B2C3D4E5F", "0a1b2c3d4e5f0", "0a1b2c3d
       () => updateWorkspace(context, unknown, { setLabels: {}, clearLabels: [] }, {}),
     ]) {
       await expect(work()).rejects.toMatchObject({
-        ...{ code: "not_found", message: `there is no workspace '${unknown}'`, hint: "Run `pyro workspace list`." },
+        ...{
+          code: "not_found",
+          message: `there is no workspace '${unknown}'`,
+          hint: "Run `pyro workspace list` to see which there are.",
+        },
       });
     }
   },
@@ -252,4 +256,15 @@ test("a workspace that was lost does not count as running", async () => {
 test("a history without its end can be read while it is written", async () => {
   await make(stopped);
   expect(commandsOf(await readJournal(place.historyDir(0)))).toEqual([]);
+});
+
+test("a workspace that does not run has no command to wait for", async () => {
+  await make({ commandCount: 1 });
+  await mkdir(place.historyDir(0));
+  await using journal = await JournalWriter.open(place.historyDir(0));
+  await journal.append({ event: "command", command: { sequence: 1, command: ["make"], cwd: "/workspace" } });
+  // Its supervisor is gone: what ran then has ended.
+  expect(await commandLogs({ context, workspaceId: id }, { waitMs: 3_600_000 })).toMatchObject([
+    { sequence: 1, end: { exitCode: null } },
+  ]);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import * as z from "zod";
-import { fieldsOf, parseFlag } from "../../../src/cli/flags.ts";
+import { fieldsOf, nameOfField, parseFlag } from "../../../src/cli/flags.ts";
 import { buildProgram, type Invocation } from "../../../src/cli/program.ts";
 import { defineOperation } from "../../../src/operations/operation.ts";
 
@@ -16,9 +16,10 @@ const sample = defineOperation({
     labels: z.record(z.string(), z.string()).optional().describe("Label"),
     clearLabels: z.array(z.string()).optional(),
     text: z.string(),
+    outputPath: z.string(),
   }),
   output: z.object({}),
-  cli: { positionals: ["id", "words"], examples: ["sample x"] },
+  cli: { positionals: ["id", "words"], flagNames: { outputPath: "output" }, examples: ["sample x"] },
   handle: async () => ({}),
 });
 const { positionals, flags } = fieldsOf(sample);
@@ -39,6 +40,10 @@ test("fields become positionals and flags, and repeated ones are named for one v
     ["--label", "record", false],
     ["--clear-label", "list", false],
     ["--text", "string", true],
+    ["--output", "string", true],
+  ]);
+  expect(["labels", "outputPath", "id"].map((field) => nameOfField(sample, field))).toEqual([
+    ...["--label", "--output", "id"],
   ]);
   expect(flag("memMib")).toMatchObject({ description: "Memory", defaultValue: 7 });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { withDeadline } from "../../../src/core/deadline.ts";
+import { unlessCancelled, withDeadline } from "../../../src/core/deadline.ts";
+import { PyroError } from "../../../src/core/errors.ts";
 
 const never = new Promise<never>(() => {});
 
@@ -29,4 +30,18 @@ test("ends when it is cancelled, before or during", async () => {
   ).rejects.toMatchObject({
     code: "cancelled",
   });
+});
+
+test("work is waited for without a deadline, unless it is cancelled", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  await expect(unlessCancelled(Promise.resolve(1), undefined)).resolves.toBe(1);
+  await expect(unlessCancelled(Promise.resolve(1), signal)).resolves.toBe(1);
+  await expect(unlessCancelled(Promise.reject(new Error("no")), signal)).rejects.toThrow("no");
+  const waiting = unlessCancelled(never, signal);
+  const reason = new PyroError("cancelled", "the caller has gone");
+  controller.abort(reason);
+  await expect(waiting).rejects.toBe(reason);
+  // Work that fails when nobody waits for it any more is no failure of this process.
+  await expect(unlessCancelled(Promise.reject(new Error("no")), signal)).rejects.toBe(reason);
 });

@@ -5,6 +5,8 @@ import { errorResult, toolResult } from "../../../src/mcp/result.ts";
 import type { Tool } from "../../../src/mcp/tool.ts";
 import { defineOperation, type Operation } from "../../../src/operations/operation.ts";
 
+const limits = { maxResultChars: 1_000, maxResultLines: 100_000 };
+
 const printing = defineOperation({
   name: "print",
   summary: "Print",
@@ -14,7 +16,7 @@ const printing = defineOperation({
   cli: { examples: ["print"] },
   mcp: {
     text: ({ lineCount, text }) => `${lineCount} lines\n${text}`,
-    shorten: (output, maxChars) => ({ ...output, text: output.text.slice(0, maxChars) }),
+    readable: (output, maxChars) => ({ ...output, text: output.text.slice(0, maxChars) }),
   },
   handle: async () => ({ lineCount: 0, text: "", labels: {} }),
 });
@@ -24,7 +26,7 @@ function toolFor(operation: Operation): Tool {
 }
 
 test("a result is there twice: with the names of JSON, and laid out for reading", () => {
-  const result = toolResult(toolFor(printing), { lineCount: 2, text: "a\nb", labels: { theKey: "x" } }, 1_000);
+  const result = toolResult(toolFor(printing), { lineCount: 2, text: "a\nb", labels: { theKey: "x" } }, limits);
   expect(result.structuredContent).toEqual({ line_count: 2, text: "a\nb", labels: { theKey: "x" } });
   expect(result.content).toEqual([{ type: "text", text: "2 lines\na\nb" }]);
 });
@@ -33,7 +35,7 @@ test.each(["a", "\n", '"', "\u0000", "🙂"])(
   "a long result of %j is shortened to what the client takes",
   (character) => {
     const output = { lineCount: 1, text: character.repeat(100_000), labels: {} };
-    const { structuredContent, content } = toolResult(toolFor(printing), output, 5_000);
+    const { structuredContent, content } = toolResult(toolFor(printing), output, { ...limits, maxResultChars: 5_000 });
     const json = JSON.stringify(structuredContent);
     expect(json.length).toBeLessThanOrEqual(5_000);
     expect(JSON.stringify(content).length).toBeGreaterThan(400);
@@ -41,11 +43,22 @@ test.each(["a", "\n", '"', "\u0000", "🙂"])(
   },
 );
 
+test("a result of too many lines is shortened, however short they are", () => {
+  const output = { lineCount: 1, text: "x\n".repeat(10_000), labels: {} };
+  const { content } = toolResult(toolFor(printing), output, { maxResultChars: 100_000, maxResultLines: 2_000 });
+  const [{ text } = { text: "" }] = content as { text: string }[];
+  expect(text.split("\n").length).toBeLessThanOrEqual(2_000);
+  expect(text.split("\n").length).toBeGreaterThan(1_000);
+});
+
 test("what the command line shows is the text of a tool that says nothing else", () => {
   const { mcp: _, ...plain } = printing;
   const cli = { ...plain.cli, render: () => "rendered\n", summarize: () => ["[print] done"] };
-  const [content] = toolResult(toolFor({ ...plain, cli } as Operation), { lineCount: 0, text: "", labels: {} }, 1_000)
-    .content as { text: string }[];
+  const [content] = toolResult(
+    toolFor({ ...plain, cli } as Operation),
+    { lineCount: 0, text: "", labels: {} },
+    { maxResultChars: 1_000, maxResultLines: 100 },
+  ).content as { text: string }[];
   expect(content?.text).toBe("rendered\n\n[print] done");
 });
 

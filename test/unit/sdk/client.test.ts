@@ -12,7 +12,7 @@ test("every operation is a method at the path that its name says", () => {
 });
 
 test("methods are typed by the operation's schemas", () => {
-  expectTypeOf(pyro.run).parameter(0).toHaveProperty("command").toEqualTypeOf<string[]>();
+  expectTypeOf(pyro.run).parameter(0).toHaveProperty("command").toEqualTypeOf<string[] | string>();
   expectTypeOf(pyro.run).returns.resolves.toHaveProperty("exitCode").toEqualTypeOf<number>();
   expectTypeOf(pyro.env.list).toBeCallableWith();
   // @ts-expect-error an environment is required

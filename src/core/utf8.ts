@@ -1,0 +1,44 @@
+/**
+ * The place at which bytes can be cut so that no character of UTF-8 text is cut in two: this one, or up to three bytes before it. The end of
+ * what there is counts as the middle of a character that is not whole yet. Bytes that are no text are cut somewhere, too.
+ */
+export function characterBoundary(bytes: Buffer, at: number): number {
+  if (at < bytes.length && !isContinuation(bytes[at])) return at;
+  for (let start = at - 1; start >= Math.max(0, at - 3); start--) {
+    if (isContinuation(bytes[start])) continue;
+    return start + lengthOf(bytes[start]) > at ? start : at;
+  }
+  return at;
+}
+
+/** Without the part of a character at the end that was cut in two. */
+export function wholeCharacters(bytes: Buffer): Buffer {
+  return bytes.subarray(0, characterBoundary(bytes, bytes.length));
+}
+
+/** Without the part of a character at the start that was cut in two. */
+export function fromCharacterStart(bytes: Buffer): Buffer {
+  let start = 0;
+  while (start < 3 && isContinuation(bytes[start])) start++;
+  return bytes.subarray(start);
+}
+
+/** Where a page of about so many bytes ends: at the end of a character, and with one at least, so that whoever reads on gets on. */
+export function pageEnd(bytes: Buffer, start: number, maxBytes: number): number {
+  const end = start + maxBytes;
+  if (end >= bytes.length) return bytes.length;
+  const boundary = characterBoundary(bytes, end);
+  return boundary > start ? boundary : Math.min(bytes.length, start + lengthOf(bytes[start]));
+}
+
+/** Bytes of a character after its first: 10xxxxxx */
+function isContinuation(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0xc0) === 0x80;
+}
+
+/** How many bytes a character has that begins with this one; what begins none stands for itself. */
+function lengthOf(byte = 0): number {
+  if (byte >= 0xc2 && byte <= 0xdf) return 2;
+  if (byte >= 0xe0 && byte <= 0xef) return 3;
+  return byte >= 0xf0 && byte <= 0xf4 ? 4 : 1;
+}

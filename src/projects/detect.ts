@@ -1,0 +1,135 @@
+import { isUtf8 } from "node:buffer";
+import { lstat, realpath, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
+import { askGit, type GitOutput } from "./git.ts";
+import {
+  bareProblem,
+  brokenProblem,
+  elsewhereProblem,
+  insideGitProblem,
+  notTextProblem,
+  type ProjectProblem,
+  problemError,
+  repositoryProblem,
+} from "./problem.ts";
+import type { ProjectSource } from "./source.ts";
+
+const detectTimeoutMs = 30_000;
+
+/** What a path on this host is as a project. */
+export type DetectedProject =
+  /** It is in a repository or a linked worktree with this top level */
+  | { readonly kind: "checkout"; readonly root: string }
+  /** It is in no repository */
+  | { readonly kind: "directory"; readonly root: string }
+  | { readonly kind: "unusable"; readonly problem: ProjectProblem };
+
+export interface DetectOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface AutoDetected {
+  readonly source: ProjectSource | undefined;
+  /** Why there is none, unless there is simply no checkout */
+  readonly problem?: ProjectProblem;
+}
+
+/** The checkout that somebody works in, if it is one. */
+export async function autoDetectProject(cwd: string, options: DetectOptions = {}): Promise<AutoDetected> {
+  const detected = await detectProject(cwd, options);
+  if (detected.kind === "checkout") return { source: detected };
+  // Nobody asked for a folder as such, which may be a home directory.
+  if (detected.kind === "directory") return { source: undefined };
+  return { source: undefined, problem: detected.problem };
+}
+
+/** The project that somebody names: the checkout that the path is in, or else the folder with all that is in it. */
+export async function projectAt(path: string, options: DetectOptions = {}): Promise<ProjectSource> {
+  const detected = await detectProject(path, options);
+  if (detected.kind === "unusable") throw problemError(`cannot use project '${path}'`, detected.problem);
+  return detected;
+}
+
+export async function detectProject(path: string, { signal }: DetectOptions = {}): Promise<DetectedProject> {
+  const dir = resolve(path);
+  const problem = await directoryProblem(path === "" ? "" : dir);
+  if (problem) return { kind: "unusable", problem };
+  try {
+    return await lookWithGit(dir, signal);
+  } catch (error) {
+    // git is missing, or does not answer
+    if (!(error instanceof PyroError) || error.code === "cancelled") throw error;
+    return unusable({
+      ...brokenProblem(dir, error.message),
+      code: error.code,
+      ...(error.hint && { hint: error.hint }),
+    });
+  }
+}
+
+async function directoryProblem(dir: string): Promise<ProjectProblem | undefined> {
+  const hint = "Give the path of a directory that exists and that you can read.";
+  try {
+    if ((await stat(dir)).isDirectory()) return undefined;
+    return { code: "invalid_argument", reason: "it is not a directory", hint };
+  } catch (error) {
+    const code = systemErrorCode(error) ?? "";
+    if (["ENOENT", "ENOTDIR"].includes(code)) return { code: "not_found", reason: "it is not there", hint };
+    const reason = code === "EACCES" ? "permission denied" : messageOf(error);
+    return { code: "failed_precondition", reason, hint };
+  }
+}
+
+async function lookWithGit(dir: string, signal: AbortSignal | undefined): Promise<DetectedProject> {
+  const ask = (at: string, ...flags: readonly string[]) =>
+    askGit(["-C", at, "rev-parse", ...flags], { timeoutMs: detectTimeoutMs, signal });
+  const answer = await ask(dir, "--is-bare-repository", "--is-inside-git-dir", "--show-toplevel");
+  const [isBare, isInsideGitDir] = answer.stdout.toString("latin1").split("\n", 2);
+  if (isBare === "true") return unusable(bareProblem(pathIn((await ask(dir, "--absolute-git-dir")).stdout) ?? dir));
+  if (isInsideGitDir === "true") return unusable(insideGitProblem);
+  if (answer.exitCode !== 0) return withoutCheckout(dir, answer);
+  const root = pathIn(afterLines(answer.stdout, 2));
+  if (root === undefined) return unusable(notTextProblem);
+  const gitDirOf = async (at: string) => (await ask(at, "--absolute-git-dir")).stdout;
+  // A repository's configuration (core.worktree) can name any folder as its top level: a home directory, for one that came in an archive.
+  const isItsOwn =
+    (await hasGit(root)) && (root === (await realpath(dir)) || (await gitDirOf(root)).equals(await gitDirOf(dir)));
+  return isItsOwn ? { kind: "checkout", root } : unusable(elsewhereProblem);
+}
+
+async function withoutCheckout(dir: string, answer: GitOutput): Promise<DetectedProject> {
+  const [, bare] = /^fatal: cannot use bare repository '(.*)'/m.exec(answer.stderr) ?? [];
+  if (bare !== undefined) return unusable(bareProblem(bare));
+  // `or any of the parent directories`, `or any parent up to mount point …`; without that, it found one that is broken
+  if (!/^fatal: not a git repository \(or any /m.test(answer.stderr)) return unusable(repositoryProblem(dir, answer));
+  return (await hasGit(dir))
+    ? unusable(brokenProblem(dir, "its .git is no repository that git can read"))
+    : { kind: "directory", root: dir };
+}
+
+function unusable(problem: ProjectProblem): DetectedProject {
+  return { kind: "unusable", problem };
+}
+
+/** Whether there is a `.git`, of whatever kind. */
+export async function hasGit(dir: string): Promise<boolean> {
+  try {
+    await lstat(join(dir, ".git"));
+    return true;
+  } catch {
+    // It is not there, or out of git's reach as well
+    return false;
+  }
+}
+
+/** A path that git prints on a line of its own; undefined when it is no text. */
+function pathIn(output: Buffer): string | undefined {
+  return isUtf8(output) ? output.toString("utf8").replace(/\n$/, "") : undefined;
+}
+
+function afterLines(output: Buffer, count: number): Buffer {
+  let start = 0;
+  for (let line = 0; line < count; line += 1) start = output.indexOf("\n", start) + 1;
+  return output.subarray(start);
+}

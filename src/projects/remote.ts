@@ -1,0 +1,81 @@
+import { PyroError } from "../core/errors.ts";
+import { redactedUrl, requireCloneRef, requireCloneUrl } from "./clone-url.ts";
+import { runRemoteGit } from "./remote-git.ts";
+import type { ProjectSource } from "./source.ts";
+
+const askTimeoutMs = 60_000;
+
+export type CloneSource = Extract<ProjectSource, { kind: "clone" }>;
+
+/** What a clone will have checked out. */
+export interface ResolvedCommit {
+  /** In full */
+  readonly commit: string;
+  /** Its branch, when a branch was asked for: by name, or as the repository's own choice */
+  readonly branch: string | undefined;
+}
+
+/** A repository to clone, by what a user says; nothing is contacted. */
+export function projectFromUrl(url: string, ref?: string | undefined): CloneSource {
+  requireCloneUrl(url);
+  if (ref !== undefined) requireCloneRef(ref);
+  return { kind: "clone", url, ref };
+}
+
+/** Asks the repository what its branch or tag is now; without a ref, what it has checked out itself. A full commit is taken as it is. */
+export async function resolveCommit(
+  source: CloneSource,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<ResolvedCommit> {
+  const { url, ref } = projectFromUrl(source.url, source.ref);
+  if (ref !== undefined && isCommit(ref)) return { commit: ref.toLowerCase(), branch: undefined };
+  const names = candidates(ref);
+  // In no repository: the one that we happen to be in could give the URL another meaning.
+  const args = ["--git-dir=/nonexistent", "ls-remote", "--symref", "--quiet", "--", url];
+  const wanted = [...args, ...names.map(({ name }) => name)];
+  const { commits, headBranch } = parseRefs(await runRemoteGit(url, wanted, { timeoutMs: askTimeoutMs, signal }));
+  for (const { name, branch } of names) {
+    const commit = commits.get(name);
+    if (commit !== undefined) return { commit, branch: name === "HEAD" ? headBranch : branch };
+  }
+  throw unknownRef(url, ref);
+}
+
+/** The names that a ref can stand for, the first that exists wins: branches before tags, as for `git clone --branch`. */
+function candidates(ref: string | undefined): readonly { readonly name: string; readonly branch?: string }[] {
+  if (ref === undefined || ref === "HEAD") return [{ name: "HEAD" }];
+  const [, branch] = /^refs\/heads\/(.+)$/s.exec(ref) ?? [];
+  if (branch !== undefined) return [{ name: ref, branch }];
+  // A tag with a message is an object of its own; `^{}` is the commit
+  if (ref.startsWith("refs/")) return [{ name: `${ref}^{}` }, { name: ref }];
+  const tag = `refs/tags/${ref}`;
+  return [{ name: `refs/heads/${ref}`, branch: ref }, { name: `${tag}^{}` }, { name: tag }];
+}
+
+/** Lines such as `ref: refs/heads/main\tHEAD` and `COMMIT\trefs/heads/main`, also for names that only end like those asked for */
+function parseRefs(output: string): { commits: ReadonlyMap<string, string>; headBranch: string | undefined } {
+  const commits = new Map<string, string>();
+  let headBranch: string | undefined;
+  for (const line of output.split("\n")) {
+    const [what = "", name = ""] = line.split("\t");
+    if (isCommit(what)) commits.set(name, what);
+    else if (name === "HEAD") headBranch = /^ref: refs\/heads\/(.+)$/.exec(what)?.[1];
+  }
+  return { commits, headBranch };
+}
+
+function isCommit(text: string): boolean {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(text);
+}
+
+function unknownRef(url: string, ref: string | undefined): PyroError {
+  const action = `cannot clone '${redactedUrl(url)}'`;
+  if (ref === undefined || ref === "HEAD") {
+    return new PyroError("not_found", `${action}: it has no commit checked out`, {
+      hint: "Name a branch with --repo-ref, or push a commit first.",
+    });
+  }
+  return new PyroError("not_found", `${action}: it has no branch or tag '${ref}'`, {
+    hint: /^[0-9a-f]{4,63}$/i.test(ref) ? "Give the full commit identifier." : "Check the name.",
+  });
+}

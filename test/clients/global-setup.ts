@@ -1,0 +1,39 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { TestProject } from "vitest/node";
+import prepareEnvironment from "../e2e/global-setup.ts";
+
+/** What `scripts/install-clients.sh` installs, each in a folder of its own. */
+export type ClientDirs = Readonly<Record<"clients" | "inspector" | "conformance", string>>;
+
+declare module "vitest" {
+  interface ProvidedContext {
+    clientDirs: ClientDirs;
+    /** Which of them are there */
+    installed: Readonly<Record<keyof ClientDirs, boolean>>;
+  }
+}
+
+const installer = fileURLToPath(new URL("../../scripts/install-clients.sh", import.meta.url));
+
+/** As for other tests with virtual machines; the clients must have been installed before. */
+export default function setup(project: TestProject): () => void {
+  const tearDown = prepareEnvironment(project);
+  const lines = execFileSync(installer, ["--print-dirs"], { encoding: "utf8" }).trimEnd().split("\n");
+  const dirs = Object.fromEntries(lines.map((line) => line.split("\t"))) as ClientDirs;
+  const isRequired = process.env["PYRO_REQUIRE_CLIENTS"] === "1";
+  const found = (name: keyof ClientDirs) => {
+    const isThere = existsSync(dirs[name]);
+    if (!isThere)
+      console.warn(`${isRequired ? "Missing" : "Tests are skipped"}: ${dirs[name]}; run \`make test-clients\``);
+    return isThere || isRequired;
+  };
+  project.provide("clientDirs", dirs);
+  project.provide("installed", {
+    clients: found("clients"),
+    inspector: found("inspector"),
+    conformance: found("conformance"),
+  });
+  return tearDown;
+}

@@ -1,0 +1,199 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eras, type McpOptions, McpSession } from "../helpers/mcp.ts";
+import type { Json } from "../helpers/surfaces.ts";
+import { describeWithVm } from "../helpers/vm.ts";
+import { Workbench } from "../helpers/workbench.ts";
+
+const script =
+  '#!/bin/sh\ntest "$(cat answer.txt)" = 42 || { echo "FAIL: answer is $(cat answer.txt)" >&2; exit 1; }\n';
+const fix = "--- a/answer.txt\n+++ b/answer.txt\n@@ -1 +1 @@\n-41\n+42\n";
+
+describeWithVm("pyro mcp serve", () => {
+  let bench: Workbench;
+  let project: string;
+  beforeAll(async () => {
+    bench = await Workbench.create();
+    project = bench.hostPath("a project");
+    await mkdir(join(project, "node_modules"), { recursive: true });
+    await writeFile(join(project, "test.sh"), script, { mode: 0o755 });
+    await writeFile(join(project, "answer.txt"), "40\n");
+    await writeFile(join(project, ".gitignore"), "node_modules\n");
+    const git = (...args: string[]) => execFileSync("git", ["-C", project, ...args]);
+    git("init", "-q");
+    git("add", "-A");
+    git("-c", "user.name=tester", "-c", "user.email=tester@example.com", "commit", "-q", "-m", "as it was");
+    await writeFile(join(project, "answer.txt"), "41\n");
+    await writeFile(join(project, "node_modules/ignored"), "");
+    await writeFile(join(project, "untracked"), "");
+  });
+  afterAll(() => bench[Symbol.asyncDispose]());
+
+  const open = (options: McpOptions = {}) =>
+    McpSession.open({ cwd: project, args: ["--mode", "repro-fix"], ...options, env: { ...bench.env, ...options.env } });
+
+  describe.each(eras)("to a client of the %s era", (era) => {
+    test("takes a bug from its reproduction to its fix", async () => {
+      await using session = await open({ era });
+      const { tools } = await session.client.listTools();
+      expect(tools.find(({ name }) => name === "workspace_create")?.description).toContain(project);
+
+      const created = await session.ok("workspace_create");
+      const workspace_id = created.workspace_id;
+      expect(created.workspace_seed).toMatchObject({
+        origin_kind: "project_path",
+        origin_ref: project,
+        entry_count: 3,
+      });
+      const run = () => session.call("workspace_exec", { workspace_id, command: "./test.sh" });
+      const failed = await run();
+      expect(failed.isError).toBe(false);
+      expect(failed.structured).toMatchObject({ exit_code: 1, stderr: "FAIL: answer is 41\n", running: false });
+      expect(failed.text).toContain("FAIL: answer is 41");
+      expect(failed.text).toContain("exit code 1");
+
+      expect(await session.ok("workspace_file_read", { workspace_id, path: "answer.txt" })).toMatchObject({
+        content: "41\n",
+      });
+      expect(await session.ok("workspace_patch_apply", { workspace_id, patch: fix })).toMatchObject({ changed: true });
+      expect((await run()).structured).toMatchObject({ exit_code: 0 });
+      const diff = await session.call("workspace_diff", { workspace_id });
+      expect(diff.structured.patch).toContain("-41\n+42\n");
+      expect(diff.text).toContain("-41\n+42\n");
+
+      const output_path = bench.hostPath(`answer-${era}.txt`);
+      await session.ok("workspace_export", { workspace_id, path: "answer.txt", output_path });
+      expect(readFileSync(output_path, "utf8")).toBe("42\n");
+      expect((await session.call("workspace_summary", { workspace_id })).text).toContain("`/workspace/answer.txt`");
+      for (const [name, expected] of [
+        ["summary", "## Workspace"],
+        ["diff", "+42"],
+        ["logs", "FAIL: answer is 41"],
+      ]) {
+        const { contents } = await session.client.readResource({ uri: `pyro://workspaces/${workspace_id}/${name}` });
+        expect((contents[0] as { text: string }).text, name).toContain(expected);
+      }
+      expect((await session.client.listResources()).resources.map(({ uri }) => uri)).toContain(
+        `pyro://workspaces/${workspace_id}/diff`,
+      );
+
+      expect(await session.ok("workspace_reset", { workspace_id })).toMatchObject({ reset_count: 1, command_count: 0 });
+      expect((await run()).structured).toMatchObject({ exit_code: 1 });
+      expect(await session.ok("workspace_delete", { workspace_id })).toEqual({ workspace_id, deleted: true });
+      expect((await session.ok("workspace_list")).count).toBe(0);
+      expect(readFileSync(join(project, "answer.txt"), "utf8")).toBe("41\n");
+    });
+
+    test("asks a client that was started elsewhere what its user has opened", async () => {
+      const roots = [pathToFileURL(bench.hostPath()).href, pathToFileURL(project).href];
+      await using session = await open({ era, cwd: bench.hostPath(), roots });
+      const created = await session.ok("workspace_create");
+      expect(created.workspace_seed).toMatchObject({ origin_kind: "project_path", origin_ref: project });
+      await session.ok("workspace_delete", { workspace_id: created.workspace_id });
+    });
+
+    test("begins empty where there is no project, and nobody to ask", async () => {
+      for (const options of [{ cwd: bench.hostPath() }, { args: ["--no-project-source"] }]) {
+        await using session = await open({ era, ...options });
+        const created = await session.ok("workspace_create");
+        expect(created.workspace_seed).toMatchObject({ mode: "empty", origin_kind: "empty" });
+        await session.ok("workspace_delete", { workspace_id: created.workspace_id });
+      }
+    });
+  });
+
+  describe("answers what is odd shortly and truly:", () => {
+    let session: McpSession;
+    let workspace_id: string;
+    beforeAll(async () => {
+      session = await open({ clientName: "codex-mcp-client" });
+      workspace_id = (await session.ok("workspace_create")).workspace_id;
+    });
+    afterAll(() => session[Symbol.asyncDispose]());
+    const exec = (command: string) => session.call("workspace_exec", { workspace_id, command });
+
+    test("200 KB of output", async () => {
+      const { structured, text } = await exec(
+        'i=0; while [ $i -lt 4000 ]; do echo "test $i: a line of fifty characters, all told"; i=$((i + 1)); done; exit 3',
+      );
+      for (const shown of [structured.stdout, text]) {
+        expect(shown).toContain("test 0: ");
+        expect(shown).toContain("test 3999: ");
+        expect(shown).toMatch(/left out/);
+        expect(shown).toContain("workspace_logs");
+      }
+      expect(structured).toMatchObject({ exit_code: 3, truncated: true });
+      expect(JSON.stringify(structured).length).toBeLessThan(10_000);
+      expect(text.length).toBeLessThan(10_000);
+      const rest = await session.ok("workspace_logs", {
+        ...{ workspace_id, sequence: structured.sequence, stream: "stdout", offset: 100_000, max_bytes: 4_000 },
+      });
+      expect(rest.entries[0].stdout).toMatch(/^.*\ntest 2\d\d\d: /);
+    });
+
+    test("output that is not text", async () => {
+      const { structured, text } = await exec("head -c 3000 /dev/urandom; printf 'caf\\351\\n' >&2");
+      expect(text).toContain("not text");
+      expect(structured.stderr).toContain("caf\ufffd");
+      expect(JSON.stringify(structured).length).toBeLessThan(3_000);
+    });
+
+    test("a binary file", async () => {
+      await exec("head -c 3000 /dev/urandom > /workspace/blob");
+      const { isError, text } = await session.call("workspace_file_read", { workspace_id, path: "blob" });
+      expect(isError).toBe(true);
+      expect(text).toMatch(/not UTF-8 text/);
+      expect(text.length).toBeLessThan(500);
+    });
+
+    test("a long file, which can be read on", async () => {
+      await exec("seq 20000 > /workspace/numbers");
+      const first: Json = await session.ok("workspace_file_read", { workspace_id, path: "numbers" });
+      expect(JSON.stringify(first).length).toBeLessThan(10_000);
+      expect(first.truncated).toBe(true);
+      const next: Json = await session.ok("workspace_file_read", {
+        workspace_id,
+        path: "numbers",
+        offset: first.next_offset,
+      });
+      const numbers = `${first.content}${next.content}`.trim().split("\n").slice(0, -1).map(Number);
+      expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+      expect(numbers.length).toBeGreaterThan(2_000);
+    });
+
+    test("a large diff and a large listing", async () => {
+      await exec("mkdir many && cd many && seq 6000 | split -l 10 -a 3 - file-");
+      const diff = await session.call("workspace_diff", { workspace_id });
+      expect(JSON.stringify(diff.structured).length).toBeLessThan(10_000);
+      expect(diff.text.length).toBeLessThan(10_000);
+      expect(diff.structured).toMatchObject({ truncated: true });
+      expect(diff.structured.summary.added).toBeGreaterThan(600);
+      const one: Json = await session.ok("workspace_diff", { workspace_id, paths: ["many/file-abc"] });
+      expect(one).toMatchObject({ truncated: false, summary: { total: 1 } });
+      expect(one.patch).toContain("+++ b/many/file-abc");
+      const list = await session.call("workspace_file_list", { workspace_id, path: "many" });
+      expect(list.structured.truncated).toBe(true);
+      expect(list.text).toMatch(/more/);
+      expect(JSON.stringify(list.structured).length).toBeLessThan(10_000);
+    });
+
+    test.each<[string, string, object, RegExp]>([
+      ["a patch that does not apply", "workspace_patch_apply", { patch: fix.replace("-41", "-39") }, /answer\.txt/],
+      ["a patch that is none", "workspace_patch_apply", { patch: "change it" }, /patch/],
+      ["a path outside", "workspace_file_read", { path: "/etc/passwd" }, /\/workspace/],
+      ["an export over something", "workspace_export", { path: ".", output_path: "/tmp" }, /\/tmp/],
+      ["a reset to nothing", "workspace_reset", { snapshot: "dinner" }, /dinner/],
+      ["a command that was never run", "workspace_logs", { sequence: 4711 }, /4711/],
+    ])("%s", async (_what, name, args, reason) => {
+      const { isError, text } = await session.call(name, { workspace_id, ...args });
+      expect(isError).toBe(true);
+      expect(text).toMatch(reason);
+      expect(text).not.toMatch(/[Rr]un `pyro workspace (?!snapshot)/);
+      expect(text.length).toBeLessThan(700);
+    });
+  });
+});
