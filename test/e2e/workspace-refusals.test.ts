@@ -15,7 +15,7 @@ describeWithVm("what a workspace refuses", () => {
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 
-  describe.each(["cli", "sdk"] as const)("through the %s", (which) => {
+  describe.each(["cli", "sdk", "mcp"] as const)("through the %s", (which) => {
     let surface: Surface;
     beforeAll(() => {
       surface = bench[which];

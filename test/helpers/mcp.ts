@@ -88,7 +88,7 @@ export class McpSession implements AsyncDisposable {
 export function mcpSurface(env: Readonly<Record<string, string>>): Surface {
   const call = async (name: string, input: Readonly<Record<string, unknown>>): Promise<ToolResult> => {
     await using session = await McpSession.open({ env, args: ["--profile", "workspace-full", "--no-project-source"] });
-    return session.call(toolName(operationNamed(name)), argumentsOf(input));
+    return await session.call(toolName(operationNamed(name)), argumentsOf(input));
   };
   return {
     name: "the MCP server",

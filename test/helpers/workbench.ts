@@ -3,6 +3,7 @@ import { mkdir, readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { inject } from "vitest";
 import { type CliOptions, type CliResult, pyro, startPyro, TestCache } from "./cli.ts";
+import { mcpSurface } from "./mcp.ts";
 import { processesOf, type RunningProcess } from "./processes.ts";
 import { cliSurface, type Json, type Surface, sdkSurface } from "./surfaces.ts";
 
@@ -13,11 +14,13 @@ export class Workbench implements AsyncDisposable {
   readonly cache: TestCache;
   readonly cli: Surface;
   readonly sdk: Surface;
+  readonly mcp: Surface;
 
   private constructor(cache: TestCache) {
     this.cache = cache;
     this.cli = cliSurface(cache.env);
     this.sdk = sdkSurface(cache.env);
+    this.mcp = mcpSurface(cache.env);
   }
 
   static async create(): Promise<Workbench> {

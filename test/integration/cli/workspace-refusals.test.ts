@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pyro, TestCache } from "../../helpers/cli.ts";
+import { mcpSurface } from "../../helpers/mcp.ts";
 import { cliSurface, type Surface, sdkSurface } from "../../helpers/surfaces.ts";
 
 const id = "0a1b2c3d4e5f";
@@ -70,15 +71,22 @@ const refused: readonly [string, string, object, string, RegExp][] = [
     "invalid_argument",
     /^cannot set label/,
   ],
-  ["no time to live", "create", { ...create, ttlSeconds: 0 }, "invalid_argument", /ttl-?seconds/i],
-  ["an endless life", "create", { ...create, ttlSeconds: 1e9 }, "invalid_argument", /ttl-?seconds/i],
-  ["a limit that is none", "file.read", { workspaceId: id, path: "a", maxBytes: 0 }, "invalid_argument", /max-?bytes/i],
+  ["no time to live", "create", { ...create, ttlSeconds: 0 }, "invalid_argument", /ttl[-_]?seconds/i],
+  ["an endless life", "create", { ...create, ttlSeconds: 1e9 }, "invalid_argument", /ttl[-_]?seconds/i],
+  [
+    "a limit that is none",
+    "file.read",
+    { workspaceId: id, path: "a", maxBytes: 0 },
+    "invalid_argument",
+    /max[-_]?bytes/i,
+  ],
   ["a name to set and to clear", "update", { workspaceId: id, name: "x", clearName: true }, "invalid_argument", /both/],
 ];
 
 describe.each<[string, (env: Record<string, string>) => Surface]>([
   ["command line", cliSurface],
   ["library", sdkSurface],
+  ["MCP server", mcpSurface],
 ])("through the %s", (_name, makeSurface) => {
   test.each(refused)("%s is refused", async (_what, operation, input, code, message) => {
     const refusal = await makeSurface(cache.env).refusal(`workspace.${operation}`, { ...input });
