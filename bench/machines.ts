@@ -13,7 +13,7 @@ import { timeMs } from "./statistics.ts";
 
 export const environmentName = "debian:12";
 const spec = { argv: ["/bin/true"], timeoutMs: 60_000, stdin: false };
-const ignoreOutput = { onStdout() {}, onStderr() {} };
+export const ignoreOutput = { onStdout() {}, onStderr() {} };
 
 async function execTrue(machine: { exec: Sandbox["exec"] }): Promise<ExecEnding> {
   const ending = await machine.exec(spec, ignoreOutput);
@@ -88,7 +88,7 @@ export async function forksAtOnce(context: SandboxContext, count: number): Promi
   }
 }
 
-function open(context: SandboxContext): Promise<Sandbox> {
+export function open(context: SandboxContext): Promise<Sandbox> {
   return openSandbox(context, { environment: environmentName, shape: defaultShape }, {});
 }
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { composeSandboxContext } from "../src/compose.ts";
 import { layoutFromEnvironment } from "../src/host/layout.ts";
 import { coldBoot, environmentName, fork, forksAtOnce } from "./machines.ts";
+import { measureMcp } from "./mcp.ts";
 import { alternatives, runProgram, works } from "./programs.ts";
 import { type Summary, summarize } from "./statistics.ts";
 import { measureWorkspaces } from "./workspaces.ts";
@@ -47,6 +48,7 @@ try {
   }
   const stateDir = join(cacheDir, "state");
   await measureWorkspaces(env, stateDir, record);
+  await measureMcp(context, { ...env, PYRO_STATE_DIR: stateDir }, record);
   await report();
 } finally {
   await rm(cacheDir, { recursive: true, force: true });
