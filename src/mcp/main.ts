@@ -28,7 +28,7 @@ export async function serve(flags: ServeFlags, { env, cwd, signal }: Surrounding
   if (flags.projectPath !== undefined || flags.repoUrl !== undefined) await start;
   const begun: ToolCalls[] = [];
   const gone = clientGone(signal);
-  if (process.stdin.isTTY) process.stderr.write("[mcp] waiting for an MCP client on standard input (see docs/mcp.md)\n");
+  if (process.stdin.isTTY) process.stderr.write("[mcp] waiting for an MCP client on standard input\n");
   const connection = serveStdio(
     () => {
       const { server, calls } = createServer({ sandbox, toolset, start, patienceMs });
