@@ -2,7 +2,7 @@ import { instructionsFor } from "../src/mcp/instructions.ts";
 import { promptsFor } from "../src/mcp/prompts.ts";
 import { resourceTemplates } from "../src/mcp/resources.ts";
 import { definitionOf, type Tool, toolsOf } from "../src/mcp/tool.ts";
-import { modes, profiles, type Toolset, toolsetOf } from "../src/mcp/toolsets.ts";
+import { modes, profiles, type Toolset, toolsetOf } from "../src/operations/toolsets.ts";
 import { type JsonSchema, typeOf } from "./schema-table.ts";
 
 const toolsets = [...profiles.map((profile) => toolsetOf({ profile })), ...modes.map((mode) => toolsetOf({ mode }))];

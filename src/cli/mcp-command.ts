@@ -1,14 +1,6 @@
 import type { Command } from "commander";
-
-/** Flags of `pyro mcp serve`, as typed. */
-export interface McpFlags {
-  readonly profile?: string | undefined;
-  readonly mode?: string | undefined;
-  readonly projectPath?: string | undefined;
-  readonly repoUrl?: string | undefined;
-  readonly repoRef?: string | undefined;
-  readonly noProjectSource: boolean;
-}
+import type { ServeFlags } from "../mcp/main.ts";
+import { defaultProfile, modes, profiles } from "../operations/toolsets.ts";
 
 const examples = `
 Examples:
@@ -21,13 +13,13 @@ An MCP client starts this by itself; docs/mcp.md says how to tell it. Inside a G
 checkout, workspaces begin with the Git-tracked files of that checkout.`;
 
 /** The command that is no operation: it offers operations to a model. */
-export function addMcpCommand(program: Command, onServe: (flags: McpFlags) => Promise<void>): void {
+export function addMcpCommand(program: Command, onServe: (flags: ServeFlags) => Promise<void>): void {
   const mcp = program.command("mcp").description("Serve coding agents over the Model Context Protocol");
   mcp
     .command("serve")
     .description("Serve one MCP client on standard input and output, until it closes them.")
-    .option("--profile <name>", "Tools to offer: vm-run, workspace-core (default) or workspace-full")
-    .option("--mode <name>", "Tools for one workflow instead: repro-fix, inspect, cold-start or review-eval")
+    .option("--profile <name>", `Tools to offer: ${profiles.join(", ")} (default: ${defaultProfile})`)
+    .option("--mode <name>", `Tools for one workflow instead: ${modes.join(", ")}`)
     .option(
       "--project-path <path>",
       "Checkout, or directory, that workspaces begin with (default: the checkout around here)",
@@ -36,7 +28,7 @@ export function addMcpCommand(program: Command, onServe: (flags: McpFlags) => Pr
     .option("--repo-ref <ref>", "Branch, tag or commit of it (default: its HEAD)")
     .option("--no-project-source", "Let workspaces begin empty")
     .addHelpText("after", examples)
-    .action(async (typed: Omit<McpFlags, "noProjectSource"> & { projectSource: boolean }) => {
+    .action(async (typed: Omit<ServeFlags, "noProjectSource"> & { projectSource: boolean }) => {
       const { projectSource, ...flags } = typed;
       await onServe({ ...flags, noProjectSource: !projectSource });
     });

@@ -1,9 +1,9 @@
 import { Argument, Command, Option } from "commander";
 import { PyroError } from "../core/errors.ts";
+import type { ServeFlags } from "../mcp/main.ts";
 import type { Operation } from "../operations/operation.ts";
 import { operations } from "../operations/registry.ts";
 import { type Flag, fieldsOf, flagName, parseFlag } from "./flags.ts";
-import type { McpFlags } from "./mcp-command.ts";
 import { addMcpCommand } from "./mcp-command.ts";
 import { readTextFile } from "./text-file.ts";
 
@@ -18,7 +18,7 @@ export interface Invocation {
 export interface ProgramOptions {
   readonly version: string;
   readonly onInvoke: (invocation: Invocation) => Promise<void>;
-  readonly onServe: (flags: McpFlags) => Promise<void>;
+  readonly onServe: (flags: ServeFlags) => Promise<void>;
 }
 
 const groupSummaries: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-import type { Toolset } from "./toolsets.ts";
+import type { Toolset } from "../operations/toolsets.ts";
 
 /**
  * What a model is told of the server as a whole. Some clients show only its first 250 characters, some repeat it with every tool: what matters comes first,

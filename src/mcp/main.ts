@@ -1,9 +1,9 @@
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { composePatienceMs, composeSandboxContext } from "../compose.ts";
+import { type ToolsetChoice, toolsetOf } from "../operations/toolsets.ts";
 import type { ToolCalls } from "./calls.ts";
 import { type ProjectFlags, requireOneSource, startOf } from "./project.ts";
 import { createServer } from "./server.ts";
-import { type ToolsetChoice, toolsetOf } from "./toolsets.ts";
 
 export type ServeFlags = ProjectFlags & ToolsetChoice;
 

@@ -10,6 +10,7 @@ import {
 import { PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import type { OperationContext } from "../operations/operation.ts";
+import type { Toolset } from "../operations/toolsets.ts";
 import { type Caller, ToolCalls } from "./calls.ts";
 import { traitsOf } from "./clients.ts";
 import { instructionsFor } from "./instructions.ts";
@@ -18,7 +19,6 @@ import { promptsFor } from "./prompts.ts";
 import { listResources, readResource, resourceTemplates } from "./resources.ts";
 import { definitionOf, toolsOf } from "./tool.ts";
 import { inToolTerms } from "./tool-terms.ts";
-import type { Toolset } from "./toolsets.ts";
 
 /** A client answers at once what its user has opened, or not at all */
 const rootsTimeoutMs = 10_000;

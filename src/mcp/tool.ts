@@ -4,8 +4,8 @@ import { snakeCase } from "../core/snake-case.ts";
 import { explainMismatch, fromWire } from "../core/wire-case.ts";
 import type { Operation } from "../operations/operation.ts";
 import { operations } from "../operations/registry.ts";
+import type { Toolset } from "../operations/toolsets.ts";
 import { inputJsonSchema, type JsonSchema, outputJsonSchema } from "./json-schema.ts";
-import type { Toolset } from "./toolsets.ts";
 
 /** An operation as a model is offered it. */
 export interface Tool {

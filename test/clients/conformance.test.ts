@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { composeSandboxContext } from "../../src/compose.ts";
 import { capture } from "../../src/host/process.ts";
 import { createServer } from "../../src/mcp/server.ts";
-import { toolsetOf } from "../../src/mcp/toolsets.ts";
+import { toolsetOf } from "../../src/operations/toolsets.ts";
 import { TestCache } from "../helpers/cli.ts";
 import { describeWithConformance } from "./requirements.ts";
 

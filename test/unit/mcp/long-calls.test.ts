@@ -33,6 +33,13 @@ function promiseWithResolvers<T>() {
   return { promise, resolve, reject };
 }
 
+/** A call whose caller is told to come again */
+async function outlive(calls: LongCalls<string>, key: string, start: (signal: AbortSignal) => Promise<string>) {
+  const first = calls.run(key, start, options).catch(() => {});
+  await vi.advanceTimersByTimeAsync(options.patienceMs);
+  await first;
+}
+
 test("a call that ends in time gives its result", async () => {
   const { start, resolve } = work();
   const result = new LongCalls<string>().run("key", start, options);
@@ -60,9 +67,7 @@ test("a call that outlives its caller's patience goes on, and the same call pick
 test("a result that came in between waits, and is given once", async () => {
   const calls = new LongCalls<string>();
   const { begun, start, resolve } = work();
-  const first = calls.run("key", start, options).catch(() => {});
-  await vi.advanceTimersByTimeAsync(50_000);
-  await first;
+  await outlive(calls, "key", start);
   resolve("done");
   expect(await calls.run("key", start, options)).toBe("done");
   await calls.run("key", start, options);
@@ -72,9 +77,7 @@ test("a result that came in between waits, and is given once", async () => {
 test("a result that nobody picks up is forgotten", async () => {
   const calls = new LongCalls<string>();
   const { begun, start, resolve } = work();
-  const first = calls.run("key", start, options).catch(() => {});
-  await vi.advanceTimersByTimeAsync(50_000);
-  await first;
+  await outlive(calls, "key", start);
   resolve("done");
   await vi.advanceTimersByTimeAsync(11 * 60_000);
   await calls.run("key", start, options);
@@ -93,9 +96,7 @@ test("the same call at the same time is done twice", async () => {
 test("a cancelled call cancels its work, also when it was picked up", async () => {
   const calls = new LongCalls<string>();
   const { begun, start } = work();
-  const first = calls.run("key", start, options).catch(() => {});
-  await vi.advanceTimersByTimeAsync(50_000);
-  await first;
+  await outlive(calls, "key", start);
   const caller = new AbortController();
   const second = calls.run("key", start, { ...options, signal: caller.signal });
   caller.abort();
@@ -106,9 +107,7 @@ test("a cancelled call cancels its work, also when it was picked up", async () =
 test("the end cancels what goes on, waited for or not", async () => {
   const calls = new LongCalls<string>();
   const [left, waited] = [work(), work()];
-  const first = calls.run("left", left.start, options).catch(() => {});
-  await vi.advanceTimersByTimeAsync(50_000);
-  await first;
+  await outlive(calls, "left", left.start);
   const second = calls.run("waited", waited.start, options);
   const cancelled = expect(second).rejects.toThrow("cancelled");
   vi.useRealTimers();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { toolsOf } from "../../../src/mcp/tool.ts";
 import { inToolTerms } from "../../../src/mcp/tool-terms.ts";
-import { toolsetOf } from "../../../src/mcp/toolsets.ts";
+import { toolsetOf } from "../../../src/operations/toolsets.ts";
 
 const all = toolsOf(toolsetOf({ profile: "workspace-full" }));
 const few = toolsOf(toolsetOf({ mode: "inspect" }));

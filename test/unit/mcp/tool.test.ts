@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { definitionOf, parseArguments, type Tool, toolName, toolsOf } from "../../../src/mcp/tool.ts";
-import { modes, profiles, toolsetOf } from "../../../src/mcp/toolsets.ts";
 import { operations } from "../../../src/operations/registry.ts";
+import { modes, profiles, toolsetOf } from "../../../src/operations/toolsets.ts";
 
 const toolsets = [...profiles.map((profile) => toolsetOf({ profile })), ...modes.map((mode) => toolsetOf({ mode }))];
 const full = toolsOf(toolsetOf({ profile: "workspace-full" }));

@@ -7,7 +7,7 @@ export const modes = ["repro-fix", "inspect", "cold-start", "review-eval"] as co
 export type Profile = (typeof profiles)[number];
 export type Mode = (typeof modes)[number];
 
-const defaultProfile: Profile = "workspace-core";
+export const defaultProfile: Profile = "workspace-core";
 
 /** A profile or a mode, and what is particular about it. */
 export interface Toolset {
