@@ -8,6 +8,8 @@ type HostEnvironment = Readonly<Record<string, string | undefined>>;
 const defaultTemplateBudgetMib = 4096;
 const defaultSeedBudgetMib = 4096;
 const defaultMaxActiveWorkspaces = 32;
+/** As long as a command may run */
+const maxPatienceSeconds = 86_400;
 const mib = 1024 * 1024;
 
 /** Everything that the surroundings decide, read in one place. */
@@ -26,7 +28,14 @@ export function composeSandboxContext(env: HostEnvironment): SandboxContext {
 
 /** How long an MCP client waits for a call, where its user knows better than we do */
 export function composePatienceMs(env: HostEnvironment): number | undefined {
-  return env["PYRO_MCP_PATIENCE_SECONDS"] ? positiveNumber(env, "PYRO_MCP_PATIENCE_SECONDS", 0) * 1000 : undefined;
+  const name = "PYRO_MCP_PATIENCE_SECONDS";
+  if (!env[name]) return undefined;
+  const seconds = positiveNumber(env, name, maxPatienceSeconds);
+  if (seconds <= maxPatienceSeconds) return seconds * 1000;
+  throw new PyroError(
+    "invalid_argument",
+    `cannot use ${name}='${env[name]}': it must be at most ${maxPatienceSeconds}`,
+  );
 }
 
 function acceleratorChoice(value: string | undefined): AcceleratorChoice {

@@ -30,7 +30,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
     "type wire/",
   ],
   sdk: ["core/", "operations/", "compose.ts"],
-  cli: ["core/", "operations/", "type mcp/main.ts", "compose.ts"],
+  cli: ["core/", "operations/", "type projects/", "compose.ts"],
   mcp: ["core/", "projects/", "operations/", "compose.ts"],
   "compose.ts": ["core/", "host/", "sandbox/"],
   "index.ts": ["core/", "sdk/", "type operations/"],

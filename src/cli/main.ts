@@ -3,11 +3,11 @@ import { composeSandboxContext } from "../compose.ts";
 import { errorCodes, messageOf, PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import { toWire } from "../core/wire-case.ts";
-import type { ServeFlags } from "../mcp/main.ts";
 import { invoke, type Operation, type OperationContext } from "../operations/operation.ts";
 import { ownWords, requireReadable, requireUtf8 } from "./arguments.ts";
 import { nameOfField } from "./flags.ts";
 import { liveStreams } from "./live-streams.ts";
+import type { McpFlags } from "./mcp-command.ts";
 import { flush, type Stop, stopOnSignals } from "./process-end.ts";
 import { buildProgram, type Invocation } from "./program.ts";
 import { escapeControls, formatError, formatLine, formatProgress, formatTable } from "./render.ts";
@@ -17,7 +17,7 @@ type HostEnvironment = Parameters<typeof composeSandboxContext>[0];
 /** What the command line starts but does not know. */
 export interface Services {
   /** Serves an MCP client until it has gone or the signal aborts */
-  serveMcp(flags: ServeFlags, signal: AbortSignal): Promise<void>;
+  serveMcp(flags: McpFlags, signal: AbortSignal): Promise<void>;
 }
 
 /** How long a reader may hold us up once we were told to end */

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
-import type { ServeFlags } from "../mcp/main.ts";
-import { defaultProfile, modes, profiles } from "../operations/toolsets.ts";
+import { defaultProfile, modes, profiles, type ToolsetChoice } from "../operations/toolsets.ts";
+import type { ProjectFlags } from "../projects/start.ts";
+
+export type McpFlags = ProjectFlags & ToolsetChoice;
 
 const examples = `
 Examples:
@@ -13,7 +15,7 @@ An MCP client starts this by itself; docs/mcp.md says how to tell it. Inside a G
 checkout, workspaces begin with the Git-tracked files of that checkout.`;
 
 /** The command that is no operation: it offers operations to a model. */
-export function addMcpCommand(program: Command, onServe: (flags: ServeFlags) => Promise<void>): void {
+export function addMcpCommand(program: Command, onServe: (flags: McpFlags) => Promise<void>): void {
   const mcp = program.command("mcp").description("Serve coding agents over the Model Context Protocol");
   mcp
     .command("serve")
@@ -28,7 +30,7 @@ export function addMcpCommand(program: Command, onServe: (flags: ServeFlags) => 
     .option("--repo-ref <ref>", "Branch, tag or commit of it (default: its HEAD)")
     .option("--no-project-source", "Let workspaces begin empty")
     .addHelpText("after", examples)
-    .action(async (typed: Omit<ServeFlags, "noProjectSource"> & { projectSource: boolean }) => {
+    .action(async (typed: Omit<McpFlags, "noProjectSource"> & { projectSource: boolean }) => {
       const { projectSource, ...flags } = typed;
       await onServe({ ...flags, noProjectSource: !projectSource });
     });

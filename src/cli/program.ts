@@ -1,10 +1,9 @@
 import { Argument, Command, Option } from "commander";
 import { PyroError } from "../core/errors.ts";
-import type { ServeFlags } from "../mcp/main.ts";
 import type { Operation } from "../operations/operation.ts";
 import { operations } from "../operations/registry.ts";
 import { type Flag, fieldsOf, flagName, parseFlag } from "./flags.ts";
-import { addMcpCommand } from "./mcp-command.ts";
+import { addMcpCommand, type McpFlags } from "./mcp-command.ts";
 import { readTextFile } from "./text-file.ts";
 
 export interface Invocation {
@@ -18,7 +17,7 @@ export interface Invocation {
 export interface ProgramOptions {
   readonly version: string;
   readonly onInvoke: (invocation: Invocation) => Promise<void>;
-  readonly onServe: (flags: ServeFlags) => Promise<void>;
+  readonly onServe: (flags: McpFlags) => Promise<void>;
 }
 
 const groupSummaries: Readonly<Record<string, string>> = {

@@ -3,18 +3,16 @@ import { inputRequired, inputResponse } from "@modelcontextprotocol/server";
 import { PyroError } from "../core/errors.ts";
 import { invoke, type OperationContext } from "../operations/operation.ts";
 import type { ProjectSource } from "../projects/source.ts";
+import { type ProjectStart, sourceOf, sourceOfRoots } from "../projects/start.ts";
 import type { ClientTraits } from "./clients.ts";
 import { LongCalls } from "./long-calls.ts";
 import { reportProgress } from "./progress.ts";
-import { type ProjectStart, sourceOf, sourceOfRoots } from "./project.ts";
 import { errorResult, toolResult } from "./result.ts";
 import { parseArguments, type Tool } from "./tool.ts";
 
 /** The engine answers a little before a call would be left to itself */
 const graceMs = 2_000;
 const rootsKey = "roots";
-/** A character that JavaScript counts as one has at most three bytes */
-const bytesPerChar = 3;
 
 /** What is known of the client that makes a call. */
 export interface Caller {
@@ -71,18 +69,19 @@ export class ToolCalls {
   ): Promise<Readonly<Record<string, unknown>>> {
     using progress = reportProgress(mcpReq, tool.name);
     const { patienceMs, maxResultChars } = traits;
-    const work = (signal: AbortSignal) =>
+    const work = (signal: AbortSignal, onProgress: OperationContext["onProgress"]) =>
       invoke(
         tool.operation,
         {
-          ...{ sandbox: this.#sandbox, signal, project, onProgress: progress.onProgress },
-          ...{ keptOutputBytes: maxResultChars * bytesPerChar, detachAfterMs: patienceMs },
+          ...{ sandbox: this.#sandbox, signal, project, onProgress },
+          ...{ keptOutputBytes: maxResultChars, detachAfterMs: patienceMs },
         },
         input,
       );
-    const key = JSON.stringify([tool.name, input]);
-    const patience = { name: tool.name, patienceMs: patienceMs + graceMs, signal: mcpReq.signal };
-    return await this.#long.run(key, work, patience);
+    return await this.#long.run(JSON.stringify([tool.name, input]), work, {
+      ...{ name: tool.name, patienceMs: patienceMs + graceMs, signal: mcpReq.signal },
+      ...{ onProgress: progress.onProgress, goesOn: tool.operation.effect !== "read" },
+    });
   }
 
   async #project(

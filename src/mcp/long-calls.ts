@@ -1,32 +1,42 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PyroError } from "../core/errors.ts";
+import type { OperationProgress } from "../operations/operation.ts";
 
 /** How long a result waits for somebody to pick it up */
 const keptMs = 10 * 60_000;
 
-interface Ongoing<T> {
-  readonly work: Promise<T>;
-  readonly controller: AbortController;
-}
+type OnProgress = (progress: OperationProgress) => void;
+type Work<T> = (signal: AbortSignal, onProgress: OnProgress) => Promise<T>;
 
 export interface LongCallOptions {
   /** What it is, for its caller: `workspace_create` */
   readonly name: string;
   readonly patienceMs: number;
   readonly signal: AbortSignal;
+  /** Told while this caller waits */
+  readonly onProgress: OnProgress;
+  /** Whether it goes on without its caller: what only reads is asked again instead, and tells what is so then */
+  readonly goesOn: boolean;
+}
+
+interface Ongoing<T> {
+  readonly result: Promise<T>;
+  readonly controller: AbortController;
+  /** Whoever waits for it now */
+  onProgress: OnProgress;
 }
 
 /** Calls that may take longer than their client waits: such a call goes on, and the same call made again picks it up. */
 export class LongCalls<T> {
   /** Those whose caller was told to come again, by what they were called with */
-  readonly #left = new Map<string, Ongoing<T>>();
-  readonly #all = new Set<AbortController>();
+  readonly #left = new Map<string, Ongoing<T>[]>();
+  readonly #all = new Set<Ongoing<T>>();
 
   /** Does `work`, or goes on with what was left of the same call; a cancelled call cancels its work. */
-  async run(key: string, work: (signal: AbortSignal) => Promise<T>, options: LongCallOptions): Promise<T> {
-    const call = this.#left.get(key) ?? this.#begin(work);
+  async run(key: string, work: Work<T>, options: LongCallOptions): Promise<T> {
     // Whoever makes the same call at the same time wants it done twice.
-    this.#left.delete(key);
+    const call = this.#pickUp(key) ?? this.#begin(work);
+    call.onProgress = options.onProgress;
     const { patienceMs, signal } = options;
     const onAbort = () => call.controller.abort(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
@@ -37,46 +47,66 @@ export class LongCalls<T> {
       timer = setTimeout(() => resolve(outlived), patienceMs);
     });
     try {
-      const result = await Promise.race([call.work, limit]);
+      const result = await Promise.race([call.result, limit]);
       if (result !== outlived) return result;
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
+      call.onProgress = () => {};
     }
-    this.#leave(key, call);
-    throw stillGoingOn(options);
+    if (options.goesOn) this.#leave(key, call);
+    else call.controller.abort();
+    throw tooLong(options);
   }
 
   /** Cancels everything, and waits until it has ended. */
   async end(limitMs: number): Promise<void> {
-    for (const controller of this.#all) controller.abort();
-    const works = [...this.#left.values()].map(({ work }) => work);
-    await Promise.race([Promise.allSettled(works), sleep(limitMs, undefined, { ref: false })]);
+    const results = [...this.#all].map(({ result }) => result);
+    for (const { controller } of this.#all) controller.abort();
+    await Promise.race([Promise.allSettled(results), sleep(limitMs, undefined, { ref: false })]);
   }
 
-  #begin(work: (signal: AbortSignal) => Promise<T>): Ongoing<T> {
+  #begin(work: Work<T>): Ongoing<T> {
     const controller = new AbortController();
-    this.#all.add(controller);
-    const promise = work(controller.signal).finally(() => this.#all.delete(controller));
+    const result = work(controller.signal, (progress) => call.onProgress(progress));
+    const call: Ongoing<T> = { result, controller, onProgress: () => {} };
+    this.#all.add(call);
+    const forget = () => this.#all.delete(call);
     // It may be that nobody comes again.
-    promise.catch(() => {});
-    return { work: promise, controller };
+    result.then(forget, forget);
+    return call;
+  }
+
+  #pickUp(key: string): Ongoing<T> | undefined {
+    const waiting = this.#left.get(key);
+    const first = waiting?.shift();
+    if (waiting?.length === 0) this.#left.delete(key);
+    return first;
   }
 
   #leave(key: string, call: Ongoing<T>): void {
-    this.#left.set(key, call);
+    const waiting = this.#left.get(key) ?? [];
+    this.#left.set(key, [...waiting, call]);
     const forget = () => {
-      const timer = setTimeout(() => {
-        if (this.#left.get(key) === call) this.#left.delete(key);
-      }, keptMs);
+      const timer = setTimeout(() => this.#forget(key, call), keptMs);
       timer.unref();
     };
-    call.work.then(forget, forget);
+    call.result.then(forget, forget);
+  }
+
+  #forget(key: string, call: Ongoing<T>): void {
+    const others = this.#left.get(key)?.filter((each) => each !== call) ?? [];
+    if (others.length === 0) this.#left.delete(key);
+    else this.#left.set(key, others);
   }
 }
 
-function stillGoingOn({ name, patienceMs }: LongCallOptions): PyroError {
-  return new PyroError("timeout", `${name} has not ended after ${Math.round(patienceMs / 1000)} s, and goes on`, {
+function tooLong({ name, patienceMs, goesOn }: LongCallOptions): PyroError {
+  const taken = `${name} has not ended after ${Math.round(patienceMs / 1000)} s`;
+  if (!goesOn) {
+    return new PyroError("timeout", `${taken}, and was given up`, { hint: "Ask for less of it, or try again." });
+  }
+  return new PyroError("timeout", `${taken}, and goes on`, {
     hint: `Call ${name} again with the same arguments: it picks this call up and waits for its result.`,
   });
 }

@@ -1,11 +1,9 @@
-import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
 import { composePatienceMs, composeSandboxContext } from "../compose.ts";
 import { type ToolsetChoice, toolsetOf } from "../operations/toolsets.ts";
+import { type ProjectFlags, requireOneSource, startOf } from "../projects/start.ts";
 import type { ToolCalls } from "./calls.ts";
-import { type ProjectFlags, requireOneSource, startOf } from "./project.ts";
 import { createServer } from "./server.ts";
-
-export type ServeFlags = ProjectFlags & ToolsetChoice;
 
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -14,11 +12,13 @@ export interface Surroundings {
   readonly signal: AbortSignal;
 }
 
+/** The largest file that a call may write, as JSON has it: twice its size at the most, unless it is full of control characters */
+const maxMessageBytes = 32 * 1024 * 1024;
 /** Clients kill a server some hundred milliseconds after they have asked it to end */
 const endMs = 300;
 
 /** Serves a client on standard input and output until it has gone. Throws for flags that do not go together, before anything is answered. */
-export async function serve(flags: ServeFlags, { env, cwd, signal }: Surroundings): Promise<void> {
+export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, signal }: Surroundings): Promise<void> {
   const toolset = toolsetOf(flags);
   requireOneSource(flags);
   const sandbox = composeSandboxContext(env);
@@ -26,25 +26,30 @@ export async function serve(flags: ServeFlags, { env, cwd, signal }: Surrounding
   const start = startOf(flags, cwd);
   // What a user asked for and cannot have is said at once; what is found by itself is not waited for.
   if (flags.projectPath !== undefined || flags.repoUrl !== undefined) await start;
-  const begun: ToolCalls[] = [];
-  const gone = clientGone(signal);
   if (process.stdin.isTTY) process.stderr.write("[mcp] waiting for an MCP client on standard input\n");
+  const begun: ToolCalls[] = [];
+  const transport = new StdioServerTransport(process.stdin, process.stdout, { maxBufferSize: maxMessageBytes });
   const connection = serveStdio(
     () => {
       const { server, calls } = createServer({ sandbox, toolset, start, patienceMs });
       begun.push(calls);
       return server;
     },
-    { onerror: ({ message }) => process.stderr.write(`[mcp] ${message}\n`) },
+    { transport, onerror: ({ message }) => process.stderr.write(`[mcp] ${message}\n`) },
   );
-  await gone;
+  await connectionEnds(transport, signal);
   await Promise.all(begun.map((calls) => calls.end(endMs)));
   await connection.close();
 }
 
-function clientGone(signal: AbortSignal): Promise<void> {
+/** Resolves when the client has gone, when its messages are more than can be taken, or when this process is told to end. */
+function connectionEnds(transport: StdioServerTransport, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    for (const event of ["end", "close", "error"]) process.stdin.once(event, () => resolve());
+    const { onclose } = transport;
+    transport.onclose = () => {
+      onclose?.();
+      resolve();
+    };
     signal.addEventListener("abort", () => resolve(), { once: true });
     if (signal.aborted) resolve();
   });

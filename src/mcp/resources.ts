@@ -3,7 +3,7 @@ import { invoke, type Operation, type OperationContext } from "../operations/ope
 import { workspaceList } from "../operations/workspace-life.ts";
 import { workspaceLogs } from "../operations/workspace-logs.ts";
 import { workspaceDiff, workspaceSummary } from "../operations/workspace-review.ts";
-import { textOf } from "./result.ts";
+import { fitted, textOf } from "./result.ts";
 
 interface ResourceKind {
   readonly name: string;
@@ -35,6 +35,8 @@ const kinds: readonly ResourceKind[] = [
 
 /** Of the workspaces used last; templates give those of all */
 const maxListedWorkspaces = 20;
+/** A client takes them as a whole, in one message */
+const limits = { maxResultChars: 1_000_000, maxResultLines: Number.POSITIVE_INFINITY };
 const uriPattern = /^pyro:\/\/workspaces\/([^/]+)\/([a-z]+)$/;
 
 export function resourceTemplates() {
@@ -55,7 +57,7 @@ export async function listResources(context: OperationContext) {
   );
 }
 
-/** The whole text of a resource, as it is now. */
+/** The text of a resource as it is now. */
 export async function readResource(context: OperationContext, uri: string) {
   const [, workspaceId, name] = uriPattern.exec(uri) ?? [];
   const kind = kinds.find((candidate) => candidate.name === name);
@@ -64,8 +66,7 @@ export async function readResource(context: OperationContext, uri: string) {
       hint: `Resources are ${kinds.map((each) => `pyro://workspaces/ID/${each.name}`).join(", ")}.`,
     });
   }
-  const output = await invoke(kind.operation, context, { workspaceId });
-  return [
-    { uri, mimeType: kind.mimeType, text: kind.operation.cli.content?.(output) ?? textOf(kind.operation, output) },
-  ];
+  const { operation, mimeType } = kind;
+  const output = fitted(operation, await invoke(operation, context, { workspaceId }), limits);
+  return [{ uri, mimeType, text: operation.cli.content?.(output) ?? textOf(operation, output) }];
 }

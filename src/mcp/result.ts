@@ -12,22 +12,30 @@ type Output = Readonly<Record<string, unknown>>;
 const maxAttempts = 6;
 
 /** What a client shows of a result */
-type Limits = Pick<ClientTraits, "maxResultChars" | "maxResultLines">;
+export type Limits = Pick<ClientTraits, "maxResultChars" | "maxResultLines">;
 
 /**
  * A result as its client's model gets it: some show only `structuredContent`, some only text, so that each has all of it. One that would be
  * cut off by the client is shortened here, where it is known what matters.
  */
 export function toolResult({ operation }: Tool, output: Output, limits: Limits): CallToolResult {
+  const { text, structured } = presented(operation, fitted(operation, output, limits), limits);
+  return { content: [{ type: "text", text }], structuredContent: structured };
+}
+
+/** The result with as much in it as there is room for. */
+export function fitted(operation: Operation, output: Output, limits: Limits): Output {
   const readable = operation.mcp?.readable ?? ((whole: Output) => whole);
   let room = limits.maxResultChars;
-  let shown = presented(operation, readable(output, room), limits);
-  for (let attempt = 1; shown.load > 1 && attempt < maxAttempts; attempt += 1) {
+  let shown = readable(output, room);
+  for (let attempt = 1; attempt < maxAttempts; attempt += 1) {
+    const { load } = presented(operation, shown, limits);
+    if (load <= 1) break;
     // Quotes and line breaks take more in JSON than they are long.
-    room = Math.floor(Math.min(room * 0.9, room / shown.load));
-    shown = presented(operation, readable(output, room), limits);
+    room = Math.floor(Math.min(room * 0.9, room / load));
+    shown = readable(output, room);
   }
-  return { content: [{ type: "text", text: shown.text }], structuredContent: shown.structured };
+  return shown;
 }
 
 function presented(operation: Operation, output: Output, { maxResultChars, maxResultLines }: Limits) {

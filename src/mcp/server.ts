@@ -11,10 +11,10 @@ import { PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import type { OperationContext } from "../operations/operation.ts";
 import type { Toolset } from "../operations/toolsets.ts";
+import { describeStart, type ProjectStart } from "../projects/start.ts";
 import { type Caller, ToolCalls } from "./calls.ts";
 import { traitsOf } from "./clients.ts";
 import { instructionsFor } from "./instructions.ts";
-import { describeStart, type ProjectStart } from "./project.ts";
 import { promptsFor } from "./prompts.ts";
 import { listResources, readResource, resourceTemplates } from "./resources.ts";
 import { definitionOf, toolsOf } from "./tool.ts";
@@ -55,13 +55,20 @@ export function createServer({ sandbox, toolset, start, patienceMs }: ServerSetu
   );
 
   server.setRequestHandler("tools/list", async () => {
-    const source = describeStart(await start);
+    const begin = await start;
+    // A clone is fetched from somewhere.
+    const openWorldHint = begin.kind === "source" && begin.source.kind === "clone";
     const eager = new Set(toolset.eagerTools);
     return {
       tools: tools.map((tool) => {
         const definition = definitionOf(tool, eager.has(tool.name));
         if (!("seedPath" in tool.operation.input.shape)) return definition;
-        return { ...definition, description: `${definition.description} ${source}` };
+        const { description, annotations } = definition;
+        return {
+          ...definition,
+          description: `${description} ${describeStart(begin)}`,
+          annotations: { ...annotations, openWorldHint },
+        };
       }),
     };
   });

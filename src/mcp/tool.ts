@@ -28,12 +28,9 @@ export interface ToolDefinition {
   readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
-const renamed: Readonly<Record<string, string>> = { run: "vm_run", "env.list": "vm_list_environments" };
-
-/** `workspace.file.read` is `workspace_file_read`; snapshots, services and shells have tools of their own name. */
-export function toolName({ name }: Operation): string {
-  const short = name.replace(/^workspace\.(?=(?:snapshot|service|shell)\.)/, "");
-  return renamed[name] ?? short.replaceAll(".", "_");
+/** `workspace.file.read` is `workspace_file_read`, unless the operation says otherwise. */
+export function toolName({ name, mcp }: Operation): string {
+  return mcp?.name ?? name.replaceAll(".", "_");
 }
 
 /** The tools of a toolset, in its order, as far as there are operations behind them. */
@@ -63,7 +60,7 @@ export function definitionOf({ name, operation, input, description }: Tool, isEa
       readOnlyHint: effect === "read",
       destructiveHint: effect === "destroy",
       idempotentHint: effect === "read" || mcp?.isIdempotent === true,
-      // Nothing leaves this machine: guests have no network, and exports go to its own disks.
+      // Guests have no network, and exports go to this machine's own disks.
       openWorldHint: false,
     },
     // Claude Code lists other tools by name only, until its model searches for them.

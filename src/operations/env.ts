@@ -42,6 +42,7 @@ export const envList = defineOperation({
     examples: ["env list", "env list --json"],
     render: ({ environments }) => environments.map(renderRow).join(""),
   },
+  mcp: { name: "vm_list_environments" },
   async handle({ sandbox }) {
     const environments = await listEnvironments(sandbox.layout);
     return { catalogVersion, environments: environments.map(summarize) };

@@ -1,5 +1,15 @@
-import { endingInWords, readable, readableStreams, type Streams, shortLine, streamsText } from "./model-output.ts";
-import { beginningOf, fitting } from "./shorten.ts";
+import {
+  asText,
+  bytesOf,
+  endingInWords,
+  readableStreams,
+  roomsFor,
+  type Stream,
+  type Streams,
+  shortLine,
+  streamsText,
+} from "./model-output.ts";
+import { firstBytes, fitting } from "./shorten.ts";
 
 /** A history of commands as a model can read it. */
 
@@ -12,6 +22,8 @@ interface LogEntry extends Streams {
   readonly timedOut: boolean;
   readonly cancelled: boolean;
   readonly unknownReason: string | null;
+  readonly stdoutOffset: number;
+  readonly stderrOffset: number;
   readonly stdoutNextOffset: number | null;
   readonly stderrNextOffset: number | null;
   readonly durationMs: number | null;
@@ -40,7 +52,7 @@ export function readableLogs<E extends LogEntry, L extends Logs<E>>(logs: L, max
 
 function readableEntry<E extends LogEntry>(entry: E, maxChars: number): E {
   const short = { ...entry, command: shortLine(entry.command) };
-  if (entry.stdoutNextOffset !== null || entry.stderrNextOffset !== null) return readablePage(short, maxChars);
+  if (isPage(entry, "stdout") || isPage(entry, "stderr")) return readablePage(short, maxChars);
   return readableStreams(
     short,
     maxChars,
@@ -48,28 +60,24 @@ function readableEntry<E extends LogEntry>(entry: E, maxChars: number): E {
   );
 }
 
-/** What is read page by page is cut at its end only, and the next page begins there. */
-function readablePage<E extends LogEntry>(entry: E, maxChars: number): E {
-  const [stdout, stdoutNextOffset] = page(entry, "stdout", maxChars / 2);
-  const [stderr, stderrNextOffset] = page(entry, "stderr", maxChars - stdout.length);
-  return {
-    ...entry,
-    stdout,
-    stderr,
-    stdoutEncoding: "utf-8",
-    stderrEncoding: "utf-8",
-    stdoutNextOffset,
-    stderrNextOffset,
-  };
+/** Whether somebody reads a stream piece by piece: not from its beginning, or not to its end. */
+function isPage(entry: LogEntry, stream: Stream): boolean {
+  const next = entry[`${stream}NextOffset`];
+  return entry[`${stream}Offset`] > 0 || (next !== null && next < entry[`${stream}Bytes`]);
 }
 
-function page(entry: LogEntry, stream: "stdout" | "stderr", maxChars: number): readonly [string, number | null] {
-  const next = entry[`${stream}NextOffset`];
-  const whole = readable(entry[stream], entry[`${stream}Encoding`]);
-  const other = entry[stream === "stdout" ? "stderr" : "stdout"];
-  const shown = beginningOf(whole, Math.floor(other === "" ? maxChars * 2 : maxChars));
-  if (next === null || shown === whole) return [shown, next];
-  return [shown, next - (Buffer.byteLength(whole) - Buffer.byteLength(shown))];
+/** Pages are cut at their end only, and the next one begins there. */
+function readablePage<E extends LogEntry>(entry: E, maxChars: number): E {
+  const rooms = roomsFor(entry, maxChars);
+  const page = (stream: Stream): readonly [string, number | null] => {
+    const bytes = bytesOf(entry, stream);
+    const shown = firstBytes(bytes, rooms[stream]);
+    const next = shown.length === bytes.length ? entry[`${stream}NextOffset`] : entry[`${stream}Offset`] + shown.length;
+    return [asText(shown, shown.length), next];
+  };
+  const [[stdout, stdoutNextOffset], [stderr, stderrNextOffset]] = [page("stdout"), page("stderr")];
+  const encodings = { stdoutEncoding: "utf-8", stderrEncoding: "utf-8" } as const;
+  return { ...entry, stdout, stderr, ...encodings, stdoutNextOffset, stderrNextOffset };
 }
 
 export function logsText({ count, entries }: Logs<LogEntry>): string {

@@ -1,61 +1,71 @@
 import type * as z from "zod";
 import type { collectedOutputSchema } from "./collected-output.ts";
-import { beginningOf, endsOf } from "./shorten.ts";
+import { beginningOf, firstBytes, lastBytes } from "./shorten.ts";
 
 /** A command's output as a model can read it. */
 
 export type Streams = z.output<typeof collectedOutputSchema>;
-type Stream = "stdout" | "stderr";
+export type Stream = "stdout" | "stderr";
 
 /** Of text with some bytes in another encoding at most this part is replaced; more of it, and it is something else than text */
 const maxOddPart = 0.25;
-const maxCommandChars = 200;
+const maxCommandBytes = 200;
 
-/** Both streams in about `maxChars`; `rest` says how to get what is left out from a byte on. */
+/** Both streams in about `maxChars`, their ends at least; `rest` says how to get what is left out from a byte on. */
 export function readableStreams<O extends Streams>(
   output: O,
   maxChars: number,
   rest: (stream: Stream, offset: number) => string,
 ): O {
-  const stdout = readable(output.stdout, output.stdoutEncoding);
-  const stderr = readable(output.stderr, output.stderrEncoding);
-  // A third at least for each, and what the other does not need.
-  const stderrRoom = Math.max(maxChars / 3, maxChars - stdout.length);
-  const stdoutRoom = Math.max(maxChars / 3, maxChars - Math.min(stderr.length, stderrRoom));
-  const shown = (stream: Stream, text: string, room: number) =>
-    endsOf(text, {
-      maxChars: Math.floor(room),
-      mark: (before, shownBytes) => {
-        const leftOut = Math.max(0, output[`${stream}Bytes`] - shownBytes);
-        return `${leftOut} bytes left out; ${rest(stream, before)}`;
-      },
-    });
-  const [shownOut, shownErr] = [shown("stdout", stdout, stdoutRoom), shown("stderr", stderr, stderrRoom)];
-  const isCut = shownOut !== stdout || shownErr !== stderr;
+  const rooms = roomsFor(output, maxChars);
+  const shown = (stream: Stream) => {
+    const bytes = bytesOf(output, stream);
+    const room = rooms[stream];
+    if (bytes.length <= room) return asText(bytes, output[`${stream}Bytes`]);
+    const [head, tail] = [firstBytes(bytes, room / 2), lastBytes(bytes, room / 2)];
+    const leftOut = output[`${stream}Bytes`] - head.length - tail.length;
+    const mark = Buffer.from(`[… ${leftOut} bytes left out; ${rest(stream, head.length)} …]\n`);
+    const lineEnd = Buffer.from(head.at(-1) === 0x0a ? "" : "\n");
+    return asText(Buffer.concat([head, lineEnd, mark, tail]), output[`${stream}Bytes`]);
+  };
   return {
     ...output,
-    ...{ stdout: shownOut, stdoutEncoding: "utf-8", stderr: shownErr, stderrEncoding: "utf-8" },
-    truncated: output.truncated || isCut,
+    ...{ stdout: shown("stdout"), stdoutEncoding: "utf-8", stderr: shown("stderr"), stderrEncoding: "utf-8" },
+    truncated: output.truncated || isLonger(output, rooms),
   };
 }
 
+/** A third of the room at least for each stream, and what the other does not need. */
+export function roomsFor(output: Streams, maxChars: number): Readonly<Record<Stream, number>> {
+  const [stdout, stderr] = [bytesOf(output, "stdout").length, bytesOf(output, "stderr").length];
+  const least = maxChars / 3;
+  const forStderr = Math.max(least, maxChars - stdout);
+  return { stdout: Math.max(least, maxChars - Math.min(stderr, forStderr)), stderr: forStderr };
+}
+
+function isLonger(output: Streams, rooms: Readonly<Record<Stream, number>>): boolean {
+  return (["stdout", "stderr"] as const).some((stream) => bytesOf(output, stream).length > rooms[stream]);
+}
+
+/** A stream as the guest wrote it, as far as a result has it. */
+export function bytesOf(output: Streams, stream: Stream): Buffer {
+  return Buffer.from(output[stream], output[`${stream}Encoding`] === "base64" ? "base64" : "utf8");
+}
+
 /** Output with odd bytes in it is text nevertheless; what is none would tell a model nothing. */
-export function readable(text: string, encoding: Streams["stdoutEncoding"]): string {
-  if (encoding === "utf-8") return text;
-  const bytes = Buffer.from(text, "base64");
-  const decoded = bytes.toString("utf8");
-  const oddCount = decoded.match(/\uFFFD|(?!\s)\p{Cc}/gu)?.length ?? 0;
-  if (oddCount <= maxOddPart * decoded.length) return decoded;
-  return `[${bytes.length} bytes that are not text]\n`;
+export function asText(bytes: Buffer, totalBytes: number): string {
+  const text = bytes.toString("utf8");
+  const oddCount = text.match(/\uFFFD|(?!\s)\p{Cc}/gu)?.length ?? 0;
+  return oddCount <= maxOddPart * text.length ? text : `[${totalBytes} bytes that are not text]\n`;
 }
 
 /** A command as a line of a result: a model that has just written it knows the rest. */
 export function shortLine(command: readonly string[]): string[] {
   const line = command.join(" ");
-  return line.length <= maxCommandChars ? [...command] : [`${beginningOf(line, maxCommandChars).trimEnd()} …`];
+  return line.length <= maxCommandBytes ? [...command] : [`${beginningOf(line, maxCommandBytes).trimEnd()} …`];
 }
 
-export interface CommandReport extends Streams {
+export interface CommandReport {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly timedOut: boolean;
@@ -84,10 +94,9 @@ export function endingInWords({
   return parts.filter((part) => part !== undefined).join(", ");
 }
 
-/** Both streams, apart from each other where both have something. */
+/** Both streams, apart from each other where there are two. */
 export function streamsText({ stdout, stderr }: Pick<Streams, Stream>): string {
   const whole = (text: string) => (text === "" || text.endsWith("\n") ? text : `${text}\n`);
   if (stdout === "" && stderr === "") return "(no output)\n";
-  if (stderr === "") return whole(stdout);
-  return `${stdout === "" ? "" : whole(stdout)}[stderr]\n${whole(stderr)}`;
+  return stderr === "" ? whole(stdout) : `${whole(stdout)}[stderr]\n${whole(stderr)}`;
 }

@@ -56,6 +56,8 @@ export interface CommandLine<O> {
 
 /** How a model sees an operation beyond what its schemas say. */
 export interface ModelTool<O> {
+  /** The tool's name; default: the operation's, with `_` for `.` */
+  readonly name?: string;
   /** For a model: what it does, when to use it and what to know; default: the summary */
   readonly description?: string;
   /** Fields as a model gives them, where that differs */

@@ -62,6 +62,7 @@ export const run = defineOperation({
     exitCode: (output) => output.exitCode,
   },
   mcp: {
+    name: "vm_run",
     description:
       "Run one shell command in a fresh virtual machine, which is gone afterwards. It has none of the user's files, and no network.",
     input: { command: shellText },

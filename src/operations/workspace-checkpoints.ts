@@ -28,6 +28,7 @@ export const snapshotCreate = defineOperation({
     render: ({ workspaceId: id, snapshot }) =>
       `[workspace-snapshot-create] workspace_id=${id} ${renderSnapshot(snapshot)}`,
   },
+  mcp: { name: "snapshot_create" },
   async handle({ sandbox, signal }, input) {
     const snapshot = await createSnapshot(sandbox, input.workspaceId, input.snapshotName, signal);
     return { workspaceId: input.workspaceId, snapshot: named(snapshot) };
@@ -45,6 +46,7 @@ export const snapshotList = defineOperation({
     examples: ["workspace snapshot list 0a1b2c3d4e5f"],
     render: ({ snapshots }) => snapshots.map((snapshot) => `${renderSnapshot(snapshot)}`).join(""),
   },
+  mcp: { name: "snapshot_list" },
   async handle({ sandbox }, input) {
     const record = await currentRecord(sandbox, input.workspaceId);
     const snapshots = [baselineOf(record), ...record.snapshots.map(named)];
@@ -63,9 +65,10 @@ export const snapshotDelete = defineOperation({
     examples: ["workspace snapshot delete 0a1b2c3d4e5f before-refactoring"],
     render: (deleted) => `Deleted snapshot ${deleted.snapshotName} of workspace ${deleted.workspaceId}.\n`,
   },
-  async handle({ sandbox, signal }, input) {
-    await deleteSnapshot(sandbox, input.workspaceId, input.snapshotName, { signal });
-    return { workspaceId: input.workspaceId, snapshotName: input.snapshotName, deleted: true };
+  mcp: { name: "snapshot_delete" },
+  async handle({ sandbox: context, signal }, { workspaceId: id, snapshotName: name }) {
+    await deleteSnapshot({ context, workspaceId: id, signal }, name);
+    return { workspaceId: id, snapshotName: name, deleted: true };
   },
 });
 

@@ -4,7 +4,7 @@ import { applyPatch } from "../workspaces/patch.ts";
 import { exportFromWorkspace, pushIntoWorkspace } from "../workspaces/transfer.ts";
 import { executionMode } from "./fields.ts";
 import { defineOperation } from "./operation.ts";
-import { beginningOf, fitting } from "./shorten.ts";
+import { firstBytes, fitting } from "./shorten.ts";
 import { artifactType, skippedFiles, workspaceFilePath, workspaceId } from "./workspace-fields.ts";
 
 const fileEntry = z.object({
@@ -253,9 +253,10 @@ function readablePage<R extends { content: string; offset: number; nextOffset: n
   read: R,
   maxChars: number,
 ): R {
-  const content = beginningOf(read.content, maxChars - 400);
+  const shown = firstBytes(Buffer.from(read.content), maxChars - 400);
+  const content = shown.toString("utf8");
   if (content === read.content) return read;
-  return { ...read, content, nextOffset: read.offset + Buffer.byteLength(content), truncated: true };
+  return { ...read, content, nextOffset: read.offset + shown.length, truncated: true };
 }
 
 function renderEntry({ path, artifactType: type, sizeBytes, mode, linkTarget }: z.output<typeof fileEntry>): string {

@@ -182,13 +182,14 @@ export const workspaceUpdate = defineOperation({
       clearLabels: z.array(z.string()).optional().describe("Labels to take away"),
     },
   },
-  async handle({ sandbox, signal }, input) {
-    const { name, clearName, labels: setLabels = {}, clearLabels = [] } = input;
+  async handle({ sandbox: context, signal }, input) {
+    const { workspaceId: id, name, clearName, labels: setLabels = {}, clearLabels = [] } = input;
     if (name !== undefined && clearName) {
       throw new PyroError("invalid_argument", "cannot both set and clear the name of a workspace");
     }
     const named = clearName ? { name: null } : name === undefined ? {} : { name };
-    return viewOf(await updateWorkspace(sandbox, input.workspaceId, { ...named, setLabels, clearLabels }, { signal }));
+    const update = { ...named, setLabels, clearLabels };
+    return viewOf(await updateWorkspace({ context, workspaceId: id, signal }, update));
   },
 });
 
@@ -200,8 +201,8 @@ export const workspaceStop = defineOperation({
   output: workspaceView,
   cli: { positionals: ["workspaceId"], examples: ["workspace stop 0a1b2c3d4e5f"], render: renderWorkspace },
   mcp: { isIdempotent: true },
-  async handle({ sandbox, signal }, input) {
-    return viewOf(await stopWorkspace(sandbox, input.workspaceId, { signal }));
+  async handle({ sandbox: context, signal }, { workspaceId: id }) {
+    return viewOf(await stopWorkspace({ context, workspaceId: id, signal }));
   },
 });
 
@@ -213,8 +214,8 @@ export const workspaceStart = defineOperation({
   output: workspaceView,
   cli: { positionals: ["workspaceId"], examples: ["workspace start 0a1b2c3d4e5f"], render: renderWorkspace },
   mcp: { isIdempotent: true },
-  async handle({ sandbox, signal }, input) {
-    return viewOf(await startWorkspace(sandbox, input.workspaceId, { signal }));
+  async handle({ sandbox: context, signal }, { workspaceId: id }) {
+    return viewOf(await startWorkspace({ context, workspaceId: id, signal }));
   },
 });
 

@@ -25,6 +25,8 @@ const logEntry = z.object({
   cancelled: z.boolean(),
   unknownReason: z.string().nullable().describe("Why it is unknown how it ended"),
   ...collectedOutputSchema.shape,
+  stdoutOffset: z.number().describe("Where in the stream it begins"),
+  stderrOffset: z.number(),
   stdoutNextOffset: nextOffset,
   stderrNextOffset: nextOffset,
   truncated: z
@@ -75,8 +77,13 @@ export const workspaceLogs = defineOperation({
     readable: readableLogs,
     text: logsText,
   },
-  async handle({ sandbox: context, signal, detachAfterMs }, { workspaceId: id, waitSeconds, ...request }) {
+  async handle(
+    { sandbox: context, signal, detachAfterMs, keptOutputBytes },
+    { workspaceId: id, waitSeconds, ...input },
+  ) {
     const wanted = { context, workspaceId: id, signal };
+    // Whoever does not begin at the beginning reads page by page.
+    const request = { ...input, maxBytes: input.maxBytes ?? (input.offset > 0 ? keptOutputBytes : undefined) };
     const waitMs = Math.min(waitSeconds * 1000, detachAfterMs ?? Number.POSITIVE_INFINITY);
     const commands = await commandLogs(wanted, { ...request, waitMs });
     return { workspaceId: id, count: commands.length, entries: commands.map(logEntryOf) };
@@ -96,6 +103,7 @@ function logEntryOf({ end, stdout, stderr, startedAt, ...begun }: LoggedCommand)
     unknownReason: end?.unknownReason ?? null,
     ...{ stdout: out.text, stdoutEncoding: out.encoding, stdoutBytes: stdout.totalBytes },
     ...{ stderr: err.text, stderrEncoding: err.encoding, stderrBytes: stderr.totalBytes },
+    ...{ stdoutOffset: stdout.offset, stderrOffset: stderr.offset },
     ...{ stdoutNextOffset: stdout.nextOffset, stderrNextOffset: stderr.nextOffset },
     truncated: stdout.isCut || stderr.isCut,
     durationMs: end?.durationMs ?? null,

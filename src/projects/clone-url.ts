@@ -37,15 +37,22 @@ export function requireCloneUrl(url: string): void {
   };
   if (url === "") refuse("the URL is empty");
   if (/\p{Cc}/u.test(url)) refuse("the URL has control characters in it");
-  const parts = urlPattern.exec(url);
-  if (parts && !hostPattern.test(parts[3] ?? "")) {
+  if (isMistyped(url)) {
     // What cannot be taken apart may have a password anywhere in it.
     throw new PyroError("invalid_argument", "cannot clone the URL: its host is not one", {
-      hint: "Write /, ?, # and @ in a password as %2F, %3F, %23 and %40.",
+      hint: "Give a URL such as https://example.com/project.git; write /, ?, # and @ in a password as %2F, %3F, %23 and %40.",
     });
   }
-  if (parts || url.startsWith("/") || (sshPattern.test(url) && !url.startsWith("-"))) return;
+  if (urlPattern.test(url) || url.startsWith("/") || (sshPattern.test(url) && !url.startsWith("-"))) return;
   refuse("it is no URL that git can clone");
+}
+
+/** Whether what stands where the host should be is none, so that a name or password may be anywhere. */
+function isMistyped(url: string): boolean {
+  const parts = urlPattern.exec(url);
+  if (!parts) return /^(?:https?|ssh|git|file|ftps?):/i.test(url) || /^[^/\s]*:[^/\s]*@/.test(url);
+  const [, scheme = "", , host = ""] = parts;
+  return host === "" ? scheme.toLowerCase() !== "file://" : !hostPattern.test(host);
 }
 
 /** Refuses what cannot be the name of a branch or tag, a full name (`refs/…`) or a commit. */

@@ -22,7 +22,7 @@ const foreignVariables = [
  */
 const variables = [
   ...["LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS_REQUIRE=never"],
-  ...["GCM_INTERACTIVE=never", "GIT_LFS_SKIP_SMUDGE=1"],
+  ...["GCM_INTERACTIVE=never", "GIT_LFS_SKIP_SMUDGE=1", "GIT_NO_LAZY_FETCH=1"],
 ];
 
 /** Wins over the repository's configuration, which may be hostile: `ls-files` too runs what `core.fsmonitor` says. */

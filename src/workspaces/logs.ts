@@ -2,7 +2,8 @@ import { PyroError } from "../core/errors.ts";
 import { currentRecord } from "./access.ts";
 import { call, connectSupervisor } from "./control-client.ts";
 import { commandsOf, type JournaledCommand, readJournal } from "./journal.ts";
-import { type KeptOutput, KeptOutputs, type OutputStream } from "./kept-output.ts";
+import type { OutputStream } from "./kept-output.ts";
+import { type KeptOutput, KeptOutputs } from "./kept-output-pages.ts";
 import { WorkspacePlace } from "./store.ts";
 import type { WorkspaceCall } from "./trees.ts";
 
@@ -71,12 +72,12 @@ async function withOutput(
   let roomBytes = maxLoggedBytes;
   const read = async (command: JournaledCommand, name: OutputStream) => {
     const isWanted = stream === undefined || stream === name;
-    const page = { offset, maxBytes: isWanted ? maxBytes : 0 };
+    const page = { offset, maxBytes: isWanted && roomBytes > 0 ? maxBytes : 0 };
     const output = await outputs.read(command.sequence, name, command.end?.[`${name}Bytes`], page);
     roomBytes -= output.bytes.length;
     if (!isWanted) return { ...output, nextOffset: null };
-    if (roomBytes >= 0 || output.bytes.length === 0) return output;
-    return { ...output, bytes: Buffer.alloc(0), isCut: true, nextOffset: offset };
+    const isLeftOut = page.maxBytes === 0 && output.totalBytes > offset;
+    return isLeftOut ? { ...output, isCut: true } : output;
   };
   const logged: LoggedCommand[] = [];
   // The newest get the room that there is.

@@ -20,7 +20,7 @@ describeWithClients("a bug is reproduced and fixed", () => {
     const story = reproFix(stage.projectDir, outputPath);
     const { first, results } = await stage.play(client, story);
 
-    expect(first.system).toContain("workspace_create copies the user's project");
+    expect(first.system).toContain("workspace_create makes one");
     if (client.offersTools) {
       const offered = first.tools.map(({ name }) => name);
       expect(story.map(({ tool }) => tool).filter((tool) => !offered.includes(tool))).toEqual([]);

@@ -98,7 +98,7 @@ describeWithVm("files of a workspace", () => {
     expect(printed.stderr).toContain("truncated=true execution_mode=guest next_offset=28\n");
   });
 
-  test("that are large, or have holes, are read at their end as fast as at their beginning", async () => {
+  test("that are large, or have holes, are read at their end without what comes before", async () => {
     await bench.sh(
       id,
       "yes line | head -c 100000000 > large; echo end >> large; truncate -s 8G large-hole; echo end >> large-hole",
@@ -107,9 +107,8 @@ describeWithVm("files of a workspace", () => {
       ["large", 99_999_995, "line\nend\n"],
       ["large-hole", 8 * 1024 ** 3, "end\n"],
     ] as const) {
-      const startedMs = performance.now();
+      // All of it would take minutes.
       expect(await call("file.read", { path, offset })).toMatchObject({ content, offset, next_offset: null });
-      expect(performance.now() - startedMs).toBeLessThan(5_000);
     }
     await bench.sh(id, "rm large large-hole");
   });

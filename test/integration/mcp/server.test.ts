@@ -175,6 +175,30 @@ test.each([
   expect(result.exitCode).toBeGreaterThan(0);
 });
 
+test("a call of 12 MB is answered, and the next one too", async () => {
+  await using session = await open();
+  const text = '\u0000\n"'.repeat(1_000_000);
+  const large = await session.call("workspace_file_write", { workspace_id: "0123456789ab", path: "large", text });
+  expect(large.text).toContain("(not_found)");
+  expect((await session.ok("workspace_list")).count).toBe(0);
+});
+
+test("a client that sends more than anybody can take is left, and told why", async () => {
+  const child = spawn(process.execPath, [pyroPath, "mcp", "serve"], { cwd: dir, stdio: ["pipe", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk;
+  });
+  child.stdin.on("error", () => {
+    // it does not read the rest
+  });
+  const exited = once(child, "exit");
+  const piece = Buffer.alloc(8 * 1024 * 1024, "x");
+  for (let sent = 0; sent < 48 && child.exitCode === null; sent += 8) child.stdin.write(piece);
+  expect((await exited)[0]).toBe(0);
+  expect(said).toMatch(/^\[mcp\] .*buffer/im);
+});
+
 test("a mode takes the default profile beside it", async () => {
   await using session = await open({ args: ["--mode", "inspect", "--profile", "workspace-core"] });
   expect((await session.client.listTools()).tools).toHaveLength(inspect.length);

@@ -10,18 +10,24 @@ afterEach(() => {
 });
 
 const never = new AbortController().signal;
-const options = { name: "workspace_create", patienceMs: 50_000, signal: never };
+const options = { name: "workspace_create", patienceMs: 50_000, signal: never, onProgress: () => {}, goesOn: true };
 
 /** Work that ends when the test says so */
 function work() {
   const { promise, resolve, reject } = promiseWithResolvers<string>();
   const begun: AbortSignal[] = [];
+  const hasTidied: boolean[] = [];
   const start = (signal: AbortSignal) => {
     begun.push(signal);
-    signal.addEventListener("abort", () => reject(new Error("cancelled")));
+    // It has something to tidy up.
+    signal.addEventListener("abort", async () => {
+      await setImmediate();
+      hasTidied.push(true);
+      reject(new Error("cancelled"));
+    });
     return promise;
   };
-  return { begun, start, resolve };
+  return { begun, hasTidied, start, resolve };
 }
 
 function promiseWithResolvers<T>() {
@@ -104,6 +110,56 @@ test("a cancelled call cancels its work, also when it was picked up", async () =
   expect(begun.map(({ aborted }) => aborted)).toEqual([true]);
 });
 
+test("each of two equal calls that were left is picked up once", async () => {
+  const calls = new LongCalls<string>();
+  const [one, two] = [work(), work()];
+  await Promise.all([outlive(calls, "key", one.start), outlive(calls, "key", two.start)]);
+  one.resolve("one");
+  two.resolve("two");
+  const again = [calls.run("key", one.start, options), calls.run("key", one.start, options)];
+  expect(await Promise.all(again)).toEqual(["one", "two"]);
+  expect([one.begun, two.begun].map(({ length }) => length)).toEqual([1, 1]);
+});
+
+test("what only reads is not left: it is given up, and read anew", async () => {
+  const calls = new LongCalls<string>();
+  const { begun, start } = work();
+  const reading = calls.run("key", start, { ...options, goesOn: false });
+  const told = expect(reading).rejects.toMatchObject({
+    message: "workspace_create has not ended after 50 s, and was given up",
+  });
+  await vi.advanceTimersByTimeAsync(50_000);
+  await told;
+  expect(begun.map(({ aborted }) => aborted)).toEqual([true]);
+  calls.run("key", start, options).catch(() => {});
+  expect(begun).toHaveLength(2);
+});
+
+test("progress is told to whoever waits, and to nobody else", async () => {
+  const calls = new LongCalls<string>();
+  const told: string[] = [];
+  const listener =
+    (name: string) =>
+    ({ phase }: { phase: string }) =>
+      told.push(`${name}: ${phase}`);
+  let tell: (phase: "download" | "install" | "done") => void = () => {};
+  const { promise, resolve } = promiseWithResolvers<string>();
+  const start = (_: AbortSignal, onProgress: Parameters<Parameters<typeof calls.run>[1]>[1]) => {
+    tell = (phase) => onProgress({ phase, environment: "debian:12" } as Parameters<typeof onProgress>[0]);
+    return promise;
+  };
+  const first = calls.run("key", start, { ...options, onProgress: listener("first") }).catch(() => {});
+  tell("download");
+  await vi.advanceTimersByTimeAsync(50_000);
+  await first;
+  tell("install");
+  const second = calls.run("key", start, { ...options, onProgress: listener("second") });
+  tell("done");
+  resolve("made");
+  await second;
+  expect(told).toEqual(["first: download", "second: done"]);
+});
+
 test("the end cancels what goes on, waited for or not", async () => {
   const calls = new LongCalls<string>();
   const [left, waited] = [work(), work()];
@@ -112,7 +168,6 @@ test("the end cancels what goes on, waited for or not", async () => {
   const cancelled = expect(second).rejects.toThrow("cancelled");
   vi.useRealTimers();
   await calls.end(1_000);
+  expect([left.hasTidied, waited.hasTidied]).toEqual([[true], [true]]);
   await cancelled;
-  await setImmediate();
-  expect([left.begun[0]?.aborted, waited.begun[0]?.aborted]).toEqual([true, true]);
 });

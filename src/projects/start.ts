@@ -1,11 +1,11 @@
 import { fileURLToPath } from "node:url";
-import { PyroError } from "../core/errors.ts";
-import { autoDetectProject, projectAt } from "../projects/detect.ts";
-import { type ProjectProblem, problemError } from "../projects/problem.ts";
-import { projectFromUrl } from "../projects/remote.ts";
-import { type ProjectSource, projectOrigin } from "../projects/source.ts";
+import { messageOf, PyroError } from "../core/errors.ts";
+import { autoDetectProject, projectAt } from "./detect.ts";
+import { type ProjectProblem, problemError } from "./problem.ts";
+import { projectFromUrl } from "./remote.ts";
+import { type ProjectSource, projectOrigin } from "./source.ts";
 
-/** How `pyro mcp serve` was told what the project is. */
+/** How a server is told what the project is. */
 export interface ProjectFlags {
   readonly projectPath?: string | undefined;
   readonly repoUrl?: string | undefined;
@@ -32,7 +32,11 @@ export async function startOf(flags: ProjectFlags, cwd: string): Promise<Project
 }
 
 async function autoStart(dir: string): Promise<ProjectStart> {
-  const { source, problem } = await autoDetectProject(dir);
+  const { source, problem } = await autoDetectProject(dir).catch((error: unknown) => {
+    // Whatever is wrong with a folder is no reason to serve nobody.
+    const hint = "Give seed_path.";
+    return { source: undefined, problem: { code: "failed_precondition", reason: messageOf(error), hint } as const };
+  });
   if (source) return { kind: "source", source };
   return problem ? { kind: "unusable", dir, problem } : { kind: "ask-client" };
 }
@@ -84,12 +88,23 @@ export function sourceOf(start: ProjectStart): ProjectSource | "ask-client" | un
   return start.kind === "source" ? start.source : undefined;
 }
 
-/** The first of a client's open folders that is in a Git checkout. */
+/** The first of a client's open folders that is in a Git checkout; a folder that cannot be used counts only when there is no other. */
 export async function sourceOfRoots(roots: readonly { readonly uri: string }[]): Promise<ProjectSource | undefined> {
-  for (const { uri } of roots) {
-    const start = uri.startsWith("file:///") ? await autoStart(fileURLToPath(uri)) : undefined;
-    const source = start && sourceOf(start);
-    if (source !== undefined && source !== "ask-client") return source;
+  let unusable: ProjectStart | undefined;
+  for (const dir of roots.flatMap(({ uri }) => folderOf(uri))) {
+    const start = await autoStart(dir);
+    if (start.kind === "source") return start.source;
+    if (start.kind === "unusable") unusable ??= start;
   }
+  if (unusable) sourceOf(unusable);
   return undefined;
+}
+
+/** A client may name what is no folder of this machine. */
+function folderOf(uri: string): readonly string[] {
+  try {
+    return [fileURLToPath(uri)];
+  } catch {
+    return [];
+  }
 }
