@@ -10,7 +10,7 @@ const { outputFiles } = await build({
   entryPoints: {
     cli: "src/cli/main.ts",
     index: "src/index.ts",
-    mcp: "src/mcp/main.ts",
+    serve: "src/serve.ts",
     supervisor: "src/supervisor/main.ts",
   },
   outdir,

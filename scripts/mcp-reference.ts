@@ -52,7 +52,7 @@ function purposeTable(): string {
 }
 
 function toolSection(tool: Tool): string {
-  const { name, description, inputSchema, annotations } = definitionOf(tool, false);
+  const { name, description, inputSchema, annotations } = definitionOf(tool);
   const { properties = {}, required = [] } = inputSchema as JsonSchema;
   const rows = Object.entries(properties).map(([argument, schema]) => [
     code(argument),

@@ -26,6 +26,11 @@ export function composeSandboxContext(env: HostEnvironment): SandboxContext {
   };
 }
 
+/** Whether a model may ask for commands on the host where no machine can be had: its user decides that, not the model */
+export function composeMayUseHost(env: HostEnvironment): boolean {
+  return env["PYRO_MCP_ALLOW_HOST_COMPAT"] === "1";
+}
+
 /** How long an MCP client waits for a call, where its user knows better than we do */
 export function composePatienceMs(env: HostEnvironment): number | undefined {
   const name = "PYRO_MCP_PATIENCE_SECONDS";

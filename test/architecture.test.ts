@@ -32,6 +32,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   sdk: ["core/", "operations/", "compose.ts"],
   cli: ["core/", "operations/", "type projects/", "compose.ts"],
   mcp: ["core/", "projects/", "operations/", "compose.ts"],
+  "serve.ts": ["cli/", "mcp/"],
   "compose.ts": ["core/", "host/", "sandbox/"],
   "index.ts": ["core/", "sdk/", "type operations/"],
 };

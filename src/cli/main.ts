@@ -14,19 +14,20 @@ import { escapeControls, formatError, formatLine, formatProgress, formatTable } 
 
 type HostEnvironment = Parameters<typeof composeSandboxContext>[0];
 
-/** What the command line starts but does not know. */
-export interface Services {
-  /** Serves an MCP client until it has gone or the signal aborts */
-  serveMcp(flags: McpFlags, signal: AbortSignal): Promise<void>;
-}
+/** Serves an MCP client until it has gone or the signal aborts. */
+type ServeMcp = (flags: McpFlags, signal: AbortSignal) => Promise<void>;
 
 /** How long a reader may hold us up once we were told to end */
 const stoppedFlushMs = 500;
 
 /** Runs one command line and resolves with its exit code. */
-export async function main(argv: readonly string[], env: HostEnvironment, services: Services): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  env: HostEnvironment,
+  serveMcp: ServeMcp = notHere,
+): Promise<number> {
   const stop = stopOnSignals();
-  const exitCode = await runCommandLine(argv, env, services, stop);
+  const exitCode = await runCommandLine(argv, env, serveMcp, stop);
   stop.dispose();
   await flush(stop.exitCode === undefined ? undefined : stoppedFlushMs);
   if (!stop.outputError) return exitCode;
@@ -38,7 +39,7 @@ export async function main(argv: readonly string[], env: HostEnvironment, servic
 async function runCommandLine(
   argv: readonly string[],
   env: HostEnvironment,
-  { serveMcp }: Services,
+  serveMcp: ServeMcp,
   stop: Stop,
 ): Promise<number> {
   let exitCode = 0;
@@ -60,6 +61,10 @@ async function runCommandLine(
   } catch (error) {
     return report(error, json, stop);
   }
+}
+
+async function notHere(): Promise<never> {
+  throw new PyroError("internal", "this bundle has no MCP server");
 }
 
 async function runInvocation(invocation: Invocation, env: HostEnvironment, stop: Stop): Promise<number> {

@@ -51,7 +51,7 @@ export class PyroError extends Error {
 
   /** Wraps whatever was thrown, for the edges where a surface reports it. */
   static from(thrown: unknown): PyroError {
-    if (thrown instanceof PyroError || isSiblingOf(thrown)) return thrown;
+    if (thrown instanceof PyroError) return thrown;
     if (thrown instanceof Error && thrown.name === "AbortError") {
       return new PyroError("cancelled", "the operation was cancelled", { cause: thrown });
     }
@@ -76,12 +76,6 @@ export class PyroError extends Error {
       ...(this.details === undefined ? {} : { details: withWireNames(this.details) }),
     };
   }
-}
-
-/** An error of another bundle of this package, which has a class of its own. */
-function isSiblingOf(thrown: unknown): thrown is PyroError {
-  if (!(thrown instanceof Error) || thrown.name !== "PyroError" || !("code" in thrown)) return false;
-  return typeof thrown.code === "string" && Object.hasOwn(errorCodes, thrown.code);
 }
 
 function withWireNames(details: Readonly<Record<string, unknown>>): Record<string, unknown> {

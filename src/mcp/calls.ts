@@ -19,19 +19,25 @@ export interface Caller {
   readonly traits: ClientTraits;
   /** Whether it can say what its user has opened */
   readonly hasRoots: boolean;
+  /** Asks it for them, in the era in which a server can; in the other one the client asks again with the answer */
+  readonly listRoots?: () => Promise<readonly { readonly uri: string }[]>;
+}
+
+export interface CallSetup {
+  readonly sandbox: OperationContext["sandbox"];
+  readonly start: Promise<ProjectStart>;
+  readonly mayUseHost: boolean;
 }
 
 /** Carries out the calls of one client. */
 export class ToolCalls {
   readonly #tools: ReadonlyMap<string, Tool>;
-  readonly #sandbox: OperationContext["sandbox"];
-  readonly #start: Promise<ProjectStart>;
+  readonly #setup: CallSetup;
   readonly #long = new LongCalls<Readonly<Record<string, unknown>>>();
 
-  constructor(tools: readonly Tool[], sandbox: OperationContext["sandbox"], start: Promise<ProjectStart>) {
+  constructor(tools: readonly Tool[], setup: CallSetup) {
     this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
-    this.#sandbox = sandbox;
-    this.#start = start;
+    this.#setup = setup;
   }
 
   /** Never rejects: what goes wrong is for the model to read. */
@@ -69,11 +75,12 @@ export class ToolCalls {
   ): Promise<Readonly<Record<string, unknown>>> {
     using progress = reportProgress(mcpReq, tool.name);
     const { patienceMs, maxResultChars } = traits;
+    const { sandbox, mayUseHost } = this.#setup;
     const work = (signal: AbortSignal, onProgress: OperationContext["onProgress"]) =>
       invoke(
         tool.operation,
         {
-          ...{ sandbox: this.#sandbox, signal, project, onProgress },
+          ...{ sandbox, mayUseHost, signal, project, onProgress },
           ...{ keptOutputBytes: maxResultChars, detachAfterMs: patienceMs },
         },
         input,
@@ -86,14 +93,16 @@ export class ToolCalls {
 
   async #project(
     { inputResponses }: ServerContext["mcpReq"],
-    { hasRoots }: Caller,
+    { hasRoots, listRoots }: Caller,
   ): Promise<ProjectSource | "ask-client" | undefined> {
-    const source = sourceOf(await this.#start);
+    const source = sourceOf(await this.#setup.start);
     if (source !== "ask-client") return source;
+    if (!hasRoots) return undefined;
+    if (listRoots) return sourceOfRoots(await listRoots());
     const answer = inputResponse(inputResponses, rootsKey);
     if (answer.kind === "roots") return sourceOfRoots(answer.roots);
     // A client that answers something else was asked in vain.
-    return hasRoots && inputResponses === undefined ? "ask-client" : undefined;
+    return inputResponses === undefined ? "ask-client" : undefined;
   }
 }
 

@@ -42,8 +42,8 @@ function renameProperties(schema: z.core.JSONSchema.BaseSchema): void {
 function compact(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(compact);
   if (typeof node !== "object" || node === null) return node;
-  // Keys of JSON objects are always text; and that a text must not be empty is worth saying to whoever sends one that is.
-  const { propertyNames: _, minLength: __, ...rest } = node as JsonSchema;
+  // Keys of JSON objects are always text; and how long a text may be is worth saying to whoever sends one that is not.
+  const { propertyNames: _, minLength: __, maxLength: ___, ...rest } = node as JsonSchema;
   const compacted = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, compact(value)]));
   return orNull(compacted) ?? compacted;
 }

@@ -1,5 +1,5 @@
 import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
-import { composePatienceMs, composeSandboxContext } from "../compose.ts";
+import { composeMayUseHost, composePatienceMs, composeSandboxContext } from "../compose.ts";
 import { type ToolsetChoice, toolsetOf } from "../operations/toolsets.ts";
 import { type ProjectFlags, requireOneSource, startOf } from "../projects/start.ts";
 import type { ToolCalls } from "./calls.ts";
@@ -14,6 +14,7 @@ export interface Surroundings {
 
 /** The largest file that a call may write, as JSON has it: twice its size at the most, unless it is full of control characters */
 const maxMessageBytes = 32 * 1024 * 1024;
+const maxComplaintChars = 200;
 /** Clients kill a server some hundred milliseconds after they have asked it to end */
 const endMs = 300;
 
@@ -23,6 +24,7 @@ export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, sig
   requireOneSource(flags);
   const sandbox = composeSandboxContext(env);
   const patienceMs = composePatienceMs(env);
+  const mayUseHost = composeMayUseHost(env);
   const start = startOf(flags, cwd);
   // What a user asked for and cannot have is said at once; what is found by itself is not waited for.
   if (flags.projectPath !== undefined || flags.repoUrl !== undefined) await start;
@@ -30,12 +32,16 @@ export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, sig
   const begun: ToolCalls[] = [];
   const transport = new StdioServerTransport(process.stdin, process.stdout, { maxBufferSize: maxMessageBytes });
   const connection = serveStdio(
-    () => {
-      const { server, calls } = createServer({ sandbox, toolset, start, patienceMs });
+    ({ era }) => {
+      const { server, calls } = createServer({ sandbox, toolset, start, patienceMs, mayUseHost, era });
       begun.push(calls);
       return server;
     },
-    { transport, onerror: ({ message }) => process.stderr.write(`[mcp] ${message}\n`) },
+    {
+      transport,
+      onerror: ({ message }) =>
+        process.stderr.write(`[mcp] ${message.split("\n", 1)[0]?.slice(0, maxComplaintChars)}\n`),
+    },
   );
   await connectionEnds(transport, signal);
   await Promise.all(begun.map((calls) => calls.end(endMs)));

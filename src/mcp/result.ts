@@ -1,5 +1,5 @@
 import type { CallToolResult } from "@modelcontextprotocol/server";
-import { PyroError } from "../core/errors.ts";
+import { type ErrorCode, PyroError } from "../core/errors.ts";
 import { toWire } from "../core/wire-case.ts";
 import type { Operation } from "../operations/operation.ts";
 import type { ClientTraits } from "./clients.ts";
@@ -54,15 +54,28 @@ export function textOf({ cli, mcp }: Operation, output: Output): string {
   return parts.filter((part) => part !== undefined && part !== "").join("\n");
 }
 
+const maxMessageChars = 600;
+
+/** What was given may be in a message, whole. */
+function short(text: string): string {
+  return text.length <= maxMessageChars ? text : `${text.slice(0, maxMessageChars)}…`;
+}
+
+const usualHints: Readonly<Partial<Record<ErrorCode, string>>> = {
+  timeout: "Try again.",
+  unavailable: "Try again.",
+  outcome_unknown: "Look with workspace_status and workspace_logs before it is repeated.",
+};
+
 /** What went wrong and what to do, as text only, which every client shows of an error; for programs there is the rest. */
 export function errorResult(thrown: unknown, tools: readonly Tool[]): CallToolResult {
   const error = PyroError.from(thrown);
-  const { code, message, hint, retryable } = error;
+  const { code, message } = error;
+  const hint = error.hint ?? usualHints[code];
   const lines = [
-    `Error (${code}): ${inToolTerms(message, tools)}.`,
-    ...(hint === undefined ? [] : [`What to do: ${inToolTerms(hint, tools)}`]),
-    ...(hint === undefined && retryable ? ["What to do: Try again."] : []),
+    `Error (${code}): ${short(inToolTerms(message, tools))}.`,
+    ...(hint === undefined ? [] : [`What to do: ${short(inToolTerms(hint, tools))}`]),
   ];
-  const _meta = { "pyro-mcp/error": error.toJSON() };
+  const _meta = { "pyro-mcp/error": { ...error.toJSON(), message: short(message) } };
   return { content: [{ type: "text", text: lines.join("\n") }], isError: true, _meta };
 }

@@ -10,6 +10,7 @@ import {
 import { PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import type { OperationContext } from "../operations/operation.ts";
+import { run } from "../operations/run.ts";
 import type { Toolset } from "../operations/toolsets.ts";
 import { describeStart, type ProjectStart } from "../projects/start.ts";
 import { type Caller, ToolCalls } from "./calls.ts";
@@ -30,17 +31,22 @@ export interface ServerSetup {
   readonly start: Promise<ProjectStart>;
   /** Stands in for what is known of the client's patience */
   readonly patienceMs?: number | undefined;
+  /** Whether the user lets a model ask for commands on the host */
+  readonly mayUseHost?: boolean;
+  /** Which protocol the client speaks; the newer one has no requests from server to client */
+  readonly era?: "legacy" | "modern";
 }
 
 /** The MCP server of one client, in whichever era of the protocol it speaks. */
-export function createServer({ sandbox, toolset, start, patienceMs }: ServerSetup): {
+export function createServer(setup: ServerSetup): {
   server: Server;
   calls: ToolCalls;
 } {
+  const { sandbox, toolset, start, mayUseHost = false } = setup;
   const tools = toolsOf(toolset);
   const prompts = promptsFor(tools);
   const hasWorkspaces = tools.some(({ name }) => name.startsWith("workspace_"));
-  const calls = new ToolCalls(tools, sandbox, start);
+  const calls = new ToolCalls(tools, { sandbox, start, mayUseHost });
   const server = new Server(
     { name: "pyro", title: "pyro workspaces", version },
     {
@@ -50,35 +56,30 @@ export function createServer({ sandbox, toolset, start, patienceMs }: ServerSetu
         ...(hasWorkspaces ? { resources: {} } : {}),
       },
       instructions: instructionsFor(toolset),
-      inputRequired: { roundTimeoutMs: rootsTimeoutMs },
     },
   );
 
   server.setRequestHandler("tools/list", async () => {
     const begin = await start;
-    // A clone is fetched from somewhere.
-    const openWorldHint = begin.kind === "source" && begin.source.kind === "clone";
     const eager = new Set(toolset.eagerTools);
     return {
       tools: tools.map((tool) => {
-        const definition = definitionOf(tool, eager.has(tool.name));
-        if (!("seedPath" in tool.operation.input.shape)) return definition;
-        const { description, annotations } = definition;
-        return {
-          ...definition,
-          description: `${description} ${describeStart(begin)}`,
-          annotations: { ...annotations, openWorldHint },
-        };
+        const takesProject = "seedPath" in tool.operation.input.shape;
+        const about = takesProject ? describeStart(begin) : undefined;
+        // A clone is fetched from somewhere.
+        const reachesOut = takesProject && begin.kind === "source" && begin.source.kind === "clone";
+        const usesHost = mayUseHost && tool.operation === run;
+        return definitionOf(tool, { isEager: eager.has(tool.name), about, reachesOut, usesHost });
       }),
     };
   });
   server.setRequestHandler("tools/call", ({ params }, context) =>
-    calls.call(params, context, callerOf(server, context, patienceMs)),
+    calls.call(params, context, callerOf(server, context, setup)),
   );
 
   if (prompts.length > 0) {
     server.setRequestHandler("prompts/list", (_, context) => {
-      const { takesPromptArguments } = callerOf(server, context).traits;
+      const { takesPromptArguments } = callerOf(server, context, setup).traits;
       return {
         prompts: prompts.map(({ name, description, argument }) => ({
           ...{ name, description, arguments: takesPromptArguments ? [{ ...argument, required: false }] : [] },
@@ -126,7 +127,7 @@ export function createServer({ sandbox, toolset, start, patienceMs }: ServerSetu
 }
 
 /** In the newer era a client says who it is with every request, in the older one at the beginning. */
-function callerOf(server: Server, { mcpReq }: ServerContext, patienceMs?: number): Caller {
+function callerOf(server: Server, { mcpReq }: ServerContext, { patienceMs, era = "legacy" }: ServerSetup): Caller {
   const envelope = mcpReq.envelope as Readonly<Record<string, unknown>> | undefined;
   const client = (envelope?.[CLIENT_INFO_META_KEY] ?? server.getClientVersion()) as { name?: string } | undefined;
   const capabilities = (envelope?.[CLIENT_CAPABILITIES_META_KEY] ?? server.getClientCapabilities()) as
@@ -136,5 +137,15 @@ function callerOf(server: Server, { mcpReq }: ServerContext, patienceMs?: number
   return {
     traits: patienceMs === undefined ? traits : { ...traits, patienceMs },
     hasRoots: capabilities?.roots !== undefined,
+    ...(era === "legacy" ? { listRoots: () => listRoots(server) } : {}),
   };
+}
+
+/** A client that says that it has roots, and then does not tell them, has none. */
+async function listRoots(server: Server): Promise<readonly { readonly uri: string }[]> {
+  try {
+    return (await server.listRoots(undefined, { timeout: rootsTimeoutMs })).roots;
+  } catch {
+    return [];
+  }
 }

@@ -50,7 +50,22 @@ function toTool(name: string, operation: Operation, { withoutArguments, purposes
   return { name, operation, input: z.object(Object.fromEntries(shape) as z.ZodRawShape), description };
 }
 
-export function definitionOf({ name, operation, input, description }: Tool, isEager: boolean): ToolDefinition {
+/** What is particular about a tool in a server. */
+export interface ToolFacts {
+  /** Shown to the model at once, by clients that would let it search otherwise */
+  readonly isEager?: boolean;
+  /** What its description ends with */
+  readonly about?: string | undefined;
+  /** Talks to other machines */
+  readonly reachesOut?: boolean;
+  /** May run commands on the user's machine itself */
+  readonly usesHost?: boolean;
+}
+
+export function definitionOf(tool: Tool, facts: ToolFacts = {}): ToolDefinition {
+  const { name, operation, input } = tool;
+  const { isEager = false, about, reachesOut = false, usesHost = false } = facts;
+  const description = about === undefined ? tool.description : `${tool.description} ${about}`;
   const { effect, output, mcp } = operation;
   return {
     ...{ name, description },
@@ -58,10 +73,10 @@ export function definitionOf({ name, operation, input, description }: Tool, isEa
     outputSchema: outputJsonSchema(output) as ToolDefinition["outputSchema"],
     annotations: {
       readOnlyHint: effect === "read",
-      destructiveHint: effect === "destroy",
+      destructiveHint: effect === "destroy" || usesHost,
       idempotentHint: effect === "read" || mcp?.isIdempotent === true,
       // Guests have no network, and exports go to this machine's own disks.
-      openWorldHint: false,
+      openWorldHint: reachesOut || usesHost,
     },
     // Claude Code lists other tools by name only, until its model searches for them.
     ...(isEager ? { _meta: { "anthropic/alwaysLoad": true } } : {}),

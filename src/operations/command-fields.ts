@@ -1,9 +1,10 @@
 import * as z from "zod";
+import { commandText } from "./fields.ts";
 
 /** Fields of operations that run a command. */
 
 export const guestCommand = z
-  .union([z.array(z.string()).min(1), z.string().min(1)])
+  .union([z.array(commandText).min(1), commandText.min(1)])
   .describe("Program and arguments, passed on unchanged; from TypeScript also one text for the guest's shell");
 
 export const exitCodeMeaning =

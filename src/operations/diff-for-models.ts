@@ -62,7 +62,9 @@ export function diffText({ changed, summary, entries, patch, truncated }: Diff<C
   const unseen = entries.filter((entry) => !isSeen(entry));
   const lines = [
     `${summary.total} ${summary.total === 1 ? "change" : "changes"}: ${kinds.join(", ")}`,
-    ...unseen.slice(0, maxUnseenLines).map(({ status, path }) => `${status} ${path} (not in the patch below)`),
+    ...unseen
+      .slice(0, maxUnseenLines)
+      .map(({ status, path }) => `${status} ${path} (not in the patch below: workspace_export has it)`),
     ...(unseen.length > maxUnseenLines ? [`… and ${unseen.length - maxUnseenLines} more`] : []),
     ...(truncated ? ["The patch below is not all of it."] : []),
   ];

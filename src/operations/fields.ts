@@ -27,5 +27,16 @@ export const commandTimeoutSeconds = z
   .default(30)
   .describe("Time limit for the command");
 
+const noNul = (text: string) => !text.includes("\0");
+
+/** A word of a command, or text for a shell: neither can have the character that ends them. */
+export const commandText = z.string().refine(noNul, "must not have a NUL character in it");
+
 /** A command as a model writes it */
-export const shellText = z.string().min(1).describe("Text for bash, or sh where the guest has no bash");
+export const shellText = commandText.min(1).describe("Text for bash, or sh where the guest has no bash");
+
+/** An environment as a model chooses it */
+export const environmentChoice = z
+  .string()
+  .min(1)
+  .describe("debian:12 (git, python3 and common tools), debian:12-base (small) or debian:12-build (compilers, make)");

@@ -9,6 +9,8 @@ export type Stream = "stdout" | "stderr";
 
 /** Of text with some bytes in another encoding at most this part is replaced; more of it, and it is something else than text */
 const maxOddPart = 0.25;
+/** … or so many of a short one */
+const maxOddCount = 8;
 const maxCommandBytes = 200;
 
 /** Both streams in about `maxChars`, their ends at least; `rest` says how to get what is left out from a byte on. */
@@ -56,7 +58,9 @@ export function bytesOf(output: Streams, stream: Stream): Buffer {
 export function asText(bytes: Buffer, totalBytes: number): string {
   const text = bytes.toString("utf8");
   const oddCount = text.match(/\uFFFD|(?!\s)\p{Cc}/gu)?.length ?? 0;
-  return oddCount <= maxOddPart * text.length ? text : `[${totalBytes} bytes that are not text]\n`;
+  return oddCount <= Math.max(maxOddCount, maxOddPart * text.length)
+    ? text
+    : `[${totalBytes} bytes that are not text: xxd or base64 shows them]\n`;
 }
 
 /** A command as a line of a result: a model that has just written it knows the rest. */

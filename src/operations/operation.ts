@@ -25,6 +25,8 @@ export interface OperationContext {
   readonly keptOutputBytes?: number | undefined;
   /** A command that still runs after this time is left running, and the result says so; default: never */
   readonly detachAfterMs?: number | undefined;
+  /** Whether an input may ask for the host instead of a machine; default: yes, whoever calls decides for themselves */
+  readonly mayUseHost?: boolean | undefined;
   /** What a workspace begins with when no seed is named; default: nothing */
   readonly project?: ProjectSource | undefined;
   /** How this surface's users write the name of an input field; default: snake_case */

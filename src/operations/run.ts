@@ -6,6 +6,7 @@ import { CollectedOutput, collectedOutputSchema } from "./collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "./command-fields.ts";
 import {
   commandTimeoutSeconds,
+  environmentChoice,
   environmentName,
   executionMode,
   isolation,
@@ -65,14 +66,26 @@ export const run = defineOperation({
     name: "vm_run",
     description:
       "Run one shell command in a fresh virtual machine, which is gone afterwards. It has none of the user's files, and no network.",
-    input: { command: shellText },
+    input: {
+      ...{ environment: environmentChoice, command: shellText },
+      allowHostCompat: z
+        .boolean()
+        .default(false)
+        .describe(
+          "Only if the user has allowed the server to: run on the host, WITHOUT isolation, when no virtual machine can be had",
+        ),
+    },
     readable: (output, maxChars) =>
       readableStreams(
         { ...output, command: shortLine(output.command) },
         maxChars - otherChars,
         () => "the machine is gone with them: use a workspace to read on",
       ),
-    text: (output) => `${endingInWords(output)}\n${streamsText(output)}`,
+    text: (output) => {
+      const { hostCompatReason } = output;
+      const where = hostCompatReason === null ? "" : `It ran on the host, isolated from nothing: ${hostCompatReason}\n`;
+      return `${endingInWords(output)}\n${where}${streamsText(output)}`;
+    },
   },
   async handle(context, input) {
     if (input.network) refuseNetwork();
@@ -87,7 +100,7 @@ export const run = defineOperation({
         shape: { vcpuCount: input.vcpuCount, memMib: input.memMib },
         timeoutMs: input.timeoutSeconds * 1000,
         ttlMs: input.ttlSeconds * 1000,
-        allowHostCompat: input.allowHostCompat,
+        allowHostCompat: input.allowHostCompat && context.mayUseHost !== false,
       },
       { signal, onProgress, ...collected.streams },
     );

@@ -4,7 +4,7 @@ import { deleteSnapshot, resetWorkspace } from "../workspaces/lifecycle.ts";
 import { baselineName, type SnapshotRecord, type WorkspaceRecord } from "../workspaces/record.ts";
 import { createSnapshot } from "../workspaces/snapshots.ts";
 import { defineOperation } from "./operation.ts";
-import { renderWorkspace, viewOf, workspaceId, workspaceView } from "./workspace-fields.ts";
+import { readableWorkspace, renderWorkspace, viewOf, workspaceId, workspaceView } from "./workspace-fields.ts";
 
 const snapshotName = z.string().min(1).describe("Name of the snapshot");
 
@@ -103,6 +103,7 @@ export const workspaceReset = defineOperation({
   mcp: {
     description:
       "Go back: a new machine, /workspace as it was at the start or at a snapshot, the history of commands empty. Takes under a second. What was changed since is lost.",
+    readable: readableWorkspace,
     input: { snapshot: z.string().min(1).default(baselineName).describe("baseline is how the workspace began") },
   },
   async handle({ sandbox, signal }, input) {

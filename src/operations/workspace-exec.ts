@@ -82,9 +82,11 @@ function execText(output: z.output<typeof execOutput>): string {
   return `${ending} (${command})\n${next}${unsynced}${streamsText(output)}`;
 }
 
-function adviceOn({ running, timedOut, oomKilled, sequence }: z.output<typeof execOutput>): string | null {
+function adviceOn({ running, timedOut, oomKilled, startError, sequence }: z.output<typeof execOutput>): string | null {
   if (running) return `It goes on: workspace_logs with sequence=${sequence} and wait_seconds=60 waits for its end.`;
   if (timedOut) return "Give a larger timeout_seconds if it needs longer.";
+  if (startError?.includes("argument list too long"))
+    return "Write it to a file with workspace_file_write, and run that.";
   return oomKilled ? "Create a workspace with more mem_mib if it needs more memory." : null;
 }
 

@@ -1,10 +1,11 @@
 import * as z from "zod";
 import { lastCommandSchema, type WorkspaceRecord, workspaceSeedSchema, workspaceStates } from "../workspaces/record.ts";
 import { executionMode, isolation } from "./fields.ts";
+import { shortLine } from "./model-output.ts";
 
 /** Fields that operations on workspaces share. */
 
-export const workspaceId = z.string().min(1).describe("Id of the workspace");
+export const workspaceId = z.string().min(1).max(64).describe("Id of the workspace");
 
 export const workspaceFilePath = z.string().min(1).describe("Path under /workspace, absolute or relative to it");
 
@@ -55,6 +56,12 @@ export function viewOf(record: WorkspaceRecord): WorkspaceView {
     serviceCount: 0,
     runningServiceCount: 0,
   };
+}
+
+/** What a workspace was last told to do may be long; a model that reads of the workspace needs to recognise it. */
+export function readableWorkspace<V extends WorkspaceView>(view: V): V {
+  const { lastCommand } = view;
+  return lastCommand ? { ...view, lastCommand: { ...lastCommand, command: shortLine(lastCommand.command) } } : view;
 }
 
 export const workspaceRow = z.object({

@@ -28,8 +28,9 @@ export const workspaceFileList = defineOperation({
     workspaceId: z.string(),
     path: z.string(),
     recursive: z.boolean(),
+    count: z.number().describe("Entries there are, 50,000 at the most"),
     entries: z.array(fileEntry),
-    truncated: z.boolean().describe("There are more than 50,000 entries"),
+    truncated: z.boolean().describe("There are more than are listed here"),
   }),
   cli: {
     positionals: ["workspaceId", "path"],
@@ -43,12 +44,13 @@ export const workspaceFileList = defineOperation({
       const entries = fitting(output.entries, maxChars - 300);
       return { ...output, entries, truncated: output.truncated || entries.length < output.entries.length };
     },
-    text: ({ entries, truncated, path }) =>
-      `${entries.length === 0 ? `${path} is empty.\n` : entries.map(renderEntry).join("")}${truncated ? "[… there are more: list a directory further down, without recursive …]\n" : ""}`,
+    text: ({ count, entries, truncated, path }) =>
+      `${entries.length === 0 ? `${path} is empty.\n` : entries.map(renderEntry).join("")}${truncated ? `[… ${count - entries.length} of ${count} are not shown: list a directory further down, or use ls with workspace_exec …]\n` : ""}`,
   },
   async handle({ sandbox: context, signal }, { workspaceId: id, path, recursive }) {
     const listing = await listFiles({ context, workspaceId: id, signal }, path, recursive);
-    return { ...listing, workspaceId: id, recursive, entries: [...listing.entries] };
+    const entries = [...listing.entries];
+    return { ...listing, workspaceId: id, recursive, entries, count: entries.length };
   },
 });
 
@@ -149,6 +151,7 @@ export const workspacePatchApply = defineOperation({
     render: ({ workspaceId: id, summary: { total, added, modified, deleted }, entries, ...applied }) =>
       [
         ...entries.map(({ path, status }) => `${status} ${oneLine(path)}\n`),
+        ...(total > entries.length ? [`… and ${total - entries.length} more\n`] : []),
         `[workspace-patch-apply] workspace_id=${id} total=${total} added=${added} modified=${modified} deleted=${deleted} execution_mode=${applied.executionMode}\n`,
       ].join(""),
   },

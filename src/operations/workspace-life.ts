@@ -10,11 +10,19 @@ import {
   updateWorkspace,
 } from "../workspaces/lifecycle.ts";
 import type { StoredWorkspace } from "../workspaces/store.ts";
-import { environmentName, memMib, vcpuCount } from "./fields.ts";
+import { environmentChoice, environmentName, memMib, vcpuCount } from "./fields.ts";
 import { refuseHostCompat, refuseNetworkPolicy } from "./network.ts";
 import { defineOperation } from "./operation.ts";
 import { fitting } from "./shorten.ts";
-import { renderWorkspace, skippedFiles, viewOf, workspaceId, workspaceRow, workspaceView } from "./workspace-fields.ts";
+import {
+  readableWorkspace,
+  renderWorkspace,
+  skippedFiles,
+  viewOf,
+  workspaceId,
+  workspaceRow,
+  workspaceView,
+} from "./workspace-fields.ts";
 
 const maxTtlSeconds = 30 * 86_400;
 const defaultTtlSeconds = 86_400;
@@ -77,11 +85,7 @@ export const workspaceCreate = defineOperation({
     description:
       "Create a workspace: a Linux virtual machine with root, no network and your files in /workspace. It is there in about a second; only the first use of an environment takes longer.",
     input: {
-      environment: environmentName
-        .default(defaultEnvironment)
-        .describe(
-          "debian:12 (git, python3 and common tools), debian:12-base (small) or debian:12-build (compilers, make)",
-        ),
+      environment: environmentChoice.default(defaultEnvironment),
       seedPath: z
         .string()
         .min(1)
@@ -90,6 +94,7 @@ export const workspaceCreate = defineOperation({
       name: z.string().optional().describe("To be recognised by"),
       labels: labels.optional().describe('To be found again by, such as {"issue":"123"}'),
     },
+    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 1_500) }),
   },
   async handle({ sandbox, signal, onProgress, project }, input) {
     if (input.networkPolicy !== "off") refuseNetworkPolicy(input.networkPolicy);
@@ -148,7 +153,10 @@ export const workspaceStatusOperation = defineOperation({
     examples: ["workspace status 0a1b2c3d4e5f", "workspace status 0a1b2c3d4e5f --json"],
     render: renderWorkspace,
   },
-  mcp: { description: "Show everything about a workspace: state, origin of its files, last command, expiry." },
+  mcp: {
+    description: "Show everything about a workspace: state, origin of its files, last command, expiry.",
+    readable: readableWorkspace,
+  },
   async handle({ sandbox }, input) {
     return viewOf(await currentRecord(sandbox, input.workspaceId));
   },
@@ -176,6 +184,7 @@ export const workspaceUpdate = defineOperation({
   },
   mcp: {
     description: "Change a workspace's name and labels; nothing else about it changes.",
+    readable: readableWorkspace,
     isIdempotent: true,
     input: {
       labels: labels.optional().describe("Labels to set"),
@@ -200,7 +209,7 @@ export const workspaceStop = defineOperation({
   input: z.object({ workspaceId }),
   output: workspaceView,
   cli: { positionals: ["workspaceId"], examples: ["workspace stop 0a1b2c3d4e5f"], render: renderWorkspace },
-  mcp: { isIdempotent: true },
+  mcp: { isIdempotent: true, readable: readableWorkspace },
   async handle({ sandbox: context, signal }, { workspaceId: id }) {
     return viewOf(await stopWorkspace({ context, workspaceId: id, signal }));
   },
@@ -213,7 +222,7 @@ export const workspaceStart = defineOperation({
   input: z.object({ workspaceId }),
   output: workspaceView,
   cli: { positionals: ["workspaceId"], examples: ["workspace start 0a1b2c3d4e5f"], render: renderWorkspace },
-  mcp: { isIdempotent: true },
+  mcp: { isIdempotent: true, readable: readableWorkspace },
   async handle({ sandbox: context, signal }, { workspaceId: id }) {
     return viewOf(await startWorkspace({ context, workspaceId: id, signal }));
   },

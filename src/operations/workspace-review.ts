@@ -157,6 +157,7 @@ export const workspaceSummary = defineOperation({
       "Sum up what happened in a workspace since its last reset: commands, changes, exports. Fit for a pull request.",
     readable: (output, maxChars) => ({
       ...output,
+      outcome: { ...output.outcome, lastCommand: output.outcome.lastCommand && short(output.outcome.lastCommand) },
       commands: { ...output.commands, recent: fitting(output.commands.recent.map(short), maxChars / 2) },
     }),
   },

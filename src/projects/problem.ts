@@ -16,7 +16,8 @@ export function problemError(action: string, { code, reason, hint }: ProjectProb
 }
 
 export function bareProblem(gitDir: string): ProjectProblem {
-  const hint = `Use \`--repo-url ${shellWord(pathToFileURL(gitDir).href)}\`, which clones it.`;
+  const flag = `--repo-url ${shellWord(pathToFileURL(gitDir).href)}`;
+  const hint = `Start the server with \`${flag}\`, which clones it, or give seed_path.`;
   return { code: "failed_precondition", reason: "it is a bare repository, without a working tree", hint };
 }
 

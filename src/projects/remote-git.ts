@@ -62,6 +62,8 @@ export async function runRemoteGit(url: string, args: readonly string[], options
   const found = explanations.find(({ pattern }) => pattern.test(failure.stderr));
   if (found)
     throw new PyroError(found.code, `${action}: ${found.reason ?? gitReason(failure)}`, { hint: found.hint(tryOut) });
+  // A repository on this host that git does not trust has its own way out.
   const { code, reason, hint } = repositoryProblem(shown, failure);
-  throw new PyroError(code, `${action}: ${reason}`, { hint });
+  const isLocal = url.startsWith("/") || url.startsWith("file:");
+  throw new PyroError(code, `${action}: ${reason}`, { hint: isLocal ? hint : `Find out with ${tryOut}.` });
 }

@@ -72,7 +72,7 @@ function unknownRef(url: string, ref: string | undefined): PyroError {
   const action = `cannot clone '${redactedUrl(url)}'`;
   if (ref === undefined || ref === "HEAD") {
     return new PyroError("not_found", `${action}: it has no commit checked out`, {
-      hint: "Name a branch with --repo-ref, or push a commit first.",
+      hint: "Start the server with --repo-ref and a branch, or push a commit first.",
     });
   }
   return new PyroError("not_found", `${action}: it has no branch or tag '${ref}'`, {

@@ -132,7 +132,7 @@ async function discard(writer: TreeWriter, temporary: string): Promise<void> {
 
 function alreadyThere(targetPath: string, cause?: unknown): PyroError {
   return new PyroError("already_exists", `cannot write '${targetPath}': it exists already`, {
-    hint: "Choose another --output.",
+    hint: "Choose another path.",
     cause,
   });
 }
@@ -146,22 +146,18 @@ function cannotWrite(targetPath: string, error: unknown): PyroError {
       return alreadyThere(targetPath, error);
     case "ENOSPC":
     case "EDQUOT":
-      return refusal("resource_exhausted", "the disk is full", "Free some space, or choose another --output.");
+      return refusal("resource_exhausted", "the disk is full", "Free some space, or choose another path.");
     case "ENOENT":
       return refusal("not_found", "the directory it should be in does not exist", "Create that directory first.");
     case "ENOTDIR":
-      return refusal(
-        "failed_precondition",
-        "it should be in something that is no directory",
-        "Choose another --output.",
-      );
+      return refusal("failed_precondition", "it should be in something that is no directory", "Choose another path.");
     case "EACCES":
     case "EPERM":
       return refusal("failed_precondition", "permission denied", "Choose a directory that you can write to.");
     case "EROFS":
-      return refusal("failed_precondition", "the file system is read-only", "Choose another --output.");
+      return refusal("failed_precondition", "the file system is read-only", "Choose another path.");
     case "ENAMETOOLONG":
-      return refusal("failed_precondition", "its paths would be too long", "Choose a shorter --output.");
+      return refusal("failed_precondition", "its paths would be too long", "Choose a shorter path.");
     default:
       return new PyroError("internal", `cannot write '${targetPath}': ${messageOf(error)}`, { cause: error });
   }

@@ -160,7 +160,7 @@ function encodeSpec(spec: ExecSpec): Buffer {
   throw new PyroError(
     "invalid_argument",
     `cannot run a command of ${payload.length} bytes: arguments and environment may have ${maxPayloadLength} together`,
-    { hint: "Pass long data on standard input, or in a file." },
+    { hint: "Write long data to a file first." },
   );
 }
 

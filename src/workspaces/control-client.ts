@@ -181,7 +181,7 @@ function requestFrame<V extends Verb>(verb: V, input: VerbInput<V>): Buffer {
   const payload = Buffer.from(JSON.stringify(toWire(controlRequestSchema, request)));
   if (payload.length <= maxPayloadLength) return encodeFrame(controlFrame.request, payload);
   throw new PyroError("invalid_argument", `cannot send a request of ${payload.length} bytes`, {
-    hint: `Keep it below ${maxPayloadLength} bytes; pass long texts on standard input.`,
+    hint: `Keep it below ${maxPayloadLength} bytes; write long texts to a file first.`,
   });
 }
 

@@ -196,6 +196,6 @@ function requireRegularFile({ type }: GuestEntry, path: Buffer): void {
 
 function notText(path: Buffer): PyroError {
   return new PyroError("failed_precondition", `cannot read '${displayed(path)}': it is not UTF-8 text`, {
-    hint: "Use `pyro workspace export` to get its bytes.",
+    hint: "Look at it in the workspace with iconv or xxd, or export it.",
   });
 }

@@ -7,9 +7,11 @@ const maxNameBytes = 255;
 
 /** A path as users give it, absolute or from `/workspace`, as the tree has it: relative, and inside. */
 export function pathInWorkspace(typed: string): Buffer {
+  if (typed.length > maxPathBytes) throw tooLong(typed);
+  if (typed.includes("\0")) throw new PyroError("invalid_argument", "cannot use a path with a NUL character in it");
   const absolute = posix.resolve(workspacePath, typed);
   const isInside = absolute === workspacePath || absolute.startsWith(`${workspacePath}/`);
-  if (typed === "" || typed.includes("\0") || !isInside) {
+  if (typed === "" || !isInside) {
     throw new PyroError("invalid_argument", `cannot use path '${typed}': it is not under ${workspacePath}`, {
       hint: `Give a path under ${workspacePath}, or one relative to it.`,
     });
@@ -21,10 +23,12 @@ export function pathInWorkspace(typed: string): Buffer {
       .split("/")
       .map((name) => name.length),
   );
-  if (relative.length > maxPathBytes || longestName > maxNameBytes) {
-    throw new PyroError("invalid_argument", `cannot use path '${typed.slice(0, 100)}…': it is longer than Linux takes`);
-  }
+  if (relative.length > maxPathBytes || longestName > maxNameBytes) throw tooLong(typed);
   return relative;
+}
+
+function tooLong(typed: string): PyroError {
+  return new PyroError("invalid_argument", `cannot use path '${typed.slice(0, 100)}…': it is longer than Linux takes`);
 }
 
 /** The path of something that is not the workspace itself. */

@@ -135,6 +135,29 @@ describeWithVm("pyro mcp serve", () => {
       expect(rest.entries[0].stdout).toMatch(/^.*\ntest 2\d\d\d: /);
     });
 
+    test("a command that is long itself", async () => {
+      await exec(`true # ${"\u0001x".repeat(20_000)}`);
+      for (const name of ["workspace_status", "workspace_summary", "workspace_logs", "workspace_list"]) {
+        const { structured, text } = await session.call(name, name === "workspace_list" ? {} : { workspace_id });
+        expect(Math.max(JSON.stringify(structured).length, text.length), name).toBeLessThan(10_000);
+      }
+      const tooLong = await exec(`true # ${"x".repeat(200_000)}`);
+      expect(tooLong.text).toContain("workspace_file_write");
+    });
+
+    test("every page of a long output, to the byte", async () => {
+      const { structured } = await exec("seq -f 'z%07g \u00e9' 1 20000 | iconv -f utf-8 -t latin1");
+      let [offset, said]: [number | null, string] = [0, ""];
+      while (offset !== null) {
+        const args = { workspace_id, sequence: structured.sequence, stream: "stdout", offset, max_bytes: 65_536 };
+        const entry: Json = (await session.ok("workspace_logs", args)).entries[0];
+        said += entry.stdout;
+        offset = entry.stdout_next_offset;
+      }
+      const numbers = Array.from({ length: 20_000 }, (_, index) => `z${String(index + 1).padStart(7, "0")} \ufffd\n`);
+      expect(said).toBe(numbers.join(""));
+    });
+
     test("output that is not text", async () => {
       const { structured, text } = await exec("head -c 3000 /dev/urandom; printf 'caf\\351\\n' >&2");
       expect(text).toContain("not text");
@@ -177,7 +200,7 @@ describeWithVm("pyro mcp serve", () => {
       expect(one.patch).toContain("+++ b/many/file-abc");
       const list = await session.call("workspace_file_list", { workspace_id, path: "many" });
       expect(list.structured.truncated).toBe(true);
-      expect(list.text).toMatch(/more/);
+      expect(list.text).toMatch(/\d+ of 600 are not shown/);
       expect(JSON.stringify(list.structured).length).toBeLessThan(10_000);
     });
 

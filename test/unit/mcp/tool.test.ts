@@ -24,7 +24,7 @@ test("what a mode says of its tools, it says of tools that it has", () => {
 });
 
 test("schemas name fields as JSON does, and only modes and the core profile leave some out", () => {
-  const schema = (each: Tool) => Object.keys(definitionOf(each, false).inputSchema["properties"] as object);
+  const schema = (each: Tool) => Object.keys(definitionOf(each).inputSchema["properties"] as object);
   expect(schema(tool("workspace_create"))).toContain("network_policy");
   for (const { tools } of toolsets) expect(tools.every((name) => /^[a-z]+(?:_[a-z]+)+$/.test(name))).toBe(true);
   for (const mode of modes) {
@@ -36,7 +36,7 @@ test("schemas name fields as JSON does, and only modes and the core profile leav
 
 test("no schema is more than a client's model can take: plain types, no references", () => {
   for (const each of full) {
-    const { inputSchema, outputSchema } = definitionOf(each, true);
+    const { inputSchema, outputSchema } = definitionOf(each, { isEager: true });
     for (const schema of [inputSchema, outputSchema]) {
       expect(schema.type).toBe("object");
       expect(JSON.stringify(schema)).not.toMatch(/\$ref|\$defs|anyOf|allOf|propertyNames|9007199254740991/);

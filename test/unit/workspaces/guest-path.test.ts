@@ -16,7 +16,7 @@ test.each([
   expect(pathInWorkspace(typed).toString()).toBe(relative);
 });
 
-test.each(["/etc/passwd", "..", "a/../..", "/workspace/..", "/workspacex", "/", "", "a\0b", "../workspace/../etc"])(
+test.each(["/etc/passwd", "..", "a/../..", "/workspace/..", "/workspacex", "/", "", "../workspace/../etc"])(
   "'%s' is refused, because it is not under /workspace",
   (typed) => {
     expect(() => pathInWorkspace(typed)).toThrow(
@@ -30,6 +30,8 @@ test("names and paths that Linux cannot have are refused", () => {
   for (const typed of ["a".repeat(256), "文".repeat(86), "abc/".repeat(1025)]) {
     expect(() => pathInWorkspace(typed)).toThrow(/longer than Linux takes/);
   }
+  expect(() => pathInWorkspace("a/".repeat(1_000_000))).toThrow(/^cannot use path 'a\/.{0,100}…': it is longer/);
+  expect(() => pathInWorkspace("a\0b")).toThrow(/NUL/);
 });
 
 test("the workspace itself is no path below it", () => {
