@@ -49,10 +49,11 @@ export async function createWorkspace(
     ...{ context, lock, dir: place.dir, logPath: unborn.place.logPath },
     expiresAt: timeFromNow(ttlMs),
   });
-  const [environment, { seed, skipped }] = await Promise.all([
-    readyEnvironment(context, environmentName, shape, options),
-    seedDisk(context, request.seed, unborn.place.seedPath, options),
-  ]);
+  const [environment, { seed, skipped }] = await bothOrNeither(
+    options.signal,
+    (signal) => readyEnvironment(context, environmentName, shape, { ...options, signal }),
+    (signal) => seedDisk(context, request.seed, unborn.place.seedPath, { ...options, signal }),
+  );
   // Only now: what a first use installs takes its time.
   const now = timeFromNow(0);
   const record: WorkspaceRecord = {
@@ -77,6 +78,26 @@ export async function createWorkspace(
     });
     throw error;
   }
+}
+
+/** When one fails the other is cancelled, and waited for: a clone or an installation can take long, and nobody would own it. */
+async function bothOrNeither<A, B>(
+  signal: AbortSignal | undefined,
+  first: (signal: AbortSignal) => Promise<A>,
+  second: (signal: AbortSignal) => Promise<B>,
+): Promise<readonly [A, B]> {
+  const failure = new AbortController();
+  const either = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
+  const failures: unknown[] = [];
+  const onFailure = (error: unknown): never => {
+    failures.push(error);
+    failure.abort();
+    throw error;
+  };
+  const works = [first(either).catch(onFailure), second(either).catch(onFailure)] as const;
+  await Promise.allSettled(works);
+  if (failures.length > 0) throw failures[0];
+  return [await works[0], await works[1]];
 }
 
 function timeFromNow(ms: number): string {

@@ -102,7 +102,7 @@ test("nothing is replaced, also not what appears meanwhile", async () => {
       yield item({ path: "", type, content: "", target: "x" });
       await mkdir(target);
     };
-    const failure = { code: "already_exists", hint: "Choose another --output." };
+    const failure = { code: "already_exists", hint: "Choose another path." };
     await expect(writeTree(meanwhile(), target, { limits })).rejects.toMatchObject(failure);
     await expect(writeTree(sent(root), target, { limits })).rejects.toMatchObject(failure);
   }

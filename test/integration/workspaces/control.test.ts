@@ -345,7 +345,7 @@ test("a request too long to be sent says what to do", async () => {
   const work = call(await connect(), "exec", { ...exec, argv: ["x".repeat(2 ** 20)] });
   await expect(work).rejects.toMatchObject({
     code: "invalid_argument",
-    hint: expect.stringContaining("standard input"),
+    hint: expect.stringContaining("to a file first"),
   });
 });
 
