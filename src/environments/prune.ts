@@ -1,7 +1,7 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
-import { fileError } from "../host/files.ts";
+import { fileError, namesIn } from "../host/files.ts";
 import type { EnvironmentBuilder } from "./builder.ts";
 import { catalog } from "./catalog.ts";
 import { debianBuilder } from "./debian/build.ts";
@@ -13,7 +13,6 @@ import {
   type EnvironmentStore,
   installDir,
   isRecordFile,
-  namesIn,
   readEnvironment,
   removeIfEmpty,
   slugOf,

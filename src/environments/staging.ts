@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { ensureDir } from "../host/files.ts";
+import { ensureDir, namesIn } from "../host/files.ts";
 import type { EnvironmentBuilder } from "./builder.ts";
-import { type EnvironmentStore, isUuid, namesIn, removeIfEmpty, stagingDir } from "./store-layout.ts";
+import { type EnvironmentStore, isUuid, removeIfEmpty, stagingDir } from "./store-layout.ts";
 
 /** The environments, as file names, that a pull goes on of, or left something of. */
 export async function stagedSlugs(store: EnvironmentStore): Promise<string[]> {

@@ -1,7 +1,7 @@
-import { lstat, readdir, rmdir } from "node:fs/promises";
+import { lstat, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { systemErrorCode } from "../core/errors.ts";
-import { fileError, type RecordRead, readRecord, writeRecord } from "../host/files.ts";
+import { fileError, namesIn, type RecordRead, readRecord, writeRecord } from "../host/files.ts";
 import type { Layout } from "../host/layout.ts";
 import { type LockRequest, withLock } from "../host/lock.ts";
 import { type EnvironmentRecord, environmentRecordSchema } from "./record.ts";
@@ -106,16 +106,6 @@ function recordPath(store: EnvironmentStore, slug: string): string {
 
 function locksDir(store: EnvironmentStore): string {
   return join(store.environmentsDir, locksName);
-}
-
-/** Names in a folder; none when there is no such folder. */
-export async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return [];
-    throw fileError(`cannot read folder '${dir}'`, error);
-  }
 }
 
 /** Removes a folder of ours, unless somebody else keeps something in it or made it a link. */

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type BigIntStats, createReadStream } from "node:fs";
-import { mkdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import * as z from "zod";
 import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
@@ -31,6 +31,16 @@ async function makeDir(path: string): Promise<void> {
     await make().catch(async (again: unknown) => {
       if (systemErrorCode(again) !== "EEXIST" || !(await stat(path)).isDirectory()) throw again;
     });
+  }
+}
+
+/** Names in a folder; none when there is no such folder. */
+export async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return [];
+    throw fileError(`cannot read folder '${dir}'`, error);
   }
 }
 

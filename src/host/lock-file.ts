@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
-import { capture } from "./process.ts";
+import { flock } from "./flock.ts";
 
 const flockTimeoutMs = 10_000;
 
@@ -23,10 +23,10 @@ export async function tryLockFile(path: string): Promise<HeldLock | "held" | "go
     throw error;
   }
   try {
-    const outcome = await flockNow(path, file);
-    if (outcome === "held" || !(await isStill(path, file))) {
+    const outcome = await lockOpen(path, file);
+    if (outcome !== "ours") {
       await file.close();
-      return outcome === "held" ? "held" : "gone";
+      return outcome;
     }
     return { fd: file.fd, [Symbol.asyncDispose]: () => file.close() };
   } catch (error) {
@@ -35,23 +35,33 @@ export async function tryLockFile(path: string): Promise<HeldLock | "held" | "go
   }
 }
 
-/** Lets a child lock the file that it has in common with us. */
-async function flockNow(path: string, file: FileHandle): Promise<"ours" | "held"> {
-  const conflictExitCode = 75;
-  const command = [
-    "flock",
-    "--exclusive",
-    "--nonblock",
-    "--conflict-exit-code",
-    String(conflictExitCode),
-    "3",
-  ] as const;
-  const { exitCode, stderr } = await capture([...command], { timeoutMs: flockTimeoutMs, extraFds: [file.fd] });
-  if (exitCode === 0) return "ours";
-  if (exitCode === conflictExitCode) return "held";
-  throw new PyroError("unavailable", `cannot lock '${path}': ${stderr.trim() || `flock ended with ${exitCode}`}`, {
-    hint: "Install the package util-linux.",
+/** A lock that takes a moment to be ours. Its descriptor can be handed on meanwhile: then everybody who has it has the lock. */
+export interface PendingLock extends HeldLock {
+  /** Resolves once the lock is held, and fails if it cannot be */
+  readonly taken: Promise<void>;
+}
+
+/** Makes a file and takes its lock. */
+export async function createLockFile(path: string): Promise<PendingLock> {
+  const file = await open(path, "wx+", 0o600);
+  const taken = lockOpen(path, file).then((outcome) => {
+    if (outcome !== "ours") throw new PyroError("internal", `cannot lock '${path}': somebody else was faster`);
   });
+  const settled = taken.catch(() => {
+    // Told to whoever needs the lock
+  });
+  return {
+    ...{ fd: file.fd, taken },
+    async [Symbol.asyncDispose]() {
+      await settled;
+      await file.close();
+    },
+  };
+}
+
+async function lockOpen(path: string, file: FileHandle): Promise<"ours" | "held" | "gone"> {
+  const outcome = await flock(path, file, { waits: false, timeoutMs: flockTimeoutMs });
+  return outcome === "held" || (await isStill(path, file)) ? outcome : "gone";
 }
 
 async function isStill(path: string, file: FileHandle): Promise<boolean> {

@@ -2,7 +2,7 @@ import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { ensureDir, fileError } from "./files.ts";
-import { capture } from "./process.ts";
+import { flock } from "./flock.ts";
 
 export interface LockRequest {
   readonly dir: string;
@@ -46,10 +46,6 @@ async function openLock(path: string): Promise<FileHandle> {
   }
 }
 
-/**
- * Lets a child lock the file that it has in common with us: the lock stays when the child ends, and goes when we close the file. `flock`
- * is found through this process's own PATH.
- */
 async function acquire(path: string, file: FileHandle, { timeoutMs, signal, onWait }: LockRequest): Promise<void> {
   let isWaiting = true;
   const notice = setTimeout(async () => {
@@ -57,11 +53,7 @@ async function acquire(path: string, file: FileHandle, { timeoutMs, signal, onWa
     if (isWaiting) onWait?.(holder);
   }, quietWaitMs);
   try {
-    const { exitCode, stderr } = await capture(["flock", "--exclusive", "3"], {
-      ...{ timeoutMs, signal },
-      extraFds: [file.fd],
-    });
-    if (exitCode !== 0) throw flockError(path, exitCode, stderr);
+    await flock(path, file, { waits: true, timeoutMs, signal });
   } catch (error) {
     if (!(error instanceof PyroError) || error.code !== "timeout") throw error;
     throw new PyroError("timeout", `timed out after ${timeoutMs / 1000} s waiting for ${await describeHolder(path)}`, {
@@ -71,16 +63,6 @@ async function acquire(path: string, file: FileHandle, { timeoutMs, signal, onWa
     isWaiting = false;
     clearTimeout(notice);
   }
-}
-
-function flockError(path: string, exitCode: number | null, stderr: string): PyroError {
-  if (exitCode === 127) {
-    return new PyroError("unavailable", `cannot lock '${path}': flock was not found`, {
-      hint: "Install the package util-linux.",
-    });
-  }
-  const reason = stderr.trim().split("\n").at(-1) || `flock ended with exit code ${exitCode}`;
-  return new PyroError("internal", `cannot lock '${path}': ${reason}`, { details: { exitCode, stderr } });
 }
 
 /** Writes down who holds the lock. */

@@ -4,6 +4,8 @@ import { type Ending, endingOf, killGroup, spawnTied } from "./process.ts";
 export interface OutputOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** What it reads from standard input, if it wants to; default: nothing */
+  readonly input?: Buffer | undefined;
   /** Gets standard output as it comes; the program is killed when this throws */
   readonly onOutput: (piece: Buffer) => void;
 }
@@ -18,10 +20,14 @@ const endGraceMs = 5_000;
  */
 export async function readOutput(
   command: readonly [string, ...string[]],
-  { timeoutMs, signal, onOutput }: OutputOptions,
+  { timeoutMs, signal, input, onOutput }: OutputOptions,
 ): Promise<Ending & { readonly stderr: string }> {
-  const child = spawnTied(command, "KILL", { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawnTied(command, "KILL", { stdio: [input ? "pipe" : "ignore", "pipe", "pipe"] });
   const ended = endingOf(child, command[0]);
+  child.stdin?.on("error", () => {
+    // It did not read all of it: how it ends tells whether it had to
+  });
+  child.stdin?.end(input);
   // Now, as later the number of the group may be another's
   child.once("exit", () => killGroup(child, "SIGKILL"));
   let isRefused = false;

@@ -106,8 +106,8 @@ export const workspaceReset = defineOperation({
     readable: readableWorkspace,
     input: { snapshot: z.string().min(1).default(baselineName).describe("baseline is how the workspace began") },
   },
-  async handle({ sandbox, signal }, input) {
-    const record = await resetWorkspace(sandbox, input.workspaceId, input.snapshot, { signal });
+  async handle({ sandbox: context, signal }, input) {
+    const record = await resetWorkspace({ context, workspaceId: input.workspaceId, signal }, input.snapshot);
     const snapshot = record.snapshots.find((candidate) => candidate.snapshotName === input.snapshot);
     const { createdAt: _, ...checkpoint } = snapshot ? named(snapshot) : baselineOf(record);
     return { ...viewOf(record), workspaceReset: { ...checkpoint, destination: record.seed.destination } };

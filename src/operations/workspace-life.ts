@@ -244,9 +244,9 @@ export const workspaceDelete = defineOperation({
       "End a workspace and remove it with its files, snapshots and history. Get what is needed out of it first.",
     isIdempotent: true,
   },
-  async handle({ sandbox, signal }, input) {
-    await deleteWorkspace(sandbox, input.workspaceId, { signal });
-    return { workspaceId: input.workspaceId, deleted: true };
+  async handle({ sandbox: context, signal }, { workspaceId: id }) {
+    await deleteWorkspace({ context, workspaceId: id, signal });
+    return { workspaceId: id, deleted: true };
   },
 });
 

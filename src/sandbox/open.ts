@@ -6,13 +6,11 @@ import { type BootableEnvironment, findEnvironment } from "../environments/store
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { findDriver } from "./driver.ts";
 import type { MachineShape } from "./machine.ts";
-import { requireRoomTo } from "./room.ts";
+import { requireRoomForMachine } from "./room.ts";
 import { forkSandbox, type Sandbox } from "./sandbox.ts";
 import { withScratchDisks } from "./scratch-disks.ts";
 import type { Template } from "./template-store.ts";
 import { ensureTemplate, type TemplateRequest } from "./templates.ts";
-
-const minFreeMib = 256;
 
 export interface OpenSandboxRequest {
   /** Name of an environment of the catalog */
@@ -68,8 +66,7 @@ export async function forkTemplate<S extends Sandbox>(
   fork: (template: Template) => Promise<S>,
 ): Promise<S> {
   const template = await ensureTemplate(context, machine, { ...options, accept: rebuild ? () => false : undefined });
-  // What it writes goes to disk layers that grow.
-  await requireRoomTo({ action: "start a machine", dir: context.layout.scratchDir, neededMib: minFreeMib });
+  await requireRoomForMachine(context.layout.scratchDir);
   try {
     return await fork(template);
   } catch (error) {

@@ -1,20 +1,9 @@
-import { PyroError } from "../core/errors.ts";
-import { freeBytes } from "../host/files.ts";
+import { requireFreeBytes } from "../host/room.ts";
 
-export interface RoomRequest {
-  /** What is refused without it: `start a machine` */
-  readonly action: string;
-  readonly dir: string;
-  readonly neededMib: number;
-}
+/** What a machine writes goes to disk layers that grow */
+const machineBytes = 256 * 1024 ** 2;
 
-/** Refuses, with the figures, what would only break in the middle on a disk that is nearly full. */
-export async function requireRoomTo({ action, dir, neededMib }: RoomRequest): Promise<void> {
-  const freeMib = Math.floor((await freeBytes(dir)) / 1024 ** 2);
-  if (freeMib >= neededMib) return;
-  throw new PyroError(
-    "resource_exhausted",
-    `cannot ${action}: needs ${neededMib} MiB free under '${dir}', has ${freeMib} MiB`,
-    { hint: "Free some space, run `pyro env prune`, or set PYRO_CACHE_DIR to a folder on a larger disk." },
-  );
+/** Refuses to start a machine whose disk layers in `dir` could not grow. */
+export async function requireRoomForMachine(dir: string): Promise<void> {
+  await requireFreeBytes("cannot start a machine", dir, machineBytes);
 }

@@ -3,12 +3,12 @@ import { dirname, join } from "node:path";
 import { writeInitramfs } from "../environments/initramfs.ts";
 import type { BootableEnvironment } from "../environments/store.ts";
 import { ensureDir } from "../host/files.ts";
+import { requireFreeBytes } from "../host/room.ts";
 import type { Accelerator, Driver, VmSpec } from "../vmm/driver.ts";
 import type { AgentClient } from "../wire/agent.ts";
 import { bootGuest } from "./boot.ts";
 import { newIdentity } from "./identity.ts";
 import { type MachineShape, machineSpec, rootDiskBytes, workspaceDiskBytes } from "./machine.ts";
-import { requireRoomTo } from "./room.ts";
 import { publishTemplate, stagingDirOf, type Template, type TemplateFile, templateFiles } from "./template-store.ts";
 
 /** A boot takes about 3 s in emulation on an idle host; a busy one may need many times that. */
@@ -78,7 +78,7 @@ export async function layOutMachine(
   const { driver, environment, agentPath, shape, accelerator } = request;
   // A memory file that cannot grow kills QEMU in the middle of a boot.
   const neededMib = bootRoomMib + Math.ceil(shape.memMib * memoryMapShare);
-  await requireRoomTo({ action: "build a template", dir: dirname(dir), neededMib });
+  await requireFreeBytes("cannot build a template", dirname(dir), neededMib * 1024 ** 2);
   const pathOf = (file: TemplateFile) => join(dir, templateFiles[file]);
   const initramfsPath = join(dir, "initramfs");
   const base = { path: environment.rootImagePath, format: "raw" } as const;

@@ -3,6 +3,7 @@ import { readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { systemErrorCode } from "../core/errors.ts";
+import { type CacheItem, removeLeastRecentlyUsed } from "../host/cache-budget.ts";
 import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
 import { digestSparseFile } from "../host/sparse-digest.ts";
 import { bootId } from "../host/system.ts";
@@ -190,10 +191,8 @@ export function keyOfLeftover(name: string): string | undefined {
   return /^([0-9a-f]{32})\.(?:building|removed-.*)$/.exec(name)?.[1];
 }
 
-export interface StoredTemplate {
+export interface StoredTemplate extends CacheItem {
   readonly key: string;
-  readonly allocatedBytes: number;
-  readonly lastUsedMs: number;
 }
 
 export async function listTemplates(templatesDir: string): Promise<readonly StoredTemplate[]> {
@@ -217,17 +216,11 @@ export async function pruneTemplates(
   budgetBytes: number,
   keep?: string,
 ): Promise<readonly StoredTemplate[]> {
-  const byAge = (await listTemplates(templatesDir)).toSorted((a, b) => a.lastUsedMs - b.lastUsedMs);
-  let totalBytes = byAge.reduce((sum, template) => sum + template.allocatedBytes, 0);
-  const removed: StoredTemplate[] = [];
-  for (const template of byAge) {
-    if (totalBytes <= budgetBytes) break;
-    if (template.key === keep) continue;
-    await removeTemplate(templatesDir, template.key);
-    totalBytes -= template.allocatedBytes;
-    removed.push(template);
-  }
-  return removed;
+  return removeLeastRecentlyUsed(await listTemplates(templatesDir), {
+    budgetBytes,
+    isKept: ({ key }) => key === keep,
+    remove: ({ key }) => removeTemplate(templatesDir, key),
+  });
 }
 
 async function allocatedBytes(dir: string): Promise<number> {

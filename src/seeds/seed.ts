@@ -14,11 +14,14 @@ import { archiveStampKey, isSettled } from "./racy-stamp.ts";
 import { requireRoomFor } from "./room.ts";
 import { indexKey } from "./store.ts";
 
+/** Something on this host, by its path. */
+export interface PathSource {
+  readonly kind: "directory" | "archive";
+  readonly path: string;
+}
+
 /** What a user names: nothing, or something on this host. */
-export type NamedSource =
-  | { readonly kind: "empty" }
-  | { readonly kind: "directory"; readonly path: string }
-  | { readonly kind: "archive"; readonly path: string };
+export type NamedSource = { readonly kind: "empty" } | PathSource;
 
 /** Some of the files of a directory, whichever are listed at that moment. */
 export interface ListedSource {
@@ -48,7 +51,7 @@ export interface SeedRequest extends ImageOptions {
 const maxCopies = 2;
 
 /** What a path on this host is as a source. */
-export async function seedSourceOf(path: string): Promise<NamedSource> {
+export async function seedSourceOf(path: string): Promise<PathSource> {
   try {
     return { kind: (await stat(path)).isDirectory() ? "directory" : "archive", path };
   } catch (error) {

@@ -2,10 +2,9 @@ import { randomUUID } from "node:crypto";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
-import { ensureDir } from "../host/files.ts";
+import { ensureDir, namesIn } from "../host/files.ts";
 import { withLock } from "../host/lock.ts";
 import { type BuildRoot, removeAsRoot, spreadFolders } from "./build-root.ts";
-import { namesIn } from "./store.ts";
 
 const lockTimeoutMs = 30 * 60_000;
 /** How long to try for the lock of somebody else's leftovers */

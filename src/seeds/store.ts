@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { copyFile, link, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { copyFile, link, open, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
-import { ensureDir, fileError, pathExists, readRecord, writeRecord } from "../host/files.ts";
+import { type CacheItem, removeLeastRecentlyUsed } from "../host/cache-budget.ts";
+import { ensureDir, fileError, namesIn, pathExists, readRecord, writeRecord } from "../host/files.ts";
 import { capture } from "../host/process.ts";
 import { imageFormatVersion } from "./image.ts";
 
@@ -25,13 +26,10 @@ const indexEntrySchema = z.object({
 });
 export type IndexEntry = Omit<z.output<typeof indexEntrySchema>, "formatVersion">;
 
-export interface StoredSeed {
+export interface StoredSeed extends CacheItem {
   /** As in `PreparedSeed` */
   readonly digest: string;
   readonly imagePath: string;
-  /** What it takes of the disk */
-  readonly allocatedBytes: number;
-  readonly lastUsedMs: number;
 }
 
 /** Names an image by what is in it and how it was made. */
@@ -168,16 +166,11 @@ export async function listSeeds(seedsDir: string): Promise<readonly StoredSeed[]
 
 /** Removes the least recently used images until the rest fits; `keep` always stays, and so does what workspaces have linked. */
 export async function pruneSeeds(seedsDir: string, budgetBytes: number, keep?: string): Promise<readonly StoredSeed[]> {
-  const byAge = (await listSeeds(seedsDir)).toSorted((a, b) => a.lastUsedMs - b.lastUsedMs);
-  let totalBytes = byAge.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
-  const removed: StoredSeed[] = [];
-  for (const seed of byAge) {
-    if (totalBytes <= budgetBytes) break;
-    if (seed.digest === keep) continue;
-    await rm(seed.imagePath, { force: true });
-    totalBytes -= seed.allocatedBytes;
-    removed.push(seed);
-  }
+  const removed = await removeLeastRecentlyUsed(await listSeeds(seedsDir), {
+    budgetBytes,
+    isKept: ({ digest }) => digest === keep,
+    remove: ({ imagePath }) => rm(imagePath, { force: true }),
+  });
   await pruneIndex(seedsDir);
   return removed;
 }
@@ -202,13 +195,4 @@ async function pruneIndex(seedsDir: string): Promise<void> {
 function keyOf(name: string, suffix: string): string | undefined {
   const key = name.endsWith(suffix) ? name.slice(0, -suffix.length) : "";
   return /^[0-9a-f]{64}$/.test(key) ? key : undefined;
-}
-
-export async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return [];
-    throw fileError(`cannot look into '${dir}'`, error);
-  }
 }

@@ -3,7 +3,7 @@ import { chooseAccelerator } from "../sandbox/accelerator.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { findDriver } from "../sandbox/driver.ts";
 import { forkTemplate } from "../sandbox/open.ts";
-import { requireRoomTo } from "../sandbox/room.ts";
+import { requireRoomForMachine } from "../sandbox/room.ts";
 import { bootSandbox, forkSandbox, type MachineDisks, type Sandbox } from "../sandbox/sandbox.ts";
 import type { Template, TemplateFile } from "../sandbox/template-store.ts";
 import { emptyLayerName, mergeablePair, withoutLayer } from "../workspaces/disks.ts";
@@ -13,7 +13,6 @@ import { saveWorkspace, type WorkspacePlace } from "../workspaces/store.ts";
 import { complain } from "./complain.ts";
 
 const bootTimeoutMs = 120_000;
-const minFreeMib = 256;
 
 /** What a machine of a workspace is made for. */
 export interface MachineRequest {
@@ -36,7 +35,7 @@ export async function forkMachine(request: MachineRequest, checkpoint: readonly 
   const { context, place, record, signal } = request;
   const { environment, vcpuCount, memMib, workspaceId } = record;
   await requireEnvironmentFiles(record);
-  await requireRoomTo({ action: "start a machine", dir: place.dir, neededMib: minFreeMib });
+  await requireRoomForMachine(place.dir);
   const driver = await findDriver(context);
   let disks: DiskState = record;
   const machine = { driver, environment, shape: { vcpuCount, memMib }, rebuild: false };
@@ -77,7 +76,7 @@ export async function mergeLayers({ context, place, record }: MachineRequest): P
 export async function bootMachine({ context, place, record, signal }: MachineRequest): Promise<Sandbox> {
   const { environment, vcpuCount, memMib, workspaceId } = record;
   await requireEnvironmentFiles(record);
-  await requireRoomTo({ action: "start a machine", dir: place.dir, neededMib: minFreeMib });
+  await requireRoomForMachine(place.dir);
   const driver = await findDriver(context);
   const { accelerator } = await chooseAccelerator(context, { driver, environment }, { signal });
   const { agentPath, scratchDir } = context.layout;

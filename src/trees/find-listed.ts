@@ -1,8 +1,4 @@
-import { randomUUID } from "node:crypto";
-import { type FileHandle, open, unlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { messageOf, PyroError } from "../core/errors.ts";
+import { PyroError } from "../core/errors.ts";
 import { readOutput } from "../host/program-output.ts";
 import type { SkippedEntry } from "./entry.ts";
 import { FindParser, type FoundFile, findErrors, findExpression } from "./find.ts";
@@ -22,7 +18,7 @@ const silent = ["No such file or directory", "Not a directory", "Permission deni
 );
 const script = `
 cd -- "$1" || exit ${cannotEnter}
-{ xargs -0 -a "$2" sh -c "$3" sh 2>&1 >&3 3>&- | grep -av ${silent.join(" ")} >&2; } 3>&1
+{ xargs -0 sh -c "$2" sh 2>&1 >&3 3>&- | grep -av ${silent.join(" ")} >&2; } 3>&1
 exit 0
 `;
 
@@ -40,14 +36,12 @@ export async function findListed(
   paths: Iterable<string>,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly found: readonly FoundFile[]; readonly failures: readonly SkippedEntry[] }> {
-  await using list = await listFile(paths);
   const found: FoundFile[] = [];
   const parser = new FindParser((file) => found.push({ ...file, path: file.path.slice(prefix.length) }));
-  // Its children open what has no name any more by way of our descriptor.
-  const listPath = `/proc/${process.pid}/fd/${list.fd}`;
-  const command = ["env", "LC_ALL=C", "sh", "-c", script, "sh", root, listPath, findNames] as const;
+  const command = ["env", "LC_ALL=C", "sh", "-c", script, "sh", root, findNames] as const;
   const { exitCode, stderr } = await readOutput(command, {
     ...{ timeoutMs: findTimeoutMs, signal },
+    input: Buffer.from(Array.from(paths, (name) => `${prefix}${name}\0`).join(""), "latin1"),
     onOutput: (piece) => parser.add(piece),
   });
   const failures = findErrors(stderr);
@@ -58,22 +52,4 @@ export async function findListed(
     `cannot read directory '${root}': ${reason}`,
     { hint: "Give the path of a directory that you can read.", details: { exitCode } },
   );
-}
-
-/** A file without a name: nobody has to remove it. */
-async function listFile(paths: Iterable<string>): Promise<FileHandle> {
-  const path = join(tmpdir(), `pyro-list-${randomUUID()}`);
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, "wx+", 0o600);
-    await unlink(path);
-    await file.writeFile(Array.from(paths, (name) => `${prefix}${name}\0`).join(""), "latin1");
-    return file;
-  } catch (error) {
-    await file?.close();
-    throw new PyroError("failed_precondition", `cannot write a list into '${tmpdir()}': ${messageOf(error)}`, {
-      hint: "Set TMPDIR to a folder that you can write to.",
-      cause: error,
-    });
-  }
 }

@@ -179,23 +179,19 @@ export class AgentClient implements AsyncDisposable {
     }
   }
 
-  async *#treeFrames(path: string, body: unknown, signal: AbortSignal | undefined): AsyncGenerator<Frame> {
+  async *#treeFrames(path: string, request: unknown, signal: AbortSignal | undefined): AsyncGenerator<Frame> {
     const stream = this.#request("POST", path, { "content-type": "application/json" });
-    stream.end(JSON.stringify(body));
+    stream.end(JSON.stringify(request));
     try {
       const status = await withDeadline(statusOf(stream), {
         ...{ timeoutMs: treeIdleMs, signal },
         waitingFor: `the guest agent to answer ${path}`,
       });
-      if (status >= 400)
-        throw agentRefusal(
-          path,
-          status,
-          await withDeadline(bodyOf(stream), {
-            ...{ timeoutMs: requestTimeoutMs, signal },
-            waitingFor: `the guest agent to explain why it refused ${path}`,
-          }),
-        );
+      if (status >= 400) {
+        const waitingFor = `the guest agent to explain why it refused ${path}`;
+        const body = await withDeadline(bodyOf(stream), { timeoutMs: requestTimeoutMs, waitingFor, signal });
+        throw agentRefusal(path, status, body);
+      }
       yield* notIdle(framesOf(stream), { timeoutMs: treeIdleMs, waitingFor: "the guest's files", signal });
     } catch (error) {
       throw this.#explain(path, error);

@@ -7,7 +7,7 @@ import { killGroupOf } from "../host/process-identity.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { connectSupervisor } from "./control-client.ts";
 import { commandsOf, JournalWriter, readJournal } from "./journal.ts";
-import { isExpired, isUnfinished, shortCommand, type WorkspaceRecord } from "./record.ts";
+import { isActive, isExpired, isUnfinished, shortCommand, type WorkspaceRecord } from "./record.ts";
 import {
   lockWorkspace,
   noSuchWorkspace,
@@ -101,8 +101,7 @@ async function takeOver(workspacesDir: string, place: WorkspacePlace, lock: Held
       await removeWorkspace(workspacesDir, place);
       throw noSuchWorkspace(place.workspaceId);
     }
-    const isLost = record.state === "started" || record.state === "starting";
-    return { kind: "idle", lock, record: isLost ? await recordLoss(place, record) : record };
+    return { kind: "idle", lock, record: isActive(record) ? await recordLoss(place, record) : record };
   } catch (error) {
     await lock[Symbol.asyncDispose]();
     throw error;

@@ -2,6 +2,7 @@ import { PyroError } from "../core/errors.ts";
 import { withLock } from "../host/lock.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { currentRecord } from "./access.ts";
+import { isActive } from "./record.ts";
 import { listWorkspaces, type StoredWorkspace } from "./store.ts";
 
 const lockTimeoutMs = 30_000;
@@ -15,7 +16,8 @@ export async function requireRoomForOneMore<T>(
   const { layout, maxActiveWorkspaces } = context;
   const lock = { dir: layout.locksDir, name: "active-workspaces", purpose: "counting workspaces" };
   return withLock({ ...lock, timeoutMs: lockTimeoutMs }, async () => {
-    const claimed = (await listWorkspaces(layout.workspacesDir)).filter(isActive);
+    const stored = await listWorkspaces(layout.workspacesDir);
+    const claimed = stored.filter((workspace) => workspace.status === "ok" && isActive(workspace.record));
     if (claimed.length < maxActiveWorkspaces) return await claim();
     // Some may have died without anybody having looked since.
     const active = await countActive(context, claimed);
@@ -26,18 +28,9 @@ export async function requireRoomForOneMore<T>(
   });
 }
 
-function isActive(stored: StoredWorkspace): boolean {
-  return stored.status === "ok" && (stored.record.state === "started" || stored.record.state === "starting");
-}
-
 async function countActive(context: SandboxContext, stored: readonly StoredWorkspace[]): Promise<number> {
-  const states = await Promise.all(
-    stored.map(({ place }) =>
-      currentRecord(context, place.workspaceId).then(
-        ({ state }) => state,
-        () => "gone",
-      ),
-    ),
+  const records = await Promise.all(
+    stored.map(({ place }) => currentRecord(context, place.workspaceId).catch(() => undefined)),
   );
-  return states.filter((state) => state === "started" || state === "starting").length;
+  return records.filter((record) => record && isActive(record)).length;
 }

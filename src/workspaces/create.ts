@@ -72,7 +72,7 @@ export async function createWorkspace(
   } catch (error) {
     supervisor[Symbol.dispose]();
     await lock[Symbol.asyncDispose]();
-    await deleteWorkspace(context, workspaceId).catch((failure: unknown) => {
+    await deleteWorkspace({ context, workspaceId }).catch((failure: unknown) => {
       // The supervisor has removed it by itself, or it stays in the list, to be deleted.
       if (PyroError.from(failure).code !== "not_found") throw error;
     });

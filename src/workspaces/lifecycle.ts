@@ -3,7 +3,7 @@ import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import { pathExists } from "../host/files.ts";
 import { identifyProcess, isSameProcess, killGroupOf, type ProcessIdentity } from "../host/process-identity.ts";
-import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
+import type { SandboxContext } from "../sandbox/context.ts";
 import { type Access, accessWorkspace, currentRecord, findAnswerer } from "./access.ts";
 import { requireRoomForOneMore } from "./active-limit.ts";
 import { checkpointLayers, withoutSnapshot } from "./checkpoints.ts";
@@ -54,108 +54,70 @@ async function refreshed(context: SandboxContext, workspace: StoredWorkspace): P
   }
 }
 
-export async function updateWorkspace(
-  context: SandboxContext,
-  workspaceId: string,
-  update: MetadataUpdate,
-  { signal }: SandboxCallOptions,
-): Promise<WorkspaceRecord> {
-  return whoeverAnswers(
-    { context, workspaceId, signal },
-    {
-      running: (socket) => call(socket, "update", update, { signal }),
-      async idle({ record }, place) {
-        const changed = { ...record, ...changedMetadata(record, update) };
-        await saveWorkspace(place, changed);
-        return changed;
-      },
+export async function updateWorkspace(wanted: WorkspaceCall, update: MetadataUpdate): Promise<WorkspaceRecord> {
+  const { signal } = wanted;
+  return whoeverAnswers(wanted, {
+    running: (socket) => call(socket, "update", update, { signal }),
+    async idle({ record }, place) {
+      const changed = { ...record, ...changedMetadata(record, update) };
+      await saveWorkspace(place, changed);
+      return changed;
     },
-  );
+  });
 }
 
 /** Stops a workspace; one that does not run stays as it is. */
-export async function stopWorkspace(
-  context: SandboxContext,
-  workspaceId: string,
-  { signal }: SandboxCallOptions,
-): Promise<WorkspaceRecord> {
-  return whoeverAnswers(
-    { context, workspaceId, signal },
-    {
-      running: (socket) => call(socket, "stop", {}, { signal }),
-      async idle({ record }, place) {
-        // What failed is stopped by being told so.
-        const stopped: WorkspaceRecord = { ...record, state: "stopped", stateReason: null };
-        await saveWorkspace(place, stopped);
-        return stopped;
-      },
+export async function stopWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRecord> {
+  const { signal } = wanted;
+  return whoeverAnswers(wanted, {
+    running: (socket) => call(socket, "stop", {}, { signal }),
+    async idle({ record }, place) {
+      // What failed is stopped by being told so.
+      const stopped: WorkspaceRecord = { ...record, state: "stopped", stateReason: null };
+      await saveWorkspace(place, stopped);
+      return stopped;
     },
-  );
+  });
 }
 
 /** Starts a stopped or failed workspace on its own disks; one that runs stays as it is. */
-export async function startWorkspace(
-  context: SandboxContext,
-  workspaceId: string,
-  { signal }: SandboxCallOptions,
-): Promise<WorkspaceRecord> {
-  return whoeverAnswers(
-    { context, workspaceId, signal },
-    {
-      async running(socket, record) {
-        socket.destroy();
-        return record;
-      },
-      idle: (access, place) => launch(context, place, access, { mode: "start", signal }),
+export async function startWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRecord> {
+  return whoeverAnswers(wanted, {
+    async running(socket, record) {
+      socket.destroy();
+      return record;
     },
-  );
+    idle: (access, place) => launch(wanted, place, access, { mode: "start" }),
+  });
 }
 
 /** Begins again from a checkpoint, whatever has become of the machine. */
-export async function resetWorkspace(
-  context: SandboxContext,
-  workspaceId: string,
-  snapshotName: string,
-  { signal }: SandboxCallOptions,
-): Promise<WorkspaceRecord> {
-  return whoeverAnswers(
-    { context, workspaceId, signal },
-    {
-      running: (socket) => call(socket, "reset", { snapshotName }, { signal }),
-      async idle(access, place) {
-        checkpointLayers(access.record, snapshotName);
-        return launch(context, place, access, { mode: "reset", snapshotName, signal });
-      },
+export async function resetWorkspace(wanted: WorkspaceCall, snapshotName: string): Promise<WorkspaceRecord> {
+  const { signal } = wanted;
+  return whoeverAnswers(wanted, {
+    running: (socket) => call(socket, "reset", { snapshotName }, { signal }),
+    async idle(access, place) {
+      checkpointLayers(access.record, snapshotName);
+      return launch(wanted, place, access, { mode: "reset", snapshotName });
     },
-  );
+  });
 }
 
-export async function deleteSnapshot(
-  context: SandboxContext,
-  workspaceId: string,
-  snapshotName: string,
-  { signal }: SandboxCallOptions,
-): Promise<void> {
-  await whoeverAnswers(
-    { context, workspaceId, signal },
-    {
-      running: (socket) => call(socket, "deleteSnapshot", { snapshotName }, { signal }),
-      async idle({ record }, place) {
-        const changed = { ...record, ...withoutSnapshot(record, snapshotName) };
-        await saveWorkspace(place, changed);
-        await sweepLayers(place, changed);
-        return {};
-      },
+export async function deleteSnapshot(wanted: WorkspaceCall, snapshotName: string): Promise<void> {
+  const { signal } = wanted;
+  await whoeverAnswers(wanted, {
+    running: (socket) => call(socket, "deleteSnapshot", { snapshotName }, { signal }),
+    async idle({ record }, place) {
+      const changed = { ...record, ...withoutSnapshot(record, snapshotName) };
+      await saveWorkspace(place, changed);
+      await sweepLayers(place, changed);
+      return {};
     },
-  );
+  });
 }
 
 /** Ends a workspace and removes everything of it, also one whose record cannot be read. */
-export async function deleteWorkspace(
-  context: SandboxContext,
-  workspaceId: string,
-  { signal }: SandboxCallOptions = {},
-): Promise<void> {
+export async function deleteWorkspace({ context, workspaceId, signal }: WorkspaceCall): Promise<void> {
   const { workspacesDir } = context.layout;
   const stored = await findWorkspace(workspacesDir, workspaceId);
   const { place } = stored;
@@ -196,10 +158,10 @@ async function whoeverAnswers<T>(
 }
 
 async function launch(
-  context: SandboxContext,
+  { context, signal }: WorkspaceCall,
   place: WorkspacePlace,
   { lock, record }: IdleAccess,
-  how: { readonly mode: "start" | "reset"; readonly snapshotName?: string; readonly signal: AbortSignal | undefined },
+  how: { readonly mode: "start" | "reset"; readonly snapshotName?: string },
 ): Promise<WorkspaceRecord> {
   const { dir, logPath } = place;
   await requireRoomForOneMore(context, "start a workspace", () =>
@@ -207,7 +169,7 @@ async function launch(
   );
   using supervisor = startSupervisor({ context, dir, logPath, lock, expiresAt: record.expiresAt });
   try {
-    await supervisor.go(how);
+    await supervisor.go({ ...how, signal });
   } catch (error) {
     // Nothing has changed; when the supervisor is still at it, it will say what is.
     const now = await readWorkspace(context.layout.workspacesDir, record.workspaceId);

@@ -1,6 +1,7 @@
 import { PyroError } from "../core/errors.ts";
 import { parsePatch } from "../patches/parse.ts";
 import { type PlannedChange, pathsOf, planPatch, type TreeEntry } from "../patches/plan.ts";
+import { noContent } from "../trees/entry.ts";
 import type { Expectation, GuestEntry, GuestItem } from "../wire/tree.ts";
 import { contentOf, displayed, pieces } from "./files.ts";
 import { readTree, type WorkspaceCall, writeTree } from "./trees.ts";
@@ -70,7 +71,7 @@ async function asTreeEntry(item: GuestItem): Promise<TreeEntry> {
 }
 
 function deletion({ path }: PlannedChange, found: ReadonlyMap<string, Found>): GuestItem {
-  return { entry: { path, type: "delete", expect: expectation(path, found) }, content: () => pieces(Buffer.alloc(0)) };
+  return { entry: { path, type: "delete", expect: expectation(path, found) }, content: noContent };
 }
 
 function* writing(
@@ -82,7 +83,7 @@ function* writing(
   if (type === "file") {
     yield { entry: { path, type, mode, size: content.length, expect }, content: () => pieces(content) };
   } else {
-    yield { entry: { path, type, target: content, expect }, content: () => pieces(Buffer.alloc(0)) };
+    yield { entry: { path, type, target: content, expect }, content: noContent };
   }
 }
 

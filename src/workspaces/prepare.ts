@@ -73,15 +73,15 @@ async function proveWorkspace(
   const { workspaceId } = record;
   try {
     await expectSuccess(context, workspaceId, `echo here > ${witnessPath}`, options);
-    await resetWorkspace(context, workspaceId, baselineName, options);
+    await resetWorkspace({ context, workspaceId, signal: options.signal }, baselineName);
     await expectSuccess(context, workspaceId, `test ! -e ${witnessPath}`, options);
   } catch (error) {
-    await deleteWorkspace(context, workspaceId).catch(() => {
+    await deleteWorkspace({ context, workspaceId }).catch(() => {
       // What went wrong first is what there is to say.
     });
     throw error;
   }
-  await deleteWorkspace(context, workspaceId);
+  await deleteWorkspace({ context, workspaceId });
   return record.environment.version;
 }
 

@@ -109,6 +109,11 @@ export function isUnfinished({ state, layers }: Pick<WorkspaceRecord, "state" | 
   return state === "starting" && layers.length === 0;
 }
 
+/** Whether it counts as running: it has a supervisor, or has lost it without anybody having looked since. */
+export function isActive({ state }: Pick<WorkspaceRecord, "state">): boolean {
+  return state === "started" || state === "starting";
+}
+
 export function isExpired(record: Pick<WorkspaceRecord, "expiresAt">): boolean {
   return Date.parse(record.expiresAt) <= Date.now();
 }

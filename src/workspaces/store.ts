@@ -1,8 +1,8 @@
-import { chmod, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { ensureDir, fileError, pathExists, readRecord, replaceRecord } from "../host/files.ts";
-import { type HeldLock, tryLockFile } from "../host/lock-file.ts";
+import { createLockFile, type HeldLock, tryLockFile } from "../host/lock-file.ts";
 import { type WorkspaceRecord, workspaceRecordSchema } from "./record.ts";
 
 const recordName = "workspace.json";
@@ -143,11 +143,12 @@ async function isOld(path: string): Promise<boolean> {
   return made !== undefined && Date.now() - made.mtimeMs > abandonedAfterMs;
 }
 
-/** A workspace that nobody sees yet, with its lock held, to be made visible as a whole by `publish`. */
+/** A workspace that nobody sees yet, to be made visible as a whole by `publish`. */
 export interface UnbornWorkspace extends AsyncDisposable {
   readonly place: WorkspacePlace;
+  /** To be handed to its supervisor, which can load while the lock is still being taken */
   readonly lock: HeldLock;
-  /** Gives it its name; from then on it is the workspace at `place` */
+  /** Gives it its name, with the lock held; from then on it is the workspace that its supervisor finds */
   publish(): Promise<void>;
 }
 
@@ -159,14 +160,15 @@ export async function beginWorkspace(workspacesDir: string, workspaceId: string)
   await ensureDir(unborn.disksDir);
   // The virtual machine may run as somebody else, who may look for files in it by name, but not list it.
   await chmod(unborn.disksDir, 0o711);
-  await writeFile(unborn.lockPath, "", { mode: 0o600, flag: "wx" });
-  const lock = await tryLockFile(unborn.lockPath);
-  if (lock === "held" || lock === "gone")
-    throw new PyroError("internal", "somebody else has taken a new workspace's lock");
+  const lock = await createLockFile(unborn.lockPath);
   return {
     lock,
     place: unborn,
-    publish: () => rename(unborn.dir, born.dir),
+    async publish() {
+      // A workspace without a lock would be anybody's.
+      await lock.taken;
+      await rename(unborn.dir, born.dir);
+    },
     async [Symbol.asyncDispose]() {
       await rm(unborn.dir, { recursive: true, force: true });
       await lock[Symbol.asyncDispose]();

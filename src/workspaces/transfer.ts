@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { PyroError } from "../core/errors.ts";
-import { seedSourceOf } from "../seeds/seed.ts";
+import { type PathSource, seedSourceOf } from "../seeds/seed.ts";
 import { readArchive } from "../trees/archive.ts";
 import { directorySource } from "../trees/directory-source.ts";
 import type { SkippedEntry, TreeItem, TreeLimits } from "../trees/entry.ts";
@@ -33,7 +33,6 @@ export interface PushedTree {
 export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, dest: string): Promise<PushedTree> {
   const destination = pathInWorkspace(dest);
   const origin = await seedSourceOf(resolve(source));
-  if (origin.kind === "empty") throw new PyroError("internal", "nothing to copy");
   // Finds out first whether it runs: reading a large archive takes longer.
   (await requireRunning(wanted.context, wanted.workspaceId, wanted.signal)).socket.destroy();
   const { items, skipped } = await openSource(origin, wanted.signal);
@@ -50,14 +49,14 @@ export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, d
 }
 
 async function openSource(
-  { kind, path }: { readonly kind: "directory" | "archive"; readonly path: string },
+  { kind, path }: PathSource,
   signal: AbortSignal | undefined,
 ): Promise<{ items: AsyncIterable<TreeItem>; skipped: readonly SkippedEntry[] }> {
   if (kind === "archive") {
-    const archive = await readArchive(path, { ...(signal ? { signal } : {}) });
+    const archive = await readArchive(path, { signal });
     return { items: archive.items(), skipped: archive.skipped };
   }
-  const scan = await scanDirectory(path, { ...(signal ? { signal } : {}) });
+  const scan = await scanDirectory(path, { signal });
   return { items: directorySource(scan, signal), skipped: scan.skipped };
 }
 

@@ -424,7 +424,7 @@ test("a workspace can be deleted whatever its guest is being asked", async () =>
   const ender = new AbortController();
   const stuck = createSnapshot(workspace.context, workspace.workspaceId, "stuck", ender.signal).catch(() => {});
   await setTimeout(200);
-  const { error } = await outcomeOf(() => deleteWorkspace(workspace.context, workspace.workspaceId));
+  const { error } = await outcomeOf(() => deleteWorkspace(workspace));
   expect(error).toBeUndefined();
   ender.abort();
   await stuck;

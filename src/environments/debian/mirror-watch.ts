@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { namesIn } from "../store-layout.ts";
+import { namesIn } from "../../host/files.ts";
 
 const answerTimeoutMs = 25_000;
 

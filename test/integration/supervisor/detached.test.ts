@@ -47,7 +47,7 @@ beforeEach(async () => {
   workspace.answers((stream) => void commands.push(new GuestCommand(stream)));
 });
 afterEach(async () => {
-  await deleteWorkspace(workspace.context, workspace.workspaceId).catch(() => {
+  await deleteWorkspace(workspace).catch(() => {
     // a test has done so
   });
   await workspace[Symbol.asyncDispose]();
@@ -189,7 +189,7 @@ test("a command that was detached ends with the workspace, and so does the waiti
     (error: { code?: string }) => error.code,
   );
   await new Promise((resolve) => setTimeout(resolve, 100));
-  await deleteWorkspace(workspace.context, workspace.workspaceId);
+  await deleteWorkspace(workspace);
   expect(["not_found", "the command was cut off: the workspace was deleted"]).toContain(await waiting);
   await eventually(async () => command.isKilled, soonMs, "the command is gone");
 });

@@ -1,7 +1,8 @@
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { setTimeout } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { composeSandboxContext } from "../../../src/compose.ts";
 import type { SandboxContext } from "../../../src/sandbox/context.ts";
 import { accessWorkspace, currentRecord } from "../../../src/workspaces/access.ts";
@@ -19,6 +20,7 @@ import {
 import { commandLogs } from "../../../src/workspaces/logs.ts";
 import { reviewWorkspace } from "../../../src/workspaces/review.ts";
 import { beginWorkspace, lockWorkspace, saveWorkspace, WorkspacePlace } from "../../../src/workspaces/store.ts";
+import { SearchPath } from "../../helpers/search-path.ts";
 import { workspaceRecord } from "../../helpers/workspace-record.ts";
 
 const id = "0a1b2c3d4e5f";
@@ -35,7 +37,10 @@ beforeEach(async () => {
   });
   place = new WorkspacePlace(context.layout.workspacesDir, id);
 });
-afterEach(() => rm(dir, { recursive: true }));
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(dir, { recursive: true });
+});
 
 /** A workspace whose supervisor, if it should have one, is gone. */
 async function make(different: Parameters<typeof workspaceRecord>[0] = {}): Promise<void> {
@@ -93,14 +98,17 @@ test("many who look at a lost workspace at once agree", async () => {
 
 test("what does not run is not stopped twice, and a failed one is stopped by being told so", async () => {
   await make();
-  expect(await stopWorkspace(context, id, {})).toMatchObject({ state: "stopped", stateReason: null });
-  expect(await stopWorkspace(context, id, {})).toMatchObject({ state: "stopped" });
+  expect(await stopWorkspace({ context, workspaceId: id })).toMatchObject({ state: "stopped", stateReason: null });
+  expect(await stopWorkspace({ context, workspaceId: id })).toMatchObject({ state: "stopped" });
 });
 
 test("name and labels change also while it does not run", async () => {
   await make(stopped);
   const update = { name: "new", setLabels: { a: "1" }, clearLabels: [] };
-  expect(await updateWorkspace(context, id, update, {})).toMatchObject({ name: "new", labels: { a: "1" } });
+  expect(await updateWorkspace({ context, workspaceId: id }, update)).toMatchObject({
+    name: "new",
+    labels: { a: "1" },
+  });
   expect(await currentRecord(context, id)).toMatchObject({ name: "new", state: "stopped" });
 });
 
@@ -114,14 +122,14 @@ test("a snapshot's layers go with it, unless something else stands on them", asy
   });
   for (const number of [0, 1, 2, 3, 4, 5]) await writeFile(place.layerPath(`${number}.qcow2`), "");
   await writeFile(place.seedPath, "");
-  await deleteSnapshot(context, id, "two", {});
+  await deleteSnapshot({ context, workspaceId: id }, "two");
   expect((await readdir(place.disksDir)).toSorted()).toEqual(["0.qcow2", "1.qcow2", "2.qcow2", "5.qcow2", "seed.ext4"]);
-  await expect(deleteSnapshot(context, id, "two", {})).rejects.toMatchObject({ code: "not_found" });
+  await expect(deleteSnapshot({ context, workspaceId: id }, "two")).rejects.toMatchObject({ code: "not_found" });
 });
 
 test("a reset to a snapshot that is not there is refused before anything is done", async () => {
   await make(stopped);
-  await expect(resetWorkspace(context, id, "nope", {})).rejects.toMatchObject({ code: "not_found" });
+  await expect(resetWorkspace({ context, workspaceId: id }, "nope")).rejects.toMatchObject({ code: "not_found" });
   expect(await currentRecord(context, id)).toMatchObject(stopped);
 });
 
@@ -170,7 +178,7 @@ test.each([
   await expect(currentRecord(context, id)).rejects.toMatchObject({
     ...{ code: "failed_precondition", hint: `Run \`pyro workspace delete ${id}\`.` },
   });
-  await deleteWorkspace(context, id);
+  await deleteWorkspace({ context, workspaceId: id });
   expect(await names()).toEqual([]);
 });
 
@@ -179,11 +187,11 @@ test.each([id, "", "..", "../../etc", "0A1B2C3D4E5F", "0a1b2c3d4e5f0", "0a1b2c3d
   async (unknown) => {
     for (const work of [
       () => currentRecord(context, unknown),
-      () => deleteWorkspace(context, unknown),
-      () => startWorkspace(context, unknown, {}),
-      () => stopWorkspace(context, unknown, {}),
+      () => deleteWorkspace({ context, workspaceId: unknown }),
+      () => startWorkspace({ context, workspaceId: unknown }),
+      () => stopWorkspace({ context, workspaceId: unknown }),
       () => accessWorkspace(context, unknown),
-      () => updateWorkspace(context, unknown, { setLabels: {}, clearLabels: [] }, {}),
+      () => updateWorkspace({ context, workspaceId: unknown }, { setLabels: {}, clearLabels: [] }),
     ]) {
       await expect(work()).rejects.toMatchObject({
         ...{
@@ -210,15 +218,52 @@ test("what interrupted creations and deletions left is swept, what is being made
   expect(await names()).toEqual([".new-dddddddddddd", id]);
 });
 
+test("a new workspace is nobody's but its maker's from the moment that it can be seen", async () => {
+  const { workspacesDir } = context.layout;
+  await using programs = await SearchPath.with("setpriv", "sh", "flock", "sleep");
+  // For it only: what is looked at meanwhile has the real one.
+  const slowly = `#!/bin/sh\nuntil [ -e '${dir}/go' ]; do sleep 0.01; done\nexec '${join(programs.dir, "flock")}' "$@"\n`;
+  await mkdir(join(dir, "slow"));
+  await writeFile(join(dir, "slow/flock"), slowly, { mode: 0o755 });
+  vi.stubEnv("PATH", `${join(dir, "slow")}:${programs.dir}`);
+  await using unborn = await beginWorkspace(workspacesDir, id);
+  vi.stubEnv("PATH", programs.dir);
+  let isPublished = false;
+  const publishing = unborn.publish().then(() => {
+    isPublished = true;
+  });
+  await setTimeout(100);
+  expect([isPublished, await names()]).toEqual([false, [`.new-${id}`]]);
+  await writeFile(join(dir, "go"), "");
+  await publishing;
+  expect(await names()).toEqual([id]);
+  expect(await lockWorkspace(place)).toBe("held");
+});
+
+test("a new workspace whose lock cannot be had is never seen", async () => {
+  const { workspacesDir } = context.layout;
+  await using programs = await SearchPath.with("setpriv", "sh");
+  vi.stubEnv("PATH", programs.dir);
+  {
+    await using unborn = await beginWorkspace(workspacesDir, id);
+    await expect(unborn.publish()).rejects.toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("flock was not found"),
+    });
+    expect(await names()).toEqual([`.new-${id}`]);
+  }
+  expect(await names()).toEqual([]);
+});
+
 test("a workspace that somebody changes is waited for, until the caller gives up", async () => {
   await make(stopped);
   const lock = await lockWorkspace(place);
   if (lock === "held") throw new Error("it is held");
   const controller = new AbortController();
-  const refused = expect(stopWorkspace(context, id, { signal: controller.signal })).rejects.toMatchObject({
+  const refused = expect(stopWorkspace({ context, workspaceId: id, signal: controller.signal })).rejects.toMatchObject({
     code: "cancelled",
   });
-  const waiting = stopWorkspace(context, id, {});
+  const waiting = stopWorkspace({ context, workspaceId: id });
   controller.abort();
   await refused;
   await lock[Symbol.asyncDispose]();
