@@ -4,7 +4,7 @@ import { PyroError } from "../core/errors.ts";
 import { invoke, type OperationContext } from "../operations/operation.ts";
 import type { ProjectSource } from "../projects/source.ts";
 import { type ProjectStart, sourceOf, sourceOfRoots } from "../projects/start.ts";
-import type { ClientTraits } from "./clients.ts";
+import type { Caller } from "./caller.ts";
 import { LongCalls } from "./long-calls.ts";
 import { reportProgress } from "./progress.ts";
 import { errorResult, toolResult } from "./result.ts";
@@ -13,15 +13,6 @@ import { parseArguments, type Tool } from "./tool.ts";
 /** The engine answers a little before a call would be left to itself */
 const graceMs = 2_000;
 const rootsKey = "roots";
-
-/** What is known of the client that makes a call. */
-export interface Caller {
-  readonly traits: ClientTraits;
-  /** Whether it can say what its user has opened */
-  readonly hasRoots: boolean;
-  /** Asks it for them, in the era in which a server can; in the other one the client asks again with the answer */
-  readonly listRoots?: () => Promise<readonly { readonly uri: string }[]>;
-}
 
 export interface CallSetup {
   readonly sandbox: OperationContext["sandbox"];

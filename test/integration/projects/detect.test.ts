@@ -49,7 +49,7 @@ test("bare repositories are refused with the URL that they can be cloned from", 
   expect(problem).toEqual({
     code: "failed_precondition",
     reason: "it is a bare repository, without a working tree",
-    hint: `Use \`--repo-url '${pathToFileURL(bare).href.replace("'", "'\\''")}'\`, which clones it.`,
+    hint: `Start the server with \`--repo-url '${pathToFileURL(bare).href.replace("'", "'\\''")}'\`, which clones it, or give seed_path.`,
   });
   expect(await refused(join(bare, "refs"))).toEqual({
     ...{ code: problem?.code, hint: problem?.hint },
