@@ -10,8 +10,9 @@ import { reportProgress } from "./progress.ts";
 import { errorResult, toolResult } from "./result.ts";
 import { parseArguments, type Tool } from "./tool.ts";
 
-/** The engine answers a little before a call would be left to itself */
+/** The engine answers a little before a call would be left to itself: this much at the most, and this part of a short patience */
 const graceMs = 2_000;
+const gracePart = 0.2;
 const rootsKey = "roots";
 
 export interface CallSetup {
@@ -72,12 +73,12 @@ export class ToolCalls {
         tool.operation,
         {
           ...{ sandbox, mayUseHost, signal, project, onProgress },
-          ...{ keptOutputBytes: maxResultChars, detachAfterMs: patienceMs },
+          ...{ keptOutputBytes: maxResultChars, detachAfterMs: patienceMs - Math.min(graceMs, gracePart * patienceMs) },
         },
         input,
       );
     return await this.#long.run(JSON.stringify([tool.name, input]), work, {
-      ...{ name: tool.name, patienceMs: patienceMs + graceMs, signal: mcpReq.signal },
+      ...{ name: tool.name, patienceMs, signal: mcpReq.signal },
       ...{ onProgress: progress.onProgress, goesOn: tool.operation.effect !== "read" },
     });
   }

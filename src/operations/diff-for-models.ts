@@ -8,6 +8,8 @@ interface Change {
   readonly artifactType: string;
   /** null also where the whole patch has it, and both would be too long */
   readonly textPatch: string | null;
+  /** By the project; the patch leaves it out */
+  readonly ignored: boolean;
 }
 
 interface Diff<C extends Change> {
@@ -33,9 +35,11 @@ export function readableDiff<C extends Change, D extends Diff<C>>(diff: D, maxCh
   return { ...once, entries, patch: beginningOfPatch(diff.patch, room), truncated: true };
 }
 
-/** Whole files' patches as far as there is room. */
+/** Whole files' patches as far as there is room, those that can be read first. */
 function beginningOfPatch(patch: string, maxChars: number): string {
-  const files = patch.split(/^(?=diff --git )/m);
+  const all = patch.split(/^(?=diff --git )/m);
+  const isBinary = (file: string) => /^GIT binary patch$/m.test(file);
+  const files = [...all.filter((file) => !isBinary(file)), ...all.filter(isBinary)];
   const shown: string[] = [];
   let room = maxChars;
   for (const file of files) {
@@ -49,7 +53,7 @@ function beginningOfPatch(patch: string, maxChars: number): string {
     return `${shown.join("")}[… the patches of ${missing} more files: workspace_diff with their paths shows them …]\n`;
   }
   const more = missing === 1 ? "" : `, and those of ${missing - 1} more files: workspace_diff with paths shows them`;
-  return `${beginningOf(patch, maxChars)}\n[… the rest of this patch: workspace_file_read shows the file${more} …]\n`;
+  return `${beginningOf(files[0] ?? "", maxChars)}\n[… the rest of this patch: workspace_file_read shows the file${more} …]\n`;
 }
 
 export function diffText({ changed, summary, entries, patch, truncated }: Diff<Change>): string {
@@ -58,14 +62,16 @@ export function diffText({ changed, summary, entries, patch, truncated }: Diff<C
     ...(["added", "modified", "deleted"] as const).map((kind) => `${summary[kind]} ${kind}`),
     ...(summary.typeChanged > 0 ? [`${summary.typeChanged} of another type`] : []),
   ];
+  const ignoredCount = entries.filter(({ ignored }) => ignored).length;
   const isSeen = ({ artifactType, path }: Change) => artifactType === "directory" || patch.includes(nameInPatch(path));
-  const unseen = entries.filter((entry) => !isSeen(entry));
+  const unseen = entries.filter((entry) => !entry.ignored && !isSeen(entry));
   const lines = [
     `${summary.total} ${summary.total === 1 ? "change" : "changes"}: ${kinds.join(", ")}`,
     ...unseen
       .slice(0, maxUnseenLines)
       .map(({ status, path }) => `${status} ${path} (not in the patch below: workspace_export has it)`),
     ...(unseen.length > maxUnseenLines ? [`… and ${unseen.length - maxUnseenLines} more`] : []),
+    ...(ignoredCount > 0 ? [`${ignoredCount} of them are new and ignored by the project, so not in the patch`] : []),
     ...(truncated ? ["The patch below is not all of it."] : []),
   ];
   return `${lines.join("\n")}\n\n${patch}`;

@@ -16,6 +16,6 @@ export function refuseNetworkPolicy(policy: string): never {
 /** A workspace without a machine would be the host itself, for hours. */
 export function refuseHostCompat(): never {
   throw new PyroError("unsupported", "cannot run a workspace on this host: workspaces are always virtual machines", {
-    hint: "Leave it out; `pyro run --allow-host-compat` can run a single command on the host.",
+    hint: "Leave it out.",
   });
 }

@@ -40,7 +40,10 @@ export const workspaceDiff = defineOperation({
     changed: z.boolean(),
     summary: changeSummary,
     entries: z.array(
-      changeEntry.extend({ textPatch: z.string().nullable().describe("null where text cannot tell the change") }),
+      changeEntry.extend({
+        textPatch: z.string().nullable().describe("null where text cannot tell the change"),
+        ignored: z.boolean().describe("The project ignores it, so that the patch leaves it out"),
+      }),
     ),
     patch: z.string().describe("For `git apply`; without what is in .git, which git refuses to patch"),
     truncated: z.boolean().describe("Some content was too large: the patch does not have it"),
@@ -55,6 +58,7 @@ export const workspaceDiff = defineOperation({
     content: ({ patch }) => patch,
     summarize: ({ workspaceId: id, entries, summary, truncated }) => [
       ...nonTextLines(entries),
+      ...ignoredLine(entries),
       ...(truncated ? ["[warning] some content is too large for the patch, which does not have it: export it"] : []),
       `[workspace-diff] workspace_id=${id} total=${summary.total} added=${summary.added} modified=${summary.modified} deleted=${summary.deleted} type_changed=${summary.typeChanged} text_patched=${summary.textPatched} non_text=${summary.nonText}${truncated ? " truncated=true" : ""}`,
     ],
@@ -71,6 +75,11 @@ export const workspaceDiff = defineOperation({
     return { ...diff, workspaceId: id, entries: [...diff.entries] };
   },
 });
+
+function ignoredLine(entries: readonly { readonly ignored: boolean }[]): string[] {
+  const count = entries.filter(({ ignored }) => ignored).length;
+  return count === 0 ? [] : [`[ignored] ${count} new files that the project ignores are not in the patch`];
+}
 
 const maxNonTextLines = 20;
 

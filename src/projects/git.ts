@@ -36,6 +36,11 @@ export interface GitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface AskOptions extends GitOptions {
+  /** What git reads from standard input */
+  readonly input?: Buffer | undefined;
+}
+
 export interface GitOutput extends Ending {
   /** Paths are bytes */
   readonly stdout: Buffer;
@@ -43,7 +48,7 @@ export interface GitOutput extends Ending {
 }
 
 /** Asks git something about a repository on this host; it contacts no other, not even for objects that a partial clone lacks. */
-export async function askGit(args: readonly string[], options: GitOptions): Promise<GitOutput> {
+export async function askGit(args: readonly string[], options: AskOptions): Promise<GitOutput> {
   const pieces: Buffer[] = [];
   const onOutput = (piece: Buffer) => pieces.push(piece);
   const ending = await readOutput(gitCommand(args, "none"), { ...options, onOutput });

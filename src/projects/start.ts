@@ -103,7 +103,8 @@ export async function sourceOfRoots(roots: readonly { readonly uri: string }[]):
 /** A client may name what is no folder of this machine. */
 function folderOf(uri: string): readonly string[] {
   try {
-    return [fileURLToPath(uri)];
+    const dir = fileURLToPath(uri);
+    return dir.includes("\0") ? [] : [dir];
   } catch {
     return [];
   }

@@ -1,6 +1,8 @@
 import { PyroError } from "../core/errors.ts";
 import { formatChange } from "../patches/format.ts";
+import { ignoredPaths } from "../projects/ignored.ts";
 import type { GuestChange, GuestSide } from "../wire/tree.ts";
+import { currentRecord } from "./access.ts";
 import { displayed } from "./files.ts";
 import { pathInWorkspace } from "./guest-path.ts";
 import { treeChanges, type WorkspaceCall } from "./trees.ts";
@@ -19,6 +21,8 @@ export interface DiffEntry {
   readonly artifactType: "file" | "directory" | "symlink" | "other";
   /** null where text cannot tell the change */
   readonly textPatch: string | null;
+  /** New, and of a kind that the project that the workspace began with ignores: no part of the patch */
+  readonly ignored: boolean;
 }
 
 export interface DiffSummary {
@@ -44,7 +48,7 @@ export interface WorkspaceDiff {
 /** What differs from the tree that the workspace began as; only what is at or below the paths, if there are any. */
 export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string[]): Promise<WorkspaceDiff> {
   const paths = typed?.map(pathInWorkspace);
-  const changes: { change: GuestChange; textPatch: string | null; patch: string | null }[] = [];
+  const changes: FormattedChange[] = [];
   let changeCount = 0;
   let patchBytes = 0;
   let truncated = false;
@@ -61,13 +65,39 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
     changes.push({ change: rest, textPatch: formatted.textPatch, patch });
   }
   changes.sort((a, b) => Buffer.compare(a.change.path, b.change.path));
+  const ignored = await ignoredByProject(call, changes);
+  const isIgnored = ({ path }: GuestChange) => ignored.has(path.toString("latin1"));
   return {
     changed: changes.length > 0,
     summary: summarizeChanges(changes),
-    entries: changes.map(({ change, textPatch }) => ({ ...describeChange(change), textPatch })),
-    patch: changes.map(({ patch }) => patch ?? "").join(""),
+    entries: changes.map(({ change, textPatch }) => ({
+      ...describeChange(change),
+      ...{ textPatch, ignored: isIgnored(change) },
+    })),
+    patch: changes.map(({ change, patch }) => (isIgnored(change) ? "" : (patch ?? ""))).join(""),
     truncated,
   };
+}
+
+interface FormattedChange {
+  readonly change: GuestChange;
+  readonly textPatch: string | null;
+  readonly patch: string | null;
+}
+
+/** What a build leaves behind is no part of a change, and may be in the checkout already, where git would refuse all of the patch. */
+async function ignoredByProject(
+  { context, workspaceId, signal }: WorkspaceCall,
+  changes: readonly FormattedChange[],
+): Promise<ReadonlySet<string>> {
+  const { seed } = await currentRecord(context, workspaceId);
+  if (seed.originKind !== "project_path" || seed.originRef === null) return new Set();
+  const added = changes.filter(({ change }) => change.status === "added");
+  return ignoredPaths(
+    seed.originRef,
+    added.map(({ change }) => change.path),
+    { signal },
+  );
 }
 
 function isAtOrBelow(path: Buffer, top: Buffer): boolean {
@@ -92,7 +122,7 @@ function tooManyChanges(): PyroError {
 }
 
 /** A change without what is in the files. */
-function describeChange({ path, status, old, new: now }: GuestChange): Omit<DiffEntry, "textPatch"> {
+function describeChange({ path, status, old, new: now }: GuestChange): Omit<DiffEntry, "textPatch" | "ignored"> {
   return { path: displayed(path), status, artifactType: (now ?? old)?.type ?? "other" };
 }
 

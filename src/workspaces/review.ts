@@ -16,7 +16,7 @@ export interface ChangesReview {
   readonly reason: string | null;
   readonly changed: boolean | null;
   readonly summary: DiffSummary | null;
-  readonly entries: readonly Omit<DiffEntry, "textPatch">[];
+  readonly entries: readonly Omit<DiffEntry, "textPatch" | "ignored">[];
 }
 
 export interface WorkspaceReview {
@@ -51,7 +51,7 @@ async function reviewChanges(call: WorkspaceCall, { state }: WorkspaceRecord): P
   if (state !== "started") return { ...unavailable, reason: `the workspace is ${state}` };
   try {
     const { changed, summary, entries } = await diffWorkspace(call);
-    const shown = entries.slice(0, shownChanges).map(({ textPatch: _, ...entry }) => entry);
+    const shown = entries.slice(0, shownChanges).map(({ textPatch: _, ignored: __, ...entry }) => entry);
     return { available: true, reason: null, changed, summary, entries: shown };
   } catch (error) {
     if (call.signal?.aborted) throw error;

@@ -135,6 +135,17 @@ describeWithVm("pyro mcp serve", () => {
       expect(rest.entries[0].stdout).toMatch(/^.*\ntest 2\d\d\d: /);
     });
 
+    test("a patch without what the project ignores, which applies to the checkout", async () => {
+      await exec("mkdir node_modules && echo x > node_modules/ignored && echo y > fresh.txt && echo 42 > answer.txt");
+      const { structured, text } = await session.call("workspace_diff", { workspace_id });
+      const ignored = structured.entries.filter((entry: Json) => entry.ignored).map(({ path }: Json) => path);
+      expect(ignored).toContain("/workspace/node_modules/ignored");
+      expect(structured.patch).not.toContain("node_modules");
+      expect(text).toContain("ignored by the project");
+      execFileSync("git", ["-C", project, "apply", "--check", "-"], { input: structured.patch });
+      await exec("rm -r node_modules fresh.txt; echo 41 > answer.txt");
+    });
+
     test("a command that is long itself", async () => {
       await exec(`true # ${"\u0001x".repeat(20_000)}`);
       for (const name of ["workspace_status", "workspace_summary", "workspace_logs", "workspace_list"]) {

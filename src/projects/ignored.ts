@@ -1,0 +1,19 @@
+import { askGit } from "./git.ts";
+
+const askTimeoutMs = 30_000;
+
+/**
+ * Which of these paths, from the top level on, a checkout ignores: by its own rules and its user's, as they are now. None, when git cannot say, as of a
+ * checkout that has gone. One character for each byte, as in `pathKey`.
+ */
+export async function ignoredPaths(
+  root: string,
+  paths: readonly Buffer[],
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<ReadonlySet<string>> {
+  if (paths.length === 0) return new Set();
+  const input = Buffer.concat(paths.flatMap((path) => [path, Buffer.from([0])]));
+  const command = ["-C", root, "check-ignore", "-z", "--stdin"];
+  const { exitCode, stdout } = await askGit(command, { timeoutMs: askTimeoutMs, signal, input });
+  return new Set(exitCode === 0 ? stdout.toString("latin1").split("\0").slice(0, -1) : []);
+}
