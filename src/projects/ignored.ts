@@ -1,3 +1,4 @@
+import { throwIfCancelled } from "../core/deadline.ts";
 import { askGit } from "./git.ts";
 
 const askTimeoutMs = 30_000;
@@ -14,6 +15,9 @@ export async function ignoredPaths(
   if (paths.length === 0) return new Set();
   const input = Buffer.concat(paths.flatMap((path) => [path, Buffer.from([0])]));
   const command = ["-C", root, "check-ignore", "-z", "--stdin"];
-  const { exitCode, stdout } = await askGit(command, { timeoutMs: askTimeoutMs, signal, input });
-  return new Set(exitCode === 0 ? stdout.toString("latin1").split("\0").slice(0, -1) : []);
+  const answer = await askGit(command, { timeoutMs: askTimeoutMs, signal, input }).catch(() => {
+    // No git, or one that takes too long: a diff with too much in it is better than none.
+  });
+  throwIfCancelled(signal);
+  return new Set(answer?.exitCode === 0 ? answer.stdout.toString("latin1").split("\0").slice(0, -1) : []);
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ignoredPaths } from "../../../src/projects/ignored.ts";
 import { makeRepository } from "../../helpers/git-repository.ts";
+import { SearchPath } from "../../helpers/search-path.ts";
 import { emptyFolder } from "../trees/folder.ts";
 
 async function repository(script: string): Promise<string> {
@@ -37,4 +38,18 @@ test("nothing is ignored where nothing is, or where git cannot say", async () =>
   expect(await ignoredPaths(root, bytes("file", "other"))).toEqual(new Set());
   expect(await ignoredPaths(root, [])).toEqual(new Set());
   expect(await ignoredPaths(join(root, "gone"), bytes("a.log"))).toEqual(new Set());
+});
+
+test("without git nothing is ignored; a question that is cancelled fails", async () => {
+  const root = await repository("echo '*.log' > .gitignore; git add -A; git commit -qm one");
+  const aborted = AbortSignal.abort();
+  await expect(ignoredPaths(root, bytes("a.log"), { signal: aborted })).rejects.toMatchObject({ code: "cancelled" });
+  const before = process.env["PATH"];
+  await using withoutGit = await SearchPath.with("env", "setpriv", "sh");
+  process.env["PATH"] = withoutGit.dir;
+  try {
+    expect(await ignoredPaths(root, bytes("a.log"))).toEqual(new Set());
+  } finally {
+    process.env["PATH"] = before;
+  }
 });
