@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -90,7 +90,7 @@ export class World implements AsyncDisposable {
 
   /**
    * Everything is deleted: no process, no file; nothing in the scratch folder either, unless a boot was killed, whose files are swept when they
-   * are a minute old.
+   * are a minute old. So is the folder of a workspace whose maker was killed before there was a supervisor.
    */
   async expectNothingLeft({ groups = new Set<number>(), wereBootsKilled = false } = {}): Promise<void> {
     const { workspaces } = await this.must(listAll);
@@ -103,9 +103,19 @@ export class World implements AsyncDisposable {
       await setTimeout(100);
     }
     expect(left).toEqual([]);
+    if (wereBootsKilled) await this.#sweepUnborn();
     expect(await readdir(this.workspacesDir).catch(() => [])).toEqual([]);
     const scratch = (await this.#scratch()).filter((name) => !this.#scratchBefore.includes(name));
     if (!wereBootsKilled) expect(scratch).toEqual([]);
+  }
+
+  /** What a minute does, and the next look at all workspaces */
+  async #sweepUnborn(): Promise<void> {
+    const names = await readdir(this.workspacesDir).catch(() => []);
+    const longAgo = new Date(Date.now() - 120_000);
+    for (const name of names)
+      if (name.startsWith(".new-")) await utimes(join(this.workspacesDir, name), longAgo, longAgo);
+    await this.must(listAll);
   }
 
   /** Ends all that is left, so that a failed test does not spoil the next. */

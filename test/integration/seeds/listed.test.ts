@@ -83,7 +83,7 @@ test("what is written beside tracked files does not disturb, what is written to 
     repeatedly((round) => rm(join(root, path), { force: true }).then(() => appendFile(join(root, path), `${round}`)));
   const beside = writing("untracked");
   expect(await prepareSeed(request).finally(beside)).toMatchObject({ entryCount: 501, reused: false });
-  const within = writing("17");
+  const within = repeatedly((round) => appendFile(join(root, "17"), `${round}`));
   await expect(prepareSeed(request).finally(within)).rejects.toMatchObject({
     code: "failed_precondition",
     message: `cannot prepare directory '${root}': the tree keeps changing while it is read`,
