@@ -3,7 +3,7 @@ import { invoke, type Operation, type OperationContext } from "../operations/ope
 import { workspaceList } from "../operations/workspace-life.ts";
 import { workspaceLogs } from "../operations/workspace-logs.ts";
 import { workspaceDiff, workspaceSummary } from "../operations/workspace-review.ts";
-import { fitted, textOf } from "./result.ts";
+import { fitted } from "./result.ts";
 
 interface ResourceKind {
   readonly name: string;
@@ -67,6 +67,6 @@ export async function readResource(context: OperationContext, uri: string) {
     });
   }
   const { operation, mimeType } = kind;
-  const output = fitted(operation, await invoke(operation, context, { workspaceId }), limits);
-  return [{ uri, mimeType, text: operation.cli.content?.(output) ?? textOf(operation, output) }];
+  const { output, text } = fitted(operation, await invoke(operation, context, { workspaceId }), limits);
+  return [{ uri, mimeType, text: operation.cli.content?.(output) ?? text }];
 }

@@ -12,43 +12,52 @@ type Output = Readonly<Record<string, unknown>>;
 const maxAttempts = 6;
 
 /** What a client shows of a result */
-export type Limits = Pick<ClientTraits, "maxResultChars" | "maxResultLines">;
+type Limits = Pick<ClientTraits, "maxResultChars" | "maxResultLines">;
 
 /**
  * A result as its client's model gets it: some show only `structuredContent`, some only text, so that each has all of it. One that would be
  * cut off by the client is shortened here, where it is known what matters.
  */
 export function toolResult({ operation }: Tool, output: Output, limits: Limits): CallToolResult {
-  const { text, structured } = presented(operation, fitted(operation, output, limits), limits);
+  const { text, structured } = fitted(operation, output, limits);
   return { content: [{ type: "text", text }], structuredContent: structured };
 }
 
-/** The result with as much in it as there is room for. */
-export function fitted(operation: Operation, output: Output, limits: Limits): Output {
+/** A result in each of its forms, with as much in it as there is room for. */
+export interface Presentation {
+  readonly output: Output;
+  /** With the names of JSON */
+  readonly structured: Record<string, unknown>;
+  readonly text: string;
+}
+
+export function fitted(operation: Operation, output: Output, limits: Limits): Presentation {
   const readable = operation.mcp?.readable ?? ((whole: Output) => whole);
   let room = limits.maxResultChars;
-  let shown = readable(output, room);
+  let shown = presented(operation, readable(output, room));
   for (let attempt = 1; attempt < maxAttempts; attempt += 1) {
-    const { load } = presented(operation, shown, limits);
+    const load = loadOf(shown, limits);
     if (load <= 1) break;
     // Quotes and line breaks take more in JSON than they are long.
     room = Math.floor(Math.min(room * 0.9, room / load));
-    shown = readable(output, room);
+    shown = presented(operation, readable(output, room));
   }
   return shown;
 }
 
-function presented(operation: Operation, output: Output, { maxResultChars, maxResultLines }: Limits) {
+function presented(operation: Operation, output: Output): Presentation {
   const structured = toWire(operation.output, output) as Record<string, unknown>;
-  const text = textOf(operation, output);
+  return { output, structured, text: textOf(operation, output) };
+}
+
+/** More than 1 is more than the client shows. */
+function loadOf({ structured, text }: Presentation, { maxResultChars, maxResultLines }: Limits): number {
   const chars = Math.max(JSON.stringify(structured).length, text.length);
-  // More than 1 is more than the client shows.
-  const load = Math.max(chars / maxResultChars, text.split("\n").length / maxResultLines);
-  return { structured, text, load };
+  return Math.max(chars / maxResultChars, text.split("\n").length / maxResultLines);
 }
 
 /** A result laid out for reading. */
-export function textOf({ cli, mcp }: Operation, output: Output): string {
+function textOf({ cli, mcp }: Operation, output: Output): string {
   if (mcp?.text) return mcp.text(output);
   const parts = [cli.content?.(output), cli.render?.(output), cli.summarize?.(output).join("\n")];
   return parts.filter((part) => part !== undefined && part !== "").join("\n");

@@ -68,9 +68,10 @@ function isPage(entry: LogEntry, stream: Stream): boolean {
 
 /** Pages are cut at their end only, and the next one begins there. */
 function readablePage<E extends LogEntry>(entry: E, maxChars: number): E {
-  const rooms = roomsFor(entry, maxChars);
+  const streams = bytesOf(entry);
+  const rooms = roomsFor(streams, maxChars);
   const page = (stream: Stream): readonly [string, number | null] => {
-    const bytes = bytesOf(entry, stream);
+    const bytes = streams[stream];
     const shown = firstBytes(bytes, rooms[stream]);
     const next = shown.length === bytes.length ? entry[`${stream}NextOffset`] : entry[`${stream}Offset`] + shown.length;
     return [asText(shown, shown.length), next];

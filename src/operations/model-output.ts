@@ -12,46 +12,60 @@ const maxOddPart = 0.25;
 /** … or so many of a short one */
 const maxOddCount = 8;
 const maxCommandBytes = 200;
+/** What a result takes beside its output */
+const otherChars = 1_000;
 
-/** Both streams in about `maxChars`, their ends at least; `rest` says how to get what is left out from a byte on. */
+/** A command's result in about `maxChars`, with both ends of each stream at least; `rest` says how to get what is left out from a byte on. */
+export function readableCommand<O extends Streams & { readonly command: string[] }>(
+  output: O,
+  maxChars: number,
+  rest: (stream: Stream, offset: number) => string,
+): O {
+  const short = { ...output, command: shortLine(output.command) };
+  return readableStreams(short, maxChars - otherChars, rest);
+}
+
+/** Both streams in about `maxChars`, likewise. */
 export function readableStreams<O extends Streams>(
   output: O,
   maxChars: number,
   rest: (stream: Stream, offset: number) => string,
 ): O {
-  const rooms = roomsFor(output, maxChars);
+  const bytes = bytesOf(output);
+  const rooms = roomsFor(bytes, maxChars);
+  const isLonger = (stream: Stream) => bytes[stream].length > rooms[stream];
   const shown = (stream: Stream) => {
-    const bytes = bytesOf(output, stream);
-    const room = rooms[stream];
-    if (bytes.length <= room) return asText(bytes, output[`${stream}Bytes`]);
-    const [head, tail] = [firstBytes(bytes, room / 2), lastBytes(bytes, room / 2)];
-    const leftOut = output[`${stream}Bytes`] - head.length - tail.length;
+    const totalBytes = output[`${stream}Bytes`];
+    if (!isLonger(stream)) return asText(bytes[stream], totalBytes);
+    const half = rooms[stream] / 2;
+    const [head, tail] = [firstBytes(bytes[stream], half), lastBytes(bytes[stream], half)];
+    const leftOut = totalBytes - head.length - tail.length;
     const mark = Buffer.from(`[… ${leftOut} bytes left out; ${rest(stream, head.length)} …]\n`);
     const lineEnd = Buffer.from(head.at(-1) === 0x0a ? "" : "\n");
-    return asText(Buffer.concat([head, lineEnd, mark, tail]), output[`${stream}Bytes`]);
+    return asText(Buffer.concat([head, lineEnd, mark, tail]), totalBytes);
   };
   return {
     ...output,
     ...{ stdout: shown("stdout"), stdoutEncoding: "utf-8", stderr: shown("stderr"), stderrEncoding: "utf-8" },
-    truncated: output.truncated || isLonger(output, rooms),
+    truncated: output.truncated || isLonger("stdout") || isLonger("stderr"),
   };
 }
 
 /** A third of the room at least for each stream, and what the other does not need. */
-export function roomsFor(output: Streams, maxChars: number): Readonly<Record<Stream, number>> {
-  const [stdout, stderr] = [bytesOf(output, "stdout").length, bytesOf(output, "stderr").length];
+export function roomsFor(
+  { stdout, stderr }: Readonly<Record<Stream, Buffer>>,
+  maxChars: number,
+): Readonly<Record<Stream, number>> {
   const least = maxChars / 3;
-  const forStderr = Math.max(least, maxChars - stdout);
-  return { stdout: Math.max(least, maxChars - Math.min(stderr, forStderr)), stderr: forStderr };
+  const forStderr = Math.max(least, maxChars - stdout.length);
+  return { stdout: Math.max(least, maxChars - Math.min(stderr.length, forStderr)), stderr: forStderr };
 }
 
-function isLonger(output: Streams, rooms: Readonly<Record<Stream, number>>): boolean {
-  return (["stdout", "stderr"] as const).some((stream) => bytesOf(output, stream).length > rooms[stream]);
-}
-
-/** A stream as the guest wrote it, as far as a result has it. */
-export function bytesOf(output: Streams, stream: Stream): Buffer {
-  return Buffer.from(output[stream], output[`${stream}Encoding`] === "base64" ? "base64" : "utf8");
+/** The streams as the guest wrote them, as far as a result has them. */
+export function bytesOf(output: Streams): Readonly<Record<Stream, Buffer>> {
+  const bytes = (stream: Stream) =>
+    Buffer.from(output[stream], output[`${stream}Encoding`] === "base64" ? "base64" : "utf8");
+  return { stdout: bytes("stdout"), stderr: bytes("stderr") };
 }
 
 /** Output with odd bytes in it is text nevertheless; what is none would tell a model nothing. */

@@ -14,12 +14,9 @@ import {
   shellText,
   vcpuCount,
 } from "./fields.ts";
-import { endingInWords, readableStreams, shortLine, streamsText } from "./model-output.ts";
+import { endingInWords, readableCommand, streamsText } from "./model-output.ts";
 import { refuseNetwork } from "./network.ts";
 import { defineOperation } from "./operation.ts";
-
-/** What the rest of a result takes */
-const otherChars = 1_000;
 
 const outputSchema = z.object({
   environment: z.string(),
@@ -76,11 +73,7 @@ export const run = defineOperation({
         ),
     },
     readable: (output, maxChars) =>
-      readableStreams(
-        { ...output, command: shortLine(output.command) },
-        maxChars - otherChars,
-        () => "the machine is gone with them: use a workspace to read on",
-      ),
+      readableCommand(output, maxChars, () => "the machine is gone with them: use a workspace to read on"),
     text: (output) => {
       const { hostCompatReason } = output;
       const where = hostCompatReason === null ? "" : `It ran on the host, isolated from nothing: ${hostCompatReason}\n`;

@@ -3,7 +3,7 @@ import { execInWorkspace, type WorkspaceExecOutcome } from "../workspaces/exec.t
 import { CollectedOutput, collectedOutputSchema } from "./collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "./command-fields.ts";
 import { commandTimeoutSeconds, executionMode, isolation, shellText } from "./fields.ts";
-import { endingInWords, readableStreams, shortLine, streamsText } from "./model-output.ts";
+import { endingInWords, readableCommand, streamsText } from "./model-output.ts";
 import { defineOperation } from "./operation.ts";
 import { workspaceId } from "./workspace-fields.ts";
 
@@ -52,9 +52,9 @@ export const workspaceExec = defineOperation({
       "Run a shell command in a workspace, in /workspace, and wait for it. Of long output the beginning and the end are shown. One that takes longer than the client waits goes on: workspace_logs then waits for it.",
     input: { command: shellText },
     readable: (output, maxChars) =>
-      readableStreams(
-        { ...output, command: shortLine(output.command), advice: adviceOn(output) },
-        maxChars - otherChars,
+      readableCommand(
+        { ...output, advice: adviceOn(output) },
+        maxChars,
         (stream, offset) =>
           `workspace_logs with sequence=${output.sequence}, stream="${stream}", offset=${offset} and max_bytes shows them`,
       ),
@@ -69,9 +69,6 @@ export const workspaceExec = defineOperation({
     return { workspaceId: id, ...resultOf(outcome), ...said, advice: null, executionMode: "guest" as const };
   },
 });
-
-/** What the rest of a result takes */
-const otherChars = 1_000;
 
 function execText(output: z.output<typeof execOutput>): string {
   const { workspaceId: id, sequence, running, durationMs, syncError, advice } = output;
