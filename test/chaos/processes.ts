@@ -1,4 +1,5 @@
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
+import { holdsFileUnder } from "../helpers/processes.ts";
 
 export type ProcessKind = "supervisor" | "guardian" | "qemu" | "other";
 
@@ -47,15 +48,6 @@ function kindOf(commandLine: string): ProcessKind {
   if (commandLine.includes("supervisor.js run ")) return "supervisor";
   if (commandLine.includes("pyro-guardian")) return "guardian";
   return commandLine.includes("qemu-system-") ? "qemu" : "other";
-}
-
-async function holdsFileUnder(pid: string, dir: string): Promise<boolean> {
-  const fds = await readdir(`/proc/${pid}/fd`).catch(() => []);
-  for (const fd of fds) {
-    const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => "");
-    if (target.startsWith(`${dir}/`)) return true;
-  }
-  return false;
 }
 
 export interface MemoryUse {

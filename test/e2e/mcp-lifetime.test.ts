@@ -24,8 +24,7 @@ describeWithVm("what goes on when calls, servers and clients end", () => {
       ...options,
       env: { ...bench.env, ...options.env },
     });
-  const isRunning = async (marker: string) =>
-    (await bench.sh(workspace_id, `grep -lsa "^sleep.${marker}" /proc/[0-9]*/cmdline || true`)) !== "";
+  const isRunning = (marker: string) => bench.isSleeping(workspace_id, marker);
   const logged = async (marker: string): Promise<Json> =>
     (await bench.json(["logs", workspace_id])).entries.findLast(({ command }: Json) => command[0].includes(marker));
   const begins = (marker: string) =>

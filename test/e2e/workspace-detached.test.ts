@@ -36,8 +36,7 @@ describeWithVm("a command that is left running", () => {
     return entries[0];
   };
   const ended = (sequence: number, ...flags: readonly string[]) => entryOf(sequence, "--wait-seconds", "60", ...flags);
-  const isRunning = async (marker: string) =>
-    (await bench.sh(id, 'grep -lsa "^sleep.$1" /proc/[0-9]*/cmdline || true', marker)) !== "";
+  const isRunning = (marker: string) => bench.isSleeping(id, marker);
   /** A process that begins a command; what it says of it. */
   const startCaller = (
     detachAfterMs: number,

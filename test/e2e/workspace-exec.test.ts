@@ -20,8 +20,7 @@ describeWithVm("commands in a workspace", () => {
   const exec = (words: readonly string[], options: { stdin?: string | Buffer } = {}) =>
     bench.run(["exec", id, ...words], options);
   const logs = async (): Promise<Json[]> => (await bench.json(["logs", id])).entries;
-  const isRunning = async (marker: string) =>
-    (await bench.sh(id, 'tr "\\0" " " < /dev/null; grep -lsa "^sleep.$1" /proc/[0-9]*/cmdline || true', marker)) !== "";
+  const isRunning = (marker: string) => bench.isSleeping(id, marker);
 
   test("give their exit code, and each stream on its own", async () => {
     const result = await exec(["--", "sh", "-c", "echo out; echo err >&2; exit 7"]);

@@ -75,7 +75,7 @@ export async function eventually(condition: () => Promise<boolean>, timeoutMs: n
   }
 }
 
-async function holdsFileUnder(pid: string, dir: string): Promise<boolean> {
+export async function holdsFileUnder(pid: string, dir: string): Promise<boolean> {
   const fds = await readdir(`/proc/${pid}/fd`).catch(() => []);
   for (const fd of fds) {
     const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => "");

@@ -72,6 +72,11 @@ export class Workbench implements AsyncDisposable {
     return this.output(["exec", id, "--timeout-seconds", "100", "--", "sh", "-euc", script, "sh", ...args]);
   }
 
+  /** Whether a `sleep` of so many seconds runs in the guest, which tests tell their processes by */
+  async isSleeping(id: string, seconds: string): Promise<boolean> {
+    return (await this.sh(id, 'grep -lsa "^sleep.$1" /proc/[0-9]*/cmdline || true', seconds)) !== "";
+  }
+
   /** What is left where workspaces are */
   async leftovers(): Promise<string[]> {
     return readdir(this.cache.workspacesDir);
