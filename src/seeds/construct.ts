@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { SkippedEntry } from "../trees/entry.ts";
+import type { SkippedEntry } from "../tree/entry.ts";
 import { type BuildRoot, requireBuildRoot } from "./build-root.ts";
 import type { CopyRequest } from "./copy.ts";
 import { makeImage, stagedFiles } from "./image.ts";

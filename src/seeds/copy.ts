@@ -3,10 +3,10 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
 import { fileError } from "../host/files.ts";
-import type { CheckedArchive } from "../trees/archive.ts";
-import { type ContentPiece, seedLimits, type TreeItem } from "../trees/entry.ts";
-import type { ScannedEntry, TreeScan } from "../trees/tree-scan.ts";
-import { TreeWriter, writeFailure } from "../trees/tree-writer.ts";
+import type { CheckedArchive } from "../tree/archive/read.ts";
+import { type ContentPiece, seedLimits, type TreeItem } from "../tree/entry.ts";
+import type { ScannedEntry, TreeScan } from "../tree/scan/tree-scan.ts";
+import { TreeWriter, writeFailure } from "../tree/write/tree-writer.ts";
 import { type BuildRoot, diskFull, runAsRoot, saysDiskFull } from "./build-root.ts";
 import { seedFolders, stagedFiles } from "./image.ts";
 

@@ -5,7 +5,7 @@ import { findDriver } from "../sandbox/driver.ts";
 import type { MachineShape } from "../sandbox/machine.ts";
 import { ensureEnvironment } from "../sandbox/open.ts";
 import { ensureTemplate } from "../sandbox/templates.ts";
-import type { SkippedEntry } from "../trees/entry.ts";
+import type { SkippedEntry } from "../tree/entry.ts";
 import { requireRoomForOneMore } from "./active-limit.ts";
 import { startSupervisor } from "./launch.ts";
 import { deleteWorkspace } from "./lifecycle.ts";

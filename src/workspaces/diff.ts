@@ -1,6 +1,6 @@
 import { PyroError } from "../core/errors.ts";
-import { formatChange } from "../patches/format.ts";
 import { ignoredPaths } from "../projects/ignored.ts";
+import { formatChange } from "../tree/patch/format.ts";
 import type { GuestChange, GuestSide } from "../wire/tree.ts";
 import { currentRecord } from "./access.ts";
 import { displayed } from "./files.ts";

@@ -6,7 +6,7 @@ import { trackedFiles } from "../projects/tracked-files.ts";
 import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
 import { workspaceDiskBytes, workspacePath } from "../sandbox/machine.ts";
 import { type NamedSource, prepareSeed, type SeedSource, seedSourceOf } from "../seeds/seed.ts";
-import type { SkippedEntry } from "../trees/entry.ts";
+import type { SkippedEntry } from "../tree/entry.ts";
 import type { WorkspaceSeed } from "./record.ts";
 
 /** What a workspace begins with: a directory or archive on this host, by its path, or a project. */

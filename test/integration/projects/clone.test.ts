@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { cloneCommit } from "../../../src/projects/clone.ts";
 import { type CloneSource, projectFromUrl, type ResolvedCommit, resolveCommit } from "../../../src/projects/remote.ts";
 import { gitScript, makeRepository } from "../../helpers/git-repository.ts";
-import { emptyFolder } from "../trees/folder.ts";
+import { emptyFolder } from "../tree/folder.ts";
 
 /** Two commits on `main`, a branch, tags with and without a message, and a commit that nothing leads to. */
 const history = `

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { autoDetectProject, detectProject, projectAt } from "../../../src/projects/detect.ts";
 import { gitScript, makeRepository } from "../../helpers/git-repository.ts";
-import { emptyFolder, evaluateAsOrdinaryUser, ordinaryUid } from "../trees/folder.ts";
+import { emptyFolder, evaluateAsOrdinaryUser, ordinaryUid } from "../tree/folder.ts";
 
 const commit = "echo a > a; mkdir sub; echo b > sub/b; git add -A; git commit -qm one";
 

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { ignoredPaths } from "../../../src/projects/ignored.ts";
 import { makeRepository } from "../../helpers/git-repository.ts";
 import { SearchPath } from "../../helpers/search-path.ts";
-import { emptyFolder } from "../trees/folder.ts";
+import { emptyFolder } from "../tree/folder.ts";
 
 async function repository(script: string): Promise<string> {
   const root = join(await realpath(await emptyFolder("pyro projects-")), "the repository");

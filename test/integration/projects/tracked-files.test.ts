@@ -2,9 +2,9 @@ import { access, realpath, rm, symlink, unlink, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type TrackedFiles, trackedFiles } from "../../../src/projects/tracked-files.ts";
-import { printablePath } from "../../../src/trees/entry.ts";
+import { printablePath } from "../../../src/tree/entry.ts";
 import { gitScript, makeRepository } from "../../helpers/git-repository.ts";
-import { emptyFolder } from "../trees/folder.ts";
+import { emptyFolder } from "../tree/folder.ts";
 import { writeIndexFile } from "./index-file.ts";
 
 const commit = "git add -A; git commit -qm one";

@@ -15,7 +15,7 @@ import {
   ordinaryUid,
   shellAsOrdinaryUser,
   startAsOrdinaryUser,
-} from "../trees/folder.ts";
+} from "../tree/folder.ts";
 import { checkImage, debugImage, listImage } from "./image-content.ts";
 
 test("a tree is made once for everything that it may stand for", async () => {

@@ -12,7 +12,7 @@ import {
   ordinaryUid,
   shellAsOrdinaryUser,
   startAsOrdinaryUser,
-} from "../trees/folder.ts";
+} from "../tree/folder.ts";
 import { checkImage, listImage } from "./image-content.ts";
 
 const prepare = 'return (await import("./src/seeds/seed.ts")).prepareSeed(request);';

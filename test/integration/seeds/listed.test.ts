@@ -6,7 +6,7 @@ import { type ListedSource, prepareSeed, type SeedRequest } from "../../../src/s
 import { listSeeds } from "../../../src/seeds/store.ts";
 import { gitScript, makeRepository } from "../../helpers/git-repository.ts";
 import { writeIndexFile } from "../projects/index-file.ts";
-import { emptyFolder, evaluateAsOrdinaryUser, ordinaryUid, shellAsOrdinaryUser } from "../trees/folder.ts";
+import { emptyFolder, evaluateAsOrdinaryUser, ordinaryUid, shellAsOrdinaryUser } from "../tree/folder.ts";
 import { checkImage, debugImage, listImage } from "./image-content.ts";
 
 const commit = "git add -A; git commit -qm one";

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { prepareSeed, type SeedRequest, type SeedSource, seedSourceOf } from "../../../src/seeds/seed.ts";
 import { listSeeds, pruneSeeds } from "../../../src/seeds/store.ts";
-import { emptyFolder, evaluateAsOrdinaryUser, ordinaryUid, shell, shellAsOrdinaryUser } from "../trees/folder.ts";
-import { tarOf } from "../trees/tar-members.ts";
+import { tarOf } from "../tree/archive/tar-members.ts";
+import { emptyFolder, evaluateAsOrdinaryUser, ordinaryUid, shell, shellAsOrdinaryUser } from "../tree/folder.ts";
 import { checkImage, debugImage, listImage } from "./image-content.ts";
 
 const gibibyte = 1024 ** 3;

@@ -7,7 +7,7 @@ import { projectFromUrl } from "../../../src/projects/remote.ts";
 import { type SeedChoice, seedDisk } from "../../../src/workspaces/seeding.ts";
 import { gitScript, makeRepository } from "../../helpers/git-repository.ts";
 import { debugImage, listImage } from "../seeds/image-content.ts";
-import { emptyFolder, shell } from "../trees/folder.ts";
+import { emptyFolder, shell } from "../tree/folder.ts";
 
 test("the record says what a workspace began with", async () => {
   const { dir, root, seeded } = await project();

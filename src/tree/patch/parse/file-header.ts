@@ -1,0 +1,72 @@
+import { PyroError } from "../../../core/errors.ts";
+import { displayPath } from "../quoting.ts";
+import { explainBadName, type NamePair, readSideName, withoutDot } from "./patch-names.ts";
+import { badPatch, type PatchReader, trimEnd } from "./patch-reader.ts";
+
+export type PatchKind = "add" | "modify" | "delete" | "rename" | "copy";
+
+/** What a patch says of a file before its hunks. */
+export interface FileHeader {
+  readonly lineIndex: number;
+  readonly kind: PatchKind;
+  /** From the top of the workspace; null for a file that is added */
+  readonly oldPath: Buffer | null;
+  /** Null for a file that is deleted */
+  readonly newPath: Buffer | null;
+  /** 0o100644, 0o100755 or 0o120000 for a symbolic link, if the patch says it */
+  readonly oldMode?: number;
+  /** Only if it is not the old one */
+  readonly newMode?: number;
+}
+
+/** The two lines `--- a/file` and `+++ b/file`. */
+export interface SideLines extends NamePair {
+  readonly lineIndex: number;
+  readonly timestamps: { readonly old: string; readonly new: string };
+}
+
+/** Reads the two lines, which must be there. */
+export function readSideLines(reader: PatchReader): SideLines {
+  const lineIndex = reader.at;
+  const [old, next] = [readSideLine(reader), readSideLine(reader)];
+  if (!old.name && !next.name) throw badPatch(lineIndex, "both sides are /dev/null");
+  return { lineIndex, old: old.name, new: next.name, timestamps: { old: old.timestamp, new: next.timestamp } };
+}
+
+function readSideLine(reader: PatchReader) {
+  const lineIndex = reader.at++;
+  const side = readSideName(trimEnd(reader.lines[lineIndex] ?? "").slice("--- ".length));
+  if (!side) throw badPatch(lineIndex, "the quoted name has no end, or an escape that git does not know");
+  return side;
+}
+
+/** The paths that these names mean; throws if one of them could lead out of the workspace. */
+export function checkedPaths(lineIndex: number, names: NamePair): { oldPath: Buffer | null; newPath: Buffer | null } {
+  const [oldPath, newPath] = [names.old, names.new].map((name) => {
+    if (!name) return null;
+    const path = withoutDot(name);
+    const problem = explainBadName(path);
+    if (problem !== null) throw badPatch(lineIndex, problem);
+    return path;
+  });
+  return { oldPath: oldPath ?? null, newPath: newPath ?? null };
+}
+
+export function namesDiffer(lineIndex: number, old: Buffer, next: Buffer): PyroError {
+  const reason = `'${displayPath(old)}' and '${displayPath(next)}' are not the same file`;
+  const hint =
+    "Name one file on both sides; to rename it, use the lines 'rename from' and 'rename to' after 'diff --git'";
+  return badPatch(lineIndex, reason, { hint });
+}
+
+/** Throws if the next line begins a change of bytes. */
+export function refuseBinary(reader: PatchReader, path: Buffer | null): void {
+  const line = reader.lines[reader.at] ?? "";
+  if (!line.startsWith("GIT binary patch") && !/^Binary files .* differ\r?\n?$/s.test(line)) return;
+  const name = path ? ` to '${displayPath(path)}'` : "";
+  throw new PyroError(
+    "unsupported",
+    `cannot apply patch${name}: line ${reader.at + 1} is of a binary patch, only those of UTF-8 text are supported`,
+    { hint: "Write the file itself instead", details: { line: reader.at + 1 } },
+  );
+}

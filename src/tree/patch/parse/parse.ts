@@ -1,0 +1,85 @@
+import { PyroError } from "../../../core/errors.ts";
+import { splitLines } from "../text.ts";
+import { type FileHeader, type PatchKind, refuseBinary } from "./file-header.ts";
+import { readGitHeader } from "./git-header.ts";
+import { type Hunk, readHunks } from "./hunk.ts";
+import { badPatch, isAtFileNames, type PatchReader } from "./patch-reader.ts";
+import { type PlainHeader, readPlainHeader } from "./plain-header.ts";
+
+export const maxPatchBytes = 16 * 1024 * 1024;
+
+/** What a patch does to one file. */
+export interface FilePatch extends Pick<FileHeader, "oldPath" | "newPath" | "oldMode" | "newMode"> {
+  readonly kind: PatchKind;
+  readonly hunks: readonly Hunk[];
+}
+
+/**
+ * Reads a patch of text: a unified diff, with or without the headers of git.
+ * Lines outside of its files, such as a mail around it, are ignored. A file may occur several times; `planPatch` has the meaning.
+ */
+export function parsePatch(text: string): FilePatch[] {
+  checkText(text);
+  const reader: PatchReader = { lines: splitLines(text), at: 0 };
+  const patches: FilePatch[] = [];
+  while (reader.at < reader.lines.length) {
+    const patch = readFile(reader);
+    if (patch) patches.push(patch);
+    else reader.at++;
+  }
+  if (patches.length > 0) return patches;
+  throw new PyroError("invalid_argument", "cannot read patch: it changes no file", {
+    hint: "Send a unified diff as 'git diff' prints it, with '--- a/file', '+++ b/file' and '@@' lines",
+  });
+}
+
+function checkText(text: string): void {
+  if (Buffer.byteLength(text) > maxPatchBytes) {
+    const message = `cannot read patch: it is larger than ${maxPatchBytes / 1024 / 1024} MiB`;
+    throw new PyroError("invalid_argument", message, { details: { maxBytes: maxPatchBytes } });
+  }
+  // A half of a surrogate pair, which JSON can express, would be written to the file as another character.
+  if (text.includes("\0") || /\p{Surrogate}/u.test(text)) {
+    throw new PyroError("invalid_argument", "cannot read patch: it is not UTF-8 text");
+  }
+}
+
+/** Reads the part of one file; null for a line that means nothing to a patch. */
+function readFile(reader: PatchReader): FilePatch | null {
+  const line = reader.lines[reader.at] ?? "";
+  if (line.startsWith("diff --git ")) return readGitFile(reader);
+  if (isAtFileNames(reader)) return readPlainFile(reader);
+  refuseBinary(reader, null);
+  if (/^@@ -\d/.test(line)) {
+    throw badPatch(reader.at, "this hunk has no '--- a/file' and '+++ b/file' lines above it that name its file");
+  }
+  return null;
+}
+
+function readGitFile(reader: PatchReader): FilePatch {
+  const { lineIndex, ...header } = readGitHeader(reader);
+  const hunks = readHunks(reader);
+  if (hunks.length === 0 && header.kind === "modify" && header.newMode === undefined) {
+    throw badPatch(lineIndex, "the file has no hunk, and no other change");
+  }
+  return { ...header, hunks };
+}
+
+function readPlainFile(reader: PatchReader): FilePatch {
+  const { lineIndex, perhaps, ...header } = readPlainHeader(reader);
+  const hunks = readHunks(reader);
+  if (hunks.length === 0) throw badPatch(lineIndex, "no hunk follows these names, which would begin with '@@'");
+  return { ...header, ...(perhaps && absence(header, perhaps, hunks)), hunks };
+}
+
+function absence(
+  header: Pick<PlainHeader, "oldPath" | "newPath">,
+  perhaps: "add" | "delete",
+  hunks: readonly Hunk[],
+): Pick<FilePatch, "kind" | "oldPath" | "newPath"> | null {
+  const side = perhaps === "add" ? "oldLines" : "newLines";
+  if (hunks.some((hunk) => hunk[side].length > 0)) return null;
+  return perhaps === "add"
+    ? { kind: "add", oldPath: null, newPath: header.newPath }
+    : { kind: "delete", oldPath: header.oldPath, newPath: null };
+}

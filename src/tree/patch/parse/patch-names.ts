@@ -1,0 +1,92 @@
+import { displayPath, unquoteName } from "../quoting.ts";
+
+/** What the two sides of a patch are called; null is /dev/null. */
+export interface NamePair {
+  readonly old: Buffer | null;
+  readonly new: Buffer | null;
+}
+
+const slash = 0x2f;
+
+/** The name behind `--- ` or `+++ `, and the timestamp after it; null when its quoting is wrong. */
+export function readSideName(text: string): { readonly name: Buffer | null; readonly timestamp: string } | null {
+  if (text.startsWith('"')) {
+    const quoted = unquoteName(text);
+    return quoted && { name: quoted.name, timestamp: quoted.rest.trim() };
+  }
+  const [name = "", timestamp = ""] = text.split("\t");
+  return { name: name === "/dev/null" ? null : Buffer.from(name), timestamp };
+}
+
+/** The whole of `text` as one name, quoted or not; null when its quoting is wrong. */
+export function readWholeName(text: string): Buffer | null {
+  if (!text.startsWith('"')) return Buffer.from(text);
+  const quoted = unquoteName(text);
+  return quoted?.rest === "" ? quoted.name : null;
+}
+
+/** The names of `diff --git a/x b/x`; null when it does not tell where the first one ends, as in a rename. */
+export function readTitleNames(text: string): NamePair | null {
+  if (text.startsWith('"')) {
+    const first = unquoteName(text);
+    const second = first?.rest.startsWith(" ") ? readWholeName(first.rest.slice(1)) : null;
+    return first && second && { old: first.name, new: second };
+  }
+  if (text.endsWith('"')) {
+    const split = text.indexOf(' "');
+    const second = split === -1 ? null : readWholeName(text.slice(split + 1));
+    return second && { old: Buffer.from(text.slice(0, split)), new: second };
+  }
+  // Both sides have the same name, after prefixes of the same length: the space between them is in the middle.
+  const middle = (text.length - 1) / 2;
+  const [old, next] = [text.slice(0, middle), text.slice(middle + 1)];
+  if (text[middle] !== " ") return null;
+  const pair = { old: Buffer.from(old), new: Buffer.from(next) };
+  return old === next || tail(pair.old)?.equals(tail(pair.new) ?? pair.new) ? pair : null;
+}
+
+/** Takes one leading folder off, such as a/ and b/, if both sides have one and it is not part of their common name. */
+export function withoutPrefixes(names: NamePair): NamePair {
+  const { old, new: next } = names;
+  if (!old || !next) return { old: old && withoutPrefix(old, "a/"), new: next && withoutPrefix(next, "b/") };
+  const [oldTail, newTail] = [tail(old), tail(next)];
+  if (!oldTail || !newTail || old.equals(next)) return names;
+  const arePrefixed = oldTail.equals(newTail) || (hasPrefix(old, "a/") && hasPrefix(next, "b/"));
+  return arePrefixed ? { old: oldTail, new: newTail } : names;
+}
+
+/** Whether a name as it is written is `name`, with or without a leading folder. */
+export function isWrittenAs(written: Buffer, name: Buffer): boolean {
+  return withoutDot(written).equals(name) || Boolean(tail(written)?.equals(name));
+}
+
+/** `x` of `./x`. */
+export function withoutDot(name: Buffer): Buffer {
+  return hasPrefix(name, "./") ? name.subarray(2) : name;
+}
+
+/** Why a name cannot be that of a file of the workspace; null if it can. */
+export function explainBadName(name: Buffer): string | null {
+  if (name.length === 0) return "the name of the file is empty";
+  const quoted = `'${displayPath(name)}'`;
+  if (name[0] === slash) return `${quoted} is an absolute path, it must be relative to the workspace`;
+  if (name.includes(0)) return `${quoted} has a NUL in it`;
+  const parts = name.toString("latin1").split("/");
+  return parts.some((part) => part === "" || part === "." || part === "..")
+    ? `${quoted} has an empty part, '.' or '..' in it`
+    : null;
+}
+
+function withoutPrefix(name: Buffer, prefix: string): Buffer {
+  return hasPrefix(name, prefix) ? name.subarray(prefix.length) : name;
+}
+
+function hasPrefix(name: Buffer, prefix: string): boolean {
+  return name.length > prefix.length && name.subarray(0, prefix.length).equals(Buffer.from(prefix));
+}
+
+/** What follows the first folder; null for a name without one. */
+function tail(name: Buffer): Buffer | null {
+  const end = name.indexOf(slash);
+  return end <= 0 || end === name.length - 1 ? null : name.subarray(end + 1);
+}

@@ -1,0 +1,27 @@
+import { PyroError, type PyroErrorOptions } from "../../../core/errors.ts";
+
+/** A patch while it is read. */
+export interface PatchReader {
+  /** Each with its line feed */
+  readonly lines: readonly string[];
+  /** Index of the line to be read next */
+  at: number;
+}
+
+/** The line without what ends it. */
+export function trimEnd(line: string): string {
+  return line.replace(/\r?\n$/, "");
+}
+
+export function badPatch(lineIndex: number, reason: string, options: PyroErrorOptions = {}): PyroError {
+  const line = lineIndex + 1;
+  return new PyroError("invalid_argument", `cannot read patch: line ${line}: ${reason}`, {
+    ...options,
+    details: { line, ...options.details },
+  });
+}
+
+/** Whether two lines name a file, as every unified diff does before its first hunk. */
+export function isAtFileNames({ lines, at }: PatchReader): boolean {
+  return Boolean(lines[at]?.startsWith("--- ") && lines[at + 1]?.startsWith("+++ "));
+}

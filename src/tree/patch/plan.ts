@@ -1,0 +1,163 @@
+import { PyroError } from "../../core/errors.ts";
+import { type AppliedHunk, applyFilePatch } from "./apply.ts";
+import type { PatchKind } from "./parse/file-header.ts";
+import type { FilePatch } from "./parse/parse.ts";
+import { displayPath } from "./quoting.ts";
+
+/** What is at a path before the patch, not followed if it is a symbolic link. */
+export interface TreeEntry {
+  readonly type: "file" | "directory" | "symlink" | "other";
+  /** Permission bits */
+  readonly mode: number;
+  /** Bytes of a file, target of a symbolic link; undefined when they are too many */
+  readonly content?: Buffer | undefined;
+}
+
+export interface PlannedEntry {
+  readonly type: "file" | "symlink";
+  readonly mode: number;
+  readonly content: Buffer;
+}
+
+export interface PlannedChange {
+  readonly path: Buffer;
+  readonly status: "added" | "modified" | "deleted";
+  /** What is to be there; null if nothing */
+  readonly entry: PlannedEntry | null;
+  readonly hunks: readonly AppliedHunk[];
+}
+
+interface Written extends Omit<PlannedChange, "status" | "entry"> {
+  readonly kind: PatchKind;
+  readonly entry: PlannedEntry;
+}
+
+interface Plan {
+  readonly before: (path: Buffer) => TreeEntry | null;
+  /** Paths that some part of the patch takes away, so that another one may use them */
+  readonly leaving: ReadonlySet<string>;
+  readonly removed: Set<string>;
+  readonly written: Map<string, Written>;
+  /** How much content was read and made so far */
+  contentBytes: number;
+}
+
+const linkMode = 0o120000;
+/** Because a small patch can have a large file written many times: it takes a few seconds */
+const maxContentBytes = 512 * 1024 * 1024;
+
+/** Every path that `planPatch` asks for. */
+export function pathsOf(patches: readonly FilePatch[]): Buffer[] {
+  const paths = patches.flatMap(({ oldPath, newPath }) => [oldPath, newPath].filter((path) => path !== null));
+  return [...new Map(paths.map((path) => [keyOf(path), path])).values()];
+}
+
+/**
+ * What all of a patch does to a tree: deletions first, then what is written, each path once; throws if any part cannot be done.
+ * As for `git apply`, the order of parts does not matter to renames and copies, which start from the tree as it was;
+ * every other part starts from what an earlier one made of its file.
+ */
+export function planPatch(
+  patches: readonly FilePatch[],
+  before: (path: Buffer) => TreeEntry | null,
+): readonly PlannedChange[] {
+  const leaving = patches.flatMap(({ kind, oldPath }) =>
+    (kind === "delete" || kind === "rename") && oldPath ? [keyOf(oldPath)] : [],
+  );
+  const plan: Plan = { before, leaving: new Set(leaving), removed: new Set(), written: new Map(), contentBytes: 0 };
+  for (const patch of patches) addToPlan(plan, patch);
+  const deleted = [...plan.removed]
+    .filter((key) => !plan.written.has(key))
+    .map((key) => ({ path: Buffer.from(key, "latin1"), status: "deleted" as const, entry: null, hunks: [] }));
+  const written = [...plan.written.values()].map(({ path, entry, hunks }) => {
+    const status = before(path) ? ("modified" as const) : ("added" as const);
+    return { path, status, entry, hunks };
+  });
+  return [...deleted, ...written];
+}
+
+function addToPlan(plan: Plan, patch: FilePatch): void {
+  const { kind, oldPath, newPath } = patch;
+  const old = oldPath && startOf(plan, patch, oldPath);
+  if (newPath && kind !== "modify") checkFree(plan, newPath);
+  const oldContent = old && contentOf(old, oldPath, patch);
+  const { content, hunks } = applyFilePatch(oldContent, patch);
+  if (hunks.length > 0) limitContent(plan, (oldContent?.length ?? 0) + content.length);
+  if (oldPath && (kind === "delete" || kind === "rename")) takeAway(plan, kind, oldPath);
+  if (!newPath) return;
+  const earlier = kind === "modify" ? (plan.written.get(keyOf(newPath))?.hunks ?? []) : [];
+  const entry = { type: typeOf(old, patch.newMode), mode: modeOf(old, patch.newMode), content };
+  plan.written.set(keyOf(newPath), { path: newPath, kind, entry, hunks: [...earlier, ...hunks] });
+}
+
+function limitContent(plan: Plan, bytes: number): void {
+  plan.contentBytes += bytes;
+  if (plan.contentBytes <= maxContentBytes) return;
+  const message = `cannot apply patch: the files it changes add up to more than ${maxContentBytes / 1024 / 1024} MiB`;
+  throw new PyroError("resource_exhausted", message, {
+    hint: "Send the patch in parts, with all hunks of a file together",
+    details: { maxContentBytes },
+  });
+}
+
+function startOf(plan: Plan, { kind }: FilePatch, oldPath: Buffer): TreeEntry | null {
+  if (kind !== "rename" && kind !== "copy") return current(plan, oldPath);
+  if (kind === "rename" && plan.written.get(keyOf(oldPath))?.kind === "modify") {
+    const path = displayPath(oldPath);
+    throw new PyroError("invalid_argument", `cannot rename '${path}': an earlier part of the patch changes it`, {
+      hint: "Put the hunks after the 'rename to' line",
+      details: { path },
+    });
+  }
+  return plan.before(oldPath);
+}
+
+function takeAway(plan: Plan, kind: "delete" | "rename", path: Buffer): void {
+  // A file that is renamed may be replaced by another: files that swap their names.
+  if (kind === "delete") plan.written.delete(keyOf(path));
+  if (plan.before(path)) plan.removed.add(keyOf(path));
+}
+
+function current(plan: Plan, path: Buffer): TreeEntry | null {
+  const key = keyOf(path);
+  const written = plan.written.get(key);
+  if (written) return written.entry;
+  return plan.removed.has(key) ? null : plan.before(path);
+}
+
+function checkFree(plan: Plan, path: Buffer): void {
+  const key = keyOf(path);
+  const isFree = !plan.written.has(key) && (!plan.before(path) || plan.leaving.has(key));
+  if (isFree) return;
+  throw new PyroError("already_exists", `cannot add '${displayPath(path)}': it exists`, {
+    hint: "Read the file, and send a patch that changes it",
+    details: { path: displayPath(path) },
+  });
+}
+
+function contentOf(old: TreeEntry, path: Buffer, { oldMode, hunks }: FilePatch): Buffer {
+  // Git does not say what it is that it renames as it is.
+  const isAny = oldMode === undefined && hunks.length === 0 && old.type === "symlink";
+  const wanted = oldMode === linkMode || isAny ? "symlink" : "file";
+  if (old.type === wanted && old.content) return old.content;
+  const name = displayPath(path);
+  const is = { file: "a file", directory: "a directory", symlink: "a symbolic link", other: "neither file nor link" };
+  const reason = old.type === wanted ? "it is too large" : `it is ${is[old.type]}, not ${is[wanted]}`;
+  throw new PyroError("failed_precondition", `cannot apply patch to '${name}': ${reason}`, { details: { path: name } });
+}
+
+function typeOf(old: TreeEntry | null, newMode: number | undefined): "file" | "symlink" {
+  if (newMode !== undefined) return newMode === linkMode ? "symlink" : "file";
+  return old?.type === "symlink" ? "symlink" : "file";
+}
+
+/** Git knows the executable bits only: the others stay, and those who may read may execute. */
+function modeOf(old: TreeEntry | null, newMode: number | undefined): number {
+  const mode = old?.mode ?? (newMode === linkMode ? 0o777 : 0o644);
+  if (newMode === 0o100755) return mode | ((mode & 0o444) >> 2);
+  return newMode === 0o100644 ? mode & ~0o111 : mode;
+}
+
+function keyOf(path: Buffer): string {
+  return path.toString("latin1");
+}

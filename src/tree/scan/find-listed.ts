@@ -1,0 +1,55 @@
+import { PyroError } from "../../core/errors.ts";
+import { readOutput } from "../../host/program-output.ts";
+import type { SkippedEntry } from "../entry.ts";
+import { FindParser, type FoundFile, findErrors, findExpression } from "./find.ts";
+
+const findTimeoutMs = 10 * 60_000;
+const cannotEnter = 3;
+
+/** The prefix of all paths, so that none looks like an option */
+const prefix = "./";
+
+/**
+ * Of what is not there nothing is said, which in a sparse checkout is nearly everything; nor of what is in folders that cannot be entered, as
+ * they are looked at themselves.
+ */
+const silent = ["No such file or directory", "Not a directory", "Permission denied"].map(
+  (reason) => `-e ': ${reason}$'`,
+);
+const script = `
+cd -- "$1" || exit ${cannotEnter}
+{ xargs -0 sh -c "$2" sh 2>&1 >&3 3>&- | grep -av ${silent.join(" ")} >&2; } 3>&1
+exit 0
+`;
+
+/** For `sh -c`, which gets the paths */
+const findNames = `exec find "$@" -maxdepth 0 ${findExpression("%p")
+  .map((word) => `'${word}'`)
+  .join(" ")}`;
+
+/**
+ * Looks at paths below a folder, which have one character for each byte, and at nothing but them. `find` does it because Node's own calls
+ * take three times as long for 50,000 files. What symbolic links in a path lead to is looked at too.
+ */
+export async function findListed(
+  root: string,
+  paths: Iterable<string>,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly found: readonly FoundFile[]; readonly failures: readonly SkippedEntry[] }> {
+  const found: FoundFile[] = [];
+  const parser = new FindParser((file) => found.push({ ...file, path: file.path.slice(prefix.length) }));
+  const command = ["env", "LC_ALL=C", "sh", "-c", script, "sh", root, findNames] as const;
+  const { exitCode, stderr } = await readOutput(command, {
+    ...{ timeoutMs: findTimeoutMs, signal },
+    input: Buffer.from(Array.from(paths, (name) => `${prefix}${name}\0`).join(""), "latin1"),
+    onOutput: (piece) => parser.add(piece),
+  });
+  const failures = findErrors(stderr);
+  if (exitCode === 0 && failures) return { found, failures };
+  const reason = exitCode === cannotEnter ? "it cannot be entered" : (stderr.trim().split("\n").at(-1) ?? "");
+  throw new PyroError(
+    exitCode === cannotEnter ? "failed_precondition" : "internal",
+    `cannot read directory '${root}': ${reason}`,
+    { hint: "Give the path of a directory that you can read.", details: { exitCode } },
+  );
+}

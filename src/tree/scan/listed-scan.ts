@@ -1,0 +1,90 @@
+import { isAbsolute } from "node:path";
+import { throwIfCancelled } from "../../core/deadline.ts";
+import { parentKey, pathKey, pathProblem, printablePath, type SkippedEntry } from "../entry.ts";
+import type { FoundFile } from "./find.ts";
+import { findListed } from "./find-listed.ts";
+import { requireDirectory, requireEntryCount, type ScanOptions, type TreeScan, toScan } from "./tree-scan.ts";
+
+const secondNs = 1_000_000_000n;
+
+/** What a tree is to consist of, as bytes below its root: each with the folders that it is in. */
+export interface PathList {
+  /** Files and symbolic links; a folder in the place of one does not come along */
+  readonly files: readonly Buffer[];
+  /** Folders as such, without what is in them */
+  readonly folders: readonly Buffer[];
+  /** What whoever made the list could not list */
+  readonly skipped: readonly { readonly path: Buffer; readonly reason: string }[];
+}
+
+/** Scans listed files of a folder. What is not there is left out, and so is what is only there through a symbolic link. */
+export async function scanListed(dir: string, list: PathList, options: ScanOptions = {}): Promise<TreeScan> {
+  await requireDirectory(dir);
+  const root = isAbsolute(dir) ? dir : `./${dir}`;
+  const failures: SkippedEntry[] = list.skipped.map(({ path, reason }) => ({ path: printablePath(path), reason }));
+  const files = usableKeys(list.files, failures);
+  const folders = usableKeys(list.folders, failures);
+  const looked = await findListed(root, withParents([...files, ...folders]), options.signal);
+  throwIfCancelled(options.signal);
+  const found = withOneFolderTime(select(looked.found, files, folders));
+  requireEntryCount(dir, found.length, options.limits);
+  return toScan(
+    { dir, root, found, failures: [...failures, ...looked.failures], folderTimes: "newest" },
+    options.limits,
+  );
+}
+
+/** Paths as keys, each once, but for those that no entry can have. */
+function usableKeys(paths: readonly Buffer[], failures: SkippedEntry[]): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const path of paths) {
+    const problem = path.length === 0 ? "its path is empty" : pathProblem(path);
+    if (problem === undefined) keys.add(pathKey(path));
+    else failures.push({ path: printablePath(path), reason: problem });
+  }
+  return keys;
+}
+
+function withParents(keys: readonly string[]): ReadonlySet<string> {
+  const all = new Set([""]);
+  for (const key of keys) for (let at: string | undefined = key; at && !all.has(at); at = parentKey(at)) all.add(at);
+  return all;
+}
+
+/** Of all that was looked at, what is in the tree: not what is below a link, nor folders that nothing is in. */
+function select(looked: readonly FoundFile[], files: ReadonlySet<string>, folders: ReadonlySet<string>): FoundFile[] {
+  const byKey = new Map(looked.map((file) => [file.path, file]));
+  const enterable = new Map<string, boolean>();
+  const canEnter = (key: string): boolean => {
+    const known = enterable.get(key);
+    if (known !== undefined) return known;
+    const [parent, folder] = [parentKey(key), byKey.get(key)];
+    const isReal = folder?.kind === "d" && (parent === undefined || canEnter(parent));
+    enterable.set(key, isReal && !folder.isForbidden);
+    // The scan tells why it is not in it.
+    if (isReal && folder.isForbidden) selected.add(folder);
+    return isReal && !folder.isForbidden;
+  };
+  const selected = new Set<FoundFile>();
+  const select = (key: string) => {
+    for (let at: string | undefined = key; at !== undefined; at = parentKey(at)) {
+      const file = byKey.get(at);
+      if (!file || selected.has(file)) return;
+      selected.add(file);
+    }
+  };
+  if (canEnter("")) select("");
+  for (const key of files) if (canEnter(parentKey(key) ?? "") && byKey.get(key)?.kind !== "d") select(key);
+  for (const key of folders) if (canEnter(key)) select(key);
+  return [...selected];
+}
+
+/** The own times of folders change with files that nobody listed; copies and stamps must not. */
+function withOneFolderTime(found: readonly FoundFile[]): FoundFile[] {
+  let newestNs = 0n;
+  for (const { kind, isForbidden, mtimeNs } of found) {
+    if (kind !== "d" && !isForbidden && mtimeNs > newestNs) newestNs = mtimeNs;
+  }
+  const time = { mtimeNs: newestNs - (newestNs % secondNs), changeTime: "0" };
+  return found.map((file) => (file.kind === "d" ? { ...file, ...time } : file));
+}

@@ -1,0 +1,164 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { link, lstat, mkdir, open, readlink, rename, rm, rmdir, stat, symlink, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { throwIfCancelled } from "../../core/deadline.ts";
+import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
+import type { TreeItem, TreeLimits } from "../entry.ts";
+import { TreeWriter, writeFailure } from "./tree-writer.ts";
+
+export interface WriteOptions {
+  readonly limits: TreeLimits;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WrittenTree {
+  readonly type: "file" | "directory" | "symlink";
+  readonly entryCount: number;
+  readonly contentBytes: number;
+}
+
+/**
+ * Writes a tree that a guest sends to a path that nothing is at. It is there complete or not at all; nothing is replaced, also not what
+ * appears meanwhile, and nothing outside of it is written, whatever the items say. The first item is the root, parents come before what is
+ * in them, and the source ends when `signal` aborts.
+ */
+export async function writeTree(
+  items: AsyncIterable<TreeItem>,
+  targetPath: string,
+  { limits, signal }: WriteOptions,
+): Promise<WrittenTree> {
+  await requireFree(targetPath);
+  const temporary = join(dirname(targetPath), temporaryName(basename(targetPath)));
+  const writer = new TreeWriter({ root: temporary, limits, keepSpecialBits: false, signal });
+  try {
+    await writer.write(items);
+    writer.seal();
+    throwIfCancelled(signal);
+    const type = await publish(temporary, targetPath, writer.type);
+    return { type, entryCount: writer.entryCount, contentBytes: writer.contentBytes };
+  } catch (error) {
+    await discard(writer, temporary);
+    throw writeFailure(`cannot write '${targetPath}'`, error, (cause) => cannotWrite(targetPath, cause));
+  }
+}
+
+async function requireFree(targetPath: string): Promise<void> {
+  if (["", ".", "..", "/"].includes(basename(targetPath))) {
+    throw new PyroError("invalid_argument", `cannot write '${targetPath}': it names no file or directory to make`, {
+      hint: "Give a path that ends in a new name.",
+    });
+  }
+  const parent = dirname(targetPath);
+  const parentStats = await stat(parent).catch((error: unknown) => {
+    throw cannotWrite(targetPath, error);
+  });
+  if (!parentStats.isDirectory()) {
+    throw new PyroError("failed_precondition", `cannot write '${targetPath}': '${parent}' is not a directory`, {
+      hint: "Choose a path in a directory.",
+    });
+  }
+  const isFree = await lstat(targetPath).then(
+    () => false,
+    (error: unknown) => {
+      if (systemErrorCode(error) === "ENOENT") return true;
+      throw cannotWrite(targetPath, error);
+    },
+  );
+  if (!isFree) throw alreadyThere(targetPath);
+}
+
+/** Beside the target, and not longer than a name may be. */
+function temporaryName(name: string): string {
+  const suffix = `.pyro-${randomBytes(4).toString("hex")}`;
+  const whole = `.${name}${suffix}`;
+  return Buffer.byteLength(whole) <= 255 ? whole : suffix;
+}
+
+/** Moves what is complete to its place, where only something new can go. */
+async function publish(from: string, to: string, type: TreeWriter["type"]): Promise<WrittenTree["type"]> {
+  switch (type) {
+    case "directory":
+      await publishDirectory(from, to);
+      return type;
+    case "symlink":
+      await symlink(await readlink(from, { encoding: "buffer" }), to);
+      await unlink(from);
+      return type;
+    case "file":
+      await publishFile(from, to);
+      return type;
+    default:
+      throw new PyroError("internal", `cannot write '${to}': nothing was sent`);
+  }
+}
+
+/** `rename` would replace an empty folder of somebody else; this one is ours, and it fails when anything is put into it meanwhile. */
+async function publishDirectory(from: string, to: string): Promise<void> {
+  await mkdir(to, { mode: 0o700 });
+  try {
+    await rename(from, to);
+  } catch (error) {
+    await rmdir(to).catch(() => {
+      // By now it is somebody else's
+    });
+    throw error;
+  }
+}
+
+async function publishFile(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(systemErrorCode(error) ?? "")) throw error;
+    // A file system without hard links: the name is taken first
+    await (await open(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)).close();
+    await rename(from, to);
+    return;
+  }
+  await unlink(from);
+}
+
+async function discard(writer: TreeWriter, temporary: string): Promise<void> {
+  try {
+    writer.unseal();
+  } catch {
+    // What cannot be made writable is what was not made
+  }
+  await rm(temporary, { recursive: true, force: true, maxRetries: 2 }).catch(() => {
+    // The reason for which this is given up says more
+  });
+}
+
+function alreadyThere(targetPath: string, cause?: unknown): PyroError {
+  return new PyroError("already_exists", `cannot write '${targetPath}': it exists already`, {
+    hint: "Choose another path.",
+    cause,
+  });
+}
+
+function cannotWrite(targetPath: string, error: unknown): PyroError {
+  const refusal = (code: "resource_exhausted" | "not_found" | "failed_precondition", reason: string, hint: string) =>
+    new PyroError(code, `cannot write '${targetPath}': ${reason}`, { hint, cause: error });
+  switch (systemErrorCode(error)) {
+    case "EEXIST":
+    case "ENOTEMPTY":
+      return alreadyThere(targetPath, error);
+    case "ENOSPC":
+    case "EDQUOT":
+      return refusal("resource_exhausted", "the disk is full", "Free some space, or choose another path.");
+    case "ENOENT":
+      return refusal("not_found", "the directory it should be in does not exist", "Create that directory first.");
+    case "ENOTDIR":
+      return refusal("failed_precondition", "it should be in something that is no directory", "Choose another path.");
+    case "EACCES":
+    case "EPERM":
+      return refusal("failed_precondition", "permission denied", "Choose a directory that you can write to.");
+    case "EROFS":
+      return refusal("failed_precondition", "the file system is read-only", "Choose another path.");
+    case "ENAMETOOLONG":
+      return refusal("failed_precondition", "its paths would be too long", "Choose a shorter path.");
+    default:
+      return new PyroError("internal", `cannot write '${targetPath}': ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { parentKey, pathProblem, printablePath } from "../../../src/tree/entry.ts";
+
+test.each([
+  ["/etc/passwd", "its path is absolute"],
+  ["a/../../b", "its path has '..' in it"],
+  ["a//b", "its path has an empty name in it"],
+  ["a/./b", "its path has an empty name in it"],
+  ["a/", "its path has an empty name in it"],
+  ["a\0b", "its name has a zero byte in it"],
+  [`a/${"n".repeat(256)}`, "its path has a name of more than 255 bytes"],
+  ["n/".repeat(2048), "its path is longer than 4095 bytes"],
+])("%j is refused as a path", (path, problem) => {
+  expect(pathProblem(Buffer.from(path))).toBe(problem);
+});
+
+test.each(["", "a", "a/b", "..a", "a..", "...", " ", "-rf", `${"n".repeat(255)}/x`])("%j is a path", (path) => {
+  expect(pathProblem(Buffer.from(path))).toBeUndefined();
+});
+
+test("paths are shown in one line, and bytes that are no text as such", () => {
+  expect(printablePath(Buffer.from("é ü"))).toBe("é ü");
+  expect(printablePath(Buffer.from("a\n\x1b[31mb\u202e"))).toBe("a\\u{a}\\u{1b}[31mb\\u{202e}");
+  expect(printablePath(Buffer.from([0x61, 0xff, 0x0a]))).toBe("a\\xff\\x0a");
+  expect(printablePath(Buffer.alloc(0))).toBe(".");
+});
+
+test("every path leads to the root by its parents", () => {
+  expect([parentKey("a/b/c"), parentKey("a"), parentKey("")]).toEqual(["a/b", "", undefined]);
+});
