@@ -1,5 +1,6 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { ExecEnding } from "../src/guest/messages.ts";
 import { knownAccelerator } from "../src/sandbox/accelerator.ts";
 import { bootGuest } from "../src/sandbox/boot.ts";
 import type { SandboxContext } from "../src/sandbox/context.ts";
@@ -8,7 +9,6 @@ import { defaultShape } from "../src/sandbox/machine.ts";
 import { ensureEnvironment, openSandbox } from "../src/sandbox/open.ts";
 import type { Sandbox } from "../src/sandbox/sandbox.ts";
 import { layOutMachine } from "../src/sandbox/template-builder.ts";
-import type { ExecEnding } from "../src/wire/messages.ts";
 import { timeMs } from "./statistics.ts";
 
 export const environmentName = "debian:12";

@@ -9,24 +9,24 @@ import { expect, test } from "vitest";
 const allowedImports: Readonly<Record<string, readonly string[]>> = {
   core: [],
   host: ["core/"],
-  wire: ["core/"],
-  vmm: ["core/", "host/"],
-  environments: ["core/", "host/"],
+  guest: ["core/"],
+  vm: ["core/", "host/"],
+  images: ["core/", "host/"],
   tree: ["core/", "host/"],
   seeds: ["core/", "host/", "tree/"],
   projects: ["core/", "host/"],
-  sandbox: ["core/", "host/", "wire/", "vmm/", "environments/"],
-  workspaces: ["core/", "host/", "wire/", "environments/", "sandbox/", "tree/", "seeds/", "projects/"],
-  supervisor: ["core/", "host/", "wire/", "type vmm/", "sandbox/", "workspaces/"],
+  sandbox: ["core/", "host/", "guest/", "vm/", "images/"],
+  workspaces: ["core/", "host/", "guest/", "images/", "sandbox/", "tree/", "seeds/", "projects/"],
+  supervisor: ["core/", "host/", "guest/", "type vm/", "sandbox/", "workspaces/"],
   operations: [
     "core/",
     "host/system.ts",
-    "environments/",
+    "images/",
     "sandbox/",
     "seeds/",
     "workspaces/",
     "type projects/",
-    "type wire/",
+    "type guest/",
   ],
   sdk: ["core/", "operations/", "compose.ts"],
   cli: ["core/", "operations/", "type projects/", "compose.ts"],
@@ -48,7 +48,7 @@ const maxLines = 400;
 const sourceDir = new URL("../src", import.meta.url).pathname;
 
 interface SourceFile {
-  /** From src: `vmm/qemu/args.ts` */
+  /** From src: `vm/qemu/args.ts` */
   readonly path: string;
   /** Its folder in src, or its name: `vmm`, `compose.ts` */
   readonly part: string;

@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { catalogVersion } from "../environments/catalog.ts";
-import { type EnvironmentDescription, inspectEnvironment, listEnvironments } from "../environments/describe.ts";
-import { pruneEnvironments } from "../environments/prune.ts";
-import { pullEnvironment } from "../environments/pull.ts";
+import { catalogVersion } from "../images/catalog.ts";
+import { type EnvironmentDescription, inspectEnvironment, listEnvironments } from "../images/describe.ts";
+import { pruneEnvironments } from "../images/prune.ts";
+import { pullEnvironment } from "../images/pull.ts";
 import { sweepTemplates } from "../sandbox/template-sweep.ts";
 import { pruneSeeds } from "../seeds/store.ts";
 import { environmentFilesInUse } from "../workspaces/environment-use.ts";

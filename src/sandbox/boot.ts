@@ -1,7 +1,7 @@
 import { PyroError } from "../core/errors.ts";
-import type { BootedVm, Driver, VmExit, VmSpec } from "../vmm/driver.ts";
-import { AgentClient } from "../wire/agent.ts";
-import type { GuestInfo } from "../wire/messages.ts";
+import { AgentClient } from "../guest/agent.ts";
+import type { GuestInfo } from "../guest/messages.ts";
+import type { BootedVm, Driver, VmExit, VmSpec } from "../vm/driver.ts";
 
 export interface BootedGuest extends AsyncDisposable {
   readonly vm: BootedVm;

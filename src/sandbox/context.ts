@@ -1,5 +1,5 @@
-import type { EnvironmentProgress } from "../environments/pull.ts";
 import type { Layout } from "../host/layout.ts";
+import type { EnvironmentProgress } from "../images/pull.ts";
 import type { AcceleratorChoice } from "./accelerator.ts";
 
 /** What the engine knows of the host it runs on; made once, in compose.ts. */

@@ -1,12 +1,12 @@
 import { access, constants } from "node:fs/promises";
 import { PyroError } from "../core/errors.ts";
-import { catalogEntry, catalogVersion } from "../environments/catalog.ts";
-import { environmentBuildIssues } from "../environments/pull.ts";
-import { type BootableEnvironment, findEnvironment } from "../environments/store.ts";
 import { ensureDir, fileError, freeBytes } from "../host/files.ts";
 import { findProgram } from "../host/process.ts";
 import { hostPlatform, requireSupportedPlatform } from "../host/system.ts";
-import type { Driver } from "../vmm/driver.ts";
+import { catalogEntry, catalogVersion } from "../images/catalog.ts";
+import { environmentBuildIssues } from "../images/pull.ts";
+import { type BootableEnvironment, findEnvironment } from "../images/store.ts";
+import type { Driver } from "../vm/driver.ts";
 import {
   type AcceleratorDecision,
   chooseAccelerator,

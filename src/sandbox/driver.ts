@@ -1,6 +1,6 @@
-import type { Driver } from "../vmm/driver.ts";
-import { QemuDriver } from "../vmm/qemu/driver.ts";
-import { findQemu } from "../vmm/qemu/installation.ts";
+import type { Driver } from "../vm/driver.ts";
+import { QemuDriver } from "../vm/qemu/driver.ts";
+import { findQemu } from "../vm/qemu/installation.ts";
 import type { SandboxContext } from "./context.ts";
 
 /** The driver for this host; fails with `unavailable` and what to install. */

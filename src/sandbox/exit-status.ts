@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { ExecEnding } from "../wire/messages.ts";
+import type { ExecEnding } from "../guest/messages.ts";
 
 /** What `timeout(1)` exits with when it had to end the command */
 const timedOutExitCode = 124;

@@ -1,4 +1,4 @@
-import type { ExecSpec } from "../wire/messages.ts";
+import type { ExecSpec } from "../guest/messages.ts";
 
 /** Program and arguments, or one text for the guest's shell. */
 export type GuestCommand = readonly string[] | string;

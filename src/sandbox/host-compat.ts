@@ -5,9 +5,9 @@ import { join, resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { throwIfCancelled, unlessCancelled } from "../core/deadline.ts";
+import type { ExecOptions } from "../guest/exec.ts";
+import type { ExecEnding, ExecSpec } from "../guest/messages.ts";
 import { type Ending, endingOf, findProgram, killGroup, spawnTied } from "../host/process.ts";
-import type { ExecOptions } from "../wire/exec.ts";
-import type { ExecEnding, ExecSpec } from "../wire/messages.ts";
 
 export interface HostRunOptions extends ExecOptions {
   /** Where commands are looked for, as in PATH */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { unixTimeNs } from "../wire/agent.ts";
-import type { ForkRequest } from "../wire/messages.ts";
+import { unixTimeNs } from "../guest/agent.ts";
+import type { ForkRequest } from "../guest/messages.ts";
 
 const tokenBytes = 32;
 /** Linux's pool takes in 256 bits at a time; more does no harm */

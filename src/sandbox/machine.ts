@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import * as z from "zod";
-import type { Accelerator, Driver, MachineSpec } from "../vmm/driver.ts";
+import type { Accelerator, Driver, MachineSpec } from "../vm/driver.ts";
 
 const gib = 1024 ** 3;
 

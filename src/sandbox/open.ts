@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
-import { catalogEntry } from "../environments/catalog.ts";
-import { pullEnvironment } from "../environments/pull.ts";
-import { type BootableEnvironment, findEnvironment } from "../environments/store.ts";
+import { catalogEntry } from "../images/catalog.ts";
+import { pullEnvironment } from "../images/pull.ts";
+import { type BootableEnvironment, findEnvironment } from "../images/store.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { findDriver } from "./driver.ts";
 import type { MachineShape } from "./machine.ts";

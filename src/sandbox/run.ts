@@ -1,6 +1,6 @@
 import { PyroError } from "../core/errors.ts";
-import type { ExecOptions } from "../wire/exec.ts";
-import type { ExecEnding, ExecSpec } from "../wire/messages.ts";
+import type { ExecOptions } from "../guest/exec.ts";
+import type { ExecEnding, ExecSpec } from "../guest/messages.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { commandSpec, type GuestCommand } from "./guest-command.ts";
 import { runOnHost } from "./host-compat.ts";

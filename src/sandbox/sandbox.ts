@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { PyroError } from "../core/errors.ts";
-import { writeInitramfs } from "../environments/initramfs.ts";
-import type { BootableEnvironment } from "../environments/store.ts";
-import type { Accelerator, Disk, Driver, Vm, VmExit } from "../vmm/driver.ts";
-import { AgentClient } from "../wire/agent.ts";
-import type { ExecOptions } from "../wire/exec.ts";
-import type { ExecEnding, ExecSpec, ForkRequest, GuestInfo } from "../wire/messages.ts";
+import { AgentClient } from "../guest/agent.ts";
+import type { ExecOptions } from "../guest/exec.ts";
+import type { ExecEnding, ExecSpec, ForkRequest, GuestInfo } from "../guest/messages.ts";
+import { writeInitramfs } from "../images/initramfs.ts";
+import type { BootableEnvironment } from "../images/store.ts";
+import type { Accelerator, Disk, Driver, Vm, VmExit } from "../vm/driver.ts";
 import { bootGuest } from "./boot.ts";
 import { newIdentity } from "./identity.ts";
 import { type MachineShape, machineSpec, workspacePath } from "./machine.ts";

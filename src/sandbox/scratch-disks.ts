@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import type { BootableEnvironment } from "../environments/store.ts";
+import type { BootableEnvironment } from "../images/store.ts";
 import type { MachineDisks } from "./sandbox.ts";
 import { copyToScratch, openScratch } from "./scratch.ts";
 import type { Template } from "./template-store.ts";

@@ -1,11 +1,11 @@
 import { chmod, open, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { writeInitramfs } from "../environments/initramfs.ts";
-import type { BootableEnvironment } from "../environments/store.ts";
+import type { AgentClient } from "../guest/agent.ts";
 import { ensureDir } from "../host/files.ts";
 import { requireFreeBytes } from "../host/room.ts";
-import type { Accelerator, Driver, VmSpec } from "../vmm/driver.ts";
-import type { AgentClient } from "../wire/agent.ts";
+import { writeInitramfs } from "../images/initramfs.ts";
+import type { BootableEnvironment } from "../images/store.ts";
+import type { Accelerator, Driver, VmSpec } from "../vm/driver.ts";
 import { bootGuest } from "./boot.ts";
 import { newIdentity } from "./identity.ts";
 import { type MachineShape, machineSpec, rootDiskBytes, workspaceDiskBytes } from "./machine.ts";

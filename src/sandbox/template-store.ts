@@ -7,7 +7,7 @@ import { type CacheItem, removeLeastRecentlyUsed } from "../host/cache-budget.ts
 import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
 import { digestSparseFile } from "../host/sparse-digest.ts";
 import { bootId } from "../host/system.ts";
-import type { Driver } from "../vmm/driver.ts";
+import type { Driver } from "../vm/driver.ts";
 
 const recordName = "template.json";
 

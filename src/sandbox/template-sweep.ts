@@ -1,8 +1,8 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
-import { catalog } from "../environments/catalog.ts";
-import { examine } from "../environments/store.ts";
+import { catalog } from "../images/catalog.ts";
+import { examine } from "../images/store.ts";
 import type { SandboxContext } from "./context.ts";
 import { withTemplateLock } from "./template-lock.ts";
 import {

@@ -10,7 +10,7 @@ import {
   stampFile,
   writeRecord,
 } from "../host/files.ts";
-import type { Accelerator } from "../vmm/driver.ts";
+import type { Accelerator } from "../vm/driver.ts";
 import { chooseAccelerator, type MachineSource } from "./accelerator.ts";
 import type { SandboxCallOptions, SandboxContext } from "./context.ts";
 import { type MachineShape, templateKey } from "./machine.ts";

@@ -1,7 +1,7 @@
 import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
+import { decodeChanges } from "../guest/tree.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
-import { decodeChanges } from "../wire/tree.ts";
 import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "../workspaces/checkpoints.ts";
 import type { VerbOutput } from "../workspaces/control.ts";
 import { emptyLayerName, sweepHistories, sweepLayers } from "../workspaces/disks.ts";

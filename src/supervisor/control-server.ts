@@ -6,8 +6,8 @@ import * as z from "zod";
 import { withDeadline } from "../core/deadline.ts";
 import { messageOf, PyroError } from "../core/errors.ts";
 import { explainMismatch, fromWire, toWire } from "../core/wire-case.ts";
-import { drained } from "../wire/exec.ts";
-import { encodeFrame, type Frame } from "../wire/frames.ts";
+import { drained } from "../guest/exec.ts";
+import { encodeFrame, type Frame } from "../guest/frames.ts";
 import {
   aliveIntervalMs,
   controlFrame,

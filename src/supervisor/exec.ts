@@ -1,10 +1,10 @@
 import { Readable } from "node:stream";
 import { withDeadline } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
+import { type Frame, frameType } from "../guest/frames.ts";
+import type { ExecEnding, ExecSpec } from "../guest/messages.ts";
 import { exitStatus } from "../sandbox/exit-status.ts";
 import { workspacePath } from "../sandbox/machine.ts";
-import { type Frame, frameType } from "../wire/frames.ts";
-import type { ExecEnding, ExecSpec } from "../wire/messages.ts";
 import type { VerbInput, VerbOutput } from "../workspaces/control.ts";
 import type { CommandEnd } from "../workspaces/journal.ts";
 import { OutputKeeper, type OutputStream } from "../workspaces/kept-output.ts";

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { messageOf, PyroError } from "../core/errors.ts";
-import { type Frame, FrameDecoder } from "../wire/frames.ts";
+import { type Frame, FrameDecoder } from "../guest/frames.ts";
 
 /** Frames that wait for a handler before the caller is held back */
 const maxWaiting = 8;

@@ -1,6 +1,6 @@
 import { PyroError } from "../core/errors.ts";
-import { encodeFrame, type Frame } from "../wire/frames.ts";
-import { treeFrame } from "../wire/tree.ts";
+import { encodeFrame, type Frame } from "../guest/frames.ts";
+import { treeFrame } from "../guest/tree.ts";
 import { changedMetadata } from "../workspaces/metadata.ts";
 import { createSnapshot, deleteSnapshot, resetWorkspace } from "./checkpoints.ts";
 import type { Call, Handlers } from "./control-server.ts";

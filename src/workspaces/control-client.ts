@@ -5,8 +5,8 @@ import * as z from "zod";
 import { notIdle } from "../core/deadline.ts";
 import { type ErrorCode, errorCodes, messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
-import { drained } from "../wire/exec.ts";
-import { encodeFrame, type Frame, framesOf, maxPayloadLength } from "../wire/frames.ts";
+import { drained } from "../guest/exec.ts";
+import { encodeFrame, type Frame, framesOf, maxPayloadLength } from "../guest/frames.ts";
 import {
   aliveIntervalMs,
   controlFrame,

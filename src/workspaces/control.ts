@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { treeChangesSchema, treeReadSchema, treeWriteAnswerSchema } from "../wire/tree.ts";
+import { treeChangesSchema, treeReadSchema, treeWriteAnswerSchema } from "../guest/tree.ts";
 import { commandEndSchema, editKinds } from "./journal.ts";
 import { snapshotRecordSchema, workspaceRecordSchema } from "./record.ts";
 

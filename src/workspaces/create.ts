@@ -1,5 +1,5 @@
 import { PyroError } from "../core/errors.ts";
-import { catalogEntry } from "../environments/catalog.ts";
+import { catalogEntry } from "../images/catalog.ts";
 import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
 import { findDriver } from "../sandbox/driver.ts";
 import type { MachineShape } from "../sandbox/machine.ts";

@@ -1,7 +1,7 @@
 import { PyroError } from "../core/errors.ts";
+import type { GuestChange, GuestSide } from "../guest/tree.ts";
 import { ignoredPaths } from "../projects/ignored.ts";
 import { formatChange } from "../tree/patch/format.ts";
-import type { GuestChange, GuestSide } from "../wire/tree.ts";
 import { currentRecord } from "./access.ts";
 import { displayed } from "./files.ts";
 import { pathInWorkspace } from "./guest-path.ts";

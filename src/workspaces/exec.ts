@@ -1,10 +1,10 @@
 import type { Readable } from "node:stream";
 import { unlessCancelled } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
+import { encodeFrame, frameType } from "../guest/frames.ts";
 import type { SandboxContext } from "../sandbox/context.ts";
 import { commandSpec, commandWords, type GuestCommand } from "../sandbox/guest-command.ts";
 import type { Isolation } from "../sandbox/sandbox.ts";
-import { encodeFrame, frameType } from "../wire/frames.ts";
 import { requireRunning } from "./access.ts";
 import type { VerbOutput } from "./control.ts";
 import { callSupervisor } from "./control-client.ts";

@@ -1,8 +1,8 @@
 import { PyroError } from "../core/errors.ts";
+import type { Expectation, GuestEntry, GuestItem } from "../guest/tree.ts";
 import { noContent } from "../tree/entry.ts";
 import { parsePatch } from "../tree/patch/parse/parse.ts";
 import { type PlannedChange, pathsOf, planPatch, type TreeEntry } from "../tree/patch/plan.ts";
-import type { Expectation, GuestEntry, GuestItem } from "../wire/tree.ts";
 import { contentOf, displayed, pieces } from "./files.ts";
 import { readTree, type WorkspaceCall, writeTree } from "./trees.ts";
 

@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
 import { PyroError } from "../core/errors.ts";
+import type { GuestEntry, GuestItem } from "../guest/tree.ts";
 import { type PathSource, seedSourceOf } from "../seeds/seed.ts";
 import { readArchive } from "../tree/archive/read.ts";
 import type { SkippedEntry, TreeItem, TreeLimits } from "../tree/entry.ts";
 import { directorySource } from "../tree/scan/directory-source.ts";
 import { scanDirectory } from "../tree/scan/scan.ts";
 import { writeTree as writeHostTree } from "../tree/write/write-tree.ts";
-import type { GuestEntry, GuestItem } from "../wire/tree.ts";
 import { requireRunning } from "./access.ts";
 import type { VerbInput } from "./control.ts";
 import { call } from "./control-client.ts";

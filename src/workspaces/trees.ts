@@ -1,4 +1,3 @@
-import type { SandboxContext } from "../sandbox/context.ts";
 import {
   decodeChanges,
   decodeTree,
@@ -9,7 +8,8 @@ import {
   type TreeWriteAnswer,
   type TreeWriteHeader,
   wirePath,
-} from "../wire/tree.ts";
+} from "../guest/tree.ts";
+import type { SandboxContext } from "../sandbox/context.ts";
 import { requireRunning } from "./access.ts";
 import type { VerbInput } from "./control.ts";
 import { call, callSupervisor } from "./control-client.ts";

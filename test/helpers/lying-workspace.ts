@@ -5,12 +5,12 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
+import { AgentClient } from "../../src/guest/agent.ts";
 import type { SandboxContext } from "../../src/sandbox/context.ts";
 import type { Sandbox } from "../../src/sandbox/sandbox.ts";
 import { ControlServer } from "../../src/supervisor/control-server.ts";
 import { handlersOf } from "../../src/supervisor/handlers.ts";
 import { Session } from "../../src/supervisor/session.ts";
-import { AgentClient } from "../../src/wire/agent.ts";
 import type { WorkspaceRecord } from "../../src/workspaces/record.ts";
 import { saveWorkspace, WorkspacePlace } from "../../src/workspaces/store.ts";
 

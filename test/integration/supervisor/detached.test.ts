@@ -1,7 +1,7 @@
 import type http2 from "node:http2";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { encodeFrame, frameType } from "../../../src/wire/frames.ts";
+import { encodeFrame, frameType } from "../../../src/guest/frames.ts";
 import { currentRecord } from "../../../src/workspaces/access.ts";
 import { execInWorkspace, type WorkspaceExecOptions } from "../../../src/workspaces/exec.ts";
 import { deleteWorkspace } from "../../../src/workspaces/lifecycle.ts";

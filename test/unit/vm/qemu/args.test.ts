@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type QemuArgsInput, qemuArgs } from "../../../../src/vmm/qemu/args.ts";
+import { type QemuArgsInput, qemuArgs } from "../../../../src/vm/qemu/args.ts";
 
 const fork: QemuArgsInput = {
   name: "debian:12 0a1b2c",

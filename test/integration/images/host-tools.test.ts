@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { environmentBuildIssues, pullEnvironment } from "../../../src/environments/pull.ts";
+import { environmentBuildIssues, pullEnvironment } from "../../../src/images/pull.ts";
 import { temporaryStore } from "./temporary-store.ts";
 
 test("a host without mmdebstrap is told what to install, by the check and by the pull", async () => {

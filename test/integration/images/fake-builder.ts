@@ -1,6 +1,6 @@
 import { mkdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { BuildPhase, EnvironmentBuilder } from "../../../src/environments/builder.ts";
+import type { BuildPhase, EnvironmentBuilder } from "../../../src/images/builder.ts";
 
 export interface FakeBuilderOptions {
   /** Content of the root image; builds with the same content give the same environment */

@@ -1,6 +1,6 @@
-import type { BuildPhase } from "../../../src/environments/builder.ts";
-import { catalogEntry } from "../../../src/environments/catalog.ts";
-import { installEnvironment } from "../../../src/environments/install.ts";
+import type { BuildPhase } from "../../../src/images/builder.ts";
+import { catalogEntry } from "../../../src/images/catalog.ts";
+import { installEnvironment } from "../../../src/images/install.ts";
 import { fakeBuilder } from "./fake-builder.ts";
 
 /** A process of its own: pulls, and stands still in the given phase after saying so. Arguments: environments, outside, phase. */

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import { duplexPair, Readable } from "node:stream";
 import { afterEach, expect, test, vi } from "vitest";
-import { AgentClient } from "../../../src/wire/agent.ts";
-import { encodeFrame, frameType } from "../../../src/wire/frames.ts";
+import { AgentClient } from "../../../src/guest/agent.ts";
+import { encodeFrame, frameType } from "../../../src/guest/frames.ts";
 
 type Answer = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => Promise<void> | void;
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { catalog, catalogEntry, defaultEnvironment } from "../../../src/environments/catalog.ts";
+import { catalog, catalogEntry, defaultEnvironment } from "../../../src/images/catalog.ts";
 
 test("the catalog lists the three environments, the default among them", () => {
   expect(catalog.map(({ name }) => name)).toEqual(["debian:12", "debian:12-base", "debian:12-build"]);

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { catalogEntry } from "../../../src/environments/catalog.ts";
-import { requireHostTools } from "../../../src/environments/debian/host-tools.ts";
-import { watchMirror } from "../../../src/environments/debian/mirror-watch.ts";
-import { bootstrap } from "../../../src/environments/debian/mmdebstrap.ts";
-import { removeScratch } from "../../../src/environments/debian/scratch.ts";
+import { catalogEntry } from "../../../src/images/catalog.ts";
+import { requireHostTools } from "../../../src/images/debian/host-tools.ts";
+import { watchMirror } from "../../../src/images/debian/mirror-watch.ts";
+import { bootstrap } from "../../../src/images/debian/mmdebstrap.ts";
+import { removeScratch } from "../../../src/images/debian/scratch.ts";
 
 async function temporaryDir(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "pyro-debian-"));

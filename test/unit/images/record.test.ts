@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { fromWire, toWire } from "../../../src/core/wire-case.ts";
-import { digestOf, type EnvironmentRecord, environmentRecordSchema } from "../../../src/environments/record.ts";
+import { digestOf, type EnvironmentRecord, environmentRecordSchema } from "../../../src/images/record.ts";
 
 const blob = (digit: string) => ({
   digest: `sha256:${digit.repeat(64)}`,

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PyroError } from "../../../src/core/errors.ts";
-import { type Frame, framesOf } from "../../../src/wire/frames.ts";
-import { decodeChanges, decodeTree, encodeTree, type GuestItem, treeFrame } from "../../../src/wire/tree.ts";
+import { type Frame, framesOf } from "../../../src/guest/frames.ts";
+import { decodeChanges, decodeTree, encodeTree, type GuestItem, treeFrame } from "../../../src/guest/tree.ts";
 
 async function* streamOf<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;

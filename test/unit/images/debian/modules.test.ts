@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { loadOrder } from "../../../../src/environments/debian/modules.ts";
+import { loadOrder } from "../../../../src/images/debian/modules.ts";
 
 const index = {
   dependencies: [

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bootstrapError } from "../../../../src/environments/debian/bootstrap-error.ts";
+import { bootstrapError } from "../../../../src/images/debian/bootstrap-error.ts";
 
 /** What mmdebstrap 1.3.5 wrote, with the mirror's name replaced. */
 const seen = [

@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { catalog, catalogEntry } from "../../../src/environments/catalog.ts";
-import { listEnvironments } from "../../../src/environments/describe.ts";
-import { installEnvironment } from "../../../src/environments/install.ts";
-import { pruneStore } from "../../../src/environments/prune.ts";
-import { findEnvironment } from "../../../src/environments/store.ts";
+import { catalog, catalogEntry } from "../../../src/images/catalog.ts";
+import { listEnvironments } from "../../../src/images/describe.ts";
+import { installEnvironment } from "../../../src/images/install.ts";
+import { pruneStore } from "../../../src/images/prune.ts";
+import { findEnvironment } from "../../../src/images/store.ts";
 import { fakeBuilder } from "./fake-builder.ts";
 import { temporaryStore } from "./temporary-store.ts";
 

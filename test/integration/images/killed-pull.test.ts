@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { catalogEntry } from "../../../src/environments/catalog.ts";
-import { type EnvironmentProgress, installEnvironment } from "../../../src/environments/install.ts";
-import { findEnvironment } from "../../../src/environments/store.ts";
+import { catalogEntry } from "../../../src/images/catalog.ts";
+import { type EnvironmentProgress, installEnvironment } from "../../../src/images/install.ts";
+import { findEnvironment } from "../../../src/images/store.ts";
 import { fakeBuilder } from "./fake-builder.ts";
 import { type TemporaryStore, temporaryStore } from "./temporary-store.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { requireRoom } from "../../../src/environments/room.ts";
+import { requireRoom } from "../../../src/images/room.ts";
 
 const claims = [
   { path: "/cache", bytes: 1e9 },

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { EnvironmentStore } from "../../../src/environments/store-layout.ts";
+import type { EnvironmentStore } from "../../../src/images/store-layout.ts";
 
 export interface TemporaryStore {
   readonly store: EnvironmentStore;

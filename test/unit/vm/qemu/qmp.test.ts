@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Duplex, PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { QmpClient } from "../../../../src/vmm/qemu/qmp.ts";
+import { QmpClient } from "../../../../src/vm/qemu/qmp.ts";
 
 /** A client, and QEMU's side of its stream. */
 function connect(): {

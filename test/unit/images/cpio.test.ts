@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type CpioEntry, cpioArchive } from "../../../src/environments/cpio.ts";
+import { type CpioEntry, cpioArchive } from "../../../src/images/cpio.ts";
 import { readCpio } from "./read-cpio.ts";
 
 const file = (path: string, content: string): CpioEntry => ({

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { agentArchive, modulesArchive } from "../../../src/environments/initramfs.ts";
+import { agentArchive, modulesArchive } from "../../../src/images/initramfs.ts";
 import { readCpio } from "./read-cpio.ts";
 
 test("an initramfs holds the agent as /init, a console, and the modules with their load order", () => {

@@ -1,10 +1,10 @@
 import { chmod, copyFile, readFile, rename, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { catalogEntry } from "../../../src/environments/catalog.ts";
-import { inspectEnvironment, listEnvironments } from "../../../src/environments/describe.ts";
-import { installEnvironment } from "../../../src/environments/install.ts";
-import { findEnvironment } from "../../../src/environments/store.ts";
+import { catalogEntry } from "../../../src/images/catalog.ts";
+import { inspectEnvironment, listEnvironments } from "../../../src/images/describe.ts";
+import { installEnvironment } from "../../../src/images/install.ts";
+import { findEnvironment } from "../../../src/images/store.ts";
 import { fakeBuilder } from "./fake-builder.ts";
 import { type TemporaryStore, temporaryStore } from "./temporary-store.ts";
 

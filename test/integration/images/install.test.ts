@@ -1,10 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { BuildPhase } from "../../../src/environments/builder.ts";
-import { catalogEntry } from "../../../src/environments/catalog.ts";
-import { type EnvironmentProgress, installEnvironment } from "../../../src/environments/install.ts";
-import { findEnvironment } from "../../../src/environments/store.ts";
+import type { BuildPhase } from "../../../src/images/builder.ts";
+import { catalogEntry } from "../../../src/images/catalog.ts";
+import { type EnvironmentProgress, installEnvironment } from "../../../src/images/install.ts";
+import { findEnvironment } from "../../../src/images/store.ts";
 import { fakeBuilder } from "./fake-builder.ts";
 import { temporaryStore } from "./temporary-store.ts";
 

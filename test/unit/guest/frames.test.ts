@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { encodeFrame, FrameDecoder, maxPayloadLength } from "../../../src/wire/frames.ts";
+import { encodeFrame, FrameDecoder, maxPayloadLength } from "../../../src/guest/frames.ts";
 
 test("frames survive any way of cutting the stream", () => {
   const frames = fc.array(
