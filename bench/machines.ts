@@ -1,21 +1,22 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExecEnding } from "../src/guest/messages.ts";
-import { knownAccelerator } from "../src/sandbox/accelerator.ts";
-import { bootGuest } from "../src/sandbox/boot.ts";
-import type { SandboxContext } from "../src/sandbox/context.ts";
-import { findDriver } from "../src/sandbox/driver.ts";
-import { defaultShape } from "../src/sandbox/machine.ts";
-import { ensureEnvironment, openSandbox } from "../src/sandbox/open.ts";
-import type { Sandbox } from "../src/sandbox/sandbox.ts";
-import { layOutMachine } from "../src/sandbox/template-builder.ts";
+import { knownAccelerator } from "../src/machines/accelerator.ts";
+import { bootGuest } from "../src/machines/boot.ts";
+import type { EngineContext } from "../src/machines/context.ts";
+import { ensureEnvironment } from "../src/machines/ensure-environment.ts";
+import { findDriver } from "../src/machines/find-driver.ts";
+import type { Machine } from "../src/machines/machine.ts";
+import { openOneOff } from "../src/machines/one-off/open.ts";
+import { defaultShape } from "../src/machines/shape.ts";
+import { layOutMachine } from "../src/machines/templates/builder.ts";
 import { timeMs } from "./statistics.ts";
 
 export const environmentName = "debian:12";
 const spec = { argv: ["/bin/true"], timeoutMs: 60_000, stdin: false };
 export const ignoreOutput = { onStdout() {}, onStderr() {} };
 
-async function execTrue(machine: { exec: Sandbox["exec"] }): Promise<ExecEnding> {
+async function execTrue(machine: { exec: Machine["exec"] }): Promise<ExecEnding> {
   const ending = await machine.exec(spec, ignoreOutput);
   if (ending.exitCode !== 0) throw new Error(`true failed in the guest: ${JSON.stringify(ending)}`);
   return ending;
@@ -29,7 +30,7 @@ export interface ColdBoot {
 }
 
 /** The same machine that templates are made of, booted from nothing. */
-export async function coldBoot(context: SandboxContext): Promise<ColdBoot> {
+export async function coldBoot(context: EngineContext): Promise<ColdBoot> {
   const [driver, environment] = [await findDriver(context), await ensureEnvironment(context, environmentName, {})];
   const dir = await mkdtemp(join(context.layout.templatesDir, "bench-"));
   try {
@@ -56,40 +57,40 @@ export interface Fork {
   readonly idlePssMb: number;
 }
 
-export async function fork(context: SandboxContext): Promise<Fork> {
+export async function fork(context: EngineContext): Promise<Fork> {
   const startedMs = performance.now();
-  await using sandbox = await open(context);
-  await execTrue(sandbox);
+  await using machine = await open(context);
+  await execTrue(machine);
   const toFirstExecMs = performance.now() - startedMs;
-  await execTrue(sandbox);
-  const warmExecMs = await timeMs(() => execTrue(sandbox));
+  await execTrue(machine);
+  const warmExecMs = await timeMs(() => execTrue(machine));
   return { toFirstExecMs, warmExecMs, idlePssMb: await idlePssMb(context) };
 }
 
 /** Of a fork of its own: looking takes time, and a command more memory. */
-async function idlePssMb(context: SandboxContext): Promise<number> {
-  await using sandbox = await open(context);
-  return await pssMb(sandbox.vm.pid);
+async function idlePssMb(context: EngineContext): Promise<number> {
+  await using machine = await open(context);
+  return await pssMb(machine.vm.pid);
 }
 
 /** Time until all of them have run a command, and the memory of one among them. */
-export async function forksAtOnce(context: SandboxContext, count: number): Promise<{ allMs: number; pssMb: number }> {
+export async function forksAtOnce(context: EngineContext, count: number): Promise<{ allMs: number; pssMb: number }> {
   const startedMs = performance.now();
   const opened = await Promise.allSettled(Array.from({ length: count }, () => open(context)));
-  const sandboxes = opened.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const machines = opened.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   try {
-    if (sandboxes.length < count) throw new Error(`only ${sandboxes.length} of ${count} forks came up`);
-    await Promise.all(sandboxes.map(execTrue));
+    if (machines.length < count) throw new Error(`only ${machines.length} of ${count} forks came up`);
+    await Promise.all(machines.map(execTrue));
     const allMs = performance.now() - startedMs;
-    const each = await Promise.all(sandboxes.map(({ vm }) => pssMb(vm.pid)));
+    const each = await Promise.all(machines.map(({ vm }) => pssMb(vm.pid)));
     return { allMs, pssMb: each.reduce((sum, mb) => sum + mb, 0) / count };
   } finally {
-    await Promise.all(sandboxes.map((sandbox) => sandbox.close()));
+    await Promise.all(machines.map((machine) => machine.close()));
   }
 }
 
-export function open(context: SandboxContext): Promise<Sandbox> {
-  return openSandbox(context, { environment: environmentName, shape: defaultShape }, {});
+export function open(context: EngineContext): Promise<Machine> {
+  return openOneOff(context, { environment: environmentName, shape: defaultShape }, {});
 }
 
 export async function pssMb(pid: number): Promise<number> {

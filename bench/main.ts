@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { composeSandboxContext } from "../src/compose.ts";
+import { composeEngineContext } from "../src/compose.ts";
 import { layoutFromEnvironment } from "../src/host/layout.ts";
 import { coldBoot, environmentName, fork, forksAtOnce } from "./machines.ts";
 import { measureMcp } from "./mcp.ts";
@@ -20,7 +20,7 @@ const coldBootName = "cold boot to first exec (a QEMU boot per command)";
 const { environmentsDir } = layoutFromEnvironment(process.env);
 const cacheDir = await mkdtemp(join(tmpdir(), "pyro-bench-"));
 const env = { ...process.env, PYRO_CACHE_DIR: cacheDir, PYRO_ENVIRONMENT_CACHE_DIR: environmentsDir };
-const context = composeSandboxContext(env);
+const context = composeEngineContext(env);
 const pyroRun: [string, ...string[]] = [
   process.execPath,
   fileURLToPath(new URL("../bin/pyro.js", import.meta.url)),

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import type { SandboxContext } from "../src/sandbox/context.ts";
+import type { EngineContext } from "../src/machines/context.ts";
 import { environmentName, ignoreOutput, open } from "./machines.ts";
 import { timeMs } from "./statistics.ts";
 import type { Record } from "./workspaces.ts";
@@ -11,7 +11,7 @@ const startRounds = 7;
 const pyroPath = fileURLToPath(new URL("../bin/pyro.js", import.meta.url));
 
 /** What a tool call costs beside the same command given to the agent of a machine directly, in turn. */
-export async function measureMcp(context: SandboxContext, env: NodeJS.ProcessEnv, record: Record): Promise<void> {
+export async function measureMcp(context: EngineContext, env: NodeJS.ProcessEnv, record: Record): Promise<void> {
   for (let round = 0; round < startRounds; round++) await measureStart(env, record);
   await using machine = await open(context);
   await using server = await connect(env);

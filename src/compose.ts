@@ -1,7 +1,7 @@
 import { PyroError } from "./core/errors.ts";
 import { layoutFromEnvironment } from "./host/layout.ts";
-import { type AcceleratorChoice, acceleratorChoices } from "./sandbox/accelerator.ts";
-import type { SandboxContext } from "./sandbox/context.ts";
+import { type AcceleratorChoice, acceleratorChoices } from "./machines/accelerator.ts";
+import type { EngineContext } from "./machines/context.ts";
 
 type HostEnvironment = Readonly<Record<string, string | undefined>>;
 
@@ -13,7 +13,7 @@ const maxPatienceSeconds = 86_400;
 const mib = 1024 * 1024;
 
 /** Everything that the surroundings decide, read in one place. */
-export function composeSandboxContext(env: HostEnvironment): SandboxContext {
+export function composeEngineContext(env: HostEnvironment): EngineContext {
   return {
     layout: layoutFromEnvironment(env),
     searchPath: env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",

@@ -15,14 +15,14 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   tree: ["core/", "host/"],
   seeds: ["core/", "host/", "tree/"],
   projects: ["core/", "host/"],
-  sandbox: ["core/", "host/", "guest/", "vm/", "images/"],
-  workspaces: ["core/", "host/", "guest/", "images/", "sandbox/", "tree/", "seeds/", "projects/"],
-  supervisor: ["core/", "host/", "guest/", "type vm/", "sandbox/", "workspaces/"],
+  machines: ["core/", "host/", "guest/", "vm/", "images/"],
+  workspaces: ["core/", "host/", "guest/", "images/", "machines/", "tree/", "seeds/", "projects/"],
+  supervisor: ["core/", "host/", "guest/", "type vm/", "machines/", "workspaces/"],
   operations: [
     "core/",
     "host/system.ts",
     "images/",
-    "sandbox/",
+    "machines/",
     "seeds/",
     "workspaces/",
     "type projects/",
@@ -32,7 +32,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   cli: ["core/", "operations/", "type projects/", "compose.ts"],
   mcp: ["core/", "projects/", "operations/", "compose.ts"],
   "serve.ts": ["cli/", "mcp/"],
-  "compose.ts": ["core/", "host/", "sandbox/"],
+  "compose.ts": ["core/", "host/", "machines/"],
   "index.ts": ["core/", "sdk/", "type operations/"],
 };
 

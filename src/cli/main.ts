@@ -1,5 +1,5 @@
 import { type Command, CommanderError } from "commander";
-import { composeSandboxContext } from "../compose.ts";
+import { composeEngineContext } from "../compose.ts";
 import { errorCodes, messageOf, PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import { toWire } from "../core/wire-case.ts";
@@ -12,7 +12,7 @@ import { flush, type Stop, stopOnSignals } from "./process-end.ts";
 import { buildProgram, type Invocation } from "./program.ts";
 import { escapeControls, formatError, formatLine, formatProgress, formatTable } from "./render.ts";
 
-type HostEnvironment = Parameters<typeof composeSandboxContext>[0];
+type HostEnvironment = Parameters<typeof composeEngineContext>[0];
 
 /** Serves an MCP client until it has gone or the signal aborts. */
 type ServeMcp = (flags: McpFlags, signal: AbortSignal) => Promise<void>;
@@ -70,7 +70,7 @@ async function notHere(): Promise<never> {
 async function runInvocation(invocation: Invocation, env: HostEnvironment, stop: Stop): Promise<number> {
   const { operation, input, json } = invocation;
   const context: OperationContext = {
-    sandbox: composeSandboxContext(env),
+    engine: composeEngineContext(env),
     signal: stop.signal,
     onProgress: (progress) => process.stderr.write(formatProgress(progress)),
     liveStreams: json ? undefined : liveStreams(),

@@ -16,7 +16,7 @@ const gracePart = 0.2;
 const rootsKey = "roots";
 
 export interface CallSetup {
-  readonly sandbox: OperationContext["sandbox"];
+  readonly engine: OperationContext["engine"];
   readonly start: Promise<ProjectStart>;
   readonly mayUseHost: boolean;
 }
@@ -67,12 +67,12 @@ export class ToolCalls {
   ): Promise<Readonly<Record<string, unknown>>> {
     using progress = reportProgress(mcpReq, tool.name);
     const { patienceMs, maxResultChars } = traits;
-    const { sandbox, mayUseHost } = this.#setup;
+    const { engine, mayUseHost } = this.#setup;
     const work = (signal: AbortSignal, onProgress: OperationContext["onProgress"]) =>
       invoke(
         tool.operation,
         {
-          ...{ sandbox, mayUseHost, signal, project, onProgress },
+          ...{ engine, mayUseHost, signal, project, onProgress },
           ...{ keptOutputBytes: maxResultChars, detachAfterMs: patienceMs - Math.min(graceMs, gracePart * patienceMs) },
         },
         input,

@@ -1,5 +1,5 @@
 import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
-import { composeMayUseHost, composePatienceMs, composeSandboxContext } from "../compose.ts";
+import { composeEngineContext, composeMayUseHost, composePatienceMs } from "../compose.ts";
 import { type ToolsetChoice, toolsetOf } from "../operations/toolsets.ts";
 import { type ProjectFlags, requireOneSource, startOf } from "../projects/start.ts";
 import type { ToolCalls } from "./calls.ts";
@@ -22,7 +22,7 @@ const endMs = 300;
 export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, signal }: Surroundings): Promise<void> {
   const toolset = toolsetOf(flags);
   requireOneSource(flags);
-  const sandbox = composeSandboxContext(env);
+  const engine = composeEngineContext(env);
   const patienceMs = composePatienceMs(env);
   const mayUseHost = composeMayUseHost(env);
   const start = startOf(flags, cwd);
@@ -33,7 +33,7 @@ export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, sig
   const transport = new StdioServerTransport(process.stdin, process.stdout, { maxBufferSize: maxMessageBytes });
   const connection = serveStdio(
     ({ era }) => {
-      const { server, calls } = createServer({ sandbox, toolset, start, patienceMs, mayUseHost, era });
+      const { server, calls } = createServer({ engine, toolset, start, patienceMs, mayUseHost, era });
       begun.push(calls);
       return server;
     },

@@ -14,7 +14,7 @@ import { definitionOf, type Tool, toolsOf } from "./tool.ts";
 import { inToolTerms } from "./tool-terms.ts";
 
 export interface ServerSetup extends CallerSetup {
-  readonly sandbox: OperationContext["sandbox"];
+  readonly engine: OperationContext["engine"];
   readonly toolset: Toolset;
   /** What workspaces begin with; found out while the server starts */
   readonly start: Promise<ProjectStart>;
@@ -24,7 +24,7 @@ export interface ServerSetup extends CallerSetup {
 
 /** The MCP server of one client, in whichever era of the protocol it speaks. */
 export function createServer(setup: ServerSetup): { server: Server; calls: ToolCalls } {
-  const { sandbox, toolset, start, mayUseHost = false } = setup;
+  const { engine, toolset, start, mayUseHost = false } = setup;
   const tools = toolsOf(toolset);
   const prompts = promptsFor(tools);
   const hasWorkspaces = tools.some(({ name }) => name.startsWith("workspace_"));
@@ -35,7 +35,7 @@ export function createServer(setup: ServerSetup): { server: Server; calls: ToolC
   };
   const identity = { name: "pyro", title: "pyro workspaces", version };
   const server = new Server(identity, { capabilities, instructions: instructionsFor(toolset) });
-  const calls = new ToolCalls(tools, { sandbox, start, mayUseHost });
+  const calls = new ToolCalls(tools, { engine, start, mayUseHost });
   serveTools(server, tools, calls, setup);
   if (prompts.length > 0) servePrompts(server, prompts, setup);
   if (hasWorkspaces) serveResources(server, tools, setup);
@@ -87,13 +87,13 @@ function getPrompt(prompts: readonly Prompt[], { name, arguments: given = {} }: 
   return { description: prompt.description, messages: [{ role: "user" as const, content }] };
 }
 
-function serveResources(server: Server, tools: readonly Tool[], { sandbox }: ServerSetup): void {
+function serveResources(server: Server, tools: readonly Tool[], { engine }: ServerSetup): void {
   server.setRequestHandler("resources/list", async (_, { mcpReq }) => ({
-    resources: await orProtocolError(listResources({ sandbox, signal: mcpReq.signal }), tools),
+    resources: await orProtocolError(listResources({ engine, signal: mcpReq.signal }), tools),
   }));
   server.setRequestHandler("resources/templates/list", () => ({ resourceTemplates: resourceTemplates() }));
   server.setRequestHandler("resources/read", async ({ params }, { mcpReq }) => ({
-    contents: await orProtocolError(readResource({ sandbox, signal: mcpReq.signal }, params.uri), tools),
+    contents: await orProtocolError(readResource({ engine, signal: mcpReq.signal }, params.uri), tools),
   }));
 }
 

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
-import { exitStatus } from "../sandbox/exit-status.ts";
-import { defaultShape } from "../sandbox/machine.ts";
-import { openSandbox } from "../sandbox/open.ts";
+import { exitStatus } from "../machines/exit-status.ts";
+import { openOneOff } from "../machines/one-off/open.ts";
+import { defaultShape } from "../machines/shape.ts";
 import { CollectedOutput } from "./collected-output.ts";
 import { executionMode, isolation } from "./fields.ts";
 import { refuseNetwork } from "./network.ts";
@@ -33,28 +33,28 @@ export const demo = defineOperation({
     cleanup: z.object({ deleted: z.boolean(), vmId: z.string() }),
   }),
   cli: { examples: ["demo"], jsonOnly: true, exitCode: ({ exitCode }) => exitCode },
-  async handle({ sandbox: context, signal, onProgress }, { network }) {
+  async handle({ engine: context, signal, onProgress }, { network }) {
     if (network) refuseNetwork();
     const startedMs = performance.now();
     const request = { environment: demoEnvironment, shape: defaultShape };
-    const sandbox = await openSandbox(context, request, { signal, onProgress });
+    const machine = await openOneOff(context, request, { signal, onProgress });
     const collected = new CollectedOutput();
     const spec = { argv: demoCommand, timeoutMs: demoTimeoutMs, stdin: false };
-    const work = Promise.all([sandbox.info(), sandbox.exec(spec, { signal, ...collected.streams })]);
-    const [{ hostname, kernel }, ending] = await work.finally(() => sandbox.close());
+    const work = Promise.all([machine.info(), machine.exec(spec, { signal, ...collected.streams })]);
+    const [{ hostname, kernel }, ending] = await work.finally(() => machine.close());
     if (ending.error) throw new PyroError("internal", `the demo's command could not start: ${ending.error.message}`);
     const { stdout, stderr } = collected.result();
     return {
       environment: demoEnvironment,
       command: demoCommand,
       executionMode: "guest" as const,
-      isolation: sandbox.isolation,
+      isolation: machine.isolation,
       exitCode: exitStatus(ending).exitCode,
       ...{ stdout, stderr },
       ...{ hostname, kernel },
       durationMs: performance.now() - startedMs,
       // Proved, not assumed: close() resolves when the process is gone.
-      cleanup: { deleted: !isRunning(sandbox.vm.pid), vmId: sandbox.id },
+      cleanup: { deleted: !isRunning(machine.vm.pid), vmId: machine.id },
     };
   },
 });

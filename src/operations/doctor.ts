@@ -1,13 +1,13 @@
 import * as z from "zod";
 import { supportedPlatform } from "../host/system.ts";
-import { diagnose } from "../sandbox/doctor.ts";
-import { readinessStates } from "../sandbox/readiness.ts";
+import { diagnose } from "../machines/doctor.ts";
+import { readinessStates } from "../machines/readiness.ts";
 import { environmentName } from "./fields.ts";
 import { defineOperation } from "./operation.ts";
 
 const output = z.object({
   platform: z.string(),
-  runtimeOk: z.boolean().describe("Sandboxes can run here"),
+  runtimeOk: z.boolean().describe("Machines can run here"),
   vmm: z.object({ name: z.string(), version: z.string(), path: z.string() }).nullable(),
   kvm: z.object({ exists: z.boolean(), readable: z.boolean(), writable: z.boolean() }),
   accelerator: z
@@ -38,8 +38,8 @@ export const doctor = defineOperation({
     render: renderDoctor,
     exitCode: ({ runtimeOk }) => (runtimeOk ? 0 : 1),
   },
-  async handle({ sandbox, signal }, input) {
-    const { cacheDir, cacheFreeBytes, readiness, issues, ...diagnosis } = await diagnose(sandbox, input, { signal });
+  async handle({ engine, signal }, input) {
+    const { cacheDir, cacheFreeBytes, readiness, issues, ...diagnosis } = await diagnose(engine, input, { signal });
     return {
       ...diagnosis,
       runtimeOk: issues.length === 0,

@@ -3,7 +3,7 @@ import { catalogVersion } from "../images/catalog.ts";
 import { type EnvironmentDescription, inspectEnvironment, listEnvironments } from "../images/describe.ts";
 import { pruneEnvironments } from "../images/prune.ts";
 import { pullEnvironment } from "../images/pull.ts";
-import { sweepTemplates } from "../sandbox/template-sweep.ts";
+import { sweepTemplates } from "../machines/templates/sweep.ts";
 import { pruneSeeds } from "../seeds/store.ts";
 import { environmentFilesInUse } from "../workspaces/environment-use.ts";
 import { environmentName } from "./fields.ts";
@@ -43,8 +43,8 @@ export const envList = defineOperation({
     render: ({ environments }) => environments.map(renderRow).join(""),
   },
   mcp: { name: "vm_list_environments" },
-  async handle({ sandbox }) {
-    const environments = await listEnvironments(sandbox.layout);
+  async handle({ engine }) {
+    const environments = await listEnvironments(engine.layout);
     return { catalogVersion, environments: environments.map(summarize) };
   },
 });
@@ -61,9 +61,9 @@ export const envPull = defineOperation({
     render: ({ name, version, digest }) =>
       `[pull] phase=installed environment=${name} version=${version} digest=${digest}\n`,
   },
-  async handle({ sandbox, signal, onProgress }, { environment }) {
-    await pullEnvironment(sandbox, environment, { signal, onProgress });
-    return detail(await inspectEnvironment(sandbox.layout, environment));
+  async handle({ engine, signal, onProgress }, { environment }) {
+    await pullEnvironment(engine, environment, { signal, onProgress });
+    return detail(await inspectEnvironment(engine.layout, environment));
   },
 });
 
@@ -84,8 +84,8 @@ export const envInspect = defineOperation({
         "",
       ].join("\n"),
   },
-  async handle({ sandbox }, { environment }) {
-    return detail(await inspectEnvironment(sandbox.layout, environment));
+  async handle({ engine }, { environment }) {
+    return detail(await inspectEnvironment(engine.layout, environment));
   },
 });
 
@@ -107,10 +107,10 @@ export const envPrune = defineOperation({
     render: ({ removedEnvironments, removedTemplates, removedSeeds, freedBytes }) =>
       `[prune] environments=${removedEnvironments.length} templates=${removedTemplates.length} seeds=${removedSeeds.length} freed_bytes=${freedBytes}\n`,
   },
-  async handle({ sandbox, signal }) {
-    const pruned = await pruneEnvironments(sandbox, { signal, usedPaths: await environmentFilesInUse(sandbox) });
-    const templates = await sweepTemplates(sandbox);
-    const seeds = await pruneSeeds(sandbox.layout.seedsDir, sandbox.seedBudgetBytes);
+  async handle({ engine, signal }) {
+    const pruned = await pruneEnvironments(engine, { signal, usedPaths: await environmentFilesInUse(engine) });
+    const templates = await sweepTemplates(engine);
+    const seeds = await pruneSeeds(engine.layout.seedsDir, engine.seedBudgetBytes);
     return {
       removedEnvironments: [...pruned.environments],
       removedTemplates: templates.map(({ key }) => key),

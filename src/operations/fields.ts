@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { defaultShape, machineShapeSchema } from "../sandbox/machine.ts";
+import { defaultShape, machineShapeSchema } from "../machines/shape.ts";
 
 /** Fields that several operations share. */
 

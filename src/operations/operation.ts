@@ -2,11 +2,11 @@ import type { Readable } from "node:stream";
 import type * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import { explainMismatch } from "../core/wire-case.ts";
+import type { EngineContext, EngineProgress } from "../machines/context.ts";
 import type { ProjectSource } from "../projects/source.ts";
-import type { SandboxContext, SandboxProgress } from "../sandbox/context.ts";
 
 /** Told while an operation installs and builds what a first use needs. */
-export type OperationProgress = SandboxProgress;
+export type OperationProgress = EngineProgress;
 
 /** Streams of a guest command, for a surface that shows them as they come instead of in the result. */
 export interface LiveStreams {
@@ -17,7 +17,7 @@ export interface LiveStreams {
 
 /** What an operation gets from the surface that invokes it. */
 export interface OperationContext {
-  readonly sandbox: SandboxContext;
+  readonly engine: EngineContext;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
   readonly liveStreams?: LiveStreams | undefined;

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { prepareManifestSchema } from "../sandbox/readiness.ts";
+import { prepareManifestSchema } from "../machines/readiness.ts";
 import { prepareEnvironment } from "../workspaces/prepare.ts";
 import { environmentName } from "./fields.ts";
 import { refuseNetwork } from "./network.ts";
@@ -30,9 +30,9 @@ export const prepare = defineOperation({
         ? `[prepare] environment=${output.environment} reused=true prepared_at=${output.preparedAt}\n`
         : `[prepare] environment=${output.environment} prepared=true duration_ms=${output.lastPrepareDurationMs}\n`,
   },
-  async handle({ sandbox, signal, onProgress }, { environment, network, force }) {
+  async handle({ engine, signal, onProgress }, { environment, network, force }) {
     if (network) refuseNetwork();
-    const { manifest, reused } = await prepareEnvironment(sandbox, { environment, force }, { signal, onProgress });
+    const { manifest, reused } = await prepareEnvironment(engine, { environment, force }, { signal, onProgress });
     return { ...manifest, reused, prepared: true, executed: !reused, forced: force, networkRequested: network };
   },
 });

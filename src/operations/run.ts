@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { exitStatus } from "../sandbox/exit-status.ts";
-import { commandWords } from "../sandbox/guest-command.ts";
-import { runCommand } from "../sandbox/run.ts";
+import { exitStatus } from "../machines/exit-status.ts";
+import { commandWords } from "../machines/guest-command.ts";
+import { runCommand } from "../machines/one-off/run.ts";
 import { CollectedOutput, collectedOutputSchema } from "./collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "./command-fields.ts";
 import {
@@ -82,11 +82,11 @@ export const run = defineOperation({
   },
   async handle(context, input) {
     if (input.network) refuseNetwork();
-    const { sandbox, signal, onProgress } = context;
+    const { engine, signal, onProgress } = context;
     const collected = new CollectedOutput(context);
     const { environment, command } = input;
     const { ending, ...outcome } = await runCommand(
-      sandbox,
+      engine,
       {
         environment,
         command,

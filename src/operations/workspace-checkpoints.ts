@@ -29,8 +29,8 @@ export const snapshotCreate = defineOperation({
       `[workspace-snapshot-create] workspace_id=${id} ${renderSnapshot(snapshot)}`,
   },
   mcp: { name: "snapshot_create" },
-  async handle({ sandbox, signal }, input) {
-    const snapshot = await createSnapshot(sandbox, input.workspaceId, input.snapshotName, signal);
+  async handle({ engine, signal }, input) {
+    const snapshot = await createSnapshot(engine, input.workspaceId, input.snapshotName, signal);
     return { workspaceId: input.workspaceId, snapshot: named(snapshot) };
   },
 });
@@ -47,8 +47,8 @@ export const snapshotList = defineOperation({
     render: ({ snapshots }) => snapshots.map((snapshot) => `${renderSnapshot(snapshot)}`).join(""),
   },
   mcp: { name: "snapshot_list" },
-  async handle({ sandbox }, input) {
-    const record = await currentRecord(sandbox, input.workspaceId);
+  async handle({ engine }, input) {
+    const record = await currentRecord(engine, input.workspaceId);
     const snapshots = [baselineOf(record), ...record.snapshots.map(named)];
     return { workspaceId: input.workspaceId, count: snapshots.length, snapshots };
   },
@@ -66,7 +66,7 @@ export const snapshotDelete = defineOperation({
     render: (deleted) => `Deleted snapshot ${deleted.snapshotName} of workspace ${deleted.workspaceId}.\n`,
   },
   mcp: { name: "snapshot_delete" },
-  async handle({ sandbox: context, signal }, { workspaceId: id, snapshotName: name }) {
+  async handle({ engine: context, signal }, { workspaceId: id, snapshotName: name }) {
     await deleteSnapshot({ context, workspaceId: id, signal }, name);
     return { workspaceId: id, snapshotName: name, deleted: true };
   },
@@ -106,7 +106,7 @@ export const workspaceReset = defineOperation({
     readable: readableWorkspace,
     input: { snapshot: z.string().min(1).default(baselineName).describe("baseline is how the workspace began") },
   },
-  async handle({ sandbox: context, signal }, input) {
+  async handle({ engine: context, signal }, input) {
     const record = await resetWorkspace({ context, workspaceId: input.workspaceId, signal }, input.snapshot);
     const snapshot = record.snapshots.find((candidate) => candidate.snapshotName === input.snapshot);
     const { createdAt: _, ...checkpoint } = snapshot ? named(snapshot) : baselineOf(record);

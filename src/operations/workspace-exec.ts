@@ -61,10 +61,10 @@ export const workspaceExec = defineOperation({
     text: execText,
   },
   async handle(context, { workspaceId: id, command, timeoutSeconds }) {
-    const { sandbox, signal, detachAfterMs } = context;
+    const { engine, signal, detachAfterMs } = context;
     const collected = new CollectedOutput(context);
     const request = { workspaceId: id, command, timeoutMs: timeoutSeconds * 1000, detachAfterMs };
-    const outcome = await execInWorkspace(sandbox, request, { signal, ...collected.streams });
+    const outcome = await execInWorkspace(engine, request, { signal, ...collected.streams });
     const said = collected.result(outcome);
     return { workspaceId: id, ...resultOf(outcome), ...said, advice: null, executionMode: "guest" as const };
   },

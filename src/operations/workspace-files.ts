@@ -47,7 +47,7 @@ export const workspaceFileList = defineOperation({
     text: ({ count, entries, truncated, path }) =>
       `${entries.length === 0 ? `${path} is empty.\n` : entries.map(renderEntry).join("")}${truncated ? `[… ${count - entries.length} of ${count} are not shown: list a directory further down, or use ls with workspace_exec …]\n` : ""}`,
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id, path, recursive }) {
+  async handle({ engine: context, signal }, { workspaceId: id, path, recursive }) {
     const listing = await listFiles({ context, workspaceId: id, signal }, path, recursive);
     const entries = [...listing.entries];
     return { ...listing, workspaceId: id, recursive, entries, count: entries.length };
@@ -95,7 +95,7 @@ export const workspaceFileRead = defineOperation({
         ? content
         : `${content}${content.endsWith("\n") ? "" : "\n"}[bytes ${offset} to ${next ?? sizeBytes} of ${sizeBytes}${next === null ? "" : `; offset=${next} goes on`}]\n`,
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id, path, ...page }) {
+  async handle({ engine: context, signal }, { workspaceId: id, path, ...page }) {
     const read = await readFile({ context, workspaceId: id, signal }, path, page);
     return { ...read, truncated: read.nextOffset !== null, workspaceId: id, executionMode: "guest" as const };
   },
@@ -126,7 +126,7 @@ export const workspaceFileWrite = defineOperation({
     description: "Write a text file in a workspace, all of it, with the directories that it needs.",
     isIdempotent: true,
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id, path, text }) {
+  async handle({ engine: context, signal }, { workspaceId: id, path, text }) {
     const written = await writeFile({ context, workspaceId: id, signal }, path, text);
     return { ...written, workspaceId: id, executionMode: "guest" as const };
   },
@@ -160,7 +160,7 @@ export const workspacePatchApply = defineOperation({
       "Change files of a workspace with a unified diff, as git diff writes it, of as many files as needed: all of it applies or nothing.",
     readable: (output, maxChars) => ({ ...output, entries: fitting(output.entries, maxChars - 400) }),
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id, patch }) {
+  async handle({ engine: context, signal }, { workspaceId: id, patch }) {
     const { summary, entries } = await applyPatch({ context, workspaceId: id, signal }, patch);
     const changed = summary.total > 0;
     return { workspaceId: id, changed, summary, entries: [...entries], executionMode: "guest" as const };
@@ -202,7 +202,7 @@ export const workspaceSyncPush = defineOperation({
     isIdempotent: true,
     readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id, sourcePath, dest }) {
+  async handle({ engine: context, signal }, { workspaceId: id, sourcePath, dest }) {
     const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal }, sourcePath, dest);
     return { ...pushed, workspaceId: id, skippedFiles: [...pushed.skippedFiles], executionMode: "guest" as const };
   },
@@ -245,7 +245,7 @@ export const workspaceExport = defineOperation({
     },
     readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id, path, outputPath }) {
+  async handle({ engine: context, signal }, { workspaceId: id, path, outputPath }) {
     const exported = await exportFromWorkspace({ context, workspaceId: id, signal }, path, outputPath);
     return { ...exported, workspaceId: id, skippedFiles: [...exported.skippedFiles], executionMode: "guest" as const };
   },

@@ -96,11 +96,11 @@ export const workspaceCreate = defineOperation({
     },
     readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 1_500) }),
   },
-  async handle({ sandbox, signal, onProgress, project }, input) {
+  async handle({ engine, signal, onProgress, project }, input) {
     if (input.networkPolicy !== "off") refuseNetworkPolicy(input.networkPolicy);
     if (input.allowHostCompat) refuseHostCompat();
     const { record, skipped } = await createWorkspace(
-      sandbox,
+      engine,
       {
         environment: input.environment,
         shape: { vcpuCount: input.vcpuCount, memMib: input.memMib },
@@ -134,8 +134,8 @@ export const workspaceList = defineOperation({
     description: "List workspaces, those of earlier sessions included, the most recently used first.",
     readable: (output, maxChars) => ({ ...output, workspaces: fitting(output.workspaces, maxChars) }),
   },
-  async handle({ sandbox, signal }) {
-    const rows = (await allWorkspaces(sandbox, signal)).map(rowOf);
+  async handle({ engine, signal }) {
+    const rows = (await allWorkspaces(engine, signal)).map(rowOf);
     // A broken one has no times; it comes last.
     const workspaces = rows.toSorted((a, b) => (b.lastActivityAt ?? "").localeCompare(a.lastActivityAt ?? ""));
     return { count: workspaces.length, workspaces };
@@ -157,8 +157,8 @@ export const workspaceStatusOperation = defineOperation({
     description: "Show everything about a workspace: state, origin of its files, last command, expiry.",
     readable: readableWorkspace,
   },
-  async handle({ sandbox }, input) {
-    return viewOf(await currentRecord(sandbox, input.workspaceId));
+  async handle({ engine }, input) {
+    return viewOf(await currentRecord(engine, input.workspaceId));
   },
 });
 
@@ -191,7 +191,7 @@ export const workspaceUpdate = defineOperation({
       clearLabels: z.array(z.string()).optional().describe("Labels to take away"),
     },
   },
-  async handle({ sandbox: context, signal }, input) {
+  async handle({ engine: context, signal }, input) {
     const { workspaceId: id, name, clearName, labels: setLabels = {}, clearLabels = [] } = input;
     if (name !== undefined && clearName) {
       throw new PyroError("invalid_argument", "cannot both set and clear the name of a workspace");
@@ -210,7 +210,7 @@ export const workspaceStop = defineOperation({
   output: workspaceView,
   cli: { positionals: ["workspaceId"], examples: ["workspace stop 0a1b2c3d4e5f"], render: renderWorkspace },
   mcp: { isIdempotent: true, readable: readableWorkspace },
-  async handle({ sandbox: context, signal }, { workspaceId: id }) {
+  async handle({ engine: context, signal }, { workspaceId: id }) {
     return viewOf(await stopWorkspace({ context, workspaceId: id, signal }));
   },
 });
@@ -223,7 +223,7 @@ export const workspaceStart = defineOperation({
   output: workspaceView,
   cli: { positionals: ["workspaceId"], examples: ["workspace start 0a1b2c3d4e5f"], render: renderWorkspace },
   mcp: { isIdempotent: true, readable: readableWorkspace },
-  async handle({ sandbox: context, signal }, { workspaceId: id }) {
+  async handle({ engine: context, signal }, { workspaceId: id }) {
     return viewOf(await startWorkspace({ context, workspaceId: id, signal }));
   },
 });
@@ -244,7 +244,7 @@ export const workspaceDelete = defineOperation({
       "End a workspace and remove it with its files, snapshots and history. Get what is needed out of it first.",
     isIdempotent: true,
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id }) {
+  async handle({ engine: context, signal }, { workspaceId: id }) {
     await deleteWorkspace({ context, workspaceId: id, signal });
     return { workspaceId: id, deleted: true };
   },

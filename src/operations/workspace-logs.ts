@@ -78,7 +78,7 @@ export const workspaceLogs = defineOperation({
     text: logsText,
   },
   async handle(
-    { sandbox: context, signal, detachAfterMs, keptOutputBytes },
+    { engine: context, signal, detachAfterMs, keptOutputBytes },
     { workspaceId: id, waitSeconds, ...input },
   ) {
     const wanted = { context, workspaceId: id, signal };

@@ -70,7 +70,7 @@ export const workspaceDiff = defineOperation({
     readable: readableDiff,
     text: diffText,
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id, paths }) {
+  async handle({ engine: context, signal }, { workspaceId: id, paths }) {
     const diff = await diffWorkspace({ context, workspaceId: id, signal }, paths);
     return { ...diff, workspaceId: id, entries: [...diff.entries] };
   },
@@ -170,7 +170,7 @@ export const workspaceSummary = defineOperation({
       commands: { ...output.commands, recent: fitting(output.commands.recent.map(short), maxChars / 2) },
     }),
   },
-  async handle({ sandbox: context, signal }, { workspaceId: id }) {
+  async handle({ engine: context, signal }, { workspaceId: id }) {
     return outputOf(await reviewWorkspace({ context, workspaceId: id, signal }));
   },
 });

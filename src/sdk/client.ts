@@ -38,14 +38,14 @@ type Group<P extends string> = {
 export type Client = Group<"">;
 
 /** Makes the client from the operation table. */
-export function createClient(sandbox: OperationContext["sandbox"]): Client {
+export function createClient(engine: OperationContext["engine"]): Client {
   const client: MethodTree = {};
   const table: readonly Operation[] = operations;
   for (const operation of table) {
     const words = operation.name.split(".");
     const last = words.pop() ?? "";
     const group = words.reduce(subgroup, client);
-    group[last] = toMethod(sandbox, operation);
+    group[last] = toMethod(engine, operation);
   }
   // The types above say of the same table what the loop does.
   return client as Client;
@@ -63,7 +63,7 @@ function subgroup(group: MethodTree, word: string): MethodTree {
   return made;
 }
 
-function toMethod(sandbox: OperationContext["sandbox"], operation: Operation) {
+function toMethod(engine: OperationContext["engine"], operation: Operation) {
   return (input: object = {}, { signal, onProgress, streams }: CallOptions = {}) =>
-    invoke(operation, { sandbox, signal, onProgress, liveStreams: streams, nameField: (field) => field }, input);
+    invoke(operation, { engine, signal, onProgress, liveStreams: streams, nameField: (field) => field }, input);
 }

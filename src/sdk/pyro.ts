@@ -1,4 +1,4 @@
-import { composeSandboxContext } from "../compose.ts";
+import { composeEngineContext } from "../compose.ts";
 import { type CallOptions, type Client, createClient } from "./client.ts";
 import { Workspace } from "./workspace.ts";
 
@@ -20,7 +20,7 @@ export class Pyro implements Client {
   readonly workspace: Client["workspace"];
 
   constructor({ env = process.env }: PyroOptions = {}) {
-    const client = createClient(composeSandboxContext(env));
+    const client = createClient(composeEngineContext(env));
     this.demo = client.demo;
     this.doctor = client.doctor;
     this.env = client.env;

@@ -1,12 +1,12 @@
 import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import { decodeChanges } from "../guest/tree.ts";
-import type { Sandbox } from "../sandbox/sandbox.ts";
+import type { Machine } from "../machines/machine.ts";
 import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "../workspaces/checkpoints.ts";
 import type { VerbOutput } from "../workspaces/control.ts";
 import { emptyLayerName, sweepHistories, sweepLayers } from "../workspaces/disks.ts";
 import type { WorkspaceRecord } from "../workspaces/record.ts";
-import { copyLayer, forkMachine } from "./machine.ts";
+import { copyLayer, forkWorkspaceMachine } from "./machine.ts";
 import type { Session, Tenure } from "./session.ts";
 
 /** A guest that takes longer to say what has changed shall not hold up whatever else waits for its turn */
@@ -85,10 +85,7 @@ export async function resetWorkspace(
   try {
     return await session.exchange(
       "the workspace was reset",
-      async (record) => {
-        const { sandbox, change } = await forkCheckpoint({ context, place, record, signal }, snapshotName);
-        return { machine: sandbox, change };
-      },
+      (record) => forkCheckpoint({ context, place, record, signal }, snapshotName),
       signal,
     );
   } finally {
@@ -100,17 +97,17 @@ export async function resetWorkspace(
 
 /** A machine at a checkpoint, and what the record says of the workspace once it runs. */
 export async function forkCheckpoint(
-  request: Parameters<typeof forkMachine>[0],
+  request: Parameters<typeof forkWorkspaceMachine>[0],
   snapshotName: string,
-): Promise<{ sandbox: Sandbox; change: Partial<WorkspaceRecord> }> {
+): Promise<{ machine: Machine; change: Partial<WorkspaceRecord> }> {
   const { record } = request;
-  const { sandbox, disks } = await forkMachine(request, checkpointLayers(record, snapshotName));
+  const { machine, disks } = await forkWorkspaceMachine(request, checkpointLayers(record, snapshotName));
   const now = new Date().toISOString();
   return {
-    sandbox,
+    machine,
     change: {
       ...disks,
-      ...{ state: "started", stateReason: null, isolation: sandbox.isolation },
+      ...{ state: "started", stateReason: null, isolation: machine.isolation },
       ...{ commandCount: 0, lastCommand: null, sessionStartedAt: now, lastActivityAt: now },
       ...{ resetCount: record.resetCount + 1, lastResetAt: now },
     },

@@ -1,11 +1,11 @@
 import { chmod, copyFile } from "node:fs/promises";
-import { chooseAccelerator } from "../sandbox/accelerator.ts";
-import type { SandboxContext } from "../sandbox/context.ts";
-import { findDriver } from "../sandbox/driver.ts";
-import { forkTemplate } from "../sandbox/open.ts";
-import { requireRoomForMachine } from "../sandbox/room.ts";
-import { bootSandbox, forkSandbox, type MachineDisks, type Sandbox } from "../sandbox/sandbox.ts";
-import type { Template, TemplateFile } from "../sandbox/template-store.ts";
+import { chooseAccelerator } from "../machines/accelerator.ts";
+import type { EngineContext } from "../machines/context.ts";
+import { findDriver } from "../machines/find-driver.ts";
+import { bootMachine, forkMachine, type Machine, type MachineDisks } from "../machines/machine.ts";
+import { requireRoomForMachine } from "../machines/room.ts";
+import { forkTemplate } from "../machines/templates/fork.ts";
+import type { Template, TemplateFile } from "../machines/templates/store.ts";
 import { emptyLayerName, mergeablePair, withoutLayer } from "../workspaces/disks.ts";
 import { requireEnvironmentFiles } from "../workspaces/environment-use.ts";
 import type { WorkspaceRecord } from "../workspaces/record.ts";
@@ -16,7 +16,7 @@ const bootTimeoutMs = 120_000;
 
 /** What a machine of a workspace is made for. */
 export interface MachineRequest {
-  readonly context: SandboxContext;
+  readonly context: EngineContext;
   readonly place: WorkspacePlace;
   readonly record: WorkspaceRecord;
   readonly signal?: AbortSignal | undefined;
@@ -24,30 +24,33 @@ export interface MachineRequest {
 
 type DiskState = Pick<WorkspaceRecord, "layers" | "rootLayers" | "nextLayer">;
 
-export interface ForkedMachine {
-  readonly sandbox: Sandbox;
+export interface ForkedWorkspaceMachine {
+  readonly machine: Machine;
   /** What the record must say of its disks from now on */
   readonly disks: DiskState;
 }
 
 /** A new machine, root disk and memory included, whose workspace begins as a checkpoint: these layers over the seed. */
-export async function forkMachine(request: MachineRequest, checkpoint: readonly string[]): Promise<ForkedMachine> {
-  const { context, place, record, signal } = request;
+export async function forkWorkspaceMachine(
+  wanted: MachineRequest,
+  checkpoint: readonly string[],
+): Promise<ForkedWorkspaceMachine> {
+  const { context, place, record, signal } = wanted;
   const { environment, vcpuCount, memMib, workspaceId } = record;
   await requireEnvironmentFiles(record);
   await requireRoomForMachine(place.dir);
   const driver = await findDriver(context);
   let disks: DiskState = record;
-  const machine = { driver, environment, shape: { vcpuCount, memMib }, rebuild: false };
-  const sandbox = await forkTemplate(context, machine, { signal }, async (template) => {
+  const request = { driver, environment, shape: { vcpuCount, memMib }, rebuild: false };
+  const machine = await forkTemplate(context, request, { signal }, async (template) => {
     disks = await makeDisks(place, template, disks.nextLayer, checkpoint);
-    return forkSandbox({
+    return forkMachine({
       ...{ id: workspaceId, driver, template, environment, signal },
       disks: machineDisks(place, { ...record, ...disks }),
       mountsWorkspace: true,
     });
   });
-  return { sandbox, disks };
+  return { machine, disks };
 }
 
 /**
@@ -73,14 +76,14 @@ export async function mergeLayers({ context, place, record }: MachineRequest): P
 }
 
 /** The machine that was stopped, on the disks that it left; it boots, because no template's memory knows them. */
-export async function bootMachine({ context, place, record, signal }: MachineRequest): Promise<Sandbox> {
+export async function bootWorkspaceMachine({ context, place, record, signal }: MachineRequest): Promise<Machine> {
   const { environment, vcpuCount, memMib, workspaceId } = record;
   await requireEnvironmentFiles(record);
   await requireRoomForMachine(place.dir);
   const driver = await findDriver(context);
   const { accelerator } = await chooseAccelerator(context, { driver, environment }, { signal });
   const { agentPath, scratchDir } = context.layout;
-  return bootSandbox({
+  return bootMachine({
     ...{
       id: workspaceId,
       driver,

@@ -1,7 +1,7 @@
 import { basename, dirname } from "node:path";
 import { PyroError } from "../core/errors.ts";
 import { commandLineOf, identifyProcess, killGroupOf } from "../host/process-identity.ts";
-import type { Sandbox } from "../sandbox/sandbox.ts";
+import type { Machine } from "../machines/machine.ts";
 import { sweepHistories, sweepLayers, sweepRecords } from "../workspaces/disks.ts";
 import { fromLaunchContext, guardianName, idleExitCode, type Launch } from "../workspaces/launch.ts";
 import { baselineName, isExpired, isUnfinished, type WorkspaceRecord } from "../workspaces/record.ts";
@@ -17,7 +17,7 @@ import { forkCheckpoint } from "./checkpoints.ts";
 import { complain } from "./complain.ts";
 import { ControlServer } from "./control-server.ts";
 import { handlersOf } from "./handlers.ts";
-import { bootMachine, forkMachine, mergeLayers } from "./machine.ts";
+import { bootWorkspaceMachine, forkWorkspaceMachine, mergeLayers } from "./machine.ts";
 import { Session } from "./session.ts";
 import { Starter } from "./starter.ts";
 
@@ -101,19 +101,18 @@ async function ownGuardian({ dir }: WorkspacePlace): Promise<WorkspaceRecord["gu
 
 async function machineFor(
   { mode, snapshotName }: Launch,
-  request: Parameters<typeof bootMachine>[0],
-): Promise<{ machine: Sandbox; change: Partial<WorkspaceRecord> }> {
+  request: Parameters<typeof bootWorkspaceMachine>[0],
+): Promise<{ machine: Machine; change: Partial<WorkspaceRecord> }> {
   const started = { state: "started", stateReason: null } as const;
   if (mode === "create") {
-    const { sandbox, disks } = await forkMachine(request, []);
-    return { machine: sandbox, change: { ...started, ...disks, isolation: sandbox.isolation } };
+    const { machine, disks } = await forkWorkspaceMachine(request, []);
+    return { machine, change: { ...started, ...disks, isolation: machine.isolation } };
   }
   if (mode === "reset") {
-    const { sandbox, change } = await forkCheckpoint(request, snapshotName ?? baselineName);
-    return { machine: sandbox, change };
+    return forkCheckpoint(request, snapshotName ?? baselineName);
   }
   const { layers, snapshots } = await mergeLayers(request);
-  const machine = await bootMachine({ ...request, record: { ...request.record, layers, snapshots } });
+  const machine = await bootWorkspaceMachine({ ...request, record: { ...request.record, layers, snapshots } });
   const lastActivityAt = new Date().toISOString();
   return { machine, change: { ...started, layers, snapshots, isolation: machine.isolation, lastActivityAt } };
 }

@@ -2,8 +2,8 @@ import { mkdir } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
-import type { SandboxContext } from "../sandbox/context.ts";
-import { lastWords, type Sandbox } from "../sandbox/sandbox.ts";
+import type { EngineContext } from "../machines/context.ts";
+import { lastWords, type Machine } from "../machines/machine.ts";
 import { JournalWriter } from "../workspaces/journal.ts";
 import type { WorkspaceRecord } from "../workspaces/record.ts";
 import { removeWorkspace, saveWorkspace, type WorkspacePlace } from "../workspaces/store.ts";
@@ -18,15 +18,15 @@ const powerOffMs = 20_000;
 const lastRecordsMs = 2_000;
 
 export interface SessionStart {
-  readonly context: SandboxContext;
+  readonly context: EngineContext;
   readonly place: WorkspacePlace;
   readonly record: WorkspaceRecord;
-  readonly machine: Sandbox;
+  readonly machine: Machine;
 }
 
 /** A machine with the history of what is done in it; a reset begins both anew. */
 export interface Tenure {
-  readonly machine: Sandbox;
+  readonly machine: Machine;
   readonly journal: JournalWriter;
   readonly historyDir: string;
   /** Commands that still have an end to write down, by number; each settles when it is */
@@ -41,7 +41,7 @@ type Change = Partial<WorkspaceRecord>;
 
 /** The running workspace: its machine, and the record and journal that only this process writes. */
 export class Session {
-  readonly context: SandboxContext;
+  readonly context: EngineContext;
   readonly place: WorkspacePlace;
   /** Resolves when there is nothing left to supervise */
   readonly ended: Promise<void>;
@@ -131,7 +131,7 @@ export class Session {
    */
   async exchange(
     reason: string,
-    make: (record: WorkspaceRecord) => Promise<{ machine: Sandbox; change: Change }>,
+    make: (record: WorkspaceRecord) => Promise<{ machine: Machine; change: Change }>,
     signal: AbortSignal,
   ): Promise<WorkspaceRecord> {
     const exchange = this.#exchangeFor(reason, make, signal);
@@ -228,7 +228,7 @@ export class Session {
   }
 }
 
-async function beginTenure(place: WorkspacePlace, record: WorkspaceRecord, machine: Sandbox): Promise<Tenure> {
+async function beginTenure(place: WorkspacePlace, record: WorkspaceRecord, machine: Machine): Promise<Tenure> {
   const historyDir = place.historyDir(record.resetCount);
   // Not with its parents: a workspace that was removed meanwhile must not come back.
   await mkdir(historyDir, { mode: 0o700 }).catch((error: unknown) => {

@@ -4,7 +4,7 @@ import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import type { HeldLock } from "../host/lock-file.ts";
 import { killGroupOf } from "../host/process-identity.ts";
-import type { SandboxContext } from "../sandbox/context.ts";
+import type { EngineContext } from "../machines/context.ts";
 import { connectSupervisor } from "./control-client.ts";
 import { commandsOf, JournalWriter, readJournal } from "./journal.ts";
 import { isActive, isExpired, isUnfinished, shortCommand, type WorkspaceRecord } from "./record.ts";
@@ -31,7 +31,7 @@ export type Access =
  * is over is removed.
  */
 export async function accessWorkspace(
-  { layout }: SandboxContext,
+  { layout }: EngineContext,
   workspaceId: string,
   signal?: AbortSignal,
 ): Promise<Access> {
@@ -64,7 +64,7 @@ export async function findAnswerer(
  * The record of a workspace as it is now, without waiting for what is going on: one that has lost its supervisor is known to be failed, one
  * whose time is over is removed.
  */
-export async function currentRecord({ layout }: SandboxContext, workspaceId: string): Promise<WorkspaceRecord> {
+export async function currentRecord({ layout }: EngineContext, workspaceId: string): Promise<WorkspaceRecord> {
   const { workspacesDir } = layout;
   const record = await readWorkspace(workspacesDir, workspaceId);
   if ((record.state === "stopped" || record.state === "failed") && !isExpired(record)) return record;
@@ -81,7 +81,7 @@ export async function currentRecord({ layout }: SandboxContext, workspaceId: str
 
 /** A connection to a workspace that runs; refuses one that does not, saying why and what to do. */
 export async function requireRunning(
-  context: SandboxContext,
+  context: EngineContext,
   workspaceId: string,
   signal?: AbortSignal,
 ): Promise<Extract<Access, { kind: "running" }>> {

@@ -1,6 +1,6 @@
 import { PyroError } from "../core/errors.ts";
 import { withLock } from "../host/lock.ts";
-import type { SandboxContext } from "../sandbox/context.ts";
+import type { EngineContext } from "../machines/context.ts";
 import { currentRecord } from "./access.ts";
 import { isActive } from "./record.ts";
 import { listWorkspaces, type StoredWorkspace } from "./store.ts";
@@ -9,7 +9,7 @@ const lockTimeoutMs = 30_000;
 
 /** Runs `claim`, which makes one more workspace count as running, unless as many run already as may. */
 export async function requireRoomForOneMore<T>(
-  context: SandboxContext,
+  context: EngineContext,
   action: string,
   claim: () => Promise<T>,
 ): Promise<T> {
@@ -28,7 +28,7 @@ export async function requireRoomForOneMore<T>(
   });
 }
 
-async function countActive(context: SandboxContext, stored: readonly StoredWorkspace[]): Promise<number> {
+async function countActive(context: EngineContext, stored: readonly StoredWorkspace[]): Promise<number> {
   const records = await Promise.all(
     stored.map(({ place }) => currentRecord(context, place.workspaceId).catch(() => undefined)),
   );

@@ -1,10 +1,10 @@
 import { PyroError } from "../core/errors.ts";
 import { catalogEntry } from "../images/catalog.ts";
-import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
-import { findDriver } from "../sandbox/driver.ts";
-import type { MachineShape } from "../sandbox/machine.ts";
-import { ensureEnvironment } from "../sandbox/open.ts";
-import { ensureTemplate } from "../sandbox/templates.ts";
+import type { EngineCallOptions, EngineContext } from "../machines/context.ts";
+import { ensureEnvironment } from "../machines/ensure-environment.ts";
+import { findDriver } from "../machines/find-driver.ts";
+import type { MachineShape } from "../machines/shape.ts";
+import { ensureTemplate } from "../machines/templates/ensure.ts";
 import type { SkippedEntry } from "../tree/entry.ts";
 import { requireRoomForOneMore } from "./active-limit.ts";
 import { startSupervisor } from "./launch.ts";
@@ -32,9 +32,9 @@ export interface CreatedWorkspace {
 
 /** Makes a workspace and starts it; when anything fails there is none. */
 export async function createWorkspace(
-  context: SandboxContext,
+  context: EngineContext,
   request: CreateRequest,
-  options: SandboxCallOptions,
+  options: EngineCallOptions,
 ): Promise<CreatedWorkspace> {
   const { environment: environmentName, shape, ttlMs, name, labels } = request;
   catalogEntry(environmentName);
@@ -106,10 +106,10 @@ function timeFromNow(ms: number): string {
 
 /** Installs, builds and proves what is missing here and now, where somebody sees the progress. */
 async function readyEnvironment(
-  context: SandboxContext,
+  context: EngineContext,
   name: string,
   shape: MachineShape,
-  options: SandboxCallOptions,
+  options: EngineCallOptions,
 ): Promise<WorkspaceRecord["environment"]> {
   const driver = await findDriver(context);
   const environment = await ensureEnvironment(context, name, options);

@@ -1,11 +1,11 @@
 import { PyroError } from "../core/errors.ts";
 import { pathExists } from "../host/files.ts";
-import type { SandboxContext } from "../sandbox/context.ts";
+import type { EngineContext } from "../machines/context.ts";
 import type { WorkspaceRecord } from "./record.ts";
 import { listWorkspaces } from "./store.ts";
 
 /** Files of environments that workspaces are made from; one that cannot be read can only be deleted, and needs none. */
-export async function environmentFilesInUse({ layout }: SandboxContext): Promise<ReadonlySet<string>> {
+export async function environmentFilesInUse({ layout }: EngineContext): Promise<ReadonlySet<string>> {
   const stored = await listWorkspaces(layout.workspacesDir);
   return new Set(stored.flatMap((workspace) => (workspace.status === "ok" ? filesOf(workspace.record) : [])));
 }

@@ -2,9 +2,9 @@ import type { Readable } from "node:stream";
 import { unlessCancelled } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import { encodeFrame, frameType } from "../guest/frames.ts";
-import type { SandboxContext } from "../sandbox/context.ts";
-import { commandSpec, commandWords, type GuestCommand } from "../sandbox/guest-command.ts";
-import type { Isolation } from "../sandbox/sandbox.ts";
+import type { EngineContext } from "../machines/context.ts";
+import { commandSpec, commandWords, type GuestCommand } from "../machines/guest-command.ts";
+import type { Isolation } from "../machines/machine.ts";
 import { requireRunning } from "./access.ts";
 import type { VerbOutput } from "./control.ts";
 import { callSupervisor } from "./control-client.ts";
@@ -40,7 +40,7 @@ export type WorkspaceExecOutcome = VerbOutput<"exec"> & {
  * journal has it all the same.
  */
 export async function execInWorkspace(
-  context: SandboxContext,
+  context: EngineContext,
   { workspaceId, command, timeoutMs, detachAfterMs }: WorkspaceExecRequest,
   { stdin, onStdout, onStderr, signal }: WorkspaceExecOptions,
 ): Promise<WorkspaceExecOutcome> {

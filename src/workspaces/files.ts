@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { PyroError } from "../core/errors.ts";
 import { characterBoundary, pageEnd } from "../core/utf8.ts";
 import type { GuestEntry, GuestItem } from "../guest/tree.ts";
-import { workspacePath } from "../sandbox/machine.ts";
+import { workspacePath } from "../machines/shape.ts";
 import { displayPath } from "../tree/patch/quoting.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
 import { readTree, type WorkspaceCall, writeTree } from "./trees.ts";

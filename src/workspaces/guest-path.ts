@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { PyroError } from "../core/errors.ts";
-import { workspacePath } from "../sandbox/machine.ts";
+import { workspacePath } from "../machines/shape.ts";
 
 const maxPathBytes = 4096;
 const maxNameBytes = 255;

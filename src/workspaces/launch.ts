@@ -8,8 +8,8 @@ import { PyroError } from "../core/errors.ts";
 import { toWire } from "../core/wire-case.ts";
 import { withoutInherited } from "../host/inherited-fds.ts";
 import type { HeldLock } from "../host/lock-file.ts";
-import { acceleratorChoices } from "../sandbox/accelerator.ts";
-import type { SandboxContext } from "../sandbox/context.ts";
+import { acceleratorChoices } from "../machines/accelerator.ts";
+import type { EngineContext } from "../machines/context.ts";
 import { parseError } from "./control-client.ts";
 
 /** What a supervisor begins with: a fork over the seed, a boot of the disks as they are, or a fork over a checkpoint. */
@@ -77,7 +77,7 @@ done
 `;
 
 export interface SupervisorPlace {
-  readonly context: SandboxContext;
+  readonly context: EngineContext;
   /** Where the workspace is, or will be by the time the supervisor goes to work */
   readonly dir: string;
   readonly logPath: string;
@@ -154,11 +154,11 @@ function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPla
   }
 }
 
-function toLaunchContext({ mirror, ...context }: SandboxContext): Launch["context"] {
+function toLaunchContext({ mirror, ...context }: EngineContext): Launch["context"] {
   return { ...context, ...(mirror === undefined ? {} : { mirror }) };
 }
 
-export function fromLaunchContext({ mirror, ...context }: Launch["context"]): SandboxContext {
+export function fromLaunchContext({ mirror, ...context }: Launch["context"]): EngineContext {
   return { ...context, mirror };
 }
 

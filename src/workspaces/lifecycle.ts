@@ -3,7 +3,7 @@ import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import { pathExists } from "../host/files.ts";
 import { identifyProcess, isSameProcess, killGroupOf, type ProcessIdentity } from "../host/process-identity.ts";
-import type { SandboxContext } from "../sandbox/context.ts";
+import type { EngineContext } from "../machines/context.ts";
 import { type Access, accessWorkspace, currentRecord, findAnswerer } from "./access.ts";
 import { requireRoomForOneMore } from "./active-limit.ts";
 import { checkpointLayers, withoutSnapshot } from "./checkpoints.ts";
@@ -31,10 +31,7 @@ const processesEndMs = 3_000;
 type IdleAccess = Extract<Access, { kind: "idle" }>;
 
 /** All workspaces, those that cannot be read included; what has expired or was left half deleted goes. */
-export async function allWorkspaces(
-  context: SandboxContext,
-  signal?: AbortSignal,
-): Promise<readonly StoredWorkspace[]> {
+export async function allWorkspaces(context: EngineContext, signal?: AbortSignal): Promise<readonly StoredWorkspace[]> {
   const { workspacesDir } = context.layout;
   await sweepLeftovers(workspacesDir);
   const stored = await listWorkspaces(workspacesDir);
@@ -43,7 +40,7 @@ export async function allWorkspaces(
   return current.filter((workspace) => workspace !== undefined);
 }
 
-async function refreshed(context: SandboxContext, workspace: StoredWorkspace): Promise<StoredWorkspace | undefined> {
+async function refreshed(context: EngineContext, workspace: StoredWorkspace): Promise<StoredWorkspace | undefined> {
   if (workspace.status === "broken") return workspace;
   try {
     const record = await currentRecord(context, workspace.record.workspaceId);

@@ -1,12 +1,12 @@
 import { PyroError } from "../core/errors.ts";
-import { forgetVerdict } from "../sandbox/accelerator.ts";
-import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
-import { findDriver } from "../sandbox/driver.ts";
-import { defaultShape } from "../sandbox/machine.ts";
-import { ensureEnvironment } from "../sandbox/open.ts";
-import { type PrepareManifest, readinessOf, recordPrepared } from "../sandbox/readiness.ts";
-import type { Template } from "../sandbox/template-store.ts";
-import { ensureTemplate } from "../sandbox/templates.ts";
+import { forgetVerdict } from "../machines/accelerator.ts";
+import type { EngineCallOptions, EngineContext } from "../machines/context.ts";
+import { ensureEnvironment } from "../machines/ensure-environment.ts";
+import { findDriver } from "../machines/find-driver.ts";
+import { type PrepareManifest, readinessOf, recordPrepared } from "../machines/readiness.ts";
+import { defaultShape } from "../machines/shape.ts";
+import { ensureTemplate } from "../machines/templates/ensure.ts";
+import type { Template } from "../machines/templates/store.ts";
 import { createWorkspace } from "./create.ts";
 import { execInWorkspace } from "./exec.ts";
 import { deleteWorkspace, resetWorkspace } from "./lifecycle.ts";
@@ -32,9 +32,9 @@ const witnessPath = "/root/.pyro-prepare";
 
 /** Makes the next workspace start at once, and proves on a throwaway one that create, exec, reset and delete work on this host. */
 export async function prepareEnvironment(
-  context: SandboxContext,
+  context: EngineContext,
   request: PrepareRequest,
-  options: SandboxCallOptions,
+  options: EngineCallOptions,
 ): Promise<PrepareOutcome> {
   const { environment, force } = request;
   const readiness = await readinessOf(context, environment);
@@ -52,9 +52,9 @@ export async function prepareEnvironment(
 }
 
 async function makeReady(
-  context: SandboxContext,
+  context: EngineContext,
   request: PrepareRequest,
-  options: SandboxCallOptions,
+  options: EngineCallOptions,
 ): Promise<Template> {
   const driver = await findDriver(context);
   const environment = await ensureEnvironment(context, request.environment, options);
@@ -64,9 +64,9 @@ async function makeReady(
 
 /** The version of the environment that was proved. */
 async function proveWorkspace(
-  context: SandboxContext,
+  context: EngineContext,
   environment: string,
-  options: SandboxCallOptions,
+  options: EngineCallOptions,
 ): Promise<string> {
   const throwaway = { ttlMs: proofTtlMs, name: "prepare", labels: {} };
   const { record } = await createWorkspace(context, { environment, shape: defaultShape, ...throwaway }, options);
@@ -86,10 +86,10 @@ async function proveWorkspace(
 }
 
 async function expectSuccess(
-  context: SandboxContext,
+  context: EngineContext,
   workspaceId: string,
   command: string,
-  { signal }: SandboxCallOptions,
+  { signal }: EngineCallOptions,
 ): Promise<void> {
   let output = "";
   const keep = (chunk: Buffer) => {

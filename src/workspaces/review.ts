@@ -1,5 +1,5 @@
 import { PyroError } from "../core/errors.ts";
-import type { SandboxContext } from "../sandbox/context.ts";
+import type { EngineContext } from "../machines/context.ts";
 import { currentRecord } from "./access.ts";
 import { type DiffEntry, type DiffSummary, diffWorkspace } from "./diff.ts";
 import { commandsOf, type JournaledCommand, type JournalLine, readJournal } from "./journal.ts";
@@ -63,6 +63,6 @@ function newest<T>(items: readonly T[]): readonly T[] {
   return items.slice(-recentCount).reverse();
 }
 
-function historyOf({ layout }: SandboxContext, { workspaceId, resetCount }: WorkspaceRecord): string {
+function historyOf({ layout }: EngineContext, { workspaceId, resetCount }: WorkspaceRecord): string {
   return new WorkspacePlace(layout.workspacesDir, workspaceId).historyDir(resetCount);
 }

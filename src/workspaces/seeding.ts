@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
+import type { EngineCallOptions, EngineContext } from "../machines/context.ts";
+import { workspaceDiskBytes, workspacePath } from "../machines/shape.ts";
 import { cloneCommit } from "../projects/clone.ts";
 import { resolveCommit } from "../projects/remote.ts";
 import { type ProjectSource, projectOrigin } from "../projects/source.ts";
 import { trackedFiles } from "../projects/tracked-files.ts";
-import type { SandboxCallOptions, SandboxContext } from "../sandbox/context.ts";
-import { workspaceDiskBytes, workspacePath } from "../sandbox/machine.ts";
 import { type NamedSource, prepareSeed, type SeedSource, seedSourceOf } from "../seeds/seed.ts";
 import type { SkippedEntry } from "../tree/entry.ts";
 import type { WorkspaceSeed } from "./record.ts";
@@ -20,10 +20,10 @@ interface Seeding {
 
 /** Puts a workspace's first files on its disk, which is made at `diskPath`. */
 export async function seedDisk(
-  { layout, uid, searchPath, seedBudgetBytes }: SandboxContext,
+  { layout, uid, searchPath, seedBudgetBytes }: EngineContext,
   choice: SeedChoice | undefined,
   diskPath: string,
-  { signal }: SandboxCallOptions,
+  { signal }: EngineCallOptions,
 ): Promise<{ readonly seed: WorkspaceSeed; readonly skipped: readonly SkippedEntry[] }> {
   const { source, origin } = await seedingOf(choice, signal);
   const { entryCount, bytesWritten, skipped } = await prepareSeed({

@@ -1,11 +1,11 @@
-import type { SandboxContext } from "../sandbox/context.ts";
+import type { EngineContext } from "../machines/context.ts";
 import { requireRunning } from "./access.ts";
 import { call } from "./control-client.ts";
 import type { SnapshotRecord } from "./record.ts";
 
 /** Keeps a running workspace's files as they are; it works on meanwhile. */
 export async function createSnapshot(
-  context: SandboxContext,
+  context: EngineContext,
   workspaceId: string,
   snapshotName: string,
   signal: AbortSignal | undefined,

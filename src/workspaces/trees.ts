@@ -9,14 +9,14 @@ import {
   type TreeWriteHeader,
   wirePath,
 } from "../guest/tree.ts";
-import type { SandboxContext } from "../sandbox/context.ts";
+import type { EngineContext } from "../machines/context.ts";
 import { requireRunning } from "./access.ts";
 import type { VerbInput } from "./control.ts";
 import { call, callSupervisor } from "./control-client.ts";
 
 /** A workspace, and who wants something of it. */
 export interface WorkspaceCall {
-  readonly context: SandboxContext;
+  readonly context: EngineContext;
   readonly workspaceId: string;
   readonly signal?: AbortSignal | undefined;
 }

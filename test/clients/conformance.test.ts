@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { createMcpHandler } from "@modelcontextprotocol/server";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { composeSandboxContext } from "../../src/compose.ts";
+import { composeEngineContext } from "../../src/compose.ts";
 import { capture } from "../../src/host/process.ts";
 import { createServer } from "../../src/mcp/server.ts";
 import { toolsetOf } from "../../src/operations/toolsets.ts";
@@ -24,10 +24,10 @@ describeWithConformance("the MCP conformance suite", () => {
   let server: Server;
   beforeAll(async () => {
     cache = await TestCache.create();
-    const sandbox = composeSandboxContext({ ...process.env, ...cache.env });
+    const engine = composeEngineContext({ ...process.env, ...cache.env });
     const start = Promise.resolve({ kind: "none", reason: undefined } as const);
     const toolset = toolsetOf({ mode: "repro-fix" });
-    server = await serveOverHttp(createMcpHandler(() => createServer({ sandbox, toolset, start }).server));
+    server = await serveOverHttp(createMcpHandler(() => createServer({ engine, toolset, start }).server));
   });
   afterAll(async () => {
     server.closeAllConnections();

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { appendFile, chmod, cp, open, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { listTemplates } from "../../src/sandbox/template-store.ts";
+import { listTemplates } from "../../src/machines/templates/store.ts";
 import { pyro, pyroPath, TestCache } from "../helpers/cli.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 

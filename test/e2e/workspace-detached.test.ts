@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { composeSandboxContext } from "../../src/compose.ts";
+import { composeEngineContext } from "../../src/compose.ts";
 import { invoke } from "../../src/operations/operation.ts";
 import { workspaceExec } from "../../src/operations/workspace-exec.ts";
 import { eventually, killIfThere } from "../helpers/processes.ts";
@@ -27,7 +27,7 @@ describeWithVm("a command that is left running", () => {
   const exec = (command: string, { detachAfterMs = 300, timeoutSeconds = 600, keptOutputBytes = 1000 } = {}) =>
     invoke(
       workspaceExec,
-      { sandbox: composeSandboxContext({ ...process.env, ...bench.env }), detachAfterMs, keptOutputBytes },
+      { engine: composeEngineContext({ ...process.env, ...bench.env }), detachAfterMs, keptOutputBytes },
       { workspaceId: id, command, timeoutSeconds },
     );
   const entryOf = async (sequence: number, ...flags: readonly string[]): Promise<Json> => {

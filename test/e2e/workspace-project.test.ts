@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { composeSandboxContext } from "../../src/compose.ts";
+import { composeEngineContext } from "../../src/compose.ts";
 import { invoke } from "../../src/operations/operation.ts";
 import { workspaceCreate } from "../../src/operations/workspace-life.ts";
 import { projectAt } from "../../src/projects/detect.ts";
@@ -33,7 +33,7 @@ lines'; echo untracked > src/untracked; echo secret > ignored/secret`,
   afterAll(() => bench[Symbol.asyncDispose]());
 
   const create = (project: ProjectSource, input: object = {}) =>
-    invoke(workspaceCreate, { sandbox: composeSandboxContext({ ...process.env, ...bench.env }), project }, input);
+    invoke(workspaceCreate, { engine: composeEngineContext({ ...process.env, ...bench.env }), project }, input);
 
   test("begins with a checkout's tracked files as they are in its working tree", async () => {
     const { workspaceId, workspaceSeed, environment, skippedFiles } = await create(await projectAt(join(root, "src")));

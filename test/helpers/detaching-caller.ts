@@ -1,4 +1,4 @@
-import { composeSandboxContext } from "../../src/compose.ts";
+import { composeEngineContext } from "../../src/compose.ts";
 import { invoke } from "../../src/operations/operation.ts";
 import { workspaceExec } from "../../src/operations/workspace-exec.ts";
 
@@ -8,7 +8,7 @@ import { workspaceExec } from "../../src/operations/workspace-exec.ts";
  */
 const [workspaceId = "", detachAfterMs = "", timeoutSeconds = "", command = ""] = process.argv.slice(2);
 
-const context = { sandbox: composeSandboxContext(process.env), detachAfterMs: Number(detachAfterMs) };
+const context = { engine: composeEngineContext(process.env), detachAfterMs: Number(detachAfterMs) };
 console.log("begins");
 const result = await invoke(workspaceExec, context, { workspaceId, timeoutSeconds: Number(timeoutSeconds), command });
 console.log(JSON.stringify(result));

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { AgentClient } from "../../src/guest/agent.ts";
-import type { SandboxContext } from "../../src/sandbox/context.ts";
-import type { Sandbox } from "../../src/sandbox/sandbox.ts";
+import type { EngineContext } from "../../src/machines/context.ts";
+import type { Machine } from "../../src/machines/machine.ts";
 import { ControlServer } from "../../src/supervisor/control-server.ts";
 import { handlersOf } from "../../src/supervisor/handlers.ts";
 import { Session } from "../../src/supervisor/session.ts";
@@ -21,7 +21,7 @@ const workspaceId = "0123456789ab";
 
 /** A workspace with a real supervisor's code and real callers, and in place of the machine an agent that lies. */
 export class LyingWorkspace implements AsyncDisposable {
-  readonly context: SandboxContext;
+  readonly context: EngineContext;
   readonly workspaceId = workspaceId;
   /** Where exports go, beside files that nobody may touch */
   readonly outDir: string;
@@ -106,7 +106,7 @@ export class LyingWorkspace implements AsyncDisposable {
     await once(this.#guest, "listening");
   }
 
-  #machine(): Sandbox {
+  #machine(): Machine {
     const current = () => this.#client as AgentClient;
     const close = async () => current().close();
     return {

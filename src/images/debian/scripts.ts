@@ -5,7 +5,7 @@
 export const customizeScript = `set -eu
 cd /tmp
 kernel_package=$(apt-cache depends "$1" | sed -n 's/^ *Depends: //p' | head -n 1)
-apt-get --option APT::Sandbox::User=root download "$kernel_package"
+apt-get --option APT::Machine::User=root download "$kernel_package"
 dpkg-deb --extract "$kernel_package"_*.deb kernel
 mkdir -p /usr/lib/modules
 mv kernel/boot/vmlinuz-* /boot/

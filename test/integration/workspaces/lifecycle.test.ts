@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { composeSandboxContext } from "../../../src/compose.ts";
-import type { SandboxContext } from "../../../src/sandbox/context.ts";
+import { composeEngineContext } from "../../../src/compose.ts";
+import type { EngineContext } from "../../../src/machines/context.ts";
 import { accessWorkspace, currentRecord } from "../../../src/workspaces/access.ts";
 import { requireRoomForOneMore } from "../../../src/workspaces/active-limit.ts";
 import { commandsOf, JournalWriter, readJournal } from "../../../src/workspaces/journal.ts";
@@ -26,11 +26,11 @@ import { workspaceRecord } from "../../helpers/workspace-record.ts";
 const id = "0a1b2c3d4e5f";
 
 let dir: string;
-let context: SandboxContext;
+let context: EngineContext;
 let place: WorkspacePlace;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "pyro-lifecycle-"));
-  context = composeSandboxContext({
+  context = composeEngineContext({
     ...process.env,
     PYRO_CACHE_DIR: join(dir, "cache"),
     PYRO_STATE_DIR: join(dir, "state"),

@@ -2,7 +2,7 @@ import { access, readdir, realpath, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
-import { composeSandboxContext } from "../../../src/compose.ts";
+import { composeEngineContext } from "../../../src/compose.ts";
 import { projectFromUrl } from "../../../src/projects/remote.ts";
 import { type SeedChoice, seedDisk } from "../../../src/workspaces/seeding.ts";
 import { gitScript, makeRepository } from "../../helpers/git-repository.ts";
@@ -91,7 +91,7 @@ async function project() {
   const dir = await realpath(await emptyFolder("pyro seeding-"));
   const root = join(dir, "repository");
   makeRepository(root, "mkdir sub; echo one > file; touch sub/x; git add -A; git commit -qm one");
-  const context = composeSandboxContext({ ...process.env, PYRO_CACHE_DIR: join(dir, "cache") });
+  const context = composeEngineContext({ ...process.env, PYRO_CACHE_DIR: join(dir, "cache") });
   let count = 0;
   const seeded = async (choice: SeedChoice | undefined) => {
     count += 1;

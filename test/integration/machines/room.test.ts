@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { requireRoomForMachine } from "../../../src/sandbox/room.ts";
+import { requireRoomForMachine } from "../../../src/machines/room.ts";
 
 test("a machine needs room for its disk layers to grow", async () => {
   await expect(requireRoomForMachine("/proc")).rejects.toMatchObject({

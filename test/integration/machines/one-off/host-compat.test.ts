@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Pyro } from "../../../src/index.ts";
-import { TestCache } from "../../helpers/cli.ts";
-import { SearchPath } from "../../helpers/search-path.ts";
+import { Pyro } from "../../../../src/index.ts";
+import { TestCache } from "../../../helpers/cli.ts";
+import { SearchPath } from "../../../helpers/search-path.ts";
 
 let cache: TestCache;
 beforeAll(async () => {

@@ -15,14 +15,14 @@ import {
   kvmAccess,
   type MachineSource,
 } from "./accelerator.ts";
-import type { SandboxCallOptions, SandboxContext } from "./context.ts";
-import { findDriver } from "./driver.ts";
-import { defaultShape } from "./machine.ts";
+import type { EngineCallOptions, EngineContext } from "./context.ts";
+import { findDriver } from "./find-driver.ts";
 import { type Readiness, readinessOf } from "./readiness.ts";
-import { findTemplate } from "./template-store.ts";
-import { digestOfAgent, templateKeyOf } from "./templates.ts";
+import { defaultShape } from "./shape.ts";
+import { digestOfAgent, templateKeyOf } from "./templates/ensure.ts";
+import { findTemplate } from "./templates/store.ts";
 
-/** Something that keeps sandboxes from working, or will, and the one thing to do about it. */
+/** Something that keeps machines from working, or will, and the one thing to do about it. */
 export interface Issue {
   readonly message: string;
   readonly hint: string | null;
@@ -44,11 +44,11 @@ export interface Diagnosis {
 /** A template of the default shape and some work beside it; less than this and the next build may fail */
 const wantedFreeBytes = 1024 ** 3;
 
-/** Looks at everything that a sandbox needs, without installing anything; proves KVM when that has not been done yet. */
+/** Looks at everything that a machine needs, without installing anything; proves KVM when that has not been done yet. */
 export async function diagnose(
-  context: SandboxContext,
+  context: EngineContext,
   request: { readonly platform: string; readonly environment: string },
-  options: SandboxCallOptions,
+  options: EngineCallOptions,
 ): Promise<Diagnosis> {
   catalogEntry(request.environment);
   const issues = new Issues();
@@ -97,7 +97,7 @@ class Issues {
   }
 }
 
-async function requireHostPrograms({ searchPath }: SandboxContext): Promise<void> {
+async function requireHostPrograms({ searchPath }: EngineContext): Promise<void> {
   for (const program of ["setpriv", "flock"]) {
     if (await findProgram(program, searchPath)) continue;
     throw new PyroError("unavailable", `cannot tie virtual machines to their owner: '${program}' is not in PATH`, {
@@ -107,7 +107,7 @@ async function requireHostPrograms({ searchPath }: SandboxContext): Promise<void
 }
 
 /** The folders that are written to, and room in them. */
-async function requireUsableCache({ layout }: SandboxContext): Promise<true> {
+async function requireUsableCache({ layout }: EngineContext): Promise<true> {
   const { environmentsDir, templatesDir, factsDir, locksDir, scratchDir } = layout;
   for (const dir of [environmentsDir, templatesDir, factsDir, locksDir, scratchDir]) await requireWritable(dir);
   for (const dir of [environmentsDir, templatesDir]) await requireRoom(dir);
@@ -131,7 +131,7 @@ async function requireRoom(dir: string): Promise<void> {
 }
 
 async function checkEnvironment(
-  context: SandboxContext,
+  context: EngineContext,
   name: string,
   issues: Issues,
 ): Promise<BootableEnvironment | undefined> {
@@ -146,9 +146,9 @@ interface Parts {
 }
 
 async function decideAccelerator(
-  context: SandboxContext,
+  context: EngineContext,
   { driver, environment }: Parts,
-  options: SandboxCallOptions,
+  options: EngineCallOptions,
   issues: Issues,
 ): Promise<AcceleratorDecision | undefined> {
   if (!driver) return undefined;
@@ -159,7 +159,7 @@ async function decideAccelerator(
 }
 
 async function checkTemplate(
-  context: SandboxContext,
+  context: EngineContext,
   source: MachineSource & AcceleratorDecision,
   issues: Issues,
 ): Promise<void> {

@@ -3,7 +3,7 @@ import type { EnvironmentProgress } from "../images/pull.ts";
 import type { AcceleratorChoice } from "./accelerator.ts";
 
 /** What the engine knows of the host it runs on; made once, in compose.ts. */
-export interface SandboxContext {
+export interface EngineContext {
   readonly layout: Layout;
   /** Where host programs are looked for, as in PATH */
   readonly searchPath: string;
@@ -20,7 +20,7 @@ export interface SandboxContext {
 }
 
 /** Told while an operation does what a first use needs. */
-export type SandboxProgress =
+export type EngineProgress =
   | EnvironmentProgress
   | {
       readonly phase: "prove-kvm" | "build-template" | "wait-template";
@@ -28,7 +28,7 @@ export type SandboxProgress =
       readonly detail?: string;
     };
 
-export interface SandboxCallOptions {
+export interface EngineCallOptions {
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: SandboxProgress) => void) | undefined;
+  readonly onProgress?: ((progress: EngineProgress) => void) | undefined;
 }

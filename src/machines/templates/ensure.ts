@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import * as z from "zod";
-import { PyroError } from "../core/errors.ts";
+import { PyroError } from "../../core/errors.ts";
 import {
   digestFile,
   fileStampSchema,
@@ -9,13 +9,13 @@ import {
   sameStamp,
   stampFile,
   writeRecord,
-} from "../host/files.ts";
-import type { Accelerator } from "../vm/driver.ts";
-import { chooseAccelerator, type MachineSource } from "./accelerator.ts";
-import type { SandboxCallOptions, SandboxContext } from "./context.ts";
-import { type MachineShape, templateKey } from "./machine.ts";
-import { buildTemplate } from "./template-builder.ts";
-import { withTemplateLock } from "./template-lock.ts";
+} from "../../host/files.ts";
+import type { Accelerator } from "../../vm/driver.ts";
+import { chooseAccelerator, type MachineSource } from "../accelerator.ts";
+import type { EngineCallOptions, EngineContext } from "../context.ts";
+import { type MachineShape, templateKey } from "../shape.ts";
+import { buildTemplate } from "./builder.ts";
+import { withTemplateLock } from "./lock.ts";
 import {
   findTemplate,
   pruneTemplates,
@@ -23,7 +23,7 @@ import {
   type Template,
   type TemplateLookup,
   touchTemplate,
-} from "./template-store.ts";
+} from "./store.ts";
 
 /** Somebody else's build may be waited for this long */
 const lockTimeoutMs = 180_000;
@@ -32,14 +32,14 @@ export interface TemplateRequest extends MachineSource {
   readonly shape: MachineShape;
 }
 
-export interface EnsureTemplateOptions extends SandboxCallOptions {
+export interface EnsureTemplateOptions extends EngineCallOptions {
   /** Whether a template that is there will do; default: every one */
   readonly accept?: ((template: Template) => boolean) | undefined;
 }
 
 /** Finds the template of a machine or builds it, once however many processes ask. */
 export async function ensureTemplate(
-  context: SandboxContext,
+  context: EngineContext,
   request: TemplateRequest,
   options: EnsureTemplateOptions,
 ): Promise<Template> {
@@ -78,7 +78,7 @@ export async function ensureTemplate(
 
 /** The key of the template that this host would use for a machine. */
 export async function templateKeyOf(
-  context: SandboxContext,
+  context: EngineContext,
   { driver, environment, shape, accelerator }: TemplateRequest & { readonly accelerator: Accelerator },
 ): Promise<string> {
   const agentDigest = await digestOfAgent(context);
@@ -88,7 +88,7 @@ export async function templateKeyOf(
 const agentFactSchema = z.object({ stamp: fileStampSchema, digest: z.string() });
 
 /** The agent's digest, remembered for as long as the file stays the same. */
-export async function digestOfAgent({ layout }: Pick<SandboxContext, "layout">): Promise<string> {
+export async function digestOfAgent({ layout }: Pick<EngineContext, "layout">): Promise<string> {
   const { agentPath, factsDir } = layout;
   if (!(await pathExists(agentPath))) {
     throw new PyroError("unavailable", `cannot start a guest: its agent '${agentPath}' is missing`, {

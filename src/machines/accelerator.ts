@@ -8,9 +8,9 @@ import { bootId } from "../host/system.ts";
 import type { BootableEnvironment } from "../images/store.ts";
 import { type Accelerator, accelerators, type Driver, type VmSpec } from "../vm/driver.ts";
 import { bootGuest } from "./boot.ts";
-import type { SandboxCallOptions, SandboxContext } from "./context.ts";
-import { defaultShape } from "./machine.ts";
-import { layOutMachine } from "./template-builder.ts";
+import type { EngineCallOptions, EngineContext } from "./context.ts";
+import { defaultShape } from "./shape.ts";
+import { layOutMachine } from "./templates/builder.ts";
 
 export const acceleratorChoices = ["auto", ...accelerators] as const;
 export type AcceleratorChoice = (typeof acceleratorChoices)[number];
@@ -71,7 +71,7 @@ async function kvmObstacle(uid: number): Promise<string | undefined> {
 
 /** The decision as far as it is known without booting anything; undefined when KVM must be proved first. */
 export async function knownAccelerator(
-  context: SandboxContext,
+  context: EngineContext,
   vmmFingerprint: string,
 ): Promise<AcceleratorDecision | undefined> {
   const { acceleratorChoice, layout, uid } = context;
@@ -89,7 +89,7 @@ export async function knownAccelerator(
 }
 
 /** Makes the next decision prove KVM again: on a busy host the proof may have come too late. */
-export async function forgetVerdict({ layout }: SandboxContext): Promise<void> {
+export async function forgetVerdict({ layout }: EngineContext): Promise<void> {
   await rm(verdictPath(layout.factsDir), { force: true });
 }
 
@@ -104,9 +104,9 @@ export interface MachineSource {
  * `auto` boots a guest to its agent once per boot of the host and version of QEMU.
  */
 export async function chooseAccelerator(
-  context: SandboxContext,
+  context: EngineContext,
   source: MachineSource,
-  { signal, onProgress }: SandboxCallOptions,
+  { signal, onProgress }: EngineCallOptions,
 ): Promise<AcceleratorDecision> {
   const { factsDir, locksDir } = context.layout;
   const { fingerprint } = source.driver.features;
@@ -132,7 +132,7 @@ export async function chooseAccelerator(
 }
 
 async function proveKvm(
-  { layout }: SandboxContext,
+  { layout }: EngineContext,
   { driver, environment }: MachineSource,
   signal: AbortSignal | undefined,
 ): Promise<{ works: boolean; evidence: string }> {

@@ -9,9 +9,9 @@ import type { BootableEnvironment } from "../images/store.ts";
 import type { Accelerator, Disk, Driver, Vm, VmExit } from "../vm/driver.ts";
 import { bootGuest } from "./boot.ts";
 import { newIdentity } from "./identity.ts";
-import { type MachineShape, machineSpec, workspacePath } from "./machine.ts";
 import { openScratch, removeScratch } from "./scratch.ts";
-import type { Template } from "./template-store.ts";
+import { type MachineShape, machineSpec, workspacePath } from "./shape.ts";
+import type { Template } from "./templates/store.ts";
 
 const clockToleranceMs = 200;
 /** A lost connection is seen just before the end of the process that held it */
@@ -28,7 +28,7 @@ export interface Isolation {
 }
 
 /** A running machine with an identity of its own. */
-export interface Sandbox extends AsyncDisposable {
+export interface Machine extends AsyncDisposable {
   readonly vm: Vm;
   readonly agent: AgentClient;
   readonly isolation: Isolation;
@@ -61,7 +61,7 @@ export interface ForkOptions extends MachineOptions {
 }
 
 /** Continues a template as a new machine: nothing in it is shared with its siblings but what none of them can write. */
-export async function forkSandbox(options: ForkOptions): Promise<Sandbox> {
+export async function forkMachine(options: ForkOptions): Promise<Machine> {
   const { driver, template, disks, signal } = options;
   const { vcpuCount, memMib, accelerator } = template.record;
   const spec = {
@@ -87,7 +87,7 @@ export interface BootOptions extends MachineOptions {
 }
 
 /** Boots a machine on disks that another one has used, which no template's memory would fit. */
-export async function bootSandbox(options: BootOptions): Promise<Sandbox> {
+export async function bootMachine(options: BootOptions): Promise<Machine> {
   const { id, driver, environment, disks, shape, accelerator, agentPath, scratchDir, signal } = options;
   await openScratch(scratchDir);
   const initramfsPath = join(scratchDir, `${id}-initramfs`);
@@ -113,7 +113,7 @@ interface RunningMachine {
 }
 
 /** Makes the machine one of its own, before anything of a user runs in it; when that fails it is gone. */
-async function identify(options: MachineOptions, { vm, agent, accelerator }: RunningMachine): Promise<Sandbox> {
+async function identify(options: MachineOptions, { vm, agent, accelerator }: RunningMachine): Promise<Machine> {
   const { id, driver, mountsWorkspace, signal } = options;
   const close = async () => {
     agent.close();

@@ -7,11 +7,11 @@ import { hostPlatform } from "../host/system.ts";
 import { catalogVersion } from "../images/catalog.ts";
 import { findEnvironment } from "../images/store.ts";
 import { knownAccelerator } from "./accelerator.ts";
-import type { SandboxContext } from "./context.ts";
-import { findDriver } from "./driver.ts";
-import { defaultShape } from "./machine.ts";
-import { readTemplateRecord } from "./template-store.ts";
-import { templateKeyOf } from "./templates.ts";
+import type { EngineContext } from "./context.ts";
+import { findDriver } from "./find-driver.ts";
+import { defaultShape } from "./shape.ts";
+import { templateKeyOf } from "./templates/ensure.ts";
+import { readTemplateRecord } from "./templates/store.ts";
 
 /** What `prepare` leaves behind: proof that this host ran the environment, and with which versions. */
 export const prepareManifestSchema = z.object({
@@ -30,14 +30,14 @@ export type PrepareManifest = z.output<typeof prepareManifestSchema>;
 
 export const readinessStates = ["cold", "warm", "stale"] as const;
 
-/** Whether the next sandbox of an environment starts at once, and if not, why. */
+/** Whether the next machine of an environment starts at once, and if not, why. */
 export interface Readiness {
   readonly status: (typeof readinessStates)[number];
   readonly reason: string;
   readonly manifest: PrepareManifest | undefined;
 }
 
-export async function readinessOf(context: SandboxContext, environmentName: string): Promise<Readiness> {
+export async function readinessOf(context: EngineContext, environmentName: string): Promise<Readiness> {
   const read = await readRecord(manifestPath(context, environmentName), prepareManifestSchema);
   if (read.status === "absent") {
     return { status: "cold", reason: "it was never prepared on this host", manifest: undefined };
@@ -52,7 +52,7 @@ export async function readinessOf(context: SandboxContext, environmentName: stri
 }
 
 /** Which recorded version is another one now. */
-async function changeSince(context: SandboxContext, manifest: PrepareManifest): Promise<string | undefined> {
+async function changeSince(context: EngineContext, manifest: PrepareManifest): Promise<string | undefined> {
   const installed = await installedVersion(context, manifest.environment);
   if ("problem" in installed) return installed.problem;
   const current = currentVersions(installed.version);
@@ -62,9 +62,9 @@ async function changeSince(context: SandboxContext, manifest: PrepareManifest): 
   return undefined;
 }
 
-/** Why the next sandbox would have to build a template first. */
+/** Why the next machine would have to build a template first. */
 async function templateLoss(
-  context: SandboxContext,
+  context: EngineContext,
   { environment, templateKey }: PrepareManifest,
 ): Promise<string | undefined> {
   if (!(await readTemplateRecord(context.layout.templatesDir, templateKey))) return "its template is gone";
@@ -72,8 +72,8 @@ async function templateLoss(
   return current === templateKey ? undefined : "QEMU, the guest agent or the accelerator is another one now";
 }
 
-/** The key that a sandbox of the default shape would look for now; fails with what is missing. */
-async function currentTemplateKey(context: SandboxContext, environmentName: string): Promise<string | undefined> {
+/** The key that a machine of the default shape would look for now; fails with what is missing. */
+async function currentTemplateKey(context: EngineContext, environmentName: string): Promise<string | undefined> {
   const driver = await findDriver(context);
   const environment = await findEnvironment(context.layout, environmentName);
   const decision = await knownAccelerator(context, driver.features.fingerprint);
@@ -82,7 +82,7 @@ async function currentTemplateKey(context: SandboxContext, environmentName: stri
 }
 
 export async function recordPrepared(
-  context: SandboxContext,
+  context: EngineContext,
   facts: Omit<PrepareManifest, keyof ReturnType<typeof currentVersions> | "preparedAt"> & {
     readonly environmentVersion: string;
   },
@@ -108,7 +108,7 @@ function currentVersions(environmentVersion: string) {
 }
 
 async function installedVersion(
-  { layout }: SandboxContext,
+  { layout }: EngineContext,
   name: string,
 ): Promise<{ version: string } | { problem: string }> {
   try {
@@ -119,6 +119,6 @@ async function installedVersion(
   }
 }
 
-function manifestPath({ layout }: SandboxContext, environmentName: string): string {
+function manifestPath({ layout }: EngineContext, environmentName: string): string {
   return join(layout.factsDir, `prepared-${environmentName.replaceAll(":", "-")}.json`);
 }

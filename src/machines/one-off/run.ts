@@ -1,12 +1,12 @@
-import { PyroError } from "../core/errors.ts";
-import type { ExecOptions } from "../guest/exec.ts";
-import type { ExecEnding, ExecSpec } from "../guest/messages.ts";
-import type { SandboxCallOptions, SandboxContext } from "./context.ts";
-import { commandSpec, type GuestCommand } from "./guest-command.ts";
+import { PyroError } from "../../core/errors.ts";
+import type { ExecOptions } from "../../guest/exec.ts";
+import type { ExecEnding, ExecSpec } from "../../guest/messages.ts";
+import type { EngineCallOptions, EngineContext } from "../context.ts";
+import { commandSpec, type GuestCommand } from "../guest-command.ts";
+import type { Isolation, Machine } from "../machine.ts";
+import type { MachineShape } from "../shape.ts";
 import { runOnHost } from "./host-compat.ts";
-import type { MachineShape } from "./machine.ts";
-import { openSandbox } from "./open.ts";
-import type { Isolation, Sandbox } from "./sandbox.ts";
+import { openOneOff } from "./open.ts";
 
 export interface RunRequest {
   readonly environment: string;
@@ -36,11 +36,11 @@ export interface RunOutcome {
 /** The command is ended at the machine's limit by the guest; what it printed may take a little longer to arrive */
 const ttlGraceMs = 5_000;
 
-export type RunOptions = SandboxCallOptions & Pick<ExecOptions, "stdin" | "onStdout" | "onStderr">;
+export type RunOptions = EngineCallOptions & Pick<ExecOptions, "stdin" | "onStdout" | "onStderr">;
 
 /** Runs one command in a machine of its own, which is gone afterwards. */
 export async function runCommand(
-  context: SandboxContext,
+  context: EngineContext,
   request: RunRequest,
   options: RunOptions,
 ): Promise<RunOutcome> {
@@ -57,27 +57,27 @@ export async function runCommand(
     const durationMs = performance.now() - startedMs;
     return { ...opened, ending, readyMs, durationMs, executionMode: "host_compat", isolation: null };
   }
-  await using sandbox = opened;
+  await using machine = opened;
   const lifetime = AbortSignal.timeout(Math.ceil(request.ttlMs) + ttlGraceMs);
   const signal = options.signal ? AbortSignal.any([options.signal, lifetime]) : lifetime;
-  const ending = await sandbox.exec(spec, { ...options, signal }).catch(async (error: unknown) => {
+  const ending = await machine.exec(spec, { ...options, signal }).catch(async (error: unknown) => {
     if (lifetime.aborted && !options.signal?.aborted) throw expired(request.ttlMs);
     if (PyroError.from(error).code !== "timeout") throw error;
     // It escaped the guest's own limit; with the machine everything in it ends.
-    await sandbox.close();
+    await machine.close();
     return endedWithMachine(spec.timeoutMs);
   });
   const durationMs = performance.now() - startedMs;
-  return { ending, readyMs, durationMs, executionMode: "guest", isolation: sandbox.isolation, hostCompatReason: null };
+  return { ending, readyMs, durationMs, executionMode: "guest", isolation: machine.isolation, hostCompatReason: null };
 }
 
 async function openOrExplain(
-  context: SandboxContext,
+  context: EngineContext,
   request: RunRequest,
   options: RunOptions,
-): Promise<Sandbox | { readonly hostCompatReason: string }> {
+): Promise<Machine | { readonly hostCompatReason: string }> {
   try {
-    return await openSandbox(context, request, options);
+    return await openOneOff(context, request, options);
   } catch (error) {
     if (!request.allowHostCompat || !meansNoGuest(error)) throw error;
     return { hostCompatReason: PyroError.from(error).message };

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { throwIfCancelled, unlessCancelled } from "../core/deadline.ts";
-import type { ExecOptions } from "../guest/exec.ts";
-import type { ExecEnding, ExecSpec } from "../guest/messages.ts";
-import { type Ending, endingOf, findProgram, killGroup, spawnTied } from "../host/process.ts";
+import { throwIfCancelled, unlessCancelled } from "../../core/deadline.ts";
+import type { ExecOptions } from "../../guest/exec.ts";
+import type { ExecEnding, ExecSpec } from "../../guest/messages.ts";
+import { type Ending, endingOf, findProgram, killGroup, spawnTied } from "../../host/process.ts";
 
 export interface HostRunOptions extends ExecOptions {
   /** Where commands are looked for, as in PATH */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { exitStatus } from "../../../src/sandbox/exit-status.ts";
+import { exitStatus } from "../../../src/machines/exit-status.ts";
 
 const ending = { exitCode: 0, signal: null, timedOut: false, cancelled: false, oomKilled: false, durationMs: 1 };
 

@@ -1,8 +1,8 @@
 import { rm } from "node:fs/promises";
-import type { BootableEnvironment } from "../images/store.ts";
-import type { MachineDisks } from "./sandbox.ts";
-import { copyToScratch, openScratch } from "./scratch.ts";
-import type { Template } from "./template-store.ts";
+import type { BootableEnvironment } from "../../images/store.ts";
+import type { MachineDisks } from "../machine.ts";
+import { copyToScratch, openScratch } from "../scratch.ts";
+import type { Template } from "../templates/store.ts";
 
 export interface ScratchDisksRequest {
   readonly id: string;

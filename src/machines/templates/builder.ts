@@ -1,15 +1,15 @@
 import { chmod, open, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { AgentClient } from "../guest/agent.ts";
-import { ensureDir } from "../host/files.ts";
-import { requireFreeBytes } from "../host/room.ts";
-import { writeInitramfs } from "../images/initramfs.ts";
-import type { BootableEnvironment } from "../images/store.ts";
-import type { Accelerator, Driver, VmSpec } from "../vm/driver.ts";
-import { bootGuest } from "./boot.ts";
-import { newIdentity } from "./identity.ts";
-import { type MachineShape, machineSpec, rootDiskBytes, workspaceDiskBytes } from "./machine.ts";
-import { publishTemplate, stagingDirOf, type Template, type TemplateFile, templateFiles } from "./template-store.ts";
+import type { AgentClient } from "../../guest/agent.ts";
+import { ensureDir } from "../../host/files.ts";
+import { requireFreeBytes } from "../../host/room.ts";
+import { writeInitramfs } from "../../images/initramfs.ts";
+import type { BootableEnvironment } from "../../images/store.ts";
+import type { Accelerator, Driver, VmSpec } from "../../vm/driver.ts";
+import { bootGuest } from "../boot.ts";
+import { newIdentity } from "../identity.ts";
+import { type MachineShape, machineSpec, rootDiskBytes, workspaceDiskBytes } from "../shape.ts";
+import { publishTemplate, stagingDirOf, type Template, type TemplateFile, templateFiles } from "./store.ts";
 
 /** A boot takes about 3 s in emulation on an idle host; a busy one may need many times that. */
 const bootTimeoutMs = 120_000;

@@ -1,11 +1,11 @@
-import { type LockRequest, withLock } from "../host/lock.ts";
-import type { SandboxContext } from "./context.ts";
+import { type LockRequest, withLock } from "../../host/lock.ts";
+import type { EngineContext } from "../context.ts";
 
 type TemplateLockRequest = Omit<LockRequest, "dir" | "name"> & { readonly key: string };
 
 /** Held by whoever builds a template or clears away an unfinished one. */
 export function withTemplateLock<T>(
-  { layout }: Pick<SandboxContext, "layout">,
+  { layout }: Pick<EngineContext, "layout">,
   { key, ...request }: TemplateLockRequest,
   work: () => Promise<T>,
 ): Promise<T> {

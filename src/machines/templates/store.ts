@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import { readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { systemErrorCode } from "../core/errors.ts";
-import { type CacheItem, removeLeastRecentlyUsed } from "../host/cache-budget.ts";
-import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
-import { digestSparseFile } from "../host/sparse-digest.ts";
-import { bootId } from "../host/system.ts";
-import type { Driver } from "../vm/driver.ts";
+import { systemErrorCode } from "../../core/errors.ts";
+import { type CacheItem, removeLeastRecentlyUsed } from "../../host/cache-budget.ts";
+import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../../host/files.ts";
+import { digestSparseFile } from "../../host/sparse-digest.ts";
+import { bootId } from "../../host/system.ts";
+import type { Driver } from "../../vm/driver.ts";
 
 const recordName = "template.json";
 

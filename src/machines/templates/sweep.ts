@@ -1,10 +1,10 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { PyroError } from "../core/errors.ts";
-import { catalog } from "../images/catalog.ts";
-import { examine } from "../images/store.ts";
-import type { SandboxContext } from "./context.ts";
-import { withTemplateLock } from "./template-lock.ts";
+import { PyroError } from "../../core/errors.ts";
+import { catalog } from "../../images/catalog.ts";
+import { examine } from "../../images/store.ts";
+import type { EngineContext } from "../context.ts";
+import { withTemplateLock } from "./lock.ts";
 import {
   keyOfLeftover,
   listTemplates,
@@ -12,13 +12,13 @@ import {
   readTemplateRecord,
   removeTemplate,
   type StoredTemplate,
-} from "./template-store.ts";
+} from "./store.ts";
 
 /** A template that somebody is building is left alone rather than waited for. */
 const lockTimeoutMs = 500;
 
 /** Removes templates of environments that are not installed any more, unreadable ones, what exceeds the budget, and what crashes left. */
-export async function sweepTemplates(context: SandboxContext): Promise<readonly StoredTemplate[]> {
+export async function sweepTemplates(context: EngineContext): Promise<readonly StoredTemplate[]> {
   const { layout, templateBudgetBytes } = context;
   const installed = new Set<string>();
   for (const entry of catalog) {
@@ -37,7 +37,7 @@ export async function sweepTemplates(context: SandboxContext): Promise<readonly 
 }
 
 /** Removes what killed builds left, unless a build of the same template is going on. */
-async function sweepLeftovers(context: SandboxContext): Promise<void> {
+async function sweepLeftovers(context: EngineContext): Promise<void> {
   const { templatesDir } = context.layout;
   for (const name of await readdir(templatesDir).catch(() => [])) {
     const key = keyOfLeftover(name);
