@@ -11,7 +11,7 @@ const { outputFiles } = await build({
     cli: "src/cli/main.ts",
     index: "src/index.ts",
     serve: "src/serve.ts",
-    supervisor: "src/supervisor/main.ts",
+    supervisor: "src/workspaces/control/main.ts",
   },
   outdir,
   bundle: true,

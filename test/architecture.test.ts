@@ -3,90 +3,134 @@ import { join, posix } from "node:path";
 import { expect, test } from "vitest";
 
 /**
- * What each part of src may import from the others: a folder, one file of it, or either for its types only.
- * A part that is not listed here must be added before it can import anything.
+ * The layers of src, from the lowest, and what each may import beside itself. A folder is its own layer, except that a noun's rows of the
+ * operation table and its views stand with `operations`, wherever they are.
  */
-const allowedImports: Readonly<Record<string, readonly string[]>> = {
+const layers: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  host: ["core/"],
-  guest: ["core/"],
-  vm: ["core/", "host/"],
-  images: ["core/", "host/"],
-  tree: ["core/", "host/"],
-  seeds: ["core/", "host/", "tree/"],
-  projects: ["core/", "host/"],
-  machines: ["core/", "host/", "guest/", "vm/", "images/"],
-  workspaces: ["core/", "host/", "guest/", "images/", "machines/", "tree/", "seeds/", "projects/"],
-  supervisor: ["core/", "host/", "guest/", "type vm/", "machines/", "workspaces/"],
-  operations: [
-    "core/",
-    "host/system.ts",
-    "images/",
-    "machines/",
-    "seeds/",
-    "workspaces/",
-    "type projects/",
-    "type guest/",
-  ],
-  sdk: ["core/", "operations/", "compose.ts"],
-  cli: ["core/", "operations/", "type projects/", "compose.ts"],
-  mcp: ["core/", "projects/", "operations/", "compose.ts"],
-  "serve.ts": ["cli/", "mcp/"],
-  "compose.ts": ["core/", "host/", "machines/"],
-  "index.ts": ["core/", "sdk/", "type operations/"],
+  host: ["core"],
+  guest: ["core"],
+  vm: ["core", "host"],
+  images: ["core", "host"],
+  tree: ["core", "host"],
+  projects: ["core", "host"],
+  seeds: ["core", "host", "tree"],
+  machines: ["core", "host", "guest", "vm", "images"],
+  workspaces: ["core", "host", "guest", "vm", "images", "tree", "projects", "seeds", "machines"],
+  operations: ["core", "host", "guest", "images", "tree", "projects", "seeds", "machines", "workspaces"],
+  compose: ["core", "host", "machines"],
+  sdk: ["core", "operations", "compose"],
+  cli: ["core", "projects", "operations", "compose"],
+  mcp: ["core", "projects", "operations", "compose"],
+  serve: ["cli", "mcp"],
+  index: ["core", "operations", "sdk"],
 };
+
+const operationFile = /(?:^|[/-])(?:operations?|view)\.ts$/;
+/** Programs, and the files that only the process which owns a workspace may load. */
+const supervisorMain = "workspaces/control/main.ts";
+const ownerFile = /^workspaces\/(?:[\w-]+\/owner|control\/(?:main|server|session))\.ts$/;
+const surfaces = ["index.ts", "cli/main.ts", "serve.ts"];
+const callerFile = /^workspaces\/(?:[\w-]+\/caller|control\/(?:client|access|start))\.ts$/;
 
 /** What only some parts may say. */
 const restricted: readonly { what: string; pattern: RegExp; allowedIn: readonly string[] }[] = [
   { what: "process.env and process.cwd", pattern: /\bprocess\.(?:env|cwd)\b|from "node:process"/, allowedIn: ["sdk"] },
   { what: "console", pattern: /\bconsole\.\w/, allowedIn: ["cli"] },
-  { what: "process.exit", pattern: /\bprocess\.exit\(/, allowedIn: ["cli", "supervisor"] },
+  { what: "process.exit", pattern: /\bprocess\.exit\(/, allowedIn: ["cli", supervisorMain] },
 ];
 
 const maxLines = 400;
+const maxFilesInFolder = 14;
 
 const sourceDir = new URL("../src", import.meta.url).pathname;
 
-interface SourceFile {
+interface Import {
   /** From src: `vm/qemu/args.ts` */
-  readonly path: string;
-  /** Its folder in src, or its name: `vmm`, `compose.ts` */
-  readonly part: string;
-  readonly text: string;
+  readonly target: string;
+  readonly typesOnly: boolean;
 }
 
-const files: readonly SourceFile[] = readdirSync(sourceDir, { recursive: true, encoding: "utf8" })
-  .filter((path) => path.endsWith(".ts"))
-  .map((path) => ({ path, part: partOf(path), text: readFileSync(join(sourceDir, path), "utf8") }));
+interface SourceFile {
+  readonly path: string;
+  readonly layer: string;
+  readonly text: string;
+  readonly imports: readonly Import[];
+}
 
-test("parts of src import only what is below them", () => {
+const files: ReadonlyMap<string, SourceFile> = new Map(
+  readdirSync(sourceDir, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts"))
+    .map((path) => {
+      const text = readFileSync(join(sourceDir, path), "utf8");
+      return [path, { path, layer: layerOf(path), text, imports: importsOf(path, text) }];
+    }),
+);
+
+test("a layer imports only what is below it", () => {
+  const all = [...files.values()];
   // A check that sees no imports would pass whatever they are.
-  expect(files.flatMap(importsOf).length).toBeGreaterThan(files.length);
-  const violations = files.flatMap((file) =>
-    importsOf(file)
-      .filter(({ target }) => partOf(target) !== file.part)
-      .filter(({ target, typesOnly }) => !isAllowed(file.part, target, typesOnly))
-      .map(({ target, typesOnly }) => `${file.path} imports ${typesOnly ? "types of " : ""}${target}`),
+  expect(all.flatMap(({ imports }) => imports).length).toBeGreaterThan(files.size);
+  const violations = all.flatMap(({ path, layer, imports }) =>
+    imports
+      .filter(({ target }) => layerOf(target) !== layer && !layers[layer]?.includes(layerOf(target)))
+      .map(({ target }) => `${path} (${layer}) imports ${target} (${layerOf(target)})`),
   );
   expect(violations).toEqual([]);
 });
 
+test("what an entry of a tree is depends on core alone", () => {
+  const targets = [...files.values()]
+    .filter(({ path }) => /^tree\/(?:[\w-]+|patch\/.*)\.ts$/.test(path))
+    .flatMap(({ imports }) => imports.map(({ target }) => target));
+  expect(targets.filter((target) => !/^(?:core|tree)\//.test(target))).toEqual([]);
+});
+
+test("no surface loads an owner's side, and no supervisor a caller's", () => {
+  const loadedBySurfaces = reachableFrom(surfaces);
+  const loadedBySupervisor = reachableFrom([supervisorMain]);
+  expect(loadedBySupervisor.filter((path) => ownerFile.test(path)).length).toBeGreaterThan(3);
+  expect(loadedBySurfaces.filter((path) => callerFile.test(path)).length).toBeGreaterThan(2);
+  expect(loadedBySurfaces.filter((path) => ownerFile.test(path))).toEqual([]);
+  expect(loadedBySupervisor.filter((path) => callerFile.test(path) || operationFile.test(path))).toEqual([]);
+});
+
+test("only the supervisor's main file lists owners, and only the registry lists operations", () => {
+  const importers = (pattern: RegExp) =>
+    [...files.values()].filter(({ imports }) => imports.some(({ target }) => pattern.test(target)));
+  const ownerLists = importers(/^workspaces\/[\w-]+\/owner\.ts$/).filter(({ path }) => !/\/owner\.ts$/.test(path));
+  expect(ownerLists.map(({ path }) => path)).toEqual(["workspaces/control/handlers.ts", supervisorMain]);
+});
+
 test.each(restricted)("$what: only where it belongs", ({ pattern, allowedIn }) => {
-  const offenders = files.filter(({ part, text }) => !allowedIn.includes(part) && pattern.test(text));
+  const offenders = [...files.values()].filter(
+    ({ path, layer, text }) => !allowedIn.includes(layer) && !allowedIn.includes(path) && pattern.test(text),
+  );
   expect(offenders.map(({ path }) => path)).toEqual([]);
 });
 
 test(`no file of src has more than ${maxLines} lines`, () => {
-  const lengths = files.map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }));
+  const lengths = [...files.values()].map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }));
   expect(lengths.filter(({ lines }) => lines > maxLines)).toEqual([]);
 });
 
-function partOf(path: string): string {
-  return path.split("/")[0] ?? path;
+test(`no folder of src has more than ${maxFilesInFolder} files of its own`, () => {
+  const counts = new Map<string, string[]>();
+  for (const path of files.keys()) {
+    const folder = posix.dirname(path);
+    counts.set(folder, [...(counts.get(folder) ?? []), path]);
+  }
+  const crowded = [...counts].filter(([, paths]) => paths.length > maxFilesInFolder);
+  expect(crowded.map(([folder, paths]) => `${folder}: ${paths.length}`)).toEqual([]);
+});
+
+function layerOf(path: string): string {
+  if (operationFile.test(path)) return "operations";
+  return (path.split("/")[0] ?? path).replace(/\.ts$/, "");
 }
 
 /** Our own files that a file imports, re-exports or loads later. */
-function importsOf({ path, text }: SourceFile): readonly { target: string; typesOnly: boolean }[] {
+function importsOf(path: string, text: string): readonly Import[] {
   const statements = text.matchAll(/^(?:import|export)\s+(type\s+)?(?:[\w*{}\s,]+?\s+from\s+)?"(\.[^"]+)"/gm);
   const calls = text.matchAll(/\bimport\(()"(\.[^"]+)"\)/g);
   return [...statements, ...calls].map(([, type, specifier]) => ({
@@ -95,9 +139,15 @@ function importsOf({ path, text }: SourceFile): readonly { target: string; types
   }));
 }
 
-function isAllowed(part: string, target: string, typesOnly: boolean): boolean {
-  return (allowedImports[part] ?? []).some((entry) => {
-    if (entry.startsWith("type ")) return typesOnly && target.startsWith(entry.slice("type ".length));
-    return target.startsWith(entry);
-  });
+/** Everything that is loaded with these files; types are not. */
+function reachableFrom(paths: readonly string[]): readonly string[] {
+  const reached = new Set<string>();
+  const waiting = [...paths];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (reached.has(path)) continue;
+    reached.add(path);
+    const imports = files.get(path)?.imports ?? [];
+    waiting.push(...imports.filter(({ typesOnly }) => !typesOnly).map(({ target }) => target));
+  }
+  return [...reached];
 }

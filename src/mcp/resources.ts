@@ -1,8 +1,8 @@
 import { PyroError } from "../core/errors.ts";
 import { invoke, type Operation, type OperationContext } from "../operations/operation.ts";
-import { workspaceList } from "../operations/workspace-life.ts";
-import { workspaceLogs } from "../operations/workspace-logs.ts";
-import { workspaceDiff, workspaceSummary } from "../operations/workspace-review.ts";
+import { workspaceDiff, workspaceSummary } from "../workspaces/change/operations.ts";
+import { workspaceLogs } from "../workspaces/command/logs-operation.ts";
+import { workspaceList } from "../workspaces/life/operations.ts";
 import { fitted } from "./result.ts";
 
 interface ResourceKind {

@@ -1,8 +1,8 @@
 import { type GetPromptRequest, ProtocolError, ProtocolErrorCode, Server } from "@modelcontextprotocol/server";
 import { PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
+import { run } from "../machines/one-off/run-operation.ts";
 import type { OperationContext } from "../operations/operation.ts";
-import { run } from "../operations/run.ts";
 import type { Toolset } from "../operations/toolsets.ts";
 import { describeStart, type ProjectStart } from "../projects/start.ts";
 import { type CallerSetup, callerOf } from "./caller.ts";

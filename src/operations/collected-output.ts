@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import * as z from "zod";
+import { HeadAndTail } from "../core/head-and-tail.ts";
 import { wholeCharacters } from "../core/utf8.ts";
-import { HeadAndTail } from "./head-and-tail.ts";
 import type { LiveStreams, OperationContext } from "./operation.ts";
 
 /** Of each stream, unless the surface says otherwise */

@@ -1,10 +1,11 @@
-import { demo } from "./demo.ts";
-import { doctor } from "./doctor.ts";
-import { envInspect, envList, envPrune, envPull } from "./env.ts";
-import { prepare } from "./prepare.ts";
-import { run } from "./run.ts";
-import { snapshotCreate, snapshotDelete, snapshotList, workspaceReset } from "./workspace-checkpoints.ts";
-import { workspaceExec } from "./workspace-exec.ts";
+import { envInspect, envList, envPrune, envPull } from "../images/operations.ts";
+import { doctor } from "../machines/doctor/operation.ts";
+import { demo } from "../machines/one-off/demo-operation.ts";
+import { run } from "../machines/one-off/run-operation.ts";
+import { workspaceDiff, workspaceSummary } from "../workspaces/change/operations.ts";
+import { snapshotCreate, snapshotDelete, snapshotList, workspaceReset } from "../workspaces/checkpoint/operations.ts";
+import { workspaceExec } from "../workspaces/command/exec-operation.ts";
+import { workspaceLogs } from "../workspaces/command/logs-operation.ts";
 import {
   workspaceExport,
   workspaceFileList,
@@ -12,7 +13,7 @@ import {
   workspaceFileWrite,
   workspacePatchApply,
   workspaceSyncPush,
-} from "./workspace-files.ts";
+} from "../workspaces/file/operations.ts";
 import {
   workspaceCreate,
   workspaceDelete,
@@ -21,9 +22,8 @@ import {
   workspaceStatusOperation,
   workspaceStop,
   workspaceUpdate,
-} from "./workspace-life.ts";
-import { workspaceLogs } from "./workspace-logs.ts";
-import { workspaceDiff, workspaceSummary } from "./workspace-review.ts";
+} from "../workspaces/life/operations.ts";
+import { prepare } from "../workspaces/life/prepare-operation.ts";
 
 /** Every operation of pyro, in the order in which help lists them. */
 export const operations = [

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { composeEngineContext } from "../../src/compose.ts";
 import { invoke } from "../../src/operations/operation.ts";
-import { workspaceExec } from "../../src/operations/workspace-exec.ts";
+import { workspaceExec } from "../../src/workspaces/command/exec-operation.ts";
 import { eventually, killIfThere } from "../helpers/processes.ts";
 import type { Json } from "../helpers/surfaces.ts";
 import { describeWithVm } from "../helpers/vm.ts";

@@ -1,6 +1,6 @@
 import { composeEngineContext } from "../../src/compose.ts";
 import { invoke } from "../../src/operations/operation.ts";
-import { workspaceExec } from "../../src/operations/workspace-exec.ts";
+import { workspaceExec } from "../../src/workspaces/command/exec-operation.ts";
 
 /**
  * A process that begins a command, tells what it was told of it, and stays until it is killed. Arguments: workspace, time after which the

@@ -8,11 +8,11 @@ import { duplexPair } from "node:stream";
 import { AgentClient } from "../../src/guest/agent.ts";
 import type { EngineContext } from "../../src/machines/context.ts";
 import type { Machine } from "../../src/machines/machine.ts";
-import { ControlServer } from "../../src/supervisor/control-server.ts";
-import { handlersOf } from "../../src/supervisor/handlers.ts";
-import { Session } from "../../src/supervisor/session.ts";
-import type { WorkspaceRecord } from "../../src/workspaces/record.ts";
-import { saveWorkspace, WorkspacePlace } from "../../src/workspaces/store.ts";
+import { handlersOf } from "../../src/workspaces/control/handlers.ts";
+import { ControlServer } from "../../src/workspaces/control/server.ts";
+import { Session } from "../../src/workspaces/control/session.ts";
+import type { WorkspaceRecord } from "../../src/workspaces/record/record.ts";
+import { saveWorkspace, WorkspacePlace } from "../../src/workspaces/record/store.ts";
 
 /** How a guest answers a request: it can say anything. */
 export type Answer = (stream: http2.ServerHttp2Stream, path: string) => Promise<void> | void;

@@ -1,4 +1,4 @@
-import type { WorkspaceRecord } from "../../src/workspaces/record.ts";
+import type { WorkspaceRecord } from "../../src/workspaces/record/record.ts";
 
 const now = "2026-01-01T00:00:00.000Z";
 

@@ -1,0 +1,175 @@
+import { access, constants } from "node:fs/promises";
+import { PyroError } from "../../core/errors.ts";
+import { ensureDir, fileError, freeBytes } from "../../host/files.ts";
+import { findProgram } from "../../host/process.ts";
+import { hostPlatform, requireSupportedPlatform } from "../../host/system.ts";
+import { catalogEntry, catalogVersion } from "../../images/catalog.ts";
+import { environmentBuildIssues } from "../../images/pull.ts";
+import { type BootableEnvironment, findEnvironment } from "../../images/store.ts";
+import type { Driver } from "../../vm/driver.ts";
+import {
+  type AcceleratorDecision,
+  chooseAccelerator,
+  type KvmAccess,
+  knownAccelerator,
+  kvmAccess,
+  type MachineSource,
+} from "../accelerator.ts";
+import type { EngineCallOptions, EngineContext } from "../context.ts";
+import { findDriver } from "../find-driver.ts";
+import { defaultShape } from "../shape.ts";
+import { digestOfAgent, templateKeyOf } from "../templates/ensure.ts";
+import { findTemplate } from "../templates/store.ts";
+import { type Readiness, readinessOf } from "./readiness.ts";
+
+/** Something that keeps machines from working, or will, and the one thing to do about it. */
+export interface Issue {
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+export interface Diagnosis {
+  readonly platform: string;
+  readonly vmm: { readonly name: string; readonly version: string; readonly path: string } | null;
+  readonly kvm: KvmAccess;
+  readonly accelerator: { readonly name: string; readonly evidence: string };
+  readonly cacheDir: string;
+  readonly cacheFreeBytes: number;
+  readonly catalogVersion: string;
+  readonly capabilities: { readonly vmBoot: boolean; readonly guestExec: boolean; readonly guestNetwork: boolean };
+  readonly readiness: Readiness;
+  readonly issues: readonly Issue[];
+}
+
+/** A template of the default shape and some work beside it; less than this and the next build may fail */
+const wantedFreeBytes = 1024 ** 3;
+
+/** Looks at everything that a machine needs, without installing anything; proves KVM when that has not been done yet. */
+export async function diagnose(
+  context: EngineContext,
+  request: { readonly platform: string; readonly environment: string },
+  options: EngineCallOptions,
+): Promise<Diagnosis> {
+  catalogEntry(request.environment);
+  const issues = new Issues();
+  requireSupportedPlatform(request.platform);
+  const driver = await issues.guard(() => findDriver(context));
+  await issues.guard(() => requireHostPrograms(context));
+  await issues.guard(() => digestOfAgent(context));
+  // What is in a cache that cannot be used says nothing: its state is one issue, not five.
+  const isCacheUsable = await issues.guard(() => requireUsableCache(context));
+  const environment = isCacheUsable && (await checkEnvironment(context, request.environment, issues));
+  const decision = isCacheUsable && (await decideAccelerator(context, { driver, environment }, options, issues));
+  if (driver && environment && decision) await checkTemplate(context, { driver, environment, ...decision }, issues);
+  const readiness = await readinessOf(context, request.environment);
+  // What prepare proved, and nothing has changed since; before that nobody knows.
+  const isProved = issues.found.length === 0 && readiness.status === "warm";
+  return {
+    platform: hostPlatform(),
+    vmm: driver ? { name: driver.features.vmm, version: driver.features.version, path: driver.features.path } : null,
+    kvm: await kvmAccess(),
+    accelerator: {
+      name: decision?.accelerator ?? "unknown",
+      evidence: decision?.evidence ?? "no guest was booted yet",
+    },
+    cacheDir: context.layout.environmentsDir,
+    cacheFreeBytes: await freeBytes(context.layout.environmentsDir).catch(() => 0),
+    catalogVersion,
+    capabilities: { vmBoot: isProved, guestExec: isProved, guestNetwork: false },
+    readiness,
+    issues: issues.found,
+  };
+}
+
+class Issues {
+  readonly found: Issue[] = [];
+
+  /** Runs a check; what it throws becomes an issue. */
+  async guard<T>(check: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await check();
+    } catch (error) {
+      const { message, hint, code } = PyroError.from(error);
+      if (code === "cancelled") throw error;
+      this.found.push({ message, hint: hint ?? null });
+      return undefined;
+    }
+  }
+}
+
+async function requireHostPrograms({ searchPath }: EngineContext): Promise<void> {
+  for (const program of ["setpriv", "flock"]) {
+    if (await findProgram(program, searchPath)) continue;
+    throw new PyroError("unavailable", `cannot tie virtual machines to their owner: '${program}' is not in PATH`, {
+      hint: "Install the package util-linux.",
+    });
+  }
+}
+
+/** The folders that are written to, and room in them. */
+async function requireUsableCache({ layout }: EngineContext): Promise<true> {
+  const { environmentsDir, templatesDir, factsDir, locksDir, scratchDir } = layout;
+  for (const dir of [environmentsDir, templatesDir, factsDir, locksDir, scratchDir]) await requireWritable(dir);
+  for (const dir of [environmentsDir, templatesDir]) await requireRoom(dir);
+  return true;
+}
+
+async function requireWritable(dir: string): Promise<void> {
+  await ensureDir(dir);
+  await access(dir, constants.W_OK).catch((error: unknown) => {
+    throw fileError(`cannot write to '${dir}'`, error);
+  });
+}
+
+async function requireRoom(dir: string): Promise<void> {
+  const free = await freeBytes(dir);
+  if (free >= wantedFreeBytes) return;
+  const mib = (bytes: number) => `${Math.floor(bytes / 1024 ** 2)} MiB`;
+  throw new PyroError("resource_exhausted", `'${dir}' has only ${mib(free)} free, ${mib(wantedFreeBytes)} are wanted`, {
+    hint: "Free some space, or set PYRO_CACHE_DIR to a folder on a larger disk.",
+  });
+}
+
+async function checkEnvironment(
+  context: EngineContext,
+  name: string,
+  issues: Issues,
+): Promise<BootableEnvironment | undefined> {
+  const environment = await issues.guard(() => findEnvironment(context.layout, name));
+  if (!environment && issues.found.length === 0) issues.found.push(...(await environmentBuildIssues(context)));
+  return environment;
+}
+
+interface Parts {
+  readonly driver: Driver | undefined;
+  readonly environment: BootableEnvironment | undefined;
+}
+
+async function decideAccelerator(
+  context: EngineContext,
+  { driver, environment }: Parts,
+  options: EngineCallOptions,
+  issues: Issues,
+): Promise<AcceleratorDecision | undefined> {
+  if (!driver) return undefined;
+  const { fingerprint } = driver.features;
+  const known = await issues.guard(() => knownAccelerator(context, fingerprint));
+  if (known || !environment || issues.found.length > 0) return known;
+  return issues.guard(() => chooseAccelerator(context, { driver, environment }, options));
+}
+
+async function checkTemplate(
+  context: EngineContext,
+  source: MachineSource & AcceleratorDecision,
+  issues: Issues,
+): Promise<void> {
+  await issues.guard(async () => {
+    const key = await templateKeyOf(context, { ...source, shape: defaultShape });
+    const lookup = await findTemplate({ ...context.layout, key }, source.driver);
+    if (lookup.status !== "damaged") return;
+    const { name } = source.environment;
+    throw new PyroError("failed_precondition", `the template of '${name}' is damaged: ${lookup.reason}`, {
+      hint: `Run \`pyro prepare ${name} --force\`; without that the next use rebuilds it.`,
+    });
+  });
+}

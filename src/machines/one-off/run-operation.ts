@@ -1,0 +1,117 @@
+import * as z from "zod";
+import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
+import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
+import { endingInWords, readableCommand, streamsText } from "../../operations/command-view.ts";
+import {
+  commandTimeoutSeconds,
+  environmentChoice,
+  environmentName,
+  executionMode,
+  isolation,
+  memMib,
+  shellText,
+  vcpuCount,
+} from "../../operations/fields.ts";
+import { refuseNetwork } from "../../operations/network.ts";
+import { defineOperation } from "../../operations/operation.ts";
+import { exitStatus } from "../exit-status.ts";
+import { commandWords } from "../guest-command.ts";
+import { runCommand } from "./run.ts";
+
+const outputSchema = z.object({
+  environment: z.string(),
+  command: z.array(z.string()),
+  executionMode,
+  isolation,
+  hostCompatReason: z.string().nullable().describe("Why the command ran on the host"),
+  exitCode: z.number().describe(exitCodeMeaning),
+  ...commandEnding.shape,
+  ...collectedOutputSchema.shape,
+  durationMs: z.number().describe("From the request to the end of the command"),
+  readyMs: z.number().describe("From the request until the machine could take the command"),
+});
+
+export const run = defineOperation({
+  name: "run",
+  summary: "Run one command in a fresh virtual machine, which is gone afterwards",
+  effect: "write",
+  input: z.object({
+    environment: environmentName,
+    command: guestCommand,
+    vcpuCount,
+    memMib,
+    timeoutSeconds: commandTimeoutSeconds,
+    ttlSeconds: z.number().positive().max(86_400).default(600).describe("Time limit for the machine"),
+    network: z.boolean().default(false).describe("Give the guest a way out to the internet"),
+    allowHostCompat: z
+      .boolean()
+      .default(false)
+      .describe("Run on this host, WITHOUT isolation, when no virtual machine can be had"),
+  }),
+  output: outputSchema,
+  cli: {
+    positionals: ["environment", "command"],
+    examples: [
+      "run debian:12 -- git --version",
+      "run debian:12 --timeout-seconds 120 -- sh -c 'echo $HOSTNAME; nproc'",
+      "run debian:12-build --vcpu-count 2 --mem-mib 2048 --json -- gcc --version",
+    ],
+    summarize,
+    exitCode: (output) => output.exitCode,
+  },
+  mcp: {
+    name: "vm_run",
+    description:
+      "Run one shell command in a fresh virtual machine, which is gone afterwards. It has none of the user's files, and no network.",
+    input: {
+      ...{ environment: environmentChoice, command: shellText },
+      allowHostCompat: z
+        .boolean()
+        .default(false)
+        .describe(
+          "Only if the user has allowed the server to: run on the host, WITHOUT isolation, when no virtual machine can be had",
+        ),
+    },
+    readable: (output, maxChars) =>
+      readableCommand(output, maxChars, () => "the machine is gone with them: use a workspace to read on"),
+    text: (output) => {
+      const { hostCompatReason } = output;
+      const where = hostCompatReason === null ? "" : `It ran on the host, isolated from nothing: ${hostCompatReason}\n`;
+      return `${endingInWords(output)}\n${where}${streamsText(output)}`;
+    },
+  },
+  async handle(context, input) {
+    if (input.network) refuseNetwork();
+    const { engine, signal, onProgress } = context;
+    const collected = new CollectedOutput(context);
+    const { environment, command } = input;
+    const { ending, ...outcome } = await runCommand(
+      engine,
+      {
+        environment,
+        command,
+        shape: { vcpuCount: input.vcpuCount, memMib: input.memMib },
+        timeoutMs: input.timeoutSeconds * 1000,
+        ttlMs: input.ttlSeconds * 1000,
+        allowHostCompat: input.allowHostCompat && context.mayUseHost !== false,
+      },
+      { signal, onProgress, ...collected.streams },
+    );
+    return { ...outcome, environment, command: commandWords(command), ...exitStatus(ending), ...collected.result() };
+  },
+});
+
+function summarize(output: z.output<typeof outputSchema>): readonly string[] {
+  const { environment, executionMode, exitCode, durationMs, startError, hostCompatReason } = output;
+  const facts = [
+    `environment=${environment} execution_mode=${executionMode} exit_code=${exitCode} duration_ms=${Math.round(durationMs)}`,
+    ...endingFacts(output),
+  ];
+  return [
+    ...(hostCompatReason === null
+      ? []
+      : [`[warning] this ran on the host, isolated from nothing: ${hostCompatReason}`]),
+    ...(startError === null ? [] : [`[error] ${startError}`]),
+    `[run] ${facts.join(" ")}`,
+  ];
+}

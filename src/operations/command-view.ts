@@ -1,0 +1,120 @@
+import type * as z from "zod";
+import { beginningOf, firstBytes, lastBytes } from "../core/shorten.ts";
+import type { collectedOutputSchema } from "./collected-output.ts";
+
+/** A command's output as a model can read it. */
+
+export type Streams = z.output<typeof collectedOutputSchema>;
+export type Stream = "stdout" | "stderr";
+
+/** Of text with some bytes in another encoding at most this part is replaced; more of it, and it is something else than text */
+const maxOddPart = 0.25;
+/** … or so many of a short one */
+const maxOddCount = 8;
+const maxCommandBytes = 200;
+/** What a result takes beside its output */
+const otherChars = 1_000;
+
+/** A command's result in about `maxChars`, with both ends of each stream at least; `rest` says how to get what is left out from a byte on. */
+export function readableCommand<O extends Streams & { readonly command: string[] }>(
+  output: O,
+  maxChars: number,
+  rest: (stream: Stream, offset: number) => string,
+): O {
+  const short = { ...output, command: shortLine(output.command) };
+  return readableStreams(short, maxChars - otherChars, rest);
+}
+
+/** Both streams in about `maxChars`, likewise. */
+export function readableStreams<O extends Streams>(
+  output: O,
+  maxChars: number,
+  rest: (stream: Stream, offset: number) => string,
+): O {
+  const bytes = bytesOf(output);
+  const rooms = roomsFor(bytes, maxChars);
+  const isLonger = (stream: Stream) => bytes[stream].length > rooms[stream];
+  const shown = (stream: Stream) => {
+    const totalBytes = output[`${stream}Bytes`];
+    if (!isLonger(stream)) return asText(bytes[stream], totalBytes);
+    const half = rooms[stream] / 2;
+    const [head, tail] = [firstBytes(bytes[stream], half), lastBytes(bytes[stream], half)];
+    const leftOut = totalBytes - head.length - tail.length;
+    const mark = Buffer.from(`[… ${leftOut} bytes left out; ${rest(stream, head.length)} …]\n`);
+    const lineEnd = Buffer.from(head.at(-1) === 0x0a ? "" : "\n");
+    return asText(Buffer.concat([head, lineEnd, mark, tail]), totalBytes);
+  };
+  return {
+    ...output,
+    ...{ stdout: shown("stdout"), stdoutEncoding: "utf-8", stderr: shown("stderr"), stderrEncoding: "utf-8" },
+    truncated: output.truncated || isLonger("stdout") || isLonger("stderr"),
+  };
+}
+
+/** A third of the room at least for each stream, and what the other does not need. */
+export function roomsFor(
+  { stdout, stderr }: Readonly<Record<Stream, Buffer>>,
+  maxChars: number,
+): Readonly<Record<Stream, number>> {
+  const least = maxChars / 3;
+  const forStderr = Math.max(least, maxChars - stdout.length);
+  return { stdout: Math.max(least, maxChars - Math.min(stderr.length, forStderr)), stderr: forStderr };
+}
+
+/** The streams as the guest wrote them, as far as a result has them. */
+export function bytesOf(output: Streams): Readonly<Record<Stream, Buffer>> {
+  const bytes = (stream: Stream) =>
+    Buffer.from(output[stream], output[`${stream}Encoding`] === "base64" ? "base64" : "utf8");
+  return { stdout: bytes("stdout"), stderr: bytes("stderr") };
+}
+
+/** Output with odd bytes in it is text nevertheless; what is none would tell a model nothing. */
+export function asText(bytes: Buffer, totalBytes: number): string {
+  const text = bytes.toString("utf8");
+  const oddCount = text.match(/\uFFFD|(?!\s)\p{Cc}/gu)?.length ?? 0;
+  return oddCount <= Math.max(maxOddCount, maxOddPart * text.length)
+    ? text
+    : `[${totalBytes} bytes that are not text: xxd or base64 shows them]\n`;
+}
+
+/** A command as a line of a result: a model that has just written it knows the rest. */
+export function shortLine(command: readonly string[]): string[] {
+  const line = command.join(" ");
+  return line.length <= maxCommandBytes ? [...command] : [`${beginningOf(line, maxCommandBytes).trimEnd()} …`];
+}
+
+export interface CommandReport {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly timedOut: boolean;
+  readonly oomKilled?: boolean;
+  readonly startError?: string | null;
+  readonly durationMs: number | null;
+}
+
+/** How a command ended, in words. */
+export function endingInWords({
+  exitCode,
+  signal,
+  timedOut,
+  oomKilled,
+  startError,
+  durationMs,
+}: CommandReport): string {
+  const took = durationMs === null ? "" : ` after ${(durationMs / 1000).toFixed(1)} s`;
+  const parts = [
+    startError ? `could not be started: ${startError}` : undefined,
+    timedOut ? `killed at its time limit${took}, with all that it started` : undefined,
+    oomKilled ? "the guest ran out of memory" : undefined,
+    signal === null || timedOut ? undefined : `ended by ${signal}`,
+    exitCode === null ? undefined : `exit code ${exitCode}${timedOut ? "" : took}`,
+  ];
+  return parts.filter((part) => part !== undefined).join(", ");
+}
+
+/** Both streams, apart from each other where there are two. */
+export function streamsText({ stdout, stderr }: Pick<Streams, Stream>): string {
+  const whole = (text: string) => (text === "" || text.endsWith("\n") ? text : `${text}\n`);
+  if (stdout === "" && stderr === "") return "(no output)\n";
+  return stderr === "" ? whole(stdout) : `${whole(stdout)}[stderr]\n${whole(stderr)}`;
+}

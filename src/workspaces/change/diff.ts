@@ -1,0 +1,162 @@
+import { PyroError } from "../../core/errors.ts";
+import type { GuestChange, GuestSide } from "../../guest/tree.ts";
+import { ignoredPaths } from "../../projects/ignored.ts";
+import { formatChange } from "../../tree/patch/format.ts";
+import { currentRecord } from "../control/access.ts";
+import { treeChanges, type WorkspaceCall } from "../file/caller.ts";
+import { displayed } from "../file/files.ts";
+import { pathInWorkspace } from "../file/guest-path.ts";
+
+/** Files larger than this, on either side, are reported without their content */
+const diffContentBytes = 4 * 1024 * 1024;
+/** Of all patches together; what is beyond is reported without content too */
+const maxPatchBytes = 64 * 1024 * 1024;
+
+/** More says nothing to anybody */
+const maxChanges = 200_000;
+
+export interface DiffEntry {
+  readonly path: string;
+  readonly status: "added" | "modified" | "deleted" | "type_changed";
+  readonly artifactType: "file" | "directory" | "symlink" | "other";
+  /** null where text cannot tell the change */
+  readonly textPatch: string | null;
+  /** New, and of a kind that the project that the workspace began with ignores: no part of the patch */
+  readonly ignored: boolean;
+}
+
+export interface DiffSummary {
+  readonly total: number;
+  readonly added: number;
+  readonly modified: number;
+  readonly deleted: number;
+  readonly typeChanged: number;
+  readonly textPatched: number;
+  readonly nonText: number;
+}
+
+export interface WorkspaceDiff {
+  readonly changed: boolean;
+  readonly summary: DiffSummary;
+  readonly entries: readonly DiffEntry[];
+  /** For `git apply`, bytes included; what git keeps for itself in `.git` is not in it, as git would refuse all of it */
+  readonly patch: string;
+  /** Some content was too large: the patch does not have it */
+  readonly truncated: boolean;
+}
+
+/** What differs from the tree that the workspace began as; only what is at or below the paths, if there are any. */
+export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string[]): Promise<WorkspaceDiff> {
+  const paths = typed?.map(pathInWorkspace);
+  const changes: FormattedChange[] = [];
+  let changeCount = 0;
+  let patchBytes = 0;
+  let truncated = false;
+  for await (const change of treeChanges(call, diffContentBytes)) {
+    changeCount += 1;
+    if (changeCount > maxChanges) throw tooManyChanges();
+    if (paths && !paths.some((path) => isAtOrBelow(change.path, path))) continue;
+    const isOmitted = patchBytes > maxPatchBytes || lacksContent(change);
+    const formatted = isOmitted ? { textPatch: null, patch: null } : formatChange(withContent(change));
+    truncated ||= isOmitted;
+    patchBytes += formatted.patch?.length ?? 0;
+    const { oldContent: _, newContent: __, ...rest } = change;
+    const patch = isOfGit(change.path) ? null : formatted.patch;
+    changes.push({ change: rest, textPatch: formatted.textPatch, patch });
+  }
+  changes.sort((a, b) => Buffer.compare(a.change.path, b.change.path));
+  const ignored = await ignoredByProject(call, changes);
+  const isIgnored = ({ path }: GuestChange) => ignored.has(path.toString("latin1"));
+  return {
+    changed: changes.length > 0,
+    summary: summarizeChanges(changes),
+    entries: changes.map(({ change, textPatch }) => ({
+      ...describeChange(change),
+      ...{ textPatch, ignored: isIgnored(change) },
+    })),
+    patch: changes.map(({ change, patch }) => (isIgnored(change) ? "" : (patch ?? ""))).join(""),
+    truncated,
+  };
+}
+
+interface FormattedChange {
+  readonly change: GuestChange;
+  readonly textPatch: string | null;
+  readonly patch: string | null;
+}
+
+/** What a build leaves behind is no part of a change, and may be in the checkout already, where git would refuse all of the patch. */
+async function ignoredByProject(
+  { context, workspaceId, signal }: WorkspaceCall,
+  changes: readonly FormattedChange[],
+): Promise<ReadonlySet<string>> {
+  const { seed } = await currentRecord(context, workspaceId);
+  if (seed.originKind !== "project_path" || seed.originRef === null) return new Set();
+  const added = changes.filter(({ change }) => change.status === "added");
+  return ignoredPaths(
+    seed.originRef,
+    added.map(({ change }) => change.path),
+    { signal },
+  );
+}
+
+function isAtOrBelow(path: Buffer, top: Buffer): boolean {
+  const isInside = path.length === top.length || path[top.length] === slash;
+  return top.length === 0 || (isInside && path.subarray(0, top.length).equals(top));
+}
+
+const slash = 0x2f;
+
+/** git takes no patch for what is in a folder of that name, in whatever case. */
+function isOfGit(path: Buffer): boolean {
+  return path
+    .toString("latin1")
+    .split("/")
+    .some((name) => name.toLowerCase() === ".git");
+}
+
+function tooManyChanges(): PyroError {
+  return new PyroError("resource_exhausted", `cannot compare: more than ${maxChanges} files have changed`, {
+    hint: "Remove what was generated, or compare an export.",
+  });
+}
+
+/** A change without what is in the files. */
+function describeChange({ path, status, old, new: now }: GuestChange): Omit<DiffEntry, "textPatch" | "ignored"> {
+  return { path: displayed(path), status, artifactType: (now ?? old)?.type ?? "other" };
+}
+
+function summarizeChanges(
+  changes: readonly { readonly change: GuestChange; readonly textPatch: string | null }[],
+): DiffSummary {
+  const count = (status: GuestChange["status"]) => changes.filter(({ change }) => change.status === status).length;
+  const textPatched = changes.filter(({ textPatch }) => textPatch !== null).length;
+  return {
+    total: changes.length,
+    ...{
+      added: count("added"),
+      modified: count("modified"),
+      deleted: count("deleted"),
+      typeChanged: count("type_changed"),
+    },
+    ...{ textPatched, nonText: changes.length - textPatched },
+  };
+}
+
+/** Whether the guest left a file's content out because it is above the limit. */
+function lacksContent({ old, new: now, contentChanged, oldContent, newContent }: GuestChange): boolean {
+  const isMissing = (side: GuestSide | null, content: Buffer | undefined) =>
+    side?.type === "file" && content === undefined;
+  return contentChanged && (isMissing(old, oldContent) || isMissing(now, newContent));
+}
+
+function withContent({ path, status, old, new: now, contentChanged, oldContent, newContent }: GuestChange) {
+  // Where only the mode has changed any content will do, as long as both sides have the same.
+  const same = contentChanged ? undefined : Buffer.alloc(0);
+  return { path, status, old: sideOf(old, oldContent ?? same), new: sideOf(now, newContent ?? same) };
+}
+
+function sideOf(side: GuestSide | null, content: Buffer | undefined) {
+  if (!side) return null;
+  return { type: side.type, mode: side.mode, content: side.type === "symlink" ? side.target : content };
+}

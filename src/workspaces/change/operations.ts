@@ -1,0 +1,216 @@
+import * as z from "zod";
+import { fitting } from "../../core/shorten.ts";
+import { shortLine } from "../../operations/command-view.ts";
+import { executionMode } from "../../operations/fields.ts";
+import { defineOperation } from "../../operations/operation.ts";
+import { artifactType, workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
+import type { JournalLine } from "../record/journal.ts";
+import { lastCommandSchema, workspaceStates } from "../record/record.ts";
+import { diffWorkspace } from "./diff.ts";
+import { diffText, readableDiff } from "./diff-view.ts";
+import { reviewWorkspace, type WorkspaceReview } from "./review.ts";
+import { renderReview } from "./summary-view.ts";
+
+const changeSummary = z.object({
+  total: z.number(),
+  added: z.number(),
+  modified: z.number(),
+  deleted: z.number(),
+  typeChanged: z.number(),
+  textPatched: z.number(),
+  nonText: z.number(),
+});
+
+const changeEntry = z.object({
+  path: z.string(),
+  status: z.enum(["added", "modified", "deleted", "type_changed"]),
+  artifactType,
+});
+
+export const workspaceDiff = defineOperation({
+  name: "workspace.diff",
+  summary: "Show what differs from the files that the workspace began with",
+  effect: "read",
+  input: z.object({
+    workspaceId,
+    paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below this path; repeatable"),
+  }),
+  output: z.object({
+    workspaceId: z.string(),
+    changed: z.boolean(),
+    summary: changeSummary,
+    entries: z.array(
+      changeEntry.extend({
+        textPatch: z.string().nullable().describe("null where text cannot tell the change"),
+        ignored: z.boolean().describe("The project ignores it, so that the patch leaves it out"),
+      }),
+    ),
+    patch: z.string().describe("For `git apply`; without what is in .git, which git refuses to patch"),
+    truncated: z.boolean().describe("Some content was too large: the patch does not have it"),
+  }),
+  cli: {
+    positionals: ["workspaceId"],
+    examples: [
+      "workspace diff 0a1b2c3d4e5f",
+      "workspace diff 0a1b2c3d4e5f > changes.patch",
+      "workspace diff 0a1b2c3d4e5f --path src --path docs/guide.md",
+    ],
+    content: ({ patch }) => patch,
+    summarize: ({ workspaceId: id, entries, summary, truncated }) => [
+      ...nonTextLines(entries),
+      ...ignoredLine(entries),
+      ...(truncated ? ["[warning] some content is too large for the patch, which does not have it: export it"] : []),
+      `[workspace-diff] workspace_id=${id} total=${summary.total} added=${summary.added} modified=${summary.modified} deleted=${summary.deleted} type_changed=${summary.typeChanged} text_patched=${summary.textPatched} non_text=${summary.nonText}${truncated ? " truncated=true" : ""}`,
+    ],
+  },
+  mcp: {
+    input: { paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below these") },
+    description:
+      "Show what a workspace changed since the start, as a patch for git apply. Of a large one, paths shows a part.",
+    readable: readableDiff,
+    text: diffText,
+  },
+  async handle({ engine: context, signal }, { workspaceId: id, paths }) {
+    const diff = await diffWorkspace({ context, workspaceId: id, signal }, paths);
+    return { ...diff, workspaceId: id, entries: [...diff.entries] };
+  },
+});
+
+function ignoredLine(entries: readonly { readonly ignored: boolean }[]): string[] {
+  const count = entries.filter(({ ignored }) => ignored).length;
+  return count === 0 ? [] : [`[ignored] ${count} new files that the project ignores are not in the patch`];
+}
+
+const maxNonTextLines = 20;
+
+/** What a reader of the patch does not see as text; directories have none to show. */
+function nonTextLines(entries: readonly (z.output<typeof changeEntry> & { textPatch: string | null })[]): string[] {
+  const unseen = entries.filter(({ textPatch, artifactType }) => textPatch === null && artifactType !== "directory");
+  const lines = unseen.slice(0, maxNonTextLines).map(({ status, path }) => `[non-text] ${status} ${path}`);
+  const more = unseen.length - lines.length;
+  return more > 0 ? [...lines, `[non-text] … and ${more} more`] : lines;
+}
+
+const commandReview = lastCommandSchema.extend({ executionMode, recordedAt: z.string() });
+
+function short<C extends { command: string[] }>(command: C): C {
+  return { ...command, command: shortLine(command.command) };
+}
+
+const editReview = z.object({
+  eventKind: z.enum(["sync_push", "file_write", "patch_apply"]),
+  path: z.string(),
+  entryCount: z.number(),
+  bytesWritten: z.number(),
+  recordedAt: z.string(),
+});
+
+const exportReview = z.object({
+  workspacePath: z.string(),
+  outputPath: z.string(),
+  entryCount: z.number(),
+  bytesWritten: z.number(),
+  recordedAt: z.string(),
+});
+
+const serviceReview = z.object({ serviceName: z.string(), state: z.string() });
+
+const reviewOutput = z.object({
+  workspaceId: z.string(),
+  name: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  environment: z.string(),
+  state: z.enum(workspaceStates),
+  lastActivityAt: z.string(),
+  sessionStartedAt: z.string().describe("Its creation or its last reset"),
+  outcome: z.object({
+    commandCount: z.number(),
+    lastCommand: lastCommandSchema.nullable(),
+    serviceCount: z.number(),
+    runningServiceCount: z.number(),
+    exportCount: z.number(),
+    snapshotCount: z.number(),
+    resetCount: z.number(),
+  }),
+  commands: z.object({ total: z.number(), recent: z.array(commandReview) }),
+  edits: z.object({ recent: z.array(editReview) }),
+  changes: z.object({
+    available: z.boolean(),
+    reason: z.string().nullable().describe("Why they are not"),
+    changed: z.boolean().nullable(),
+    summary: changeSummary.nullable(),
+    entries: z.array(changeEntry).describe("The first ten"),
+  }),
+  services: z.object({ current: z.array(serviceReview), recent: z.array(serviceReview) }),
+  artifacts: z.object({ exports: z.array(exportReview) }),
+  snapshots: z.object({
+    namedCount: z.number(),
+    recent: z.array(z.object({ snapshotName: z.string(), createdAt: z.string() })),
+  }),
+});
+export type ReviewOutput = z.output<typeof reviewOutput>;
+
+export const workspaceSummary = defineOperation({
+  name: "workspace.summary",
+  summary: "Sum up on one page what happened in a workspace since its last reset",
+  effect: "read",
+  input: z.object({ workspaceId }),
+  output: reviewOutput,
+  cli: {
+    positionals: ["workspaceId"],
+    examples: ["workspace summary 0a1b2c3d4e5f", "workspace summary 0a1b2c3d4e5f --json"],
+    render: renderReview,
+  },
+  mcp: {
+    description:
+      "Sum up what happened in a workspace since its last reset: commands, changes, exports. Fit for a pull request.",
+    readable: (output, maxChars) => ({
+      ...output,
+      outcome: { ...output.outcome, lastCommand: output.outcome.lastCommand && short(output.outcome.lastCommand) },
+      commands: { ...output.commands, recent: fitting(output.commands.recent.map(short), maxChars / 2) },
+    }),
+  },
+  async handle({ engine: context, signal }, { workspaceId: id }) {
+    return outputOf(await reviewWorkspace({ context, workspaceId: id, signal }));
+  },
+});
+
+function outputOf(review: WorkspaceReview): z.input<typeof reviewOutput> {
+  const { record, changes } = review;
+  const { workspaceId: id, name, labels, state, lastActivityAt, sessionStartedAt } = record;
+  const { commandCount, lastCommand, snapshots, resetCount } = record;
+  return {
+    ...{ workspaceId: id, name, labels, state, lastActivityAt, sessionStartedAt, environment: record.environment.name },
+    outcome: {
+      ...{ commandCount, lastCommand, resetCount, serviceCount: 0, runningServiceCount: 0 },
+      ...{ exportCount: review.exportCount, snapshotCount: snapshots.length },
+    },
+    commands: {
+      total: commandCount,
+      recent: review.commands.map(({ end, startedAt, command, ...begun }) => ({
+        ...{ ...begun, command: [...command], executionMode: "guest", recordedAt: startedAt },
+        ...{ exitCode: end?.exitCode ?? null, durationMs: end?.durationMs ?? null },
+      })),
+    },
+    edits: { recent: review.edits.flatMap(editOf) },
+    changes: { ...changes, entries: [...changes.entries] },
+    services: { current: [], recent: [] },
+    artifacts: { exports: review.exports.flatMap(exportOf) },
+    snapshots: {
+      namedCount: snapshots.length,
+      recent: review.snapshots.map(({ snapshotName, createdAt }) => ({ snapshotName, createdAt })),
+    },
+  };
+}
+
+function editOf({ edit, at }: JournalLine): z.input<typeof editReview>[] {
+  if (!edit) return [];
+  const { kind, ...rest } = edit;
+  return [{ eventKind: kind, ...rest, recordedAt: at }];
+}
+
+function exportOf({ export: exported, at }: JournalLine): z.input<typeof exportReview>[] {
+  if (!exported) return [];
+  const { path, ...rest } = exported;
+  return [{ workspacePath: path, ...rest, recordedAt: at }];
+}

@@ -1,0 +1,67 @@
+import { PyroError } from "../../core/errors.ts";
+import { baselineName, type SnapshotRecord, type WorkspaceRecord } from "../record/record.ts";
+
+const nameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** Each is a layer that stays; QEMU keeps all of a disk's layers open */
+const maxSnapshots = 32;
+const maxLayers = 64;
+
+/** Refuses a name that a new snapshot of this workspace cannot have. */
+export function requireNewSnapshot(record: WorkspaceRecord, snapshotName: string): void {
+  const cannot = `cannot create snapshot '${snapshotName}'`;
+  if (!nameForm.test(snapshotName)) {
+    throw new PyroError(
+      "invalid_argument",
+      `${cannot}: a name has 1 to 64 letters, digits, dots, dashes or underscores`,
+    );
+  }
+  if (snapshotName === baselineName || findSnapshot(record, snapshotName)) {
+    throw new PyroError("already_exists", `${cannot}: workspace '${record.workspaceId}' has one of that name`, {
+      hint: "Choose another name, or delete that snapshot first.",
+    });
+  }
+  if (record.snapshots.length >= maxSnapshots) {
+    throw new PyroError(
+      "resource_exhausted",
+      `${cannot}: workspace '${record.workspaceId}' has ${maxSnapshots} already`,
+      {
+        hint: "Delete one with `pyro workspace snapshot delete`.",
+      },
+    );
+  }
+  if (record.layers.length >= maxLayers) {
+    throw new PyroError(
+      "resource_exhausted",
+      `${cannot}: the disk of workspace '${record.workspaceId}' has too many layers`,
+      {
+        hint: "Stop and start it: that merges the layers of deleted snapshots.",
+      },
+    );
+  }
+}
+
+/** The record without a snapshot; its layers go when nothing stands on them. */
+export function withoutSnapshot(record: WorkspaceRecord, snapshotName: string): Pick<WorkspaceRecord, "snapshots"> {
+  if (snapshotName === baselineName) {
+    throw new PyroError("failed_precondition", `cannot delete snapshot '${baselineName}': every workspace has it`);
+  }
+  requireSnapshot(record, snapshotName);
+  return { snapshots: record.snapshots.filter((snapshot) => snapshot.snapshotName !== snapshotName) };
+}
+
+/** The layers over the seed that a checkpoint consists of. */
+export function checkpointLayers(record: WorkspaceRecord, snapshotName: string): readonly string[] {
+  return snapshotName === baselineName ? [] : requireSnapshot(record, snapshotName).layers;
+}
+
+function requireSnapshot(record: WorkspaceRecord, snapshotName: string): SnapshotRecord {
+  const snapshot = findSnapshot(record, snapshotName);
+  if (snapshot) return snapshot;
+  throw new PyroError("not_found", `workspace '${record.workspaceId}' has no snapshot '${snapshotName}'`, {
+    hint: `Run \`pyro workspace snapshot list ${record.workspaceId}\`.`,
+  });
+}
+
+function findSnapshot({ snapshots }: WorkspaceRecord, snapshotName: string): SnapshotRecord | undefined {
+  return snapshots.find((snapshot) => snapshot.snapshotName === snapshotName);
+}

@@ -1,0 +1,107 @@
+import * as z from "zod";
+import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
+import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
+import { endingInWords, readableCommand, streamsText } from "../../operations/command-view.ts";
+import { commandTimeoutSeconds, executionMode, isolation, shellText } from "../../operations/fields.ts";
+import { defineOperation } from "../../operations/operation.ts";
+import { workspaceId } from "../life/workspace-view.ts";
+import { execInWorkspace, type WorkspaceExecOutcome } from "./caller.ts";
+
+const execOutput = z.object({
+  workspaceId: z.string(),
+  sequence: z.number().describe("Its number in the workspace's history"),
+  command: z.array(z.string()),
+  cwd: z.string(),
+  running: z
+    .boolean()
+    .describe(
+      "It was left running: what is here is how far it had come; the workspace's logs have the rest and its end",
+    ),
+  exitCode: z.number().nullable().describe(`${exitCodeMeaning}; null while it runs`),
+  ...commandEnding.shape,
+  syncError: z.string().nullable().describe("Why what it wrote may not be on the workspace's disk"),
+  ...collectedOutputSchema.shape,
+  durationMs: z.number(),
+  advice: z.string().nullable().describe("For a model: how to go on, where that is not plain"),
+  executionMode,
+  isolation,
+});
+
+export const workspaceExec = defineOperation({
+  name: "workspace.exec",
+  summary: "Run a command in a workspace and wait for it",
+  effect: "write",
+  input: z.object({
+    workspaceId,
+    command: guestCommand,
+    timeoutSeconds: commandTimeoutSeconds,
+  }),
+  output: execOutput,
+  cli: {
+    positionals: ["workspaceId", "command"],
+    examples: [
+      "workspace exec 0a1b2c3d4e5f -- git status",
+      "workspace exec 0a1b2c3d4e5f --timeout-seconds 600 -- sh -c 'make && make test'",
+    ],
+    summarize: summarizeExec,
+    // The command line waits for every command.
+    exitCode: ({ exitCode }) => exitCode ?? 0,
+  },
+  mcp: {
+    description:
+      "Run a shell command in a workspace, in /workspace, and wait for it. Of long output the beginning and the end are shown. One that takes longer than the client waits goes on: workspace_logs then waits for it.",
+    input: { command: shellText },
+    readable: (output, maxChars) =>
+      readableCommand(
+        { ...output, advice: adviceOn(output) },
+        maxChars,
+        (stream, offset) =>
+          `workspace_logs with sequence=${output.sequence}, stream="${stream}", offset=${offset} and max_bytes shows them`,
+      ),
+    text: execText,
+  },
+  async handle(context, { workspaceId: id, command, timeoutSeconds }) {
+    const { engine, signal, detachAfterMs } = context;
+    const collected = new CollectedOutput(context);
+    const request = { workspaceId: id, command, timeoutMs: timeoutSeconds * 1000, detachAfterMs };
+    const outcome = await execInWorkspace(engine, request, { signal, ...collected.streams });
+    const said = collected.result(outcome);
+    return { workspaceId: id, ...resultOf(outcome), ...said, advice: null, executionMode: "guest" as const };
+  },
+});
+
+function execText(output: z.output<typeof execOutput>): string {
+  const { workspaceId: id, sequence, running, durationMs, syncError, advice } = output;
+  const command = `command ${sequence} of workspace ${id}`;
+  const ending = running ? `still running after ${(durationMs / 1000).toFixed(0)} s` : endingInWords(output);
+  const next = advice === null ? "" : `${advice}\n`;
+  const unsynced = syncError === null ? "" : `What it wrote may not be on the disk: ${syncError}\n`;
+  return `${ending} (${command})\n${next}${unsynced}${streamsText(output)}`;
+}
+
+function adviceOn({ running, timedOut, oomKilled, startError, sequence }: z.output<typeof execOutput>): string | null {
+  if (running) return `It goes on: workspace_logs with sequence=${sequence} and wait_seconds=60 waits for its end.`;
+  if (timedOut) return "Give a larger timeout_seconds if it needs longer.";
+  if (startError?.includes("argument list too long"))
+    return "Write it to a file with workspace_file_write, and run that.";
+  return oomKilled ? "Create a workspace with more mem_mib if it needs more memory." : null;
+}
+
+function resultOf({ exitCode, command, ...rest }: WorkspaceExecOutcome) {
+  // One that has ended has an exit code: only a journal holds commands of which nobody knows how they ended.
+  return { ...rest, exitCode: rest.running ? null : (exitCode ?? 1), command: [...command] };
+}
+
+function summarizeExec(output: z.output<typeof execOutput>): readonly string[] {
+  const { workspaceId: id, sequence, cwd, exitCode, durationMs, startError } = output;
+  const facts = [
+    `workspace_id=${id} sequence=${sequence} cwd=${cwd} execution_mode=${output.executionMode}`,
+    `${output.running ? "running=true" : `exit_code=${exitCode}`} duration_ms=${Math.round(durationMs)}`,
+    ...endingFacts(output),
+  ];
+  return [
+    ...(startError === null ? [] : [`[error] ${startError}`]),
+    ...(output.syncError === null ? [] : [`[warning] what it wrote may not be on the disk: ${output.syncError}`]),
+    `[workspace-exec] ${facts.join(" ")}`,
+  ];
+}

@@ -1,0 +1,156 @@
+import { basename, dirname } from "node:path";
+import { PyroError } from "../../core/errors.ts";
+import { commandLineOf, identifyProcess, killGroupOf } from "../../host/process-identity.ts";
+import type { Machine } from "../../machines/machine.ts";
+import { sweepHistories, sweepLayers, sweepRecords } from "../checkpoint/layers.ts";
+import { forkCheckpoint } from "../checkpoint/owner.ts";
+import { bootWorkspaceMachine, forkWorkspaceMachine, mergeLayers } from "../life/machine.ts";
+import { baselineName, isExpired, isUnfinished, type WorkspaceRecord } from "../record/record.ts";
+import {
+  findWorkspace,
+  lockWorkspace,
+  readWorkspace,
+  removeWorkspace,
+  saveWorkspace,
+  WorkspacePlace,
+} from "../record/store.ts";
+import { complain } from "./complain.ts";
+import { handlersOf } from "./handlers.ts";
+import { fromLaunchContext, guardianName, idleExitCode, type Launch } from "./launch.ts";
+import { ControlServer } from "./server.ts";
+import { Session } from "./session.ts";
+import { Starter } from "./starter.ts";
+
+/** Calls whose answer is ready get it out in this time before the process ends */
+const lastAnswersMs = 2_000;
+/** The clock that a workspace's time is told by can jump, and timers do not count while the host is suspended */
+const maxTimerMs = 60_000;
+
+/** The program behind bin/supervisor.js: `run DIR` owns a workspace until it ends, `expire DIR` removes one whose time is over. */
+export async function supervise(argv: readonly string[]): Promise<number> {
+  const [mode, dir = ""] = argv;
+  const place = new WorkspacePlace(dirname(dir), basename(dir));
+  process.on("unhandledRejection", (error) => complain("a failure that nobody handled", error));
+  return mode === "expire" ? expire(place) : run(place);
+}
+
+async function run(place: WorkspacePlace): Promise<number> {
+  const starter = new Starter();
+  const launch = await starter.task();
+  if (!launch) return giveUp(place);
+  let session: Session | undefined;
+  let server: ControlServer;
+  try {
+    // What nobody has been told of goes with the one who asked for it.
+    session = await begin(place, launch, starter.gone);
+    server = await ControlServer.listen(place.dir, handlersOf(session));
+    if (launch.mode === "create") starter.gone.throwIfAborted();
+  } catch (error) {
+    await session?.abandon();
+    if (launch.mode === "create") await removeWorkspace(dirname(place.dir), place);
+    await starter.tell(JSON.stringify(PyroError.from(error)));
+    return 1;
+  }
+  endAtExpiry(session);
+  process.on("SIGHUP", () => {});
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => void stopOrDie(session, signal));
+  }
+  void starter.tell("ok");
+  await session.ended;
+  await server.close(lastAnswersMs);
+  return 0;
+}
+
+/** Nobody has a task for us: a workspace that was to be made is of no use to anybody. */
+async function giveUp(place: WorkspacePlace): Promise<number> {
+  const workspacesDir = dirname(place.dir);
+  const stored = await findWorkspace(workspacesDir, place.workspaceId).catch(() => undefined);
+  if (stored?.status === "ok" && isUnfinished(stored.record)) await removeWorkspace(workspacesDir, place);
+  return idleExitCode;
+}
+
+async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal | undefined): Promise<Session> {
+  const context = fromLaunchContext(launch.context);
+  const stored = await readWorkspace(context.layout.workspacesDir, place.workspaceId);
+  if (stored.guardian) await killGroupOf(stored.guardian);
+  const record = { ...stored, guardian: await ownGuardian(place) };
+  await saveWorkspace(place, record, { isDurable: false });
+  // What a crash left under numbers that are given out again.
+  await sweepLayers(place, record);
+  await sweepRecords(place);
+  const { machine, change } = await machineFor(launch, { context, place, record, signal });
+  try {
+    const session = await Session.begin({ context, place, record: { ...record, ...change }, machine });
+    await session.update({});
+    await sweepLayers(place, session.record);
+    await sweepHistories(place, session.record);
+    return session;
+  } catch (error) {
+    await machine.close();
+    throw error;
+  }
+}
+
+/** Our parent, unless that is somebody who adopted us after the guardian was killed. */
+async function ownGuardian({ dir }: WorkspacePlace): Promise<WorkspaceRecord["guardian"]> {
+  const words = await commandLineOf(process.ppid);
+  if (!words.includes(guardianName) || !words.includes(dir)) return null;
+  return (await identifyProcess(process.ppid)) ?? null;
+}
+
+async function machineFor(
+  { mode, snapshotName }: Launch,
+  request: Parameters<typeof bootWorkspaceMachine>[0],
+): Promise<{ machine: Machine; change: Partial<WorkspaceRecord> }> {
+  const started = { state: "started", stateReason: null } as const;
+  if (mode === "create") {
+    const { machine, disks } = await forkWorkspaceMachine(request, []);
+    return { machine, change: { ...started, ...disks, isolation: machine.isolation } };
+  }
+  if (mode === "reset") {
+    return forkCheckpoint(request, snapshotName ?? baselineName);
+  }
+  const { layers, snapshots } = await mergeLayers(request);
+  const machine = await bootWorkspaceMachine({ ...request, record: { ...request.record, layers, snapshots } });
+  const lastActivityAt = new Date().toISOString();
+  return { machine, change: { ...started, layers, snapshots, isolation: machine.isolation, lastActivityAt } };
+}
+
+function endAtExpiry(session: Session): void {
+  const remainingMs = Date.parse(session.record.expiresAt) - Date.now();
+  const check = () => {
+    if (!isExpired(session.record)) return endAtExpiry(session);
+    session.delete("its time to live is over").catch((error: unknown) => {
+      if (session.isOver) return;
+      complain("cannot end the workspace", error);
+      // The guardian takes over what we cannot do.
+      process.exit(1);
+    });
+  };
+  setTimeout(check, Math.min(Math.max(0, remainingMs), maxTimerMs)).unref();
+}
+
+async function stopOrDie(session: Session, signal: string): Promise<void> {
+  try {
+    await session.exclusively(() => session.stop(`its supervisor got ${signal}`));
+  } catch (error) {
+    // Somebody else may have ended it meanwhile.
+    if (session.isOver) return;
+    complain("cannot stop the workspace", error);
+    process.exit(1);
+  }
+}
+
+/** Removes a workspace that nobody supervises once its time is over; one whose record cannot be read has nobody who would know better. */
+async function expire(place: WorkspacePlace): Promise<number> {
+  const workspacesDir = dirname(place.dir);
+  const stored = await findWorkspace(workspacesDir, place.workspaceId);
+  if (stored.status === "ok" && !isExpired(stored.record)) return 1;
+  const lock = await lockWorkspace(place);
+  // Whoever has it will see to it, or the guardian asks again.
+  if (lock === "held") return 1;
+  await using _ = lock;
+  await removeWorkspace(workspacesDir, place);
+  return 0;
+}

@@ -1,0 +1,201 @@
+import { isUtf8 } from "node:buffer";
+import { PyroError } from "../../core/errors.ts";
+import { characterBoundary, pageEnd } from "../../core/utf8.ts";
+import type { GuestEntry, GuestItem } from "../../guest/tree.ts";
+import { workspacePath } from "../../machines/shape.ts";
+import { displayPath } from "../../tree/patch/quoting.ts";
+import { readTree, type WorkspaceCall, writeTree } from "./caller.ts";
+import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
+
+/** More than this at once is a matter for export or sync */
+export const maxReadBytes = 16 * 1024 * 1024;
+const maxWriteBytes = 16 * 1024 * 1024;
+/** A listing that is longer says nothing to anybody */
+const maxListedEntries = 50_000;
+
+export interface FileEntry {
+  readonly path: string;
+  readonly artifactType: "file" | "directory" | "symlink" | "other";
+  /** Of a regular file, in `bytes` */
+  readonly sizeBytes: number | null;
+  /** Permission bits in octal, such as `0644` */
+  readonly mode: string;
+  readonly linkTarget: string | null;
+}
+
+export interface FileListing {
+  readonly path: string;
+  readonly entries: readonly FileEntry[];
+  /** There are more entries than are listed */
+  readonly truncated: boolean;
+}
+
+/** What is in a directory, or everything below it; a file lists itself. */
+export async function listFiles(call: WorkspaceCall, typed: string, recursive: boolean): Promise<FileListing> {
+  const path = pathInWorkspace(typed);
+  const request = { paths: [path], depth: recursive ? -1 : 1, contentLimit: 0, digest: false, follow: false };
+  const entries: FileEntry[] = [];
+  let truncated = false;
+  for await (const { entry } of readTree(call, request)) {
+    if (entry.type === "missing") throw noSuchFile(path);
+    if (entry.type === "directory" && entry.path.equals(path)) continue;
+    truncated = entries.length >= maxListedEntries;
+    if (truncated) break;
+    entries.push(describe(entry));
+  }
+  return { path: displayed(path), entries, truncated };
+}
+
+/** Which part of a file to read, in whole characters. */
+export interface FilePage {
+  readonly offset: number;
+  readonly maxBytes: number;
+}
+
+export interface FileContent {
+  readonly path: string;
+  /** Of the whole file */
+  readonly sizeBytes: number;
+  /** Where the content begins: inside of a character that is the character's beginning */
+  readonly offset: number;
+  readonly content: string;
+  /** Where to read on; null at the end */
+  readonly nextOffset: number | null;
+}
+
+const maxCharacterBytes = 4;
+
+/** A part of a text file. */
+export async function readFile(
+  call: WorkspaceCall,
+  typed: string,
+  { offset, maxBytes }: FilePage,
+): Promise<FileContent> {
+  const path = pathBelowWorkspace(typed);
+  // A few more bytes on both sides tell whether a character lies across an edge, and whether there is more.
+  const contentOffset = Math.max(0, offset - maxCharacterBytes);
+  const contentLimit = offset - contentOffset + maxBytes + maxCharacterBytes;
+  const request = { paths: [path], depth: 0, contentLimit, contentOffset, digest: false, follow: true };
+  for await (const item of readTree(call, request)) {
+    if (item.entry.type === "missing") break;
+    requireRegularFile(item.entry, path);
+    const bytes = await contentOf(item, contentLimit);
+    const start = Math.min(bytes.length, characterBoundary(bytes, offset - contentOffset));
+    const end = pageEnd(bytes, start, maxBytes);
+    const text = bytes.subarray(start, end);
+    if (text.includes(0) || !isUtf8(text)) throw notText(path);
+    return {
+      path: displayed(path),
+      sizeBytes: Math.max(item.entry.size ?? 0, bytes.length === 0 ? 0 : contentOffset + bytes.length),
+      offset: text.length === 0 ? offset : contentOffset + start,
+      content: text.toString("utf8"),
+      nextOffset: end < bytes.length ? contentOffset + end : null,
+    };
+  }
+  // A link that leads out of the workspace, or nowhere, is there all the same.
+  for await (const { entry } of readTree(call, { ...request, contentLimit: 0, follow: false })) {
+    requireRegularFile(entry, path);
+  }
+  throw noSuchFile(path);
+}
+
+export interface WrittenFile {
+  readonly path: string;
+  readonly bytesWritten: number;
+}
+
+/** Writes a text file, new or in place of an old one, with the directories that it needs. */
+export async function writeFile(call: WorkspaceCall, typed: string, text: string): Promise<WrittenFile> {
+  const path = pathBelowWorkspace(typed);
+  const data = Buffer.from(text, "utf8");
+  if (data.length > maxWriteBytes) {
+    throw new PyroError(
+      "invalid_argument",
+      `cannot write ${data.length} bytes to '${displayed(path)}': ${maxWriteBytes} are the most`,
+      {
+        hint: "Use `pyro workspace sync push` for large files.",
+      },
+    );
+  }
+  await refuseLink(call, path);
+  const items = (async function* (): AsyncGenerator<GuestItem> {
+    yield { entry: { path, type: "file", size: data.length }, content: () => pieces(data) };
+  })();
+  const edit = { kind: "file_write", path: displayed(path) } as const;
+  const { bytesWritten } = await writeTree(call, edit, { makeParents: true, removeEmptyParents: false }, items);
+  return { path: displayed(path), bytesWritten };
+}
+
+/** Writing would put a file in the place of the link, and leave alone what it leads to. */
+async function refuseLink(call: WorkspaceCall, path: Buffer): Promise<void> {
+  const request = { paths: [path], depth: 0, contentLimit: 0, digest: false, follow: false };
+  for await (const { entry } of readTree(call, request)) {
+    if (entry.type !== "symlink") continue;
+    const target = displayPath(entry.target ?? Buffer.alloc(0));
+    throw new PyroError(
+      "failed_precondition",
+      `cannot write '${displayed(path)}': it is a symbolic link to '${target}'`,
+      {
+        hint: "Write to what it leads to, or remove the link first.",
+      },
+    );
+  }
+}
+
+export async function* pieces(data: Buffer): AsyncGenerator<{ data: Buffer }> {
+  if (data.length > 0) yield { data };
+}
+
+/** A path of the tree as users see it. */
+export function displayed(path: Buffer): string {
+  return path.length === 0 ? workspacePath : displayPath(Buffer.concat([Buffer.from(`${workspacePath}/`), path]));
+}
+
+export function noSuchFile(path: Buffer): PyroError {
+  return new PyroError("not_found", `there is no '${displayed(path)}' in the workspace`, {
+    hint: "Run `pyro workspace file list`.",
+  });
+}
+
+/** The content of a file up to a limit; a guest that sends more lies. */
+export async function contentOf({ content }: GuestItem, limitBytes: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const piece of content()) {
+    length += "hole" in piece ? piece.hole : piece.data.length;
+    if (length > limitBytes) throw new PyroError("internal", "the guest sent more of a file than it was asked for");
+    parts.push("hole" in piece ? Buffer.alloc(piece.hole) : piece.data);
+  }
+  return Buffer.concat(parts);
+}
+
+function describe({ path, type, size, mode, target }: GuestEntry): FileEntry {
+  const isFile = type === "file" || type === "hard_link";
+  return {
+    path: displayed(path),
+    artifactType: isFile ? "file" : type === "directory" || type === "symlink" ? type : "other",
+    sizeBytes: isFile ? (size ?? 0) : null,
+    mode: (mode ?? 0).toString(8).padStart(4, "0"),
+    linkTarget: type === "symlink" && target ? displayPath(target) : null,
+  };
+}
+
+function requireRegularFile({ type }: GuestEntry, path: Buffer): void {
+  if (type === "file") return;
+  if (type === "missing") throw noSuchFile(path);
+  const what =
+    type === "directory"
+      ? "a directory"
+      : type === "symlink"
+        ? "a link that leads out of the workspace or nowhere"
+        : "no regular file";
+  throw new PyroError("failed_precondition", `cannot read '${displayed(path)}': it is ${what}`, {
+    hint: type === "directory" ? "Run `pyro workspace file list`." : "Look at it with `pyro workspace exec`.",
+  });
+}
+
+function notText(path: Buffer): PyroError {
+  return new PyroError("failed_precondition", `cannot read '${displayed(path)}': it is not UTF-8 text`, {
+    hint: "Look at it in the workspace with iconv or xxd, or export it.",
+  });
+}

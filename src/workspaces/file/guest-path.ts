@@ -1,0 +1,41 @@
+import { posix } from "node:path";
+import { PyroError } from "../../core/errors.ts";
+import { workspacePath } from "../../machines/shape.ts";
+
+const maxPathBytes = 4096;
+const maxNameBytes = 255;
+
+/** A path as users give it, absolute or from `/workspace`, as the tree has it: relative, and inside. */
+export function pathInWorkspace(typed: string): Buffer {
+  if (typed.length > maxPathBytes) throw tooLong(typed);
+  if (typed.includes("\0")) throw new PyroError("invalid_argument", "cannot use a path with a NUL character in it");
+  const absolute = posix.resolve(workspacePath, typed);
+  const isInside = absolute === workspacePath || absolute.startsWith(`${workspacePath}/`);
+  if (typed === "" || !isInside) {
+    throw new PyroError("invalid_argument", `cannot use path '${typed}': it is not under ${workspacePath}`, {
+      hint: `Give a path under ${workspacePath}, or one relative to it.`,
+    });
+  }
+  const relative = Buffer.from(posix.relative(workspacePath, absolute), "utf8");
+  const longestName = Math.max(
+    ...relative
+      .toString("latin1")
+      .split("/")
+      .map((name) => name.length),
+  );
+  if (relative.length > maxPathBytes || longestName > maxNameBytes) throw tooLong(typed);
+  return relative;
+}
+
+function tooLong(typed: string): PyroError {
+  return new PyroError("invalid_argument", `cannot use path '${typed.slice(0, 100)}…': it is longer than Linux takes`);
+}
+
+/** The path of something that is not the workspace itself. */
+export function pathBelowWorkspace(typed: string): Buffer {
+  const relative = pathInWorkspace(typed);
+  if (relative.length > 0) return relative;
+  throw new PyroError("invalid_argument", `cannot use path '${typed}': it is the workspace itself`, {
+    hint: `Give the path of something in ${workspacePath}.`,
+  });
+}

@@ -1,0 +1,152 @@
+import { resolve } from "node:path";
+import { PyroError } from "../../core/errors.ts";
+import type { GuestEntry, GuestItem } from "../../guest/tree.ts";
+import { type PathSource, seedSourceOf } from "../../seeds/seed.ts";
+import { readArchive } from "../../tree/archive/read.ts";
+import type { SkippedEntry, TreeItem, TreeLimits } from "../../tree/entry.ts";
+import { directorySource } from "../../tree/scan/directory-source.ts";
+import { scanDirectory } from "../../tree/scan/scan.ts";
+import { writeTree as writeHostTree } from "../../tree/write/write-tree.ts";
+import { requireRunning } from "../control/access.ts";
+import { call } from "../control/client.ts";
+import type { VerbInput } from "../control/protocol.ts";
+import { readTree, type WorkspaceCall, writeTree } from "./caller.ts";
+import { displayed, noSuchFile } from "./files.ts";
+import { pathInWorkspace } from "./guest-path.ts";
+
+/** More than a workspace's disk can hold, holes included, is a guest that lies */
+const exportLimits: TreeLimits = { maxEntries: 1_000_000, maxBytes: 1024 ** 4 };
+/** Of all names of an export together: they are held in memory */
+const maxNameBytes = 256 * 1024 * 1024;
+const maxSkippedShown = 1_000;
+
+export interface PushedTree {
+  readonly mode: "directory" | "tar_archive";
+  readonly source: string;
+  readonly destination: string;
+  readonly entryCount: number;
+  readonly bytesWritten: number;
+  readonly skippedFiles: readonly SkippedEntry[];
+}
+
+/** Copies a directory's or an archive's content into a directory of the workspace, all of it or nothing. */
+export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, dest: string): Promise<PushedTree> {
+  const destination = pathInWorkspace(dest);
+  const origin = await seedSourceOf(resolve(source));
+  // Finds out first whether it runs: reading a large archive takes longer.
+  (await requireRunning(wanted.context, wanted.workspaceId, wanted.signal)).socket.destroy();
+  const { items, skipped } = await openSource(origin, wanted.signal);
+  const header = {
+    ...(destination.length === 0 ? {} : { dest: destination.toString("utf8") }),
+    ...{ makeParents: true, removeEmptyParents: false },
+  };
+  const edit = { kind: "sync_push", path: displayed(destination) } as const;
+  const written = await writeTree(wanted, edit, header, guestItems(items));
+  return {
+    mode: origin.kind === "directory" ? "directory" : "tar_archive",
+    ...{ source: origin.path, destination: displayed(destination), skippedFiles: skipped, ...written },
+  };
+}
+
+async function openSource(
+  { kind, path }: PathSource,
+  signal: AbortSignal | undefined,
+): Promise<{ items: AsyncIterable<TreeItem>; skipped: readonly SkippedEntry[] }> {
+  if (kind === "archive") {
+    const archive = await readArchive(path, { signal });
+    return { items: archive.items(), skipped: archive.skipped };
+  }
+  const scan = await scanDirectory(path, { signal });
+  return { items: directorySource(scan, signal), skipped: scan.skipped };
+}
+
+/** What is in the root goes into the destination; the root itself stays as it is. */
+async function* guestItems(items: AsyncIterable<TreeItem>): AsyncGenerator<GuestItem> {
+  for await (const item of items) {
+    const { path, type, mode, size, mtimeNs, target } = item;
+    if (path.length === 0) continue;
+    const link = target ? { target } : {};
+    yield { entry: { path, type, mode, size, mtimeNs, ...link }, content: () => item.content() };
+  }
+}
+
+export interface ExportedTree {
+  readonly workspacePath: string;
+  readonly outputPath: string;
+  readonly artifactType: "file" | "directory" | "symlink";
+  readonly entryCount: number;
+  readonly bytesWritten: number;
+  readonly skippedFiles: readonly SkippedEntry[];
+}
+
+/** Copies a file, directory or link out of the workspace, complete or not at all, to a path where nothing is. */
+export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, output: string): Promise<ExportedTree> {
+  const path = pathInWorkspace(typed);
+  const outputPath = resolve(output);
+  const skipped: SkippedEntry[] = [];
+  const request = { paths: [path], depth: -1, contentLimit: -1, digest: false, follow: false };
+  const items = hostItems(path, readTree(wanted, request), skipped);
+  const { signal } = wanted;
+  const { type, entryCount, contentBytes } = await writeHostTree(items, outputPath, { limits: exportLimits, signal });
+  const exported = { entryCount, bytesWritten: contentBytes };
+  await recordExport(wanted, { path: displayed(path), outputPath, ...exported }).catch((error: unknown) => {
+    // It is there: a workspace that has ended meanwhile has no history to be told.
+    if (wanted.signal?.aborted) throw error;
+  });
+  return { workspacePath: displayed(path), outputPath, artifactType: type, ...exported, skippedFiles: skipped };
+}
+
+async function recordExport(
+  { context, workspaceId, signal }: WorkspaceCall,
+  what: VerbInput<"recordExport">,
+): Promise<void> {
+  const { socket } = await requireRunning(context, workspaceId, signal);
+  await call(socket, "recordExport", what, { signal });
+}
+
+async function* hostItems(
+  root: Buffer,
+  items: AsyncIterable<GuestItem>,
+  skipped: SkippedEntry[],
+): AsyncGenerator<TreeItem> {
+  let [entryCount, nameBytes] = [0, 0];
+  for await (const { entry, content } of items) {
+    entryCount += 1;
+    nameBytes += entry.path.length;
+    // Also of what is left out: a guest could go on for ever with that.
+    if (entryCount > exportLimits.maxEntries || nameBytes > maxNameBytes) {
+      throw new PyroError("resource_exhausted", "cannot export: there are too many files");
+    }
+    if (entry.path.equals(root)) requireExportable(entry);
+    const { type } = entry;
+    if (type === "file" || type === "directory" || type === "symlink" || type === "hard_link") {
+      yield { ...hostEntry(root, entry), type, content };
+    } else if (type !== "other") {
+      throw new PyroError("internal", "the guest sent what is no part of its files");
+    } else if (skipped.length < maxSkippedShown) {
+      skipped.push({ path: displayed(entry.path), reason: "it is a device, a socket or a named pipe" });
+    }
+  }
+}
+
+function requireExportable({ type, path }: GuestEntry): void {
+  if (type === "missing") throw noSuchFile(path);
+  if (type !== "other") return;
+  throw new PyroError(
+    "failed_precondition",
+    `cannot export '${displayed(path)}': it is a device, a socket or a named pipe`,
+  );
+}
+
+function hostEntry(root: Buffer, { path, mode = 0o644, size = 0, mtimeNs = 0n, target, type }: GuestEntry) {
+  const link = type === "hard_link" && target ? below(root, target) : target;
+  return { path: below(root, path), mode, size, mtimeNs, ...(link ? { target: link } : {}) };
+}
+
+/** A path from the exported root on; what a guest says is elsewhere stays so, and is refused by whoever writes it. */
+function below(root: Buffer, path: Buffer): Buffer {
+  if (root.length === 0) return path;
+  if (path.equals(root)) return Buffer.alloc(0);
+  const prefix = Buffer.concat([root, Buffer.from("/")]);
+  return path.subarray(0, prefix.length).equals(prefix) ? path.subarray(prefix.length) : Buffer.from("..");
+}

@@ -1,0 +1,36 @@
+import { PyroError } from "../../core/errors.ts";
+import { withLock } from "../../host/lock.ts";
+import type { EngineContext } from "../../machines/context.ts";
+import { currentRecord } from "../control/access.ts";
+import { isActive } from "../record/record.ts";
+import { listWorkspaces, type StoredWorkspace } from "../record/store.ts";
+
+const lockTimeoutMs = 30_000;
+
+/** Runs `claim`, which makes one more workspace count as running, unless as many run already as may. */
+export async function requireRoomForOneMore<T>(
+  context: EngineContext,
+  action: string,
+  claim: () => Promise<T>,
+): Promise<T> {
+  const { layout, maxActiveWorkspaces } = context;
+  const lock = { dir: layout.locksDir, name: "active-workspaces", purpose: "counting workspaces" };
+  return withLock({ ...lock, timeoutMs: lockTimeoutMs }, async () => {
+    const stored = await listWorkspaces(layout.workspacesDir);
+    const claimed = stored.filter((workspace) => workspace.status === "ok" && isActive(workspace.record));
+    if (claimed.length < maxActiveWorkspaces) return await claim();
+    // Some may have died without anybody having looked since.
+    const active = await countActive(context, claimed);
+    if (active < maxActiveWorkspaces) return await claim();
+    throw new PyroError("resource_exhausted", `cannot ${action}: ${active} are running, the most that may`, {
+      hint: "Stop or delete one (`pyro workspace list`), or set PYRO_MAX_ACTIVE_WORKSPACES.",
+    });
+  });
+}
+
+async function countActive(context: EngineContext, stored: readonly StoredWorkspace[]): Promise<number> {
+  const records = await Promise.all(
+    stored.map(({ place }) => currentRecord(context, place.workspaceId).catch(() => undefined)),
+  );
+  return records.filter((record) => record && isActive(record)).length;
+}

@@ -1,0 +1,118 @@
+import { PyroError } from "../../core/errors.ts";
+import { catalogEntry } from "../../images/catalog.ts";
+import type { EngineCallOptions, EngineContext } from "../../machines/context.ts";
+import { ensureEnvironment } from "../../machines/ensure-environment.ts";
+import { findDriver } from "../../machines/find-driver.ts";
+import type { MachineShape } from "../../machines/shape.ts";
+import { ensureTemplate } from "../../machines/templates/ensure.ts";
+import type { SkippedEntry } from "../../tree/entry.ts";
+import { startSupervisor } from "../control/start.ts";
+import { requireMetadata } from "../record/metadata.ts";
+import { newWorkspaceId, type WorkspaceRecord } from "../record/record.ts";
+import { beginWorkspace, readWorkspace, saveWorkspace, WorkspacePlace } from "../record/store.ts";
+import { requireRoomForOneMore } from "./active-limit.ts";
+import { deleteWorkspace } from "./caller.ts";
+import { type SeedChoice, seedDisk } from "./seeding.ts";
+
+export interface CreateRequest {
+  readonly environment: string;
+  readonly shape: MachineShape;
+  readonly ttlMs: number;
+  readonly name: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Default: nothing, the workspace is empty */
+  readonly seed?: SeedChoice | undefined;
+}
+
+export interface CreatedWorkspace {
+  readonly record: WorkspaceRecord;
+  /** What of the seed did not come along, and why */
+  readonly skipped: readonly SkippedEntry[];
+}
+
+/** Makes a workspace and starts it; when anything fails there is none. */
+export async function createWorkspace(
+  context: EngineContext,
+  request: CreateRequest,
+  options: EngineCallOptions,
+): Promise<CreatedWorkspace> {
+  const { environment: environmentName, shape, ttlMs, name, labels } = request;
+  catalogEntry(environmentName);
+  requireMetadata({ name, labels });
+  const { workspacesDir } = context.layout;
+  const workspaceId = newWorkspaceId();
+  await using unborn = await beginWorkspace(workspacesDir, workspaceId);
+  const place = new WorkspacePlace(workspacesDir, workspaceId);
+  const { lock } = unborn;
+  // It loads while its disk is made.
+  using supervisor = startSupervisor({
+    ...{ context, lock, dir: place.dir, logPath: unborn.place.logPath },
+    expiresAt: timeFromNow(ttlMs),
+  });
+  const [environment, { seed, skipped }] = await bothOrNeither(
+    options.signal,
+    (signal) => readyEnvironment(context, environmentName, shape, { ...options, signal }),
+    (signal) => seedDisk(context, request.seed, unborn.place.seedPath, { ...options, signal }),
+  );
+  // Only now: what a first use installs takes its time.
+  const now = timeFromNow(0);
+  const record: WorkspaceRecord = {
+    ...{ formatVersion: 1, workspaceId, name, labels: { ...labels }, environment, seed, ...shape },
+    ...{ state: "starting", stateReason: null, networkPolicy: "off", isolation: null, guardian: null },
+    ...{ createdAt: now, lastActivityAt: now, sessionStartedAt: now, expiresAt: timeFromNow(ttlMs) },
+    ...{ layers: [], rootLayers: [], nextLayer: 0, snapshots: [] },
+    ...{ commandCount: 0, lastCommand: null, resetCount: 0, lastResetAt: null },
+  };
+  // The supervisor puts it on the disk for good, when there is something to keep.
+  await saveWorkspace(unborn.place, record, { isDurable: false });
+  await requireRoomForOneMore(context, "create a workspace", () => unborn.publish());
+  try {
+    await supervisor.go({ mode: "create", signal: options.signal });
+    return { record: await readWorkspace(workspacesDir, workspaceId), skipped };
+  } catch (error) {
+    supervisor[Symbol.dispose]();
+    await lock[Symbol.asyncDispose]();
+    await deleteWorkspace({ context, workspaceId }).catch((failure: unknown) => {
+      // The supervisor has removed it by itself, or it stays in the list, to be deleted.
+      if (PyroError.from(failure).code !== "not_found") throw error;
+    });
+    throw error;
+  }
+}
+
+/** When one fails the other is cancelled, and waited for: a clone or an installation can take long, and nobody would own it. */
+async function bothOrNeither<A, B>(
+  signal: AbortSignal | undefined,
+  first: (signal: AbortSignal) => Promise<A>,
+  second: (signal: AbortSignal) => Promise<B>,
+): Promise<readonly [A, B]> {
+  const failure = new AbortController();
+  const either = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
+  const failures: unknown[] = [];
+  const onFailure = (error: unknown): never => {
+    failures.push(error);
+    failure.abort();
+    throw error;
+  };
+  const works = [first(either).catch(onFailure), second(either).catch(onFailure)] as const;
+  await Promise.allSettled(works);
+  if (failures.length > 0) throw failures[0];
+  return [await works[0], await works[1]];
+}
+
+function timeFromNow(ms: number): string {
+  return new Date(Date.now() + ms).toISOString();
+}
+
+/** Installs, builds and proves what is missing here and now, where somebody sees the progress. */
+async function readyEnvironment(
+  context: EngineContext,
+  name: string,
+  shape: MachineShape,
+  options: EngineCallOptions,
+): Promise<WorkspaceRecord["environment"]> {
+  const driver = await findDriver(context);
+  const environment = await ensureEnvironment(context, name, options);
+  await ensureTemplate(context, { driver, environment, shape }, options);
+  return { ...environment };
+}

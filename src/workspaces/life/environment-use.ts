@@ -1,0 +1,28 @@
+import { PyroError } from "../../core/errors.ts";
+import { pathExists } from "../../host/files.ts";
+import type { EngineContext } from "../../machines/context.ts";
+import type { WorkspaceRecord } from "../record/record.ts";
+import { listWorkspaces } from "../record/store.ts";
+
+/** Files of environments that workspaces are made from; one that cannot be read can only be deleted, and needs none. */
+export async function environmentFilesInUse({ layout }: EngineContext): Promise<ReadonlySet<string>> {
+  const stored = await listWorkspaces(layout.workspacesDir);
+  return new Set(stored.flatMap((workspace) => (workspace.status === "ok" ? filesOf(workspace.record) : [])));
+}
+
+/** Refuses to start what the cache no longer has the parts for. */
+export async function requireEnvironmentFiles(record: WorkspaceRecord): Promise<void> {
+  for (const path of filesOf(record)) {
+    if (await pathExists(path)) continue;
+    const { workspaceId, environment } = record;
+    throw new PyroError(
+      "failed_precondition",
+      `cannot start workspace '${workspaceId}': '${path}' of its environment ${environment.name} ${environment.version} is gone`,
+      { hint: `Restore that file, or delete the workspace: \`pyro workspace delete ${workspaceId}\`.` },
+    );
+  }
+}
+
+function filesOf({ environment }: WorkspaceRecord): string[] {
+  return [environment.kernelPath, environment.modulesPath, environment.rootImagePath];
+}

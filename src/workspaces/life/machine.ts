@@ -1,0 +1,145 @@
+import { chmod, copyFile } from "node:fs/promises";
+import { chooseAccelerator } from "../../machines/accelerator.ts";
+import type { EngineContext } from "../../machines/context.ts";
+import { findDriver } from "../../machines/find-driver.ts";
+import { bootMachine, forkMachine, type Machine, type MachineDisks } from "../../machines/machine.ts";
+import { requireRoomForMachine } from "../../machines/room.ts";
+import { forkTemplate } from "../../machines/templates/fork.ts";
+import type { Template, TemplateFile } from "../../machines/templates/store.ts";
+import { emptyLayerName, mergeablePair, withoutLayer } from "../checkpoint/layers.ts";
+import { complain } from "../control/complain.ts";
+import type { WorkspaceRecord } from "../record/record.ts";
+import { saveWorkspace, type WorkspacePlace } from "../record/store.ts";
+import { requireEnvironmentFiles } from "./environment-use.ts";
+
+const bootTimeoutMs = 120_000;
+
+/** What a machine of a workspace is made for. */
+export interface MachineRequest {
+  readonly context: EngineContext;
+  readonly place: WorkspacePlace;
+  readonly record: WorkspaceRecord;
+  readonly signal?: AbortSignal | undefined;
+}
+
+type DiskState = Pick<WorkspaceRecord, "layers" | "rootLayers" | "nextLayer">;
+
+export interface ForkedWorkspaceMachine {
+  readonly machine: Machine;
+  /** What the record must say of its disks from now on */
+  readonly disks: DiskState;
+}
+
+/** A new machine, root disk and memory included, whose workspace begins as a checkpoint: these layers over the seed. */
+export async function forkWorkspaceMachine(
+  wanted: MachineRequest,
+  checkpoint: readonly string[],
+): Promise<ForkedWorkspaceMachine> {
+  const { context, place, record, signal } = wanted;
+  const { environment, vcpuCount, memMib, workspaceId } = record;
+  await requireEnvironmentFiles(record);
+  await requireRoomForMachine(place.dir);
+  const driver = await findDriver(context);
+  let disks: DiskState = record;
+  const request = { driver, environment, shape: { vcpuCount, memMib }, rebuild: false };
+  const machine = await forkTemplate(context, request, { signal }, async (template) => {
+    disks = await makeDisks(place, template, disks.nextLayer, checkpoint);
+    return forkMachine({
+      ...{ id: workspaceId, driver, template, environment, signal },
+      disks: machineDisks(place, { ...record, ...disks }),
+      mountsWorkspace: true,
+    });
+  });
+  return { machine, disks };
+}
+
+/**
+ * The record after layers that nothing tells apart any more have become one, as far as they can: only while no machine has them open. A
+ * longer chain works as well.
+ */
+export async function mergeLayers({ context, place, record }: MachineRequest): Promise<WorkspaceRecord> {
+  let merged = record;
+  for (let pair = mergeablePair(merged); pair; pair = mergeablePair(merged)) {
+    const driver = await findDriver(context);
+    const upTo = merged.layers.slice(0, merged.layers.indexOf(pair.upper) + 1);
+    const { workspaceDisk } = machineDisks(place, { ...merged, layers: upTo });
+    try {
+      await driver.mergeTopLayer(workspaceDisk.layers);
+    } catch (error) {
+      complain("cannot merge layers", error);
+      return merged;
+    }
+    merged = { ...merged, ...withoutLayer(merged, pair.upper) };
+    await saveWorkspace(place, merged);
+  }
+  return merged;
+}
+
+/** The machine that was stopped, on the disks that it left; it boots, because no template's memory knows them. */
+export async function bootWorkspaceMachine({ context, place, record, signal }: MachineRequest): Promise<Machine> {
+  const { environment, vcpuCount, memMib, workspaceId } = record;
+  await requireEnvironmentFiles(record);
+  await requireRoomForMachine(place.dir);
+  const driver = await findDriver(context);
+  const { accelerator } = await chooseAccelerator(context, { driver, environment }, { signal });
+  const { agentPath, scratchDir } = context.layout;
+  return bootMachine({
+    ...{
+      id: workspaceId,
+      driver,
+      environment,
+      shape: { vcpuCount, memMib },
+      accelerator,
+      agentPath,
+      scratchDir,
+      signal,
+    },
+    disks: machineDisks(place, record),
+    mountsWorkspace: true,
+    timeoutMs: bootTimeoutMs,
+  });
+}
+
+/** Fresh layers, under numbers that were never used: a machine that still runs keeps its own. */
+async function makeDisks(
+  place: WorkspacePlace,
+  template: Template,
+  firstNumber: number,
+  checkpoint: readonly string[],
+): Promise<DiskState> {
+  let nextLayer = firstNumber;
+  const copy = async (file: TemplateFile, mode: number) => {
+    const name = `${nextLayer++}.qcow2`;
+    await copyLayer(template.pathOf(file), place.layerPath(name), mode);
+    return name;
+  };
+  await copyLayer(template.pathOf("emptyWorkspaceLayer"), place.layerPath(emptyLayerName), 0o600);
+  // The template may go at any time, so what lies below our own layer must be ours as well.
+  const [base, rootTop, workspaceTop] = await Promise.all([
+    copy("rootLayer", 0o444),
+    copy("emptyRootLayer", 0o600),
+    copy("emptyWorkspaceLayer", 0o600),
+  ]);
+  return { layers: [...checkpoint, workspaceTop], rootLayers: [base, rootTop], nextLayer };
+}
+
+/** A reflink where the file system has them. */
+export async function copyLayer(source: string, target: string, mode: number): Promise<void> {
+  await copyFile(source, target);
+  await chmod(target, mode);
+}
+
+function machineDisks(
+  place: WorkspacePlace,
+  record: Pick<WorkspaceRecord, "environment" | "layers" | "rootLayers">,
+): MachineDisks {
+  const layer = (name: string) => ({ path: place.layerPath(name), format: "qcow2" }) as const;
+  const rootImage = { path: record.environment.rootImagePath, format: "raw" } as const;
+  const seed = { path: place.seedPath, format: "raw" } as const;
+  return {
+    // What is lost with the host's power is a reset's worth; the workspace is not.
+    rootDisk: { layers: [rootImage, ...record.rootLayers.map(layer)], disposable: false, durable: false },
+    workspaceDisk: { layers: [seed, ...record.layers.map(layer)], disposable: false, durable: true },
+    layersDir: place.disksDir,
+  };
+}

@@ -1,0 +1,105 @@
+import { PyroError } from "../../core/errors.ts";
+import { forgetVerdict } from "../../machines/accelerator.ts";
+import type { EngineCallOptions, EngineContext } from "../../machines/context.ts";
+import { type PrepareManifest, readinessOf, recordPrepared } from "../../machines/doctor/readiness.ts";
+import { ensureEnvironment } from "../../machines/ensure-environment.ts";
+import { findDriver } from "../../machines/find-driver.ts";
+import { defaultShape } from "../../machines/shape.ts";
+import { ensureTemplate } from "../../machines/templates/ensure.ts";
+import type { Template } from "../../machines/templates/store.ts";
+import { execInWorkspace } from "../command/caller.ts";
+import { baselineName } from "../record/record.ts";
+import { deleteWorkspace, resetWorkspace } from "./caller.ts";
+import { createWorkspace } from "./create.ts";
+
+export interface PrepareRequest {
+  readonly environment: string;
+  /** Rebuild the template and prove everything again, even when it is warm */
+  readonly force: boolean;
+}
+
+export interface PrepareOutcome {
+  readonly manifest: PrepareManifest;
+  /** An earlier preparation was good enough */
+  readonly reused: boolean;
+}
+
+const proofTimeoutMs = 30_000;
+/** Should we be killed, the throwaway workspace removes itself */
+const proofTtlMs = 600_000;
+/** Written before the reset and not to be found after it */
+const witnessPath = "/root/.pyro-prepare";
+
+/** Makes the next workspace start at once, and proves on a throwaway one that create, exec, reset and delete work on this host. */
+export async function prepareEnvironment(
+  context: EngineContext,
+  request: PrepareRequest,
+  options: EngineCallOptions,
+): Promise<PrepareOutcome> {
+  const { environment, force } = request;
+  const readiness = await readinessOf(context, environment);
+  if (!force && readiness.status === "warm" && readiness.manifest)
+    return { manifest: readiness.manifest, reused: true };
+  const startedMs = performance.now();
+  if (force) await forgetVerdict(context);
+  const { record } = await makeReady(context, request, options);
+  const environmentVersion = await proveWorkspace(context, environment, options);
+  const manifest = await recordPrepared(context, {
+    ...{ environment, environmentVersion, templateKey: record.key, networkPrepared: false },
+    lastPrepareDurationMs: Math.round(performance.now() - startedMs),
+  });
+  return { manifest, reused: false };
+}
+
+async function makeReady(
+  context: EngineContext,
+  request: PrepareRequest,
+  options: EngineCallOptions,
+): Promise<Template> {
+  const driver = await findDriver(context);
+  const environment = await ensureEnvironment(context, request.environment, options);
+  const accept = request.force ? () => false : undefined;
+  return ensureTemplate(context, { driver, environment, shape: defaultShape }, { ...options, accept });
+}
+
+/** The version of the environment that was proved. */
+async function proveWorkspace(
+  context: EngineContext,
+  environment: string,
+  options: EngineCallOptions,
+): Promise<string> {
+  const throwaway = { ttlMs: proofTtlMs, name: "prepare", labels: {} };
+  const { record } = await createWorkspace(context, { environment, shape: defaultShape, ...throwaway }, options);
+  const { workspaceId } = record;
+  try {
+    await expectSuccess(context, workspaceId, `echo here > ${witnessPath}`, options);
+    await resetWorkspace({ context, workspaceId, signal: options.signal }, baselineName);
+    await expectSuccess(context, workspaceId, `test ! -e ${witnessPath}`, options);
+  } catch (error) {
+    await deleteWorkspace({ context, workspaceId }).catch(() => {
+      // What went wrong first is what there is to say.
+    });
+    throw error;
+  }
+  await deleteWorkspace({ context, workspaceId });
+  return record.environment.version;
+}
+
+async function expectSuccess(
+  context: EngineContext,
+  workspaceId: string,
+  command: string,
+  { signal }: EngineCallOptions,
+): Promise<void> {
+  let output = "";
+  const keep = (chunk: Buffer) => {
+    output += chunk.toString("utf8");
+  };
+  const request = { workspaceId, command, timeoutMs: proofTimeoutMs };
+  const ending = await execInWorkspace(context, request, { onStdout: keep, onStderr: keep, signal });
+  if (ending.exitCode === 0) return;
+  throw new PyroError("internal", `a prepared workspace does not work: '${command}' failed: ${output.trim()}`, {
+    hint: "Run `pyro doctor`.",
+    details: { ...ending },
+  });
+}

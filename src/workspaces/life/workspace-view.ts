@@ -1,0 +1,109 @@
+import * as z from "zod";
+import { shortLine } from "../../operations/command-view.ts";
+import { executionMode, isolation } from "../../operations/fields.ts";
+import { lastCommandSchema, type WorkspaceRecord, workspaceSeedSchema, workspaceStates } from "../record/record.ts";
+
+/** Fields that operations on workspaces share. */
+
+export const workspaceId = z.string().min(1).max(64).describe("Id of the workspace");
+
+export const workspaceFilePath = z.string().min(1).describe("Path under /workspace, absolute or relative to it");
+
+export const artifactType = z.enum(["file", "directory", "symlink", "other"]);
+
+export const skippedFiles = z.array(z.object({ path: z.string(), reason: z.string() }));
+
+const state = z.enum(workspaceStates);
+const stateReason = z.string().nullable().describe("Why it is in a state that nobody asked for");
+
+/** A workspace as `create`, `status`, `reset` and the like give it. */
+export const workspaceView = z.object({
+  workspaceId: z.string(),
+  name: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  environment: z.string(),
+  state,
+  stateReason,
+  workspacePath: z.string(),
+  createdAt: z.string(),
+  lastActivityAt: z.string(),
+  expiresAt: z.string(),
+  networkPolicy: z.string(),
+  executionMode,
+  isolation,
+  vcpuCount: z.number(),
+  memMib: z.number(),
+  workspaceSeed: workspaceSeedSchema,
+  secrets: z.array(z.object({ name: z.string(), sourceKind: z.string() })).describe("Names only"),
+  commandCount: z.number(),
+  lastCommand: lastCommandSchema.nullable(),
+  resetCount: z.number(),
+  lastResetAt: z.string().nullable(),
+  serviceCount: z.number(),
+  runningServiceCount: z.number(),
+});
+export type WorkspaceView = z.output<typeof workspaceView>;
+
+export function viewOf(record: WorkspaceRecord): WorkspaceView {
+  const { environment, seed, ...rest } = record;
+  return {
+    ...rest,
+    environment: environment.name,
+    workspacePath: seed.destination,
+    executionMode: "guest",
+    workspaceSeed: seed,
+    secrets: [],
+    serviceCount: 0,
+    runningServiceCount: 0,
+  };
+}
+
+/** What a workspace was last told to do may be long; a model that reads of the workspace needs to recognise it. */
+export function readableWorkspace<V extends WorkspaceView>(view: V): V {
+  const { lastCommand } = view;
+  return lastCommand ? { ...view, lastCommand: { ...lastCommand, command: shortLine(lastCommand.command) } } : view;
+}
+
+export const workspaceRow = z.object({
+  ...workspaceView.pick({ workspaceId: true, name: true, labels: true }).shape,
+  environment: z.string().nullable(),
+  state: z.enum([...workspaceStates, "broken"]),
+  stateReason,
+  createdAt: z.string().nullable(),
+  lastActivityAt: z.string().nullable(),
+  expiresAt: z.string().nullable(),
+  commandCount: z.number(),
+  serviceCount: z.number(),
+  runningServiceCount: z.number(),
+});
+
+/** A workspace in full, line by line. */
+export function renderWorkspace(view: WorkspaceView): string {
+  const { lastCommand, isolation: separation, workspaceSeed: seed } = view;
+  const labels = Object.entries(view.labels).map(([key, value]) => `${key}=${value}`);
+  const lines = [
+    `Workspace ID: ${view.workspaceId}`,
+    ...(view.name === null ? [] : [`Name: ${view.name}`]),
+    ...(labels.length === 0 ? [] : [`Labels: ${labels.join(", ")}`]),
+    `Environment: ${view.environment}`,
+    `State: ${view.state}${view.stateReason === null ? "" : ` (${view.stateReason})`}`,
+    `Isolation: ${separation ? `${separation.vmm}, ${separation.accelerator}` : "none yet"}`,
+    `Machine: ${view.vcpuCount} vCPU, ${view.memMib} MiB, network ${view.networkPolicy}`,
+    `Seed: ${seed.mode}${originOf(seed)}, ${seed.entryCount} entries, ${seed.bytesWritten} bytes`,
+    `Created: ${view.createdAt}`,
+    `Last activity: ${view.lastActivityAt}`,
+    `Expires: ${view.expiresAt}`,
+    `Commands: ${view.commandCount}`,
+    ...(lastCommand
+      ? [`Last command: ${lastCommand.command.join(" ")} (exit code ${lastCommand.exitCode ?? "unknown"})`]
+      : []),
+    `Resets: ${view.resetCount}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function originOf({ originKind, originRef, seedPath }: WorkspaceView["workspaceSeed"]): string {
+  if (originKind === "project_path") return ` from project ${originRef}`;
+  if (originKind === "repo_url") return ` from a clone of ${originRef}`;
+  return seedPath === null ? "" : ` from ${seedPath}`;
+}

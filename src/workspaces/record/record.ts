@@ -1,0 +1,119 @@
+import { randomBytes } from "node:crypto";
+import * as z from "zod";
+import { processIdentitySchema } from "../../host/process-identity.ts";
+
+const seedModes = ["empty", "directory", "tar_archive"] as const;
+const originKinds = ["empty", "manual_seed_path", "project_path", "repo_url"] as const;
+
+/** Where a workspace's first files came from. */
+export const workspaceSeedSchema = z.object({
+  mode: z.enum(seedModes),
+  seedPath: z.string().nullable(),
+  originKind: z.enum(originKinds),
+  originRef: z.string().nullable(),
+  destination: z.string(),
+  entryCount: z.number(),
+  bytesWritten: z.number(),
+});
+export type WorkspaceSeed = z.output<typeof workspaceSeedSchema>;
+
+export const workspaceStates = ["starting", "started", "stopped", "failed"] as const;
+
+/** Names of files in the workspace's `disks`, from the one over the seed to the one that is written. */
+const layerNames = z.array(z.string().regex(/^\d{1,9}\.qcow2$/));
+
+export const snapshotRecordSchema = z.object({
+  snapshotName: z.string(),
+  createdAt: z.string(),
+  entryCount: z.number(),
+  bytesWritten: z.number(),
+  /** Its disk: these over the seed */
+  layers: layerNames,
+});
+export type SnapshotRecord = z.output<typeof snapshotRecordSchema>;
+
+export const lastCommandSchema = z.object({
+  sequence: z.number(),
+  command: z.array(z.string()),
+  cwd: z.string(),
+  /** null while it runs, and when it is unknown how it ended */
+  exitCode: z.number().nullable(),
+  durationMs: z.number().nullable(),
+});
+
+/** All that is kept of a workspace beside its disks and its journal. */
+export const workspaceRecordSchema = z.object({
+  formatVersion: z.literal(1),
+  workspaceId: z.string().regex(/^[0-9a-f]{12}$/),
+  name: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  environment: z.object({
+    name: z.string(),
+    version: z.string(),
+    digest: z.string(),
+    kernelPath: z.string(),
+    modulesPath: z.string(),
+    rootImagePath: z.string(),
+  }),
+  state: z.enum(workspaceStates),
+  /** Why it is in a state that nobody asked for */
+  stateReason: z.string().nullable(),
+  vcpuCount: z.number(),
+  memMib: z.number(),
+  networkPolicy: z.enum(["off"]),
+  isolation: z.object({ vmm: z.string(), accelerator: z.enum(["kvm", "tcg"]) }).nullable(),
+  createdAt: z.string(),
+  lastActivityAt: z.string(),
+  expiresAt: z.string(),
+  /** Since when its history counts: its creation or its last reset */
+  sessionStartedAt: z.string(),
+  seed: workspaceSeedSchema,
+  /** Its disk now: these over the seed; the last one is written */
+  layers: layerNames,
+  /** Its root disk now: these over the environment's root image; the last one is written */
+  rootLayers: layerNames,
+  nextLayer: z.number(),
+  snapshots: z.array(snapshotRecordSchema),
+  commandCount: z.number(),
+  lastCommand: lastCommandSchema.nullable(),
+  resetCount: z.number(),
+  lastResetAt: z.string().nullable(),
+  /** The shell that outlives the supervisor, to end the workspace at its time */
+  guardian: processIdentitySchema.nullable(),
+});
+export type WorkspaceRecord = z.output<typeof workspaceRecordSchema>;
+
+/** Of a long command its beginning is kept in the record, which is rewritten with each; the history has all of it. */
+const maxCommandLength = 4096;
+
+export function shortCommand(command: readonly string[]): string[] {
+  const words: string[] = [];
+  let length = 0;
+  for (const word of command) {
+    const room = maxCommandLength - length;
+    if (word.length > room) return [...words, `${word.slice(0, room)}…`];
+    words.push(word);
+    length += word.length + 1;
+  }
+  return words;
+}
+
+export const baselineName = "baseline";
+
+export function newWorkspaceId(): string {
+  return randomBytes(6).toString("hex");
+}
+
+/** Whether its creation never came to a machine. */
+export function isUnfinished({ state, layers }: Pick<WorkspaceRecord, "state" | "layers">): boolean {
+  return state === "starting" && layers.length === 0;
+}
+
+/** Whether it counts as running: it has a supervisor, or has lost it without anybody having looked since. */
+export function isActive({ state }: Pick<WorkspaceRecord, "state">): boolean {
+  return state === "started" || state === "starting";
+}
+
+export function isExpired(record: Pick<WorkspaceRecord, "expiresAt">): boolean {
+  return Date.parse(record.expiresAt) <= Date.now();
+}

@@ -1,0 +1,131 @@
+import { expect, test } from "vitest";
+import type { ReviewOutput } from "../../../../src/workspaces/change/operations.ts";
+import { renderReview } from "../../../../src/workspaces/change/summary-view.ts";
+
+const at = "2026-01-01T00:00:00.000Z";
+const noChanges = { total: 0, added: 0, modified: 0, deleted: 0, typeChanged: 0, textPatched: 0, nonText: 0 };
+
+function review(different: Partial<ReviewOutput> = {}): ReviewOutput {
+  return {
+    ...{ workspaceId: "0a1b2c3d4e5f", name: null, labels: {}, environment: "debian:12", state: "started" },
+    ...{ lastActivityAt: at, sessionStartedAt: at },
+    outcome: {
+      ...{ commandCount: 0, lastCommand: null, serviceCount: 0, runningServiceCount: 0 },
+      ...{ exportCount: 0, snapshotCount: 0, resetCount: 0 },
+    },
+    commands: { total: 0, recent: [] },
+    edits: { recent: [] },
+    changes: { available: true, reason: null, changed: false, summary: noChanges, entries: [] },
+    services: { current: [], recent: [] },
+    artifacts: { exports: [] },
+    snapshots: { namedCount: 0, recent: [] },
+    ...different,
+  };
+}
+
+const command = (words: string[], exitCode: number | null = 0) => ({
+  ...{ sequence: 1, command: words, cwd: "/workspace", exitCode, durationMs: 1234, executionMode: "guest" as const },
+  recordedAt: at,
+});
+
+test("a workspace in which nothing happened is short", () => {
+  expect(renderReview(review())).toMatchInlineSnapshot(`
+    "## Workspace 0a1b2c3d4e5f
+
+    debian:12, started · since 2026-01-01T00:00:00.000Z · 0 commands
+
+    ### Changes
+
+    - none
+    "
+  `);
+});
+
+test("everything that happened is told, newest first", () => {
+  const text = renderReview(
+    review({
+      ...{ name: "fix-parser", labels: { issue: "12" } },
+      outcome: {
+        ...{ commandCount: 7, lastCommand: null, serviceCount: 0, runningServiceCount: 0 },
+        ...{ exportCount: 1, snapshotCount: 1, resetCount: 2 },
+      },
+      commands: { total: 7, recent: [command(["npm", "test"], 1), command(["sh", "-c", "echo `date`"], null)] },
+      edits: {
+        recent: [{ eventKind: "sync_push", path: "/workspace/in", entryCount: 2, bytesWritten: 3, recordedAt: at }],
+      },
+      changes: {
+        ...{ available: true, reason: null, changed: true },
+        summary: { ...noChanges, total: 12, added: 1, modified: 10, typeChanged: 1 },
+        entries: [{ path: "/workspace/a b.txt", status: "type_changed", artifactType: "symlink" }],
+      },
+      artifacts: {
+        exports: [
+          { workspacePath: "/workspace/r", outputPath: "/tmp/r", entryCount: 1, bytesWritten: 1, recordedAt: at },
+        ],
+      },
+      snapshots: { namedCount: 1, recent: [{ snapshotName: "before", createdAt: at }] },
+    }),
+  );
+  expect(text).toMatchInlineSnapshot(`
+    "## Workspace fix-parser (0a1b2c3d4e5f)
+
+    debian:12, started · since 2026-01-01T00:00:00.000Z · 7 commands · 2 resets · \`issue=12\`
+
+    ### Changes
+
+    - 1 added, 10 modified, 0 deleted, 1 of another type
+    - type changed \`/workspace/a b.txt\`
+    - … and 11 more
+
+    ### Commands (the last 2 of 7)
+
+    - \`npm test\`: exit code 1, 1.2 s
+    - \`\` sh -c echo \`date\` \`\`: outcome unknown, 1.2 s
+
+    ### Edits
+
+    - sync push \`/workspace/in\`
+
+    ### Exports
+
+    - \`/workspace/r\` to \`/tmp/r\`
+
+    ### Snapshots (1)
+
+    - \`before\`, 2026-01-01T00:00:00.000Z
+    "
+  `);
+});
+
+test("changes that cannot be had say why", () => {
+  const changes = { available: false, reason: "the workspace is stopped", changed: null, summary: null, entries: [] };
+  expect(renderReview(review({ changes }))).toContain("- not available: the workspace is stopped\n");
+});
+
+test("a command of several lines stays one item, and a long one is cut", () => {
+  const text = renderReview(
+    review({ commands: { total: 1, recent: [command(["sh", "-c", "a\n\n- b\n# c"]), command(["x".repeat(500)])] } }),
+  );
+  expect(text).toContain("- `sh -c a - b # c`: exit code 0");
+  expect(text).toContain(`- \`${"x".repeat(119)}…\`: exit code 0`);
+});
+
+test("no text of a user or a guest is taken for Markdown", () => {
+  const hostile = "`` ` <img src=x> [a](http://b) *c* #";
+  const text = renderReview(
+    review({
+      ...{ name: "<img src=x> [a](http://b) *c* `d`", labels: { key: "a`b *c*" } },
+      commands: { total: 1, recent: [command([hostile])] },
+      changes: {
+        ...{ available: true, reason: null, changed: true, summary: { ...noChanges, total: 1 } },
+        entries: [{ path: hostile, status: "added", artifactType: "file" }],
+      },
+    }),
+  );
+  expect(outsideOfCode(text)).not.toMatch(/<img|\[a\]|\*c\*/);
+});
+
+/** Markdown without its code spans: what is left is not shown literally. */
+function outsideOfCode(text: string): string {
+  return text.replaceAll(/(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)/gs, "");
+}
