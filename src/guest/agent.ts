@@ -5,7 +5,6 @@ import { notIdle, withDeadline } from "../core/deadline.ts";
 import { type ErrorCode, messageOf, PyroError } from "../core/errors.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
 import { drained, type ExecOptions, runExec } from "./exec.ts";
-import { type Frame, framesOf } from "./frames.ts";
 import {
   agentErrorSchema,
   clockRequestSchema,
@@ -93,22 +92,22 @@ export class AgentClient implements AsyncDisposable {
     return runExec(stream, spec, options);
   }
 
-  /** Entries of the workspace's tree, with as much of their content as asked for. */
-  readTree(request: TreeReadRequest, signal?: AbortSignal): AsyncGenerator<Frame> {
-    return this.#treeFrames("/v1/tree/read", toWire(treeReadSchema, request), signal);
+  /** Entries of the workspace's tree, with as much of their content as asked for: bytes for `decodeTree`. */
+  readTree(request: TreeReadRequest, signal?: AbortSignal): AsyncGenerator<Buffer> {
+    return this.#treeBytes("/v1/tree/read", toWire(treeReadSchema, request), signal);
   }
 
-  /** What differs between the workspace and the tree that it began as. */
-  treeChanges(request: { contentLimit: number }, signal?: AbortSignal): AsyncGenerator<Frame> {
-    return this.#treeFrames("/v1/tree/changes", toWire(treeChangesSchema, request), signal);
+  /** What differs between the workspace and the tree that it began as: bytes for `decodeChanges`. */
+  treeChanges(request: { contentLimit: number }, signal?: AbortSignal): AsyncGenerator<Buffer> {
+    return this.#treeBytes("/v1/tree/changes", toWire(treeChangesSchema, request), signal);
   }
 
-  /** Writes a tree into the workspace, all of it or nothing; `frames` are those of `encodeTree`, whole. */
-  async writeTree(frames: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<TreeWriteAnswer> {
+  /** Writes a tree into the workspace, all of it or nothing. `bytes` are those of `encodeTree`, in any pieces. */
+  async writeTree(bytes: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<TreeWriteAnswer> {
     const path = "/v1/tree/write";
     const stream = this.#request("POST", path, { "content-type": treeContentType });
     const reply = readReply(stream);
-    const sent = sendFrames(stream, frames);
+    const sent = sendBytes(stream, bytes);
     const onAbort = () => stream.destroy();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
@@ -179,7 +178,7 @@ export class AgentClient implements AsyncDisposable {
     }
   }
 
-  async *#treeFrames(path: string, request: unknown, signal: AbortSignal | undefined): AsyncGenerator<Frame> {
+  async *#treeBytes(path: string, request: unknown, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
     const stream = this.#request("POST", path, { "content-type": "application/json" });
     stream.end(JSON.stringify(request));
     try {
@@ -192,7 +191,8 @@ export class AgentClient implements AsyncDisposable {
         const body = await withDeadline(bodyOf(stream), { timeoutMs: requestTimeoutMs, waitingFor, signal });
         throw agentRefusal(path, status, body);
       }
-      yield* notIdle(framesOf(stream), { timeoutMs: treeIdleMs, waitingFor: "the guest's files", signal });
+      const chunks: AsyncIterable<Buffer> = stream;
+      yield* notIdle(chunks, { timeoutMs: treeIdleMs, waitingFor: "the guest's files", signal });
     } catch (error) {
       throw this.#explain(path, error);
     } finally {
@@ -263,10 +263,10 @@ async function bodyOf(stream: http2.ClientHttp2Stream): Promise<string> {
 }
 
 /** Sends at the pace of the guest. */
-async function sendFrames(stream: http2.ClientHttp2Stream, frames: AsyncIterable<Buffer>): Promise<void> {
-  for await (const frame of frames) {
+async function sendBytes(stream: http2.ClientHttp2Stream, bytes: AsyncIterable<Buffer>): Promise<void> {
+  for await (const piece of bytes) {
     if (stream.destroyed || stream.writableEnded) return;
-    if (stream.write(frame)) continue;
+    if (stream.write(piece)) continue;
     await withDeadline(drained(stream), { timeoutMs: treeIdleMs, waitingFor: "the guest to take what it is sent" });
   }
   stream.end();

@@ -6,11 +6,15 @@ import { fromWire, toWire } from "../core/wire-case.ts";
 import { encodeFrame, type Frame, FrameDecoder, frameType, maxPayloadLength } from "./frames.ts";
 import { type ExecEnding, type ExecSpec, execEndingSchema, execSpecSchema } from "./messages.ts";
 
+/** Takes a piece of output, and the frame that it came in; a promise holds the guest back until it resolves. */
+export type OutputSink = (chunk: Buffer, frame: Buffer) => Promise<void> | void;
+
 export interface ExecOptions {
-  readonly stdin?: Readable | undefined;
-  /** Called in order; a promise holds the guest back until it resolves */
-  onStdout(chunk: Buffer): Promise<void> | void;
-  onStderr(chunk: Buffer): Promise<void> | void;
+  /** Standard input in the frames of `encodeStdin`, its end included; default: none */
+  readonly input?: AsyncIterable<Buffer> | undefined;
+  /** Both are called in the order in which the guest sent the output */
+  readonly onStdout: OutputSink;
+  readonly onStderr: OutputSink;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,7 +26,8 @@ const syncMs = 120_000;
 const lastLookMs = 1_000;
 /** More than all buffers between a command and us can hold */
 const maxLateBytes = 32 * 1024 * 1024;
-const stdinChunkLength = 64 * 1024;
+/** Input goes in pieces of this size, so that the guest's reader sees it come */
+const stdinChunkBytes = 64 * 1024;
 
 /** Drives one exec stream from its spec to its exit frame. */
 export async function runExec(stream: ClientHttp2Stream, spec: ExecSpec, options: ExecOptions): Promise<ExecEnding> {
@@ -33,7 +38,7 @@ export async function runExec(stream: ClientHttp2Stream, spec: ExecSpec, options
   const watchdog = new Watchdog(spec, () => end.cutOff(overdue(spec)));
   try {
     stream.write(encodeSpec(spec));
-    sendStdin(stream, options.stdin).catch((error: unknown) => end.cutOff(brokenInput(error)));
+    sendInput(stream, options.input).catch((error: unknown) => end.cutOff(brokenInput(error)));
     return await Promise.race([collect(stream, { ...options, watchdog, end }), refusal(stream), end.wasCutOff]);
   } catch (error) {
     if (end.reason) throw end.reason;
@@ -147,8 +152,8 @@ async function collect(stream: ClientHttp2Stream, { watchdog, end, ...options }:
       if (end.isOver) break;
       if (frame.type === frameType.exit) return parseEnding(frame);
       watchdog.hear(frame.payload.length);
-      if (frame.type === frameType.stdout) await watchdog.whilePaused(options.onStdout(frame.payload));
-      if (frame.type === frameType.stderr) await watchdog.whilePaused(options.onStderr(frame.payload));
+      if (frame.type === frameType.stdout) await watchdog.whilePaused(options.onStdout(frame.payload, frame.bytes));
+      if (frame.type === frameType.stderr) await watchdog.whilePaused(options.onStderr(frame.payload, frame.bytes));
     }
   }
   throw unknownOutcome("the connection to the guest agent ended before the command did");
@@ -173,17 +178,24 @@ function parseEnding(frame: Frame): ExecEnding {
   }
 }
 
-/** Rejects when the input itself fails; a command that does not want all of it is no failure. */
-async function sendStdin(stream: ClientHttp2Stream, stdin: Readable | undefined): Promise<void> {
+/** The frames of a command's standard input, up to its end. */
+export async function* encodeStdin(stdin?: Readable): AsyncGenerator<Buffer> {
   for await (const chunk of stdin ?? []) {
     const bytes = Buffer.from(chunk as Uint8Array);
-    for (let start = 0; start < bytes.length; start += stdinChunkLength) {
-      if (stream.destroyed) return;
-      const frame = encodeFrame(frameType.stdin, bytes.subarray(start, start + stdinChunkLength));
-      if (!stream.write(frame)) await drained(stream);
+    for (let start = 0; start < bytes.length; start += stdinChunkBytes) {
+      yield encodeFrame(frameType.stdin, bytes.subarray(start, start + stdinChunkBytes));
     }
   }
-  if (!stream.destroyed) stream.end(encodeFrame(frameType.stdinEnd, Buffer.alloc(0)));
+  yield encodeFrame(frameType.stdinEnd, Buffer.alloc(0));
+}
+
+/** Rejects if the input itself fails. A command that leaves some of it unread is no failure. */
+async function sendInput(stream: ClientHttp2Stream, input: AsyncIterable<Buffer> = encodeStdin()): Promise<void> {
+  for await (const bytes of input) {
+    if (stream.destroyed) return;
+    if (!stream.write(bytes)) await drained(stream);
+  }
+  stream.end();
 }
 
 /** Resolves when a stream takes more, or never will. */

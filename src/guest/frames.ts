@@ -16,6 +16,11 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
+export interface EncodedFrame extends Frame {
+  /** The whole frame as it came, its header included: for passing it on without encoding it again */
+  readonly bytes: Buffer;
+}
+
 const headerLength = 5;
 /** Both sides refuse longer payloads, so neither can make the other hold more */
 export const maxPayloadLength = 1 << 20;
@@ -35,7 +40,12 @@ export class FrameDecoder {
   /** What must have come before there is something to look at: a header, then the frame that it announces */
   #wanted = headerLength;
 
-  *push(chunk: Buffer): Generator<Frame> {
+  /** Whether everything that came was whole frames */
+  get isAtFrameEnd(): boolean {
+    return this.#length === 0;
+  }
+
+  *push(chunk: Buffer): Generator<EncodedFrame> {
     this.#pieces.push(chunk);
     this.#length += chunk.length;
     while (this.#length >= this.#wanted) {
@@ -46,7 +56,8 @@ export class FrameDecoder {
       }
       this.#wanted = headerLength + length;
       if (this.#length < this.#wanted) return;
-      yield { type: buffered.readUInt8(0), payload: buffered.subarray(headerLength, this.#wanted) };
+      const bytes = buffered.subarray(0, this.#wanted);
+      yield { type: bytes.readUInt8(0), payload: bytes.subarray(headerLength), bytes };
       this.#keep(buffered.subarray(this.#wanted));
     }
   }
@@ -66,8 +77,9 @@ export class FrameDecoder {
   }
 }
 
-/** The frames of a stream of bytes; one that ends inside a frame has been cut off. */
-export async function* framesOf(chunks: AsyncIterable<unknown>): AsyncGenerator<Frame> {
+/** The frames of a stream of bytes. Fails with `unavailable` if the stream ends inside a frame. */
+export async function* framesOf(chunks: AsyncIterable<unknown>): AsyncGenerator<EncodedFrame> {
   const decoder = new FrameDecoder();
   for await (const chunk of chunks) yield* decoder.push(chunk as Buffer);
+  if (!decoder.isAtFrameEnd) throw new PyroError("unavailable", "the connection ended inside a frame");
 }

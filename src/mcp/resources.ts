@@ -1,8 +1,9 @@
 import { PyroError } from "../core/errors.ts";
 import { invoke, type Operation, type OperationContext } from "../operations/operation.ts";
-import { workspaceDiff, workspaceSummary } from "../workspaces/change/operations.ts";
+import { workspaceDiff } from "../workspaces/change/diff-operation.ts";
+import { workspaceSummary } from "../workspaces/change/summary-operation.ts";
 import { workspaceLogs } from "../workspaces/command/logs-operation.ts";
-import { workspaceList } from "../workspaces/life/operations.ts";
+import { workspaceList } from "../workspaces/life/list-operation.ts";
 import { fitted } from "./result.ts";
 
 interface ResourceKind {

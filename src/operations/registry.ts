@@ -2,28 +2,24 @@ import { envInspect, envList, envPrune, envPull } from "../images/operations.ts"
 import { doctor } from "../machines/doctor/operation.ts";
 import { demo } from "../machines/one-off/demo-operation.ts";
 import { run } from "../machines/one-off/run-operation.ts";
-import { workspaceDiff, workspaceSummary } from "../workspaces/change/operations.ts";
+import { workspaceDiff } from "../workspaces/change/diff-operation.ts";
+import { workspaceSummary } from "../workspaces/change/summary-operation.ts";
 import { snapshotCreate, snapshotDelete, snapshotList, workspaceReset } from "../workspaces/checkpoint/operations.ts";
 import { workspaceExec } from "../workspaces/command/exec-operation.ts";
 import { workspaceLogs } from "../workspaces/command/logs-operation.ts";
+import { workspaceFileList, workspaceFileRead, workspaceFileWrite } from "../workspaces/file/operations.ts";
+import { workspacePatchApply } from "../workspaces/file/patch-operation.ts";
+import { workspaceExport, workspaceSyncPush } from "../workspaces/file/transfer-operations.ts";
+import { workspaceCreate } from "../workspaces/life/create-operation.ts";
+import { workspaceList } from "../workspaces/life/list-operation.ts";
 import {
-  workspaceExport,
-  workspaceFileList,
-  workspaceFileRead,
-  workspaceFileWrite,
-  workspacePatchApply,
-  workspaceSyncPush,
-} from "../workspaces/file/operations.ts";
-import {
-  workspaceCreate,
   workspaceDelete,
-  workspaceList,
   workspaceStart,
   workspaceStatusOperation,
   workspaceStop,
   workspaceUpdate,
 } from "../workspaces/life/operations.ts";
-import { prepare } from "../workspaces/life/prepare-operation.ts";
+import { prepare } from "../workspaces/prepare/operation.ts";
 
 /** Every operation of pyro, in the order in which help lists them. */
 export const operations = [

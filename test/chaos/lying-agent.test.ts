@@ -52,7 +52,7 @@ const requests: Readonly<Record<string, (signal?: AbortSignal) => Promise<unknow
   write: (signal) => writeGuestFile({ ...workspace.call, signal }, "dir/x", "text\n"),
   patch: (signal) => applyPatch({ ...workspace.call, signal }, additionPatch("dir/x", "line")),
   diff: (signal) => diffWorkspace({ ...workspace.call, signal }),
-  snapshot: (signal) => createSnapshot(workspace.context, workspace.workspaceId, `s${snapshots++}`, signal),
+  snapshot: (signal) => createSnapshot({ ...workspace.call, signal }, `s${snapshots++}`),
   exec: (signal) => exec(signal),
 };
 let snapshots = 0;
@@ -422,7 +422,7 @@ test.each(["write", "snapshot", "exec"])(
 test("a workspace can be deleted whatever its guest is being asked", async () => {
   workspace.answers(endlessChanges);
   const ender = new AbortController();
-  const stuck = createSnapshot(workspace.context, workspace.workspaceId, "stuck", ender.signal).catch(() => {});
+  const stuck = createSnapshot({ ...workspace.call, signal: ender.signal }, "stuck").catch(() => {});
   await setTimeout(200);
   const { error } = await outcomeOf(() => deleteWorkspace(workspace));
   expect(error).toBeUndefined();

@@ -8,7 +8,7 @@ import { invoke } from "../../src/operations/operation.ts";
 import { projectAt } from "../../src/projects/detect.ts";
 import { projectFromUrl } from "../../src/projects/remote.ts";
 import type { ProjectSource } from "../../src/projects/source.ts";
-import { workspaceCreate } from "../../src/workspaces/life/operations.ts";
+import { workspaceCreate } from "../../src/workspaces/life/create-operation.ts";
 import { makeRepository } from "../helpers/git-repository.ts";
 import { compareTrees, onHost } from "../helpers/host-tree.ts";
 import { describeWithVm } from "../helpers/vm.ts";

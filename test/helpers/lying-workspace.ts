@@ -8,9 +8,9 @@ import { duplexPair } from "node:stream";
 import { AgentClient } from "../../src/guest/agent.ts";
 import type { EngineContext } from "../../src/machines/context.ts";
 import type { Machine } from "../../src/machines/machine.ts";
-import { handlersOf } from "../../src/workspaces/control/handlers.ts";
+import { owners } from "../../src/workspaces/control/main.ts";
+import { OwnedWorkspace } from "../../src/workspaces/control/owned-workspace.ts";
 import { ControlServer } from "../../src/workspaces/control/server.ts";
-import { Session } from "../../src/workspaces/control/session.ts";
 import type { WorkspaceRecord } from "../../src/workspaces/record/record.ts";
 import { saveWorkspace, WorkspacePlace } from "../../src/workspaces/record/store.ts";
 
@@ -84,8 +84,10 @@ export class LyingWorkspace implements AsyncDisposable {
     await saveWorkspace(place, record);
     await this.#listen();
     this.#connect();
-    const session = await Session.begin({ context: this.context, place, record, machine: this.#machine() });
-    this.#server = await ControlServer.listen(place.dir, handlersOf(session));
+    const machine = this.#machine();
+    const workspace = await OwnedWorkspace.begin({ context: this.context, place, record, machine });
+    this.#server = await ControlServer.listen(place.dir);
+    this.#server.serve(owners.flatMap((owner) => owner(workspace)));
   }
 
   /** Over a real socket, as to a real machine. */

@@ -5,11 +5,18 @@ import { join, resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { throwIfCancelled, unlessCancelled } from "../../core/deadline.ts";
-import type { ExecOptions } from "../../guest/exec.ts";
 import type { ExecEnding, ExecSpec } from "../../guest/messages.ts";
 import { type Ending, endingOf, findProgram, killGroup, spawnTied } from "../../host/process.ts";
 
-export interface HostRunOptions extends ExecOptions {
+/** Standard streams of a command; a promise of a reader holds the command back until it resolves. */
+export interface HostStreams {
+  readonly stdin?: Readable | undefined;
+  onStdout(chunk: Buffer): Promise<void> | void;
+  onStderr(chunk: Buffer): Promise<void> | void;
+}
+
+export interface HostRunOptions extends HostStreams {
+  readonly signal?: AbortSignal | undefined;
   /** Where commands are looked for, as in PATH */
   readonly searchPath: string;
 }
@@ -69,7 +76,8 @@ function mayExecute(path: string): Promise<boolean> {
   );
 }
 
-interface TiedRun extends ExecOptions {
+interface TiedRun extends HostStreams {
+  readonly signal?: AbortSignal | undefined;
   readonly cwd: string;
   readonly timeoutMs: number;
 }
@@ -114,7 +122,7 @@ async function end(child: ChildProcess, ended: Promise<Ending>, exited: AbortSig
 }
 
 /** Hands over a stream to its end, or what is left in it after the exit: who escaped the group can hold it open for ever. */
-async function deliver(stream: Readable | null, sink: ExecOptions["onStdout"], exited: AbortSignal): Promise<void> {
+async function deliver(stream: Readable | null, sink: HostStreams["onStdout"], exited: AbortSignal): Promise<void> {
   if (!stream) return;
   let timer: NodeJS.Timeout | undefined;
   let isDelivering = false;

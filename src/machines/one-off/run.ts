@@ -1,11 +1,11 @@
 import { PyroError } from "../../core/errors.ts";
-import type { ExecOptions } from "../../guest/exec.ts";
+import { encodeStdin } from "../../guest/exec.ts";
 import type { ExecEnding, ExecSpec } from "../../guest/messages.ts";
 import type { EngineCallOptions, EngineContext } from "../context.ts";
 import { commandSpec, type GuestCommand } from "../guest-command.ts";
 import type { Isolation, Machine } from "../machine.ts";
 import type { MachineShape } from "../shape.ts";
-import { runOnHost } from "./host-compat.ts";
+import { type HostStreams, runOnHost } from "./host-compat.ts";
 import { openOneOff } from "./open.ts";
 
 export interface RunRequest {
@@ -36,7 +36,8 @@ export interface RunOutcome {
 /** The command is ended at the machine's limit by the guest; what it printed may take a little longer to arrive */
 const ttlGraceMs = 5_000;
 
-export type RunOptions = EngineCallOptions & Pick<ExecOptions, "stdin" | "onStdout" | "onStderr">;
+/** Takes the command's streams as they come. */
+export interface RunOptions extends EngineCallOptions, HostStreams {}
 
 /** Runs one command in a machine of its own, which is gone afterwards. */
 export async function runCommand(
@@ -60,13 +61,15 @@ export async function runCommand(
   await using machine = opened;
   const lifetime = AbortSignal.timeout(Math.ceil(request.ttlMs) + ttlGraceMs);
   const signal = options.signal ? AbortSignal.any([options.signal, lifetime]) : lifetime;
-  const ending = await machine.exec(spec, { ...options, signal }).catch(async (error: unknown) => {
-    if (lifetime.aborted && !options.signal?.aborted) throw expired(request.ttlMs);
-    if (PyroError.from(error).code !== "timeout") throw error;
-    // It escaped the guest's own limit; with the machine everything in it ends.
-    await machine.close();
-    return endedWithMachine(spec.timeoutMs);
-  });
+  const ending = await machine
+    .exec(spec, { ...options, input: options.stdin && encodeStdin(options.stdin), signal })
+    .catch(async (error: unknown) => {
+      if (lifetime.aborted && !options.signal?.aborted) throw expired(request.ttlMs);
+      if (PyroError.from(error).code !== "timeout") throw error;
+      // It escaped the guest's own limit; with the machine everything in it ends.
+      await machine.close();
+      return endedWithMachine(spec.timeoutMs);
+    });
   const durationMs = performance.now() - startedMs;
   return { ending, readyMs, durationMs, executionMode: "guest", isolation: machine.isolation, hostCompatReason: null };
 }

@@ -2,10 +2,11 @@ import { PyroError } from "../../core/errors.ts";
 import type { GuestChange, GuestSide } from "../../guest/tree.ts";
 import { ignoredPaths } from "../../projects/ignored.ts";
 import { formatChange } from "../../tree/patch/format.ts";
-import { currentRecord } from "../control/access.ts";
-import { treeChanges, type WorkspaceCall } from "../file/caller.ts";
+import type { WorkspaceCall } from "../control/access.ts";
 import { displayed } from "../file/files.ts";
 import { pathInWorkspace } from "../file/guest-path.ts";
+import type { WorkspaceRecord } from "../record/record.ts";
+import { treeChanges } from "./caller.ts";
 
 /** Files larger than this, on either side, are reported without their content */
 const diffContentBytes = 4 * 1024 * 1024;
@@ -52,7 +53,8 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
   let changeCount = 0;
   let patchBytes = 0;
   let truncated = false;
-  for await (const change of treeChanges(call, diffContentBytes)) {
+  const { record, changes: reported } = await treeChanges(call, diffContentBytes);
+  for await (const change of reported) {
     changeCount += 1;
     if (changeCount > maxChanges) throw tooManyChanges();
     if (paths && !paths.some((path) => isAtOrBelow(change.path, path))) continue;
@@ -65,7 +67,7 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
     changes.push({ change: rest, textPatch: formatted.textPatch, patch });
   }
   changes.sort((a, b) => Buffer.compare(a.change.path, b.change.path));
-  const ignored = await ignoredByProject(call, changes);
+  const ignored = await ignoredByProject(record, changes, call.signal);
   const isIgnored = ({ path }: GuestChange) => ignored.has(path.toString("latin1"));
   return {
     changed: changes.length > 0,
@@ -87,10 +89,10 @@ interface FormattedChange {
 
 /** What a build leaves behind is no part of a change, and may be in the checkout already, where git would refuse all of the patch. */
 async function ignoredByProject(
-  { context, workspaceId, signal }: WorkspaceCall,
+  { seed }: Pick<WorkspaceRecord, "seed">,
   changes: readonly FormattedChange[],
+  signal: AbortSignal | undefined,
 ): Promise<ReadonlySet<string>> {
-  const { seed } = await currentRecord(context, workspaceId);
   if (seed.originKind !== "project_path" || seed.originRef === null) return new Set();
   const added = changes.filter(({ change }) => change.status === "added");
   return ignoredPaths(

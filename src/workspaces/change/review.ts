@@ -1,7 +1,6 @@
 import { PyroError } from "../../core/errors.ts";
 import type { EngineContext } from "../../machines/context.ts";
-import { currentRecord } from "../control/access.ts";
-import type { WorkspaceCall } from "../file/caller.ts";
+import { currentRecord, type WorkspaceCall } from "../control/access.ts";
 import { commandsOf, type JournaledCommand, type JournalLine, readJournal } from "../record/journal.ts";
 import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
 import { WorkspacePlace } from "../record/store.ts";

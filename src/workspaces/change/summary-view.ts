@@ -1,4 +1,4 @@
-import type { ReviewOutput } from "./operations.ts";
+import type { ReviewOutput } from "./summary-operation.ts";
 
 /** A review as Markdown, fit for a chat or a pull request. */
 export function renderReview(review: ReviewOutput): string {

@@ -1,15 +1,39 @@
-import type { EngineContext } from "../../machines/context.ts";
-import { requireRunning } from "../control/access.ts";
+import { askWorkspace, requireRunning, type WorkspaceCall } from "../control/access.ts";
 import { call } from "../control/client.ts";
-import type { SnapshotRecord } from "../record/record.ts";
+import { launchIdle } from "../life/launch-idle.ts";
+import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
+import { saveWorkspace } from "../record/store.ts";
+import { sweepLayers } from "./layers.ts";
+import { checkpointLayers, withoutSnapshot } from "./rules.ts";
+import { checkpointVerbs } from "./verbs.ts";
 
-/** Keeps a running workspace's files as they are; it works on meanwhile. */
-export async function createSnapshot(
-  context: EngineContext,
-  workspaceId: string,
-  snapshotName: string,
-  signal: AbortSignal | undefined,
-): Promise<SnapshotRecord> {
-  const { socket } = await requireRunning(context, workspaceId, signal);
-  return call(socket, "createSnapshot", { snapshotName }, { signal });
+/** Keeps a running workspace's files as they are. The workspace works on meanwhile. */
+export async function createSnapshot(wanted: WorkspaceCall, snapshotName: string): Promise<SnapshotRecord> {
+  const { connection } = await requireRunning(wanted);
+  return call(connection, checkpointVerbs.createSnapshot, { snapshotName }, { signal: wanted.signal });
+}
+
+export async function deleteSnapshot(wanted: WorkspaceCall, snapshotName: string): Promise<void> {
+  const { signal } = wanted;
+  await askWorkspace(wanted, {
+    running: ({ connection }) => call(connection, checkpointVerbs.deleteSnapshot, { snapshotName }, { signal }),
+    async idle({ record }, place) {
+      const changed = { ...record, ...withoutSnapshot(record, snapshotName) };
+      await saveWorkspace(place, changed);
+      await sweepLayers(place, changed);
+      return {};
+    },
+  });
+}
+
+/** Begins again from a checkpoint, whatever has become of the machine. */
+export async function resetWorkspace(wanted: WorkspaceCall, snapshotName: string): Promise<WorkspaceRecord> {
+  const { signal } = wanted;
+  return askWorkspace(wanted, {
+    running: ({ connection }) => call(connection, checkpointVerbs.reset, { snapshotName }, { signal }),
+    async idle(access, place) {
+      checkpointLayers(access.record, snapshotName);
+      return launchIdle(wanted, place, access, { mode: "reset", snapshotName });
+    },
+  });
 }

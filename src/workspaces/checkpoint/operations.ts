@@ -1,10 +1,9 @@
 import * as z from "zod";
 import { defineOperation } from "../../operations/operation.ts";
 import { currentRecord } from "../control/access.ts";
-import { deleteSnapshot, resetWorkspace } from "../life/caller.ts";
 import { readableWorkspace, renderWorkspace, viewOf, workspaceId, workspaceView } from "../life/workspace-view.ts";
 import { baselineName, type SnapshotRecord, type WorkspaceRecord } from "../record/record.ts";
-import { createSnapshot } from "./caller.ts";
+import { createSnapshot, deleteSnapshot, resetWorkspace } from "./caller.ts";
 
 const snapshotName = z.string().min(1).describe("Name of the snapshot");
 
@@ -30,7 +29,10 @@ export const snapshotCreate = defineOperation({
   },
   mcp: { name: "snapshot_create" },
   async handle({ engine, signal }, input) {
-    const snapshot = await createSnapshot(engine, input.workspaceId, input.snapshotName, signal);
+    const snapshot = await createSnapshot(
+      { context: engine, workspaceId: input.workspaceId, signal },
+      input.snapshotName,
+    );
     return { workspaceId: input.workspaceId, snapshot: named(snapshot) };
   },
 });

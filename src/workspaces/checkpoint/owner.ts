@@ -1,46 +1,62 @@
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
+import { framesOf } from "../../guest/frames.ts";
 import { decodeChanges } from "../../guest/tree.ts";
-import type { Machine } from "../../machines/machine.ts";
-import type { VerbOutput } from "../control/protocol.ts";
-import type { Session, Tenure } from "../control/session.ts";
+import type { NewMachine, OwnedWorkspace } from "../control/owned-workspace.ts";
+import { type OwnedVerb, owned } from "../control/server.ts";
+import type { Session } from "../control/session.ts";
 import { copyLayer, forkWorkspaceMachine } from "../life/machine.ts";
-import type { WorkspaceRecord } from "../record/record.ts";
+import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
 import { emptyLayerName, sweepHistories, sweepLayers } from "./layers.ts";
 import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "./rules.ts";
+import { checkpointVerbs } from "./verbs.ts";
 
 /** A guest that takes longer to say what has changed shall not hold up whatever else waits for its turn */
 const countTimeoutMs = 20_000;
 /** As a real guest names them in that time */
 const maxChanges = 500_000;
 
+export function checkpointOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
+  return owned(checkpointVerbs, {
+    createSnapshot: ({ snapshotName }, { signal }) =>
+      workspace.exclusively(() => createSnapshot(workspace, snapshotName, signal)),
+    deleteSnapshot: ({ snapshotName }) =>
+      workspace.exclusively(async () => {
+        await deleteSnapshot(workspace, snapshotName);
+        return {};
+      }),
+    reset: ({ snapshotName }, { signal }) =>
+      workspace.exclusively(() => resetWorkspace(workspace, snapshotName, signal)),
+  });
+}
+
 /** Freezes the workspace's disk as it is; only writes to it wait meanwhile. */
-export async function createSnapshot(
-  session: Session,
+async function createSnapshot(
+  workspace: OwnedWorkspace,
   snapshotName: string,
   signal: AbortSignal,
-): Promise<VerbOutput<"createSnapshot">> {
-  const { place } = session;
-  const tenure = await session.tenure();
-  requireNewSnapshot(session.record, snapshotName);
-  const counts = await countEntries(tenure, session.record);
-  const { layers, nextLayer } = session.record;
+): Promise<SnapshotRecord> {
+  const { place } = workspace;
+  const session = await workspace.session();
+  requireNewSnapshot(workspace.record, snapshotName);
+  const counts = await countEntries(session, workspace.record);
+  const { layers, nextLayer } = workspace.record;
   const top = `${nextLayer}.qcow2`;
   await copyLayer(place.layerPath(emptyLayerName), place.layerPath(top), 0o600);
   // First on file: an empty layer too many says the same as none, one too few would lose what is written to it.
-  await session.update({ layers: [...layers, top], nextLayer: nextLayer + 1 });
+  await workspace.update({ layers: [...layers, top], nextLayer: nextLayer + 1 });
   // From here on it is carried through.
   throwIfCancelled(signal);
-  await pushLayer(tenure, top);
+  await pushLayer(session, top);
   const snapshot = { snapshotName, createdAt: new Date().toISOString(), ...counts, layers };
-  await session.update(({ snapshots }) => ({
+  await workspace.update(({ snapshots }) => ({
     snapshots: [...snapshots, snapshot],
     lastActivityAt: snapshot.createdAt,
   }));
   return snapshot;
 }
 
-async function pushLayer({ machine }: Tenure, layer: string): Promise<void> {
+async function pushLayer({ machine }: Session, layer: string): Promise<void> {
   await machine.agent.freezeWorkspace();
   try {
     await machine.vm.pushWorkspaceLayer(layer);
@@ -52,13 +68,13 @@ async function pushLayer({ machine }: Tenure, layer: string): Promise<void> {
 
 /** What is in the tree, as the baseline's figures and what has changed since tell it. */
 async function countEntries(
-  { machine }: Tenure,
+  { machine }: Session,
   { seed }: WorkspaceRecord,
 ): Promise<{ entryCount: number; bytesWritten: number }> {
   let { entryCount, bytesWritten } = seed;
   let changeCount = 0;
   const changes = machine.agent.treeChanges({ contentLimit: 0 }, AbortSignal.timeout(countTimeoutMs));
-  for await (const change of decodeChanges(changes, 0)) {
+  for await (const change of decodeChanges(framesOf(changes), 0)) {
     changeCount += 1;
     if (changeCount > maxChanges)
       throw new PyroError("resource_exhausted", `cannot create a snapshot: more than ${maxChanges} files have changed`);
@@ -68,30 +84,30 @@ async function countEntries(
   return { entryCount, bytesWritten: Math.max(0, bytesWritten) };
 }
 
-export async function deleteSnapshot(session: Session, snapshotName: string): Promise<void> {
-  await session.update((record) => withoutSnapshot(record, snapshotName));
-  await sweepLayers(session.place, session.record);
+async function deleteSnapshot(workspace: OwnedWorkspace, snapshotName: string): Promise<void> {
+  await workspace.update((record) => withoutSnapshot(record, snapshotName));
+  await sweepLayers(workspace.place, workspace.record);
 }
 
 /** Begins again from a checkpoint: root disk, memory and processes are new. The old machine works on until the new one is there. */
-export async function resetWorkspace(
-  session: Session,
+async function resetWorkspace(
+  workspace: OwnedWorkspace,
   snapshotName: string,
   signal: AbortSignal,
 ): Promise<WorkspaceRecord> {
-  const { context, place } = session;
+  const { context, place } = workspace;
   // Without a machine there is nobody to make way for the new one.
-  await session.tenure();
+  await workspace.session();
   try {
-    return await session.exchange(
+    return await workspace.swapMachine(
       "the workspace was reset",
       (record) => forkCheckpoint({ context, place, record, signal }, snapshotName),
       signal,
     );
   } finally {
     // Of the old state, or of the new one that could not be had.
-    await sweepLayers(place, session.record);
-    await sweepHistories(place, session.record);
+    await sweepLayers(place, workspace.record);
+    await sweepHistories(place, workspace.record);
   }
 }
 
@@ -99,7 +115,7 @@ export async function resetWorkspace(
 export async function forkCheckpoint(
   request: Parameters<typeof forkWorkspaceMachine>[0],
   snapshotName: string,
-): Promise<{ machine: Machine; change: Partial<WorkspaceRecord> }> {
+): Promise<NewMachine> {
   const { record } = request;
   const { machine, disks } = await forkWorkspaceMachine(request, checkpointLayers(record, snapshotName));
   const now = new Date().toISOString();

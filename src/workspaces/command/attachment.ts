@@ -32,12 +32,12 @@ export class Attachment {
   }
 
   /** Hands output to the caller, as long as that is there to take it. */
-  async send(type: number, payload: Buffer): Promise<void> {
+  async send(bytes: Buffer): Promise<void> {
     if (this.#isOver) return;
     const stopped = new Promise<void>((resolve) => {
       this.#stopSending = resolve;
     });
-    await Promise.race([this.#call.send(type, payload), stopped]);
+    await Promise.race([this.#call.send(bytes), stopped]);
   }
 
   /** The command has ended, or runs on alone. */

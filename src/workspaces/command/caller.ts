@@ -1,16 +1,16 @@
 import type { Readable } from "node:stream";
 import { unlessCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
-import { encodeFrame, frameType } from "../../guest/frames.ts";
+import { encodeStdin } from "../../guest/exec.ts";
+import { framesOf, frameType } from "../../guest/frames.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { commandSpec, commandWords, type GuestCommand } from "../../machines/guest-command.ts";
 import type { Isolation } from "../../machines/machine.ts";
 import { requireRunning } from "../control/access.ts";
-import { callSupervisor } from "../control/client.ts";
+import { SupervisorCall } from "../control/client.ts";
 import type { VerbOutput } from "../control/protocol.ts";
+import { commandVerbs } from "./verbs.ts";
 
-/** Frames of input are no larger, so that the guest's reader sees it come */
-const stdinChunkBytes = 64 * 1024;
 /** So long before a command would be detached, its supervisor learns in time of a call that is cancelled */
 const lastMomentMs = 1_000;
 
@@ -30,7 +30,7 @@ export interface WorkspaceExecOptions {
 }
 
 /** How a command ended; or, of one that runs on without its caller, how far it has come. */
-export type WorkspaceExecOutcome = VerbOutput<"exec"> & {
+export type WorkspaceExecOutcome = VerbOutput<typeof commandVerbs.exec> & {
   readonly command: readonly string[];
   readonly isolation: Isolation | null;
 };
@@ -44,30 +44,28 @@ export async function execInWorkspace(
   { workspaceId, command, timeoutMs, detachAfterMs }: WorkspaceExecRequest,
   { stdin, onStdout, onStderr, signal }: WorkspaceExecOptions,
 ): Promise<WorkspaceExecOutcome> {
-  const { socket, record } = await requireRunning(context, workspaceId, signal);
+  const { connection, record } = await requireRunning({ context, workspaceId, signal });
   const startedMs = performance.now();
   const limits = { timeoutMs: Math.ceil(timeoutMs), ...(detachAfterMs === undefined ? {} : { detachAfterMs }) };
-  const frames = callSupervisor(
-    socket,
-    "exec",
+  const running = new SupervisorCall(
+    connection,
+    commandVerbs.exec,
     { ...commandSpec(command), ...limits, stdin: stdin !== undefined },
-    { signal, body: stdin && inputFrames(stdin) },
+    { signal, body: stdin && encodeStdin(stdin) },
   );
   try {
-    for (;;) {
-      const next = await frames.next();
-      if (next.done) return { ...next.value, command: commandWords(command), isolation: record.isolation };
-      const { type, payload } = next.value;
+    for await (const { type, payload } of framesOf(running)) {
       if (type === frameType.stdout) await taken(onStdout(payload), signal);
       if (type === frameType.stderr) await taken(onStderr(payload), signal);
     }
+    return { ...(await running.result()), command: commandWords(command), isolation: record.isolation };
   } catch (error) {
     const isLate = performance.now() - startedMs > (detachAfterMs ?? Number.POSITIVE_INFINITY) - lastMomentMs;
     if (isLate && !stdin && PyroError.from(error).code === "cancelled") throw mayRunOn(error);
     throw error;
   } finally {
     // Somebody who can take no more output ends the command.
-    socket.destroy();
+    connection.close();
   }
 }
 
@@ -86,14 +84,4 @@ function mayRunOn(cause: unknown): PyroError {
       cause,
     },
   );
-}
-
-async function* inputFrames(stdin: Readable): AsyncGenerator<Buffer> {
-  for await (const chunk of stdin) {
-    const bytes = chunk as Buffer;
-    for (let start = 0; start < bytes.length; start += stdinChunkBytes) {
-      yield encodeFrame(frameType.stdin, bytes.subarray(start, start + stdinChunkBytes));
-    }
-  }
-  yield encodeFrame(frameType.stdinEnd, Buffer.alloc(0));
 }

@@ -1,11 +1,12 @@
 import { PyroError } from "../../core/errors.ts";
-import { currentRecord } from "../control/access.ts";
-import { call, connectSupervisor } from "../control/client.ts";
-import type { WorkspaceCall } from "../file/caller.ts";
+import { currentRecord, type WorkspaceCall } from "../control/access.ts";
+import { call } from "../control/client.ts";
+import { connectSupervisor } from "../control/connection.ts";
 import { commandsOf, type JournaledCommand, readJournal } from "../record/journal.ts";
 import { WorkspacePlace } from "../record/store.ts";
 import type { OutputStream } from "./kept-output.ts";
 import { type KeptOutput, KeptOutputs } from "./kept-output-pages.ts";
+import { commandVerbs } from "./verbs.ts";
 
 /** Of all commands together; the output of older ones is left out */
 const maxLoggedBytes = 64 * 1024 * 1024;
@@ -57,9 +58,9 @@ async function readCommands({ context, workspaceId }: WorkspaceCall, sequence: n
 
 /** A workspace that does not run has nothing to wait for; when it ends meanwhile, so does the command. */
 async function untilEnded({ context, workspaceId, signal }: WorkspaceCall, sequence: number, timeoutMs: number) {
-  const socket = await connectSupervisor(new WorkspacePlace(context.layout.workspacesDir, workspaceId));
-  if (!socket) return;
-  await call(socket, "awaitCommand", { sequence, timeoutMs }, { signal }).catch((error: unknown) => {
+  const connection = await connectSupervisor(new WorkspacePlace(context.layout.workspacesDir, workspaceId));
+  if (!connection || !(await connection.isReady(signal))) return;
+  await call(connection, commandVerbs.awaitCommand, { sequence, timeoutMs }, { signal }).catch((error: unknown) => {
     if (PyroError.from(error).code !== "unavailable") throw error;
   });
 }

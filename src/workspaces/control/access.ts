@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
@@ -8,6 +8,7 @@ import type { EngineContext } from "../../machines/context.ts";
 import { commandsOf, JournalWriter, readJournal } from "../record/journal.ts";
 import { isActive, isExpired, isUnfinished, shortCommand, type WorkspaceRecord } from "../record/record.ts";
 import {
+  findWorkspace,
   lockWorkspace,
   noSuchWorkspace,
   readWorkspace,
@@ -15,49 +16,76 @@ import {
   saveWorkspace,
   WorkspacePlace,
 } from "../record/store.ts";
-import { connectSupervisor } from "./client.ts";
-
-/** A supervisor that starts or ends holds the lock without serving: so long at most */
-const transitionMs = 120_000;
-const lookAgainMs = 20;
-
-/** Who answers for a workspace: its supervisor, or whoever holds the lock of one that has none. */
-export type Access =
-  | { readonly kind: "running"; readonly socket: Socket; readonly record: WorkspaceRecord }
-  | { readonly kind: "idle"; readonly lock: HeldLock; readonly record: WorkspaceRecord };
+import { connectSupervisor, type SupervisorConnection } from "./connection.ts";
+import { startLimitMs } from "./protocol.ts";
 
 /**
- * Finds out who answers for a workspace. One whose supervisor is gone without having said so is recorded as failed first, and one whose time
- * is over is removed.
+ * A supervisor holds the lock for some 100 ms before it listens, and so does a caller that changes the record of a workspace
+ * without a supervisor. Looking at the lock costs a process, so it happens ever more rarely.
  */
-export async function accessWorkspace(
-  { layout }: EngineContext,
-  workspaceId: string,
-  signal?: AbortSignal,
-): Promise<Access> {
-  const { workspacesDir } = layout;
+const firstLookMs = 10;
+const longestLookMs = 500;
+/** While a record says that a supervisor starts, its socket is looked for without a look at the lock */
+const expectedSocketMs = 2_000;
+
+/** A workspace, and the call that wants something of it. */
+export interface WorkspaceCall {
+  readonly context: EngineContext;
+  readonly workspaceId: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Answers for a workspace that runs: its supervisor, on a connection that is ready for one call. */
+export interface RunningWorkspace {
+  readonly kind: "running";
+  readonly connection: SupervisorConnection;
+  readonly record: WorkspaceRecord;
+}
+
+/** Answers for a workspace that does not run: the caller itself, which holds its lock. */
+export interface IdleWorkspace {
+  readonly kind: "idle";
+  readonly lock: HeldLock;
+  readonly record: WorkspaceRecord;
+}
+
+export type Access = RunningWorkspace | IdleWorkspace;
+
+/**
+ * Finds out who answers for a workspace. If its supervisor is gone without having said so, the workspace is recorded as
+ * failed first. If its time is over, it is removed.
+ */
+export async function accessWorkspace({ context, workspaceId, signal }: WorkspaceCall): Promise<Access> {
+  const { workspacesDir } = context.layout;
   const place = new WorkspacePlace(workspacesDir, workspaceId);
   const record = await readWorkspace(workspacesDir, workspaceId);
   const answerer = await findAnswerer(place, signal);
-  if ("socket" in answerer) return { kind: "running", socket: answerer.socket, record };
+  if ("connection" in answerer) return { kind: "running", connection: answerer.connection, record };
   return takeOver(workspacesDir, place, answerer.lock);
 }
 
-/** The supervisor of a workspace, or its lock, whatever its record says. */
-export async function findAnswerer(
-  place: WorkspacePlace,
-  signal?: AbortSignal,
-): Promise<{ readonly socket: Socket } | { readonly lock: HeldLock }> {
-  const deadline = Date.now() + transitionMs;
-  for (;;) {
+export type Answerer = { readonly connection: SupervisorConnection } | { readonly lock: HeldLock };
+
+/** The supervisor of a workspace once it is ready, or the workspace's lock, whatever its record says. */
+export async function findAnswerer(place: WorkspacePlace, signal?: AbortSignal): Promise<Answerer> {
+  const startedMs = performance.now();
+  for (let pauseMs = firstLookMs; ; pauseMs = Math.min(2 * pauseMs, longestLookMs)) {
     throwIfCancelled(signal);
-    const socket = await connectSupervisor(place);
-    if (socket) return { socket };
-    const lock = await lockWorkspace(place);
+    const connection = await connectSupervisor(place);
+    if (await connection?.isReady(signal)) return { connection } as Answerer;
+    const waitedMs = performance.now() - startedMs;
+    if (waitedMs > startLimitMs) throw stuck(place.workspaceId);
+    // A connection that was lost before it was ready says that the supervisor ends, so the lock is free soon.
+    const isExpected = !connection && waitedMs < expectedSocketMs && (await isStarting(place));
+    const lock = isExpected ? "held" : await lockWorkspace(place);
     if (lock !== "held") return { lock };
-    if (Date.now() > deadline) throw stuck(place.workspaceId);
-    await setTimeout(lookAgainMs);
+    await setTimeout(pauseMs, undefined, { signal }).catch(() => throwIfCancelled(signal));
   }
+}
+
+async function isStarting({ dir, workspaceId }: WorkspacePlace): Promise<boolean> {
+  const stored = await findWorkspace(dirname(dir), workspaceId);
+  return stored.status === "ok" && stored.record.state === "starting";
 }
 
 /**
@@ -69,9 +97,9 @@ export async function currentRecord({ layout }: EngineContext, workspaceId: stri
   const record = await readWorkspace(workspacesDir, workspaceId);
   if ((record.state === "stopped" || record.state === "failed") && !isExpired(record)) return record;
   const place = new WorkspacePlace(workspacesDir, workspaceId);
-  const socket = await connectSupervisor(place);
-  socket?.destroy();
-  if (socket) return record;
+  const connection = await connectSupervisor(place);
+  connection?.close();
+  if (connection) return record;
   const lock = await lockWorkspace(place);
   if (lock === "held") return record;
   const access = await takeOver(workspacesDir, place, lock);
@@ -79,16 +107,37 @@ export async function currentRecord({ layout }: EngineContext, workspaceId: stri
   return access.record;
 }
 
-/** A connection to a workspace that runs; refuses one that does not, saying why and what to do. */
-export async function requireRunning(
-  context: EngineContext,
-  workspaceId: string,
-  signal?: AbortSignal,
-): Promise<Extract<Access, { kind: "running" }>> {
-  const access = await accessWorkspace(context, workspaceId, signal);
+/** A connection to a workspace that runs. Refuses one that does not, with the reason and what to do. */
+export async function requireRunning(wanted: WorkspaceCall): Promise<RunningWorkspace> {
+  const access = await accessWorkspace(wanted);
   if (access.kind === "running") return access;
   await access.lock[Symbol.asyncDispose]();
   throw notRunning(access.record);
+}
+
+/** What is asked of a workspace must be carried out by its supervisor or, without one, by the caller. */
+export interface Answers<T> {
+  running(access: RunningWorkspace): Promise<T>;
+  idle(access: IdleWorkspace, place: WorkspacePlace): Promise<T>;
+}
+
+/** What is asked of a supervisor that is about to end has not happened, and is asked again */
+const maxTries = 3;
+
+/** Asks the supervisor of a workspace or, if there is none, does the work with the lock held. */
+export async function askWorkspace<T>(wanted: WorkspaceCall, answers: Answers<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    const access = await accessWorkspace(wanted);
+    if (access.kind === "idle") {
+      await using _ = access.lock;
+      return await answers.idle(access, new WorkspacePlace(wanted.context.layout.workspacesDir, wanted.workspaceId));
+    }
+    try {
+      return await answers.running(access);
+    } catch (error) {
+      if (PyroError.from(error).code !== "unavailable" || tries === maxTries) throw error;
+    }
+  }
 }
 
 async function takeOver(workspacesDir: string, place: WorkspacePlace, lock: HeldLock): Promise<Access> {

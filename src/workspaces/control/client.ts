@@ -1,89 +1,99 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
-import { connect, type Socket } from "node:net";
 import * as z from "zod";
 import { notIdle } from "../../core/deadline.ts";
-import { type ErrorCode, errorCodes, messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
+import { type ErrorCode, errorCodes, messageOf, PyroError } from "../../core/errors.ts";
 import { fromWire, toWire } from "../../core/wire-case.ts";
-import { drained } from "../../guest/exec.ts";
-import { encodeFrame, type Frame, framesOf, maxPayloadLength } from "../../guest/frames.ts";
-import { socketName, type WorkspacePlace } from "../record/store.ts";
+import { encodeFrame, type Frame, maxPayloadLength } from "../../guest/frames.ts";
+import { type SupervisorConnection, silenceMs, supervisorName } from "./connection.ts";
 import {
-  aliveIntervalMs,
   controlFrame,
   controlRequestSchema,
   controlVersion,
+  encodeData,
   type Verb,
   type VerbInput,
   type VerbOutput,
-  verbs,
 } from "./protocol.ts";
-
-/** A supervisor that has said nothing for this long is taken for stuck */
-const silenceMs = 6 * aliveIntervalMs;
-const connectTimeoutMs = 10_000;
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Frames to send after the request */
+  /** Bytes to send once the supervisor has accepted the request, in any pieces */
   readonly body?: AsyncIterable<Buffer> | undefined;
 }
 
-/** A connection to the supervisor of a workspace, or `undefined` when none listens. */
-export async function connectSupervisor(place: WorkspacePlace): Promise<Socket | undefined> {
-  let dir: Awaited<ReturnType<typeof open>>;
-  try {
-    dir = await open(place.dir, constants.O_RDONLY | constants.O_DIRECTORY);
-  } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return undefined;
-    throw error;
+/** A call on its way: first its data, then its result. */
+export class SupervisorCall<V extends Verb> implements AsyncIterable<Buffer>, Disposable {
+  readonly #frames: AsyncGenerator<Frame, VerbOutput<V>>;
+  readonly #connection: SupervisorConnection;
+  #result: { readonly value: VerbOutput<V> } | undefined;
+
+  constructor(connection: SupervisorConnection, verb: V, input: VerbInput<V>, options: CallOptions = {}) {
+    this.#connection = connection;
+    this.#frames = framesOfCall(connection, verb, input, options);
   }
-  try {
-    // A socket's path has at most 107 bytes; through the open folder any will do.
-    return await connected(connect({ path: `/proc/self/fd/${dir.fd}/${socketName}` }));
-  } catch (error) {
-    if (["ENOENT", "ECONNREFUSED", "ECONNRESET", "EAGAIN"].includes(systemErrorCode(error) ?? "")) return undefined;
-    throw error;
-  } finally {
-    await dir.close();
+
+  /** The bytes that the supervisor hands on from the guest. A reader that stops early gives up the call. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    let isRead = false;
+    try {
+      for (let frame = await this.#next(); frame?.type === controlFrame.data; frame = await this.#next()) {
+        yield frame.payload;
+      }
+      isRead = true;
+    } finally {
+      if (!isRead) this.close();
+    }
+  }
+
+  /** Waits for the result; what is left of the data is skipped. */
+  async result(): Promise<VerbOutput<V>> {
+    while (!this.#result) await this.#next();
+    return this.#result.value;
+  }
+
+  /** Gives up the call, unless it has its result. */
+  close(): void {
+    this.#connection.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #next(): Promise<Frame | undefined> {
+    const next = await this.#frames.next();
+    if (!next.done) return next.value;
+    this.#result ??= { value: next.value };
+    return undefined;
   }
 }
 
-function connected(socket: Socket): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      socket.destroy();
-      reject(new PyroError("timeout", "the workspace's supervisor does not take connections"));
-    }, connectTimeoutMs);
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      // From now on whoever reads gets the errors.
-      socket.on("error", () => {});
-      resolve(socket);
-    });
-    socket.once("error", (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
+/** Makes a call that only has a result, on a connection that is ready. */
+export async function call<V extends Verb>(
+  connection: SupervisorConnection,
+  verb: V,
+  input: VerbInput<V>,
+  options: CallOptions = {},
+): Promise<VerbOutput<V>> {
+  return new SupervisorCall(connection, verb, input, options).result();
 }
 
-/** Makes one call on a fresh connection; yields the frames that come before its result, which it returns. */
-export async function* callSupervisor<V extends Verb>(
-  socket: Socket,
+/** Makes one call. Yields the frames of its data, and returns its result. */
+async function* framesOfCall<V extends Verb>(
+  connection: SupervisorConnection,
   verb: V,
   input: VerbInput<V>,
   options: CallOptions,
 ): AsyncGenerator<Frame, VerbOutput<V>> {
   const { signal } = options;
-  const outgoing = new OutgoingCall(socket, verb, options);
+  const outgoing = new OutgoingCall(connection, verb, options);
   try {
     signal?.throwIfAborted();
-    socket.write(requestFrame(verb, input));
-    const waitingFor = "the workspace's supervisor";
-    for await (const frame of notIdle(framesOf(socket), { timeoutMs: silenceMs, waitingFor, signal })) {
-      if (frame.type === controlFrame.result) return fromWire(verbs[verb].output, parseJson(frame)) as VerbOutput<V>;
-      if (!outgoing.takes(frame)) yield frame;
+    connection.write(requestFrame(verb, input));
+    const limits = { timeoutMs: silenceMs, waitingFor: supervisorName, signal };
+    for await (const frame of notIdle(connection.frames(), limits)) {
+      if (frame.type === controlFrame.result) return fromWire(verb.output, parseJson(frame)) as VerbOutput<V>;
+      if (frame.type === controlFrame.data || frame.type === controlFrame.dataEnd) yield frame;
+      else outgoing.hear(frame);
     }
     throw new Error("it ended the connection");
   } catch (error) {
@@ -95,42 +105,50 @@ export async function* callSupervisor<V extends Verb>(
 
 /** What is known of a call while it goes on. */
 class OutgoingCall {
-  readonly #socket: Socket;
+  readonly #connection: SupervisorConnection;
   readonly #verb: Verb;
   readonly #options: CallOptions;
-  readonly #onAbort = () => this.#socket.destroy();
+  readonly #onAbort = () => this.#connection.close();
   #isAccepted = false;
-  /** What went wrong on our side while we sent is a better answer than what the supervisor makes of it */
-  #sendingFailure: unknown;
+  /** A failure of the caller's own body is a better answer than what the supervisor makes of it */
+  #bodyFailure: unknown;
+  /** The supervisor's own word */
+  #refusal: PyroError | undefined;
 
-  constructor(socket: Socket, verb: Verb, options: CallOptions) {
-    this.#socket = socket;
+  constructor(connection: SupervisorConnection, verb: Verb, options: CallOptions) {
+    this.#connection = connection;
     this.#verb = verb;
     this.#options = options;
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Whether a frame was about the call itself. */
-  takes(frame: Frame): boolean {
-    if (frame.type === controlFrame.error) throw parseError(frame);
-    if (frame.type === controlFrame.alive) return true;
-    if (frame.type !== controlFrame.accepted) return false;
+  /** Takes a frame that is about the call itself. */
+  hear(frame: Frame): void {
+    if (frame.type === controlFrame.error) {
+      this.#refusal = parseError(parseJson(frame));
+      throw this.#refusal;
+    }
+    if (frame.type !== controlFrame.accepted) return;
     this.#isAccepted = true;
-    this.#socket.write(encodeFrame(controlFrame.confirm, Buffer.alloc(0)));
+    this.#connection.write(encodeFrame(controlFrame.confirm, Buffer.alloc(0)));
     if (this.#options.body) void this.#send(this.#options.body);
-    return true;
   }
 
   explain(error: unknown): unknown {
     if (this.#options.signal?.aborted) return this.#cancelled(error);
-    if (this.#sendingFailure !== undefined) return this.#sendingFailure;
-    if (error instanceof PyroError && error.code !== "timeout") return error;
-    return lost(this.#isAccepted && verbs[this.#verb].changes, error);
+    if (this.#bodyFailure !== undefined) return this.#bodyFailure;
+    if (error === this.#refusal || (error instanceof PyroError && !isLoss(error))) return error;
+    return lost(this.#isAccepted && this.#verb.changes, error);
   }
 
-  /** A supervisor that learns of it in time does not do it; a command or a tree under way is ended, which is what was wanted. */
+  close(): void {
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#connection.close();
+  }
+
+  /** A supervisor that learns of it in time does nothing. If it has begun something that ends with its caller, it ends that. */
   #cancelled(cause: unknown): PyroError {
-    const { changes, endsWithCaller } = verbs[this.#verb];
+    const { changes, endsWithCaller } = this.#verb;
     if (!this.#isAccepted || !changes || endsWithCaller) {
       return new PyroError("cancelled", "the operation was cancelled", { cause });
     }
@@ -144,40 +162,24 @@ class OutgoingCall {
     );
   }
 
-  close(): void {
-    this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    this.#socket.destroy();
-  }
-
   async #send(body: AsyncIterable<Buffer>): Promise<void> {
     try {
-      for await (const frame of body) {
-        if (this.#socket.destroyed) return;
-        if (!this.#socket.write(frame)) await drained(this.#socket);
+      for await (const piece of body) {
+        for (const frame of encodeData(piece)) {
+          if (this.#connection.isClosed) return;
+          if (!this.#connection.write(frame)) await this.#connection.drained();
+        }
       }
+      this.#connection.write(encodeFrame(controlFrame.dataEnd, Buffer.alloc(0)));
     } catch (error) {
-      this.#sendingFailure = error;
-      this.#socket.destroy();
+      this.#bodyFailure = error;
+      this.#connection.close();
     }
   }
 }
 
-/** Makes a call that only has a result. */
-export async function call<V extends Verb>(
-  socket: Socket,
-  verb: V,
-  input: VerbInput<V>,
-  options: CallOptions = {},
-): Promise<VerbOutput<V>> {
-  const frames = callSupervisor(socket, verb, input, options);
-  for (;;) {
-    const next = await frames.next();
-    if (next.done) return next.value;
-  }
-}
-
 function requestFrame<V extends Verb>(verb: V, input: VerbInput<V>): Buffer {
-  const request = { version: controlVersion, verb, input: toWire(verbs[verb].input, input) };
+  const request = { version: controlVersion, verb: verb.name, input: toWire(verb.input, input) };
   const payload = Buffer.from(JSON.stringify(toWire(controlRequestSchema, request)));
   if (payload.length <= maxPayloadLength) return encodeFrame(controlFrame.request, payload);
   throw new PyroError("invalid_argument", `cannot send a request of ${payload.length} bytes`, {
@@ -185,7 +187,7 @@ function requestFrame<V extends Verb>(verb: V, input: VerbInput<V>): Buffer {
   });
 }
 
-function parseJson({ payload }: Pick<Frame, "payload">): unknown {
+function parseJson({ payload }: Frame): unknown {
   return JSON.parse(payload.toString("utf8"));
 }
 
@@ -196,13 +198,19 @@ const errorPayloadSchema = z.object({
   details: z.record(z.string(), z.unknown()).optional(),
 });
 
-export function parseError(frame: Pick<Frame, "payload">): PyroError {
-  const { code, message, hint, details } = errorPayloadSchema.parse(parseJson(frame));
+/** An error that a supervisor reports, as it was thrown there. */
+export function parseError(json: unknown): PyroError {
+  const { code, message, hint, details } = errorPayloadSchema.parse(json);
   return new PyroError(code, message, { ...(hint === null ? {} : { hint }), ...(details ? { details } : {}) });
 }
 
+/** Whether an error of ours only says that the connection has failed: silence, or an end in the middle of a frame. */
+function isLoss({ code }: PyroError): boolean {
+  return code === "timeout" || code === "unavailable";
+}
+
 function lost(mayHaveRun: boolean, cause: unknown): PyroError {
-  const reason = `lost the workspace's supervisor: ${messageOf(cause)}`;
+  const reason = `lost ${supervisorName}: ${messageOf(cause)}`;
   if (!mayHaveRun) return new PyroError("unavailable", `the operation did not happen: ${reason}`, { cause });
   return new PyroError("outcome_unknown", `the operation may have happened: ${reason}`, {
     hint: "Look at the workspace with `pyro workspace status` and `pyro workspace logs` before you repeat it.",

@@ -1,11 +1,21 @@
 import { basename, dirname } from "node:path";
 import { PyroError } from "../../core/errors.ts";
+import { toWire } from "../../core/wire-case.ts";
 import { commandLineOf, identifyProcess, killGroupOf } from "../../host/process-identity.ts";
-import type { Machine } from "../../machines/machine.ts";
+import { changeOwner } from "../change/owner.ts";
 import { sweepHistories, sweepLayers, sweepRecords } from "../checkpoint/layers.ts";
-import { forkCheckpoint } from "../checkpoint/owner.ts";
+import { checkpointOwner, forkCheckpoint } from "../checkpoint/owner.ts";
+import { commandOwner } from "../command/owner.ts";
+import { fileOwner } from "../file/owner.ts";
 import { bootWorkspaceMachine, forkWorkspaceMachine, mergeLayers } from "../life/machine.ts";
-import { baselineName, isExpired, isUnfinished, type WorkspaceRecord } from "../record/record.ts";
+import { lifeOwner } from "../life/owner.ts";
+import {
+  baselineName,
+  isExpired,
+  isUnfinished,
+  type WorkspaceRecord,
+  workspaceRecordSchema,
+} from "../record/record.ts";
 import {
   findWorkspace,
   lockWorkspace,
@@ -15,16 +25,18 @@ import {
   WorkspacePlace,
 } from "../record/store.ts";
 import { complain } from "./complain.ts";
-import { handlersOf } from "./handlers.ts";
 import { fromLaunchContext, guardianName, idleExitCode, type Launch } from "./launch.ts";
+import { type NewMachine, OwnedWorkspace } from "./owned-workspace.ts";
 import { ControlServer } from "./server.ts";
-import { Session } from "./session.ts";
 import { Starter } from "./starter.ts";
 
 /** Calls whose answer is ready get it out in this time before the process ends */
 const lastAnswersMs = 2_000;
 /** The clock that a workspace's time is told by can jump, and timers do not count while the host is suspended */
 const maxTimerMs = 60_000;
+
+/** Every noun of which something happens in a running workspace. */
+export const owners = [lifeOwner, commandOwner, fileOwner, changeOwner, checkpointOwner];
 
 /** The program behind bin/supervisor.js: `run DIR` owns a workspace until it ends, `expire DIR` removes one whose time is over. */
 export async function supervise(argv: readonly string[]): Promise<number> {
@@ -38,26 +50,29 @@ async function run(place: WorkspacePlace): Promise<number> {
   const starter = new Starter();
   const launch = await starter.task();
   if (!launch) return giveUp(place);
-  let session: Session | undefined;
-  let server: ControlServer;
+  let workspace: OwnedWorkspace | undefined;
+  let server: ControlServer | undefined;
   try {
-    // What nobody has been told of goes with the one who asked for it.
-    session = await begin(place, launch, starter.gone);
-    server = await ControlServer.listen(place.dir, handlersOf(session));
+    // Callers that come while the machine starts wait on their connections.
+    server = await ControlServer.listen(place.dir);
+    // A workspace that no caller has been told of goes with the caller that asked for it.
+    workspace = await begin(place, launch, starter.gone);
     if (launch.mode === "create") starter.gone.throwIfAborted();
   } catch (error) {
-    await session?.abandon();
+    await workspace?.abandon();
     if (launch.mode === "create") await removeWorkspace(dirname(place.dir), place);
-    await starter.tell(JSON.stringify(PyroError.from(error)));
+    await server?.close(0);
+    await starter.tell({ error: PyroError.from(error).toJSON() });
     return 1;
   }
-  endAtExpiry(session);
+  server.serve(owners.flatMap((owner) => owner(workspace)));
+  endAtExpiry(workspace);
   process.on("SIGHUP", () => {});
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => void stopOrDie(session, signal));
+    process.on(signal, () => void stopOrDie(workspace, signal));
   }
-  void starter.tell("ok");
-  await session.ended;
+  void starter.tell({ record: toWire(workspaceRecordSchema, workspace.record) });
+  await workspace.ended;
   await server.close(lastAnswersMs);
   return 0;
 }
@@ -70,7 +85,7 @@ async function giveUp(place: WorkspacePlace): Promise<number> {
   return idleExitCode;
 }
 
-async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal | undefined): Promise<Session> {
+async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal | undefined): Promise<OwnedWorkspace> {
   const context = fromLaunchContext(launch.context);
   const stored = await readWorkspace(context.layout.workspacesDir, place.workspaceId);
   if (stored.guardian) await killGroupOf(stored.guardian);
@@ -81,11 +96,11 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
   await sweepRecords(place);
   const { machine, change } = await machineFor(launch, { context, place, record, signal });
   try {
-    const session = await Session.begin({ context, place, record: { ...record, ...change }, machine });
-    await session.update({});
-    await sweepLayers(place, session.record);
-    await sweepHistories(place, session.record);
-    return session;
+    const workspace = await OwnedWorkspace.begin({ context, place, record: { ...record, ...change }, machine });
+    await workspace.update({});
+    await sweepLayers(place, workspace.record);
+    await sweepHistories(place, workspace.record);
+    return workspace;
   } catch (error) {
     await machine.close();
     throw error;
@@ -102,7 +117,7 @@ async function ownGuardian({ dir }: WorkspacePlace): Promise<WorkspaceRecord["gu
 async function machineFor(
   { mode, snapshotName }: Launch,
   request: Parameters<typeof bootWorkspaceMachine>[0],
-): Promise<{ machine: Machine; change: Partial<WorkspaceRecord> }> {
+): Promise<NewMachine> {
   const started = { state: "started", stateReason: null } as const;
   if (mode === "create") {
     const { machine, disks } = await forkWorkspaceMachine(request, []);
@@ -117,12 +132,12 @@ async function machineFor(
   return { machine, change: { ...started, layers, snapshots, isolation: machine.isolation, lastActivityAt } };
 }
 
-function endAtExpiry(session: Session): void {
-  const remainingMs = Date.parse(session.record.expiresAt) - Date.now();
+function endAtExpiry(workspace: OwnedWorkspace): void {
+  const remainingMs = Date.parse(workspace.record.expiresAt) - Date.now();
   const check = () => {
-    if (!isExpired(session.record)) return endAtExpiry(session);
-    session.delete("its time to live is over").catch((error: unknown) => {
-      if (session.isOver) return;
+    if (!isExpired(workspace.record)) return endAtExpiry(workspace);
+    workspace.delete("its time to live is over").catch((error: unknown) => {
+      if (workspace.isOver) return;
       complain("cannot end the workspace", error);
       // The guardian takes over what we cannot do.
       process.exit(1);
@@ -131,12 +146,12 @@ function endAtExpiry(session: Session): void {
   setTimeout(check, Math.min(Math.max(0, remainingMs), maxTimerMs)).unref();
 }
 
-async function stopOrDie(session: Session, signal: string): Promise<void> {
+async function stopOrDie(workspace: OwnedWorkspace, signal: string): Promise<void> {
   try {
-    await session.exclusively(() => session.stop(`its supervisor got ${signal}`));
+    await workspace.exclusively(() => workspace.stop(`its supervisor got ${signal}`));
   } catch (error) {
     // Somebody else may have ended it meanwhile.
-    if (session.isOver) return;
+    if (workspace.isOver) return;
     complain("cannot stop the workspace", error);
     process.exit(1);
   }

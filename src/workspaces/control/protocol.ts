@@ -1,114 +1,77 @@
 import * as z from "zod";
-import { treeChangesSchema, treeReadSchema, treeWriteAnswerSchema } from "../../guest/tree.ts";
-import { commandEndSchema, editKinds } from "../record/journal.ts";
-import { snapshotRecordSchema, workspaceRecordSchema } from "../record/record.ts";
+import { PyroError } from "../../core/errors.ts";
+import { encodeFrame, maxPayloadLength } from "../../guest/frames.ts";
 
 /** Raised when a supervisor that is older or newer than its caller could misunderstand it. */
-export const controlVersion = 2;
+export const controlVersion = 3;
 
-/** Frames between a caller and a supervisor, beside those of commands and trees, which pass through. */
+/**
+ * Frames between a caller and a supervisor. The bytes that a guest sends or gets travel in `data`, untouched: whatever a
+ * guest says, it cannot be taken for an answer of the supervisor.
+ */
 export const controlFrame = {
   request: 0x40,
-  /** The request was understood */
+  /** The supervisor has understood the request */
   accepted: 0x41,
-  /** The caller still waits; before this nothing is done, and after it the caller cannot know */
-  confirm: 0x45,
   result: 0x42,
   error: 0x43,
   /** Nothing to say yet */
   alive: 0x44,
+  /** The caller still waits. The supervisor does nothing before it */
+  confirm: 0x45,
+  /** The supervisor takes requests; until then it still starts its machine */
+  ready: 0x46,
+  data: 0x47,
+  /** The sender has no more data for this call */
+  dataEnd: 0x48,
 } as const;
 
 /** How often a supervisor says that it still works on a call */
 export const aliveIntervalMs = 5_000;
 
+/** The longest start: a boot on a busy host, after its template was built. Whoever needs the machine waits as long */
+export const startLimitMs = 300_000;
+
 export const controlRequestSchema = z.object({ version: z.number(), verb: z.string(), input: z.unknown() });
 
-const nothing = z.object({});
+/** Something that a supervisor does for its callers. */
+export interface Verb<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
+  /** Unique among all nouns */
+  readonly name: string;
+  /** A call whose connection is lost may have been carried out */
+  readonly changes: boolean;
+  /** The supervisor ends what the call has begun if the caller goes before its end */
+  readonly endsWithCaller: boolean;
+  readonly input: I;
+  readonly output: O;
+}
 
-/** What a timer can be set to */
-const timeoutMs = z
-  .number()
-  .min(0)
-  .max(2 ** 31 - 1);
+export type VerbInput<V extends Verb> = z.output<V["input"]>;
+export type VerbOutput<V extends Verb> = z.output<V["output"]>;
 
-/**
- * Everything that a supervisor does for its callers. `changes`: a call whose connection is lost may have been carried out;
- * `endsWithCaller`: what it has begun is ended when its caller goes, while the call lasts.
- */
-export const verbs = {
-  /** The caller sends standard input, and gets the output as it comes */
-  exec: {
-    changes: true,
-    endsWithCaller: true,
-    input: z.object({
-      argv: z.array(z.string()).optional(),
-      shell: z.string().optional(),
-      timeoutMs: z.number(),
-      stdin: z.boolean(),
-      /** After this time a command that reads nothing from its caller runs on without it */
-      detachAfterMs: timeoutMs.optional(),
-    }),
-    /** How it ended; of one that runs on, how far it has come */
-    output: commandEndSchema.extend({ sequence: z.number(), cwd: z.string(), running: z.boolean() }),
-  },
-  /** Answers when a command's end is on file, or at the time limit */
-  awaitCommand: {
-    changes: false,
-    endsWithCaller: true,
-    input: z.object({ sequence: z.number(), timeoutMs }),
-    output: nothing,
-  },
-  /** The caller gets frames of a tree */
-  readTree: { changes: false, endsWithCaller: true, input: treeReadSchema, output: nothing },
-  /** The caller gets frames of changes */
-  treeChanges: { changes: false, endsWithCaller: true, input: treeChangesSchema, output: nothing },
-  /** The caller sends frames of a tree */
-  writeTree: {
-    changes: true,
-    endsWithCaller: true,
-    input: z.object({ kind: z.enum(editKinds), path: z.string() }),
-    output: treeWriteAnswerSchema,
-  },
-  recordExport: {
-    changes: true,
-    endsWithCaller: false,
-    input: z.object({ path: z.string(), outputPath: z.string(), entryCount: z.number(), bytesWritten: z.number() }),
-    output: nothing,
-  },
-  createSnapshot: {
-    changes: true,
-    endsWithCaller: false,
-    input: z.object({ snapshotName: z.string() }),
-    output: snapshotRecordSchema,
-  },
-  deleteSnapshot: {
-    changes: true,
-    endsWithCaller: false,
-    input: z.object({ snapshotName: z.string() }),
-    output: nothing,
-  },
-  reset: {
-    changes: true,
-    endsWithCaller: false,
-    input: z.object({ snapshotName: z.string() }),
-    output: workspaceRecordSchema,
-  },
-  update: {
-    changes: true,
-    endsWithCaller: false,
-    input: z.object({
-      name: z.string().nullable().optional(),
-      setLabels: z.record(z.string(), z.string()),
-      clearLabels: z.array(z.string()),
-    }),
-    output: workspaceRecordSchema,
-  },
-  stop: { changes: true, endsWithCaller: false, input: nothing, output: workspaceRecordSchema },
-  delete: { changes: true, endsWithCaller: false, input: nothing, output: nothing },
-} as const;
+/** The verbs of one noun, by name. */
+export type Verbs = Readonly<Record<string, Verb>>;
 
-export type Verb = keyof typeof verbs;
-export type VerbInput<V extends Verb> = z.output<(typeof verbs)[V]["input"]>;
-export type VerbOutput<V extends Verb> = z.output<(typeof verbs)[V]["output"]>;
-export type MetadataUpdate = VerbInput<"update">;
+/** Describes the verbs of a noun, once for callers and owner. */
+export function defineVerbs<const T extends Readonly<Record<string, Omit<Verb, "name">>>>(
+  table: T,
+): { readonly [K in keyof T]: T[K] & { readonly name: string } } {
+  const verbs = Object.fromEntries(Object.entries(table).map(([name, verb]) => [name, { ...verb, name }]));
+  return verbs as { [K in keyof T]: T[K] & { name: string } };
+}
+
+/** The input or output of a verb that has none */
+export const nothing = z.object({});
+
+/** Bytes for, or from, the guest in their envelope. */
+export function* encodeData(bytes: Buffer): Generator<Buffer> {
+  for (let start = 0; start < bytes.length; start += maxPayloadLength) {
+    yield encodeFrame(controlFrame.data, bytes.subarray(start, start + maxPayloadLength));
+  }
+}
+
+export function otherVersion(): PyroError {
+  return new PyroError("failed_precondition", "this workspace was started by another version of pyro", {
+    hint: "Run `pyro workspace stop` with that version, then `pyro workspace start` with this one.",
+  });
+}

@@ -15,10 +15,12 @@ import {
   controlFrame,
   controlRequestSchema,
   controlVersion,
+  encodeData,
+  otherVersion,
   type Verb,
   type VerbInput,
   type VerbOutput,
-  verbs,
+  type Verbs,
 } from "./protocol.ts";
 
 const requestTimeoutMs = 10_000;
@@ -29,36 +31,66 @@ const lastReadMs = 5_000;
 export interface Call {
   /** Aborts when the caller has gone, or given up */
   readonly signal: AbortSignal;
-  /** What the caller sends after its request */
-  readonly frames: AsyncIterable<Frame>;
-  /** Resolves when there is room for more, or nobody left who would take it */
-  send(type: number, payload: Buffer): Promise<void>;
+  /** The bytes that the caller sends after its request */
+  readonly body: AsyncIterable<Buffer>;
+  /** Sends bytes to the caller. Resolves when there is room for more, or the caller has gone */
+  send(bytes: Buffer): Promise<void>;
+  /** Says that there is no more to send, for a caller that has something to say before the result */
+  sendEnd(): Promise<void>;
 }
 
-export type Handlers = {
-  readonly [V in Verb]: (input: VerbInput<V>, call: Call) => Promise<VerbOutput<V>>;
+export type Handlers<V extends Verbs> = {
+  readonly [K in keyof V]: (input: VerbInput<V[K]>, call: Call) => Promise<VerbOutput<V[K]>>;
 };
 
-/** Serves calls on the workspace's socket until closed; each connection is one call. */
+/** A verb with what the owner of the workspace does for it. */
+export interface OwnedVerb {
+  readonly verb: Verb;
+  handle(input: unknown, call: Call): Promise<unknown>;
+}
+
+/** Pairs each verb of a noun with its handler. */
+export function owned<V extends Verbs>(verbs: V, handlers: Handlers<V>): readonly OwnedVerb[] {
+  return Object.entries(verbs).map(([name, verb]) => ({
+    verb,
+    // Verb and handler have the same name, which the type system cannot see through the entries.
+    handle: handlers[name as keyof V] as OwnedVerb["handle"],
+  }));
+}
+
+/** Hands the guest's bytes on as they come. The caller checks what is in them. */
+export async function passOn(bytes: AsyncIterable<Buffer>, call: Call): Promise<Record<string, never>> {
+  for await (const piece of bytes) await call.send(piece);
+  return {};
+}
+
+/** Takes connections on the workspace's socket, and calls on them once there are verbs. Each connection is one call. */
 export class ControlServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #dirFd: number;
   readonly #calls = new Set<Promise<void>>();
+  readonly #waiting = new Set<Socket>();
+  readonly #verbs: Promise<ReadonlyMap<string, OwnedVerb>>;
+  #resolveVerbs: (verbs: ReadonlyMap<string, OwnedVerb>) => void = () => {};
 
   private constructor(server: Server, dirFd: number) {
     this.#server = server;
     this.#dirFd = dirFd;
+    this.#verbs = new Promise((resolve) => {
+      this.#resolveVerbs = resolve;
+    });
   }
 
-  static async listen(dir: string, handlers: Handlers): Promise<ControlServer> {
-    // Nobody else listens: whoever does so holds the workspace's lock.
+  /** Listens at once, so that callers can wait for the start on a connection. */
+  static async listen(dir: string): Promise<ControlServer> {
+    // No other process listens: this one holds the workspace's lock.
     await rm(join(dir, socketName), { force: true });
     const dirFd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
     const server = createServer({ allowHalfOpen: false });
     const control = new ControlServer(server, dirFd);
-    server.on("connection", (socket) => control.#track(serve(socket, handlers)));
+    server.on("connection", (socket) => control.#take(socket));
     await new Promise<void>((resolve, reject) => {
-      // Rejecting once is all it does: an error later costs a connection, which its caller notices.
+      // Rejecting once is all it does: a later error costs a connection, which its caller notices.
       server.on("error", reject);
       // Through the open folder, because a socket's path has at most 107 bytes.
       server.listen(`/proc/self/fd/${dirFd}/${socketName}`, resolve);
@@ -66,9 +98,18 @@ export class ControlServer implements AsyncDisposable {
     return control;
   }
 
-  /** Takes no more calls, and waits for the answers to those that are over. */
+  /** Begins to take calls, those that wait included. */
+  serve(verbs: readonly OwnedVerb[]): void {
+    const byName = new Map(verbs.map((one) => [one.verb.name, one]));
+    if (byName.size < verbs.length) throw new PyroError("internal", "two verbs of a workspace have the same name");
+    this.#resolveVerbs(byName);
+  }
+
+  /** Takes no more calls, and waits for the answers to those that have ended. */
   async close(answersMs: number): Promise<void> {
     this.#server.close();
+    // Callers that still wait for the start learn from this that there will be none.
+    for (const socket of this.#waiting) socket.destroy();
     const answered = Promise.all(this.#calls);
     await withDeadline(answered, { timeoutMs: answersMs, waitingFor: "calls to end" }).catch(() => {
       // Those that have not ended lose their connection with this process.
@@ -80,34 +121,52 @@ export class ControlServer implements AsyncDisposable {
     await this.close(0);
   }
 
-  #track(call: Promise<void>): void {
+  #take(socket: Socket): void {
+    this.#waiting.add(socket);
+    socket.once("close", () => this.#waiting.delete(socket));
+    const verbs = this.#verbs.then((served) => {
+      this.#waiting.delete(socket);
+      return served;
+    });
+    const call = serveCall(socket, verbs);
     this.#calls.add(call);
     void call.finally(() => this.#calls.delete(call));
   }
 }
 
 /** Answers one call; never rejects. */
-async function serve(socket: Socket, handlers: Handlers): Promise<void> {
+async function serveCall(socket: Socket, verbs: Promise<ReadonlyMap<string, OwnedVerb>>): Promise<void> {
   const gone = new AbortController();
   socket.on("error", () => {});
-  socket.once("close", () => gone.abort(new PyroError("cancelled", "the caller has gone")));
-  const write = async (type: number, payload: Buffer) => {
-    if (!socket.destroyed && !socket.write(encodeFrame(type, payload))) await drained(socket);
+  const closed = new Promise<void>((resolve) => socket.once("close", resolve));
+  void closed.then(() => gone.abort(new PyroError("cancelled", "the caller has gone")));
+  const write = async (frame: Buffer) => {
+    if (!socket.destroyed && !socket.write(frame)) await drained(socket);
   };
+  const say = (type: number, value?: unknown) =>
+    write(encodeFrame(type, value === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(value))));
   const queue = new FrameQueue(socket);
   const alive = setInterval(() => {
-    if (!socket.writableNeedDrain) void write(controlFrame.alive, Buffer.alloc(0));
+    if (!socket.writableNeedDrain) void say(controlFrame.alive);
   }, aliveIntervalMs);
   try {
+    const served = await Promise.race([verbs, closed]);
+    if (!served) return;
+    void say(controlFrame.ready);
     const frames = queue[Symbol.asyncIterator]();
-    const request = parseRequest(await expectFrame(frames, controlFrame.request));
-    void write(controlFrame.accepted, Buffer.alloc(0));
-    // Whoever has given up waiting for us has been told that nothing happened.
+    const { owner, input } = parseRequest(await expectFrame(frames, controlFrame.request), served);
+    void say(controlFrame.accepted);
+    // A caller that has given up by now has been told that nothing happened.
     await expectFrame(frames, controlFrame.confirm);
-    const result = await answer(request, handlers, { signal: gone.signal, frames, send: write });
-    await write(controlFrame.result, Buffer.from(JSON.stringify(result)));
+    // All of it at once: what a handler no longer waits for must not come after its result.
+    const send = async (bytes: Buffer) => {
+      await Promise.all([...encodeData(bytes)].map(write));
+    };
+    const sendEnd = () => say(controlFrame.dataEnd);
+    const result = await owner.handle(input, { signal: gone.signal, body: bodyOf(frames), send, sendEnd });
+    await say(controlFrame.result, toWire(owner.verb.output, result));
   } catch (error) {
-    await write(controlFrame.error, Buffer.from(JSON.stringify(PyroError.from(error))));
+    await say(controlFrame.error, PyroError.from(error));
   } finally {
     clearInterval(alive);
     queue.discard();
@@ -121,28 +180,25 @@ async function expectFrame(frames: AsyncGenerator<Frame>, type: number): Promise
   throw new PyroError("invalid_argument", "this is not a request");
 }
 
+async function* bodyOf(frames: AsyncIterable<Frame>): AsyncGenerator<Buffer> {
+  for await (const { type, payload } of frames) {
+    if (type === controlFrame.dataEnd) return;
+    if (type !== controlFrame.data) throw new PyroError("invalid_argument", "this is no part of a call");
+    yield payload;
+  }
+}
+
 interface Request {
-  readonly verb: Verb;
+  readonly owner: OwnedVerb;
   /** As the verb's schema has it */
   readonly input: unknown;
 }
 
-function parseRequest({ payload }: Frame): Request {
+function parseRequest({ payload }: Frame, verbs: ReadonlyMap<string, OwnedVerb>): Request {
   const { version, verb, input } = fromWire(controlRequestSchema, JSON.parse(payload.toString("utf8")));
-  if (version !== controlVersion || !Object.hasOwn(verbs, verb)) {
-    throw new PyroError("failed_precondition", "this workspace was started by another version of pyro", {
-      hint: "Run `pyro workspace stop` with that version, then `pyro workspace start` with this one.",
-    });
-  }
-  const known = verb as Verb;
-  return { verb: known, input: decode(verbs[known].input, input) };
-}
-
-async function answer<V extends Verb>(request: Request, handlers: Handlers, call: Call): Promise<unknown> {
-  const verb = request.verb as V;
-  // Verb, schema and handler come from the same row, which the type system cannot see through a union.
-  const handle = handlers[verb] as (input: unknown, call: Call) => Promise<unknown>;
-  return toWire(verbs[verb].output, await handle(request.input, call));
+  const owner = verbs.get(verb);
+  if (version !== controlVersion || !owner) throw otherVersion();
+  return { owner, input: decode(owner.verb.input, input) };
 }
 
 function decode(schema: Parameters<typeof fromWire>[0], input: unknown): unknown {

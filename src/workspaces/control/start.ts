@@ -2,17 +2,17 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Duplex, Readable } from "node:stream";
+import * as z from "zod";
 import { withDeadline } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
-import { toWire } from "../../core/wire-case.ts";
+import { fromWire, toWire } from "../../core/wire-case.ts";
 import { withoutInherited } from "../../host/inherited-fds.ts";
 import type { HeldLock } from "../../host/lock-file.ts";
 import type { EngineContext } from "../../machines/context.ts";
+import { type WorkspaceRecord, workspaceRecordSchema } from "../record/record.ts";
 import { parseError } from "./client.ts";
 import { channelFd, guardianName, idleExitCode, type Launch, launchSchema, toLaunchContext } from "./launch.ts";
-
-/** A boot on a busy host, and a template to be built before it */
-const readyTimeoutMs = 300_000;
+import { startLimitMs } from "./protocol.ts";
 
 /** The clock that a workspace's time is told by can jump, and a suspended host does not count */
 const lookAgainSeconds = 60;
@@ -53,8 +53,8 @@ export interface Task {
 
 /** A supervisor that loads itself while there is still something to prepare for it. */
 export interface PendingSupervisor extends Disposable {
-  /** Lets it go to work and waits until it serves */
-  go(task: Task): Promise<void>;
+  /** Lets it go to work. Resolves with the record of the workspace when the supervisor serves */
+  go(task: Task): Promise<WorkspaceRecord>;
 }
 
 /**
@@ -69,15 +69,28 @@ export function startSupervisor(where: SupervisorPlace): PendingSupervisor {
       const text = JSON.stringify(toWire(launchSchema, { ...launch, context: toLaunchContext(where.context) }));
       channel.write(`${text}\n`);
       const waitingFor = `the supervisor of '${where.dir}' to start`;
-      const said = await withDeadline(textOf(channel), { timeoutMs: readyTimeoutMs, waitingFor, signal });
-      if (said.trim() !== "ok") throw await explainFailure(where, said);
+      const said = await withDeadline(textOf(channel), { timeoutMs: startLimitMs, waitingFor, signal });
+      return recordOf(said) ?? Promise.reject(await explainFailure(where, said));
     },
     [Symbol.dispose]: () => channel.destroy(),
   };
 }
 
+/** What a supervisor says once it has started, or failed to. */
+const answerSchema = z.object({ record: z.unknown(), error: z.unknown() }).partial();
+
+function parseAnswer(said: string): z.output<typeof answerSchema> {
+  return said === "" ? {} : answerSchema.parse(JSON.parse(said));
+}
+
+function recordOf(said: string): WorkspaceRecord | undefined {
+  const { record } = parseAnswer(said);
+  return record === undefined ? undefined : fromWire(workspaceRecordSchema, record);
+}
+
 async function explainFailure({ dir, logPath }: SupervisorPlace, said: string): Promise<PyroError> {
-  if (said !== "") return parseError({ payload: Buffer.from(said) });
+  const { error } = parseAnswer(said);
+  if (error !== undefined) return parseError(error);
   const log = await readFile(logPath, "utf8").catch(() => "");
   const lastLine = log.trim().split("\n").at(-1) ?? "";
   return new PyroError(

@@ -4,6 +4,9 @@ import { PyroError } from "../../core/errors.ts";
 import { fromWire } from "../../core/wire-case.ts";
 import { channelFd, type Launch, launchSchema } from "./launch.ts";
 
+/** The record of the workspace once its supervisor serves, or why it never will: both as JSON has them. */
+export type StartAnswer = { readonly record: unknown } | { readonly error: unknown };
+
 /** The process that started us, by the channel that it left. */
 export class Starter {
   readonly #channel = new Socket({ fd: channelFd, readable: true, writable: true });
@@ -31,11 +34,11 @@ export class Starter {
   }
 
   /** Says how it went, once and for all. */
-  tell(text: string): Promise<void> {
+  tell(answer: StartAnswer): Promise<void> {
     return new Promise((resolve) => {
       if (this.#channel.destroyed) return resolve();
       this.#channel.once("close", () => resolve());
-      this.#channel.end(text, () => this.#channel.destroy());
+      this.#channel.end(JSON.stringify(answer), () => this.#channel.destroy());
     });
   }
 }

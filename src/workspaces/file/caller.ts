@@ -1,55 +1,71 @@
+import { begun, Deferred } from "../../core/async.ts";
+import { toWire } from "../../core/wire-case.ts";
+import { framesOf } from "../../guest/frames.ts";
 import {
-  decodeChanges,
   decodeTree,
   encodeTree,
-  type GuestChange,
   type GuestItem,
   type TreeReadRequest,
   type TreeWriteAnswer,
   type TreeWriteHeader,
   wirePath,
 } from "../../guest/tree.ts";
-import type { EngineContext } from "../../machines/context.ts";
-import { requireRunning } from "../control/access.ts";
-import { call, callSupervisor } from "../control/client.ts";
+import { requireRunning, type WorkspaceCall } from "../control/access.ts";
+import { call, SupervisorCall } from "../control/client.ts";
 import type { VerbInput } from "../control/protocol.ts";
-
-/** A workspace, and who wants something of it. */
-export interface WorkspaceCall {
-  readonly context: EngineContext;
-  readonly workspaceId: string;
-  readonly signal?: AbortSignal | undefined;
-}
+import { type ExportReport, exportReportSchema, fileVerbs } from "./verbs.ts";
 
 export interface ReadRequest extends Omit<TreeReadRequest, "paths"> {
   readonly paths: readonly Buffer[];
 }
 
 /** Entries of the workspace's tree, as its guest tells them. */
-export async function* readTree(
-  { context, workspaceId, signal }: WorkspaceCall,
-  { paths, ...request }: ReadRequest,
-): AsyncGenerator<GuestItem> {
-  const { socket } = await requireRunning(context, workspaceId, signal);
-  yield* decodeTree(callSupervisor(socket, "readTree", { ...request, paths: paths.map(wirePath) }, { signal }));
+export async function* readTree(wanted: WorkspaceCall, request: ReadRequest): AsyncGenerator<GuestItem> {
+  const { connection } = await requireRunning(wanted);
+  const { signal } = wanted;
+  yield* decodeTree(framesOf(new SupervisorCall(connection, fileVerbs.readTree, asSent(request), { signal })));
 }
 
-/** What differs from the tree that the workspace began as; contents only of files up to the limit. */
-export async function* treeChanges(
-  { context, workspaceId, signal }: WorkspaceCall,
-  contentLimit: number,
-): AsyncGenerator<GuestChange> {
-  const { socket } = await requireRunning(context, workspaceId, signal);
-  yield* decodeChanges(callSupervisor(socket, "treeChanges", { contentLimit }, { signal }), contentLimit);
+/** Entries of the workspace's tree on their way to the host. */
+export interface TreeExport extends Disposable {
+  readonly items: AsyncIterable<GuestItem>;
+  /** Puts on file, in the workspace's history, what has become of the items */
+  report(report: ExportReport): Promise<void>;
 }
 
-/** Writes a tree into the workspace, all of it or nothing. */
+export async function exportTree(wanted: WorkspaceCall, request: ReadRequest): Promise<TreeExport> {
+  const { connection } = await requireRunning(wanted);
+  const reported = new Deferred<ExportReport>();
+  const body = (async function* () {
+    yield Buffer.from(JSON.stringify(toWire(exportReportSchema, await reported.promise)));
+  })();
+  const made = new SupervisorCall(connection, fileVerbs.exportTree, asSent(request), { signal: wanted.signal, body });
+  return {
+    items: decodeTree(framesOf(made)),
+    async report(report) {
+      reported.resolve(report);
+      await made.result();
+    },
+    [Symbol.dispose]: () => made.close(),
+  };
+}
+
+/** Writes a tree into the workspace, all of it or nothing. `items` are read once the supervisor is there to take them. */
 export async function writeTree(
-  { context, workspaceId, signal }: WorkspaceCall,
-  edit: VerbInput<"writeTree">,
+  wanted: WorkspaceCall,
+  edit: VerbInput<typeof fileVerbs.writeTree>,
   header: TreeWriteHeader,
   items: AsyncIterable<GuestItem>,
 ): Promise<TreeWriteAnswer> {
-  const { socket } = await requireRunning(context, workspaceId, signal);
-  return call(socket, "writeTree", edit, { signal, body: encodeTree(header, items) });
+  const { connection } = await requireRunning(wanted);
+  const { signal } = wanted;
+  const body = (async function* () {
+    // The supervisor bothers the guest when the first bytes come, and reading a large archive takes long before that.
+    yield* encodeTree(header, await begun(items));
+  })();
+  return call(connection, fileVerbs.writeTree, edit, { signal, body });
+}
+
+function asSent({ paths, ...request }: ReadRequest): TreeReadRequest {
+  return { ...request, paths: paths.map(wirePath) };
 }

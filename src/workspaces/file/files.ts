@@ -4,7 +4,8 @@ import { characterBoundary, pageEnd } from "../../core/utf8.ts";
 import type { GuestEntry, GuestItem } from "../../guest/tree.ts";
 import { workspacePath } from "../../machines/shape.ts";
 import { displayPath } from "../../tree/patch/quoting.ts";
-import { readTree, type WorkspaceCall, writeTree } from "./caller.ts";
+import type { WorkspaceCall } from "../control/access.ts";
+import { readTree, writeTree } from "./caller.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
 
 /** More than this at once is a matter for export or sync */

@@ -2,10 +2,9 @@ import * as z from "zod";
 import { firstBytes, fitting } from "../../core/shorten.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
-import { artifactType, skippedFiles, workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
+import { artifactType, workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
 import { listFiles, maxReadBytes, readFile, writeFile } from "./files.ts";
-import { applyPatch } from "./patch.ts";
-import { exportFromWorkspace, pushIntoWorkspace } from "./transfer.ts";
+import { oneLine } from "./shown-name.ts";
 
 const fileEntry = z.object({
   path: z.string(),
@@ -132,125 +131,6 @@ export const workspaceFileWrite = defineOperation({
   },
 });
 
-export const workspacePatchApply = defineOperation({
-  name: "workspace.patch.apply",
-  summary: "Apply a unified text patch to a workspace, all of it or nothing",
-  effect: "write",
-  input: z.object({ workspaceId, patch: z.string().describe("Unified diff, as diff -u or git diff write it") }),
-  output: z.object({
-    workspaceId: z.string(),
-    changed: z.boolean(),
-    summary: z.object({ total: z.number(), added: z.number(), modified: z.number(), deleted: z.number() }),
-    entries: z.array(z.object({ path: z.string(), status: z.enum(["added", "modified", "deleted"]) })),
-    executionMode,
-  }),
-  cli: {
-    positionals: ["workspaceId"],
-    fileFlags: { patch: { flag: "patch-file", description: "File on this host with the patch; - for standard input" } },
-    examples: ["workspace patch apply 0a1b2c3d4e5f --patch-file fix.patch"],
-    render: ({ workspaceId: id, summary: { total, added, modified, deleted }, entries, ...applied }) =>
-      [
-        ...entries.map(({ path, status }) => `${status} ${oneLine(path)}\n`),
-        ...(total > entries.length ? [`… and ${total - entries.length} more\n`] : []),
-        `[workspace-patch-apply] workspace_id=${id} total=${total} added=${added} modified=${modified} deleted=${deleted} execution_mode=${applied.executionMode}\n`,
-      ].join(""),
-  },
-  mcp: {
-    description:
-      "Change files of a workspace with a unified diff, as git diff writes it, of as many files as needed: all of it applies or nothing.",
-    readable: (output, maxChars) => ({ ...output, entries: fitting(output.entries, maxChars - 400) }),
-  },
-  async handle({ engine: context, signal }, { workspaceId: id, patch }) {
-    const { summary, entries } = await applyPatch({ context, workspaceId: id, signal }, patch);
-    const changed = summary.total > 0;
-    return { workspaceId: id, changed, summary, entries: [...entries], executionMode: "guest" as const };
-  },
-});
-
-export const workspaceSyncPush = defineOperation({
-  name: "workspace.sync.push",
-  summary: "Copy a directory or archive of this host into a workspace that runs",
-  effect: "write",
-  input: z.object({
-    workspaceId,
-    sourcePath: z.string().min(1).describe("Directory, .tar, .tar.gz or .tgz on this host"),
-    dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
-  }),
-  output: z.object({
-    workspaceId: z.string(),
-    mode: z.enum(["directory", "tar_archive"]),
-    source: z.string(),
-    destination: z.string(),
-    entryCount: z.number(),
-    bytesWritten: z.number(),
-    skippedFiles,
-    executionMode,
-  }),
-  cli: {
-    positionals: ["workspaceId", "sourcePath"],
-    examples: ["workspace sync push 0a1b2c3d4e5f ./fixtures --dest /workspace/fixtures"],
-    render: (push) =>
-      `[workspace-sync] workspace_id=${push.workspaceId} mode=${push.mode} source=${push.source} destination=${push.destination} entry_count=${push.entryCount} bytes_written=${push.bytesWritten} execution_mode=${push.executionMode}\n`,
-    summarize: (push) => push.skippedFiles.map(({ path, reason }) => `[warning] not copied: ${path}: ${reason}`),
-  },
-  mcp: {
-    description: "Copy a directory or archive of the user's machine into a workspace, over what is there.",
-    input: {
-      sourcePath: z.string().min(1).describe("Directory, .tar, .tar.gz or .tgz of the user's machine"),
-      dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
-    },
-    isIdempotent: true,
-    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
-  },
-  async handle({ engine: context, signal }, { workspaceId: id, sourcePath, dest }) {
-    const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal }, sourcePath, dest);
-    return { ...pushed, workspaceId: id, skippedFiles: [...pushed.skippedFiles], executionMode: "guest" as const };
-  },
-});
-
-export const workspaceExport = defineOperation({
-  name: "workspace.export",
-  summary:
-    "Copy one file, directory or symbolic link out of a workspace, to a path on this host that does not exist yet",
-  effect: "write",
-  input: z.object({
-    workspaceId,
-    path: workspaceFilePath,
-    outputPath: z.string().min(1).describe("Path on this host"),
-  }),
-  output: z.object({
-    workspaceId: z.string(),
-    workspacePath: z.string(),
-    outputPath: z.string(),
-    artifactType,
-    entryCount: z.number(),
-    bytesWritten: z.number(),
-    skippedFiles,
-    executionMode,
-  }),
-  cli: {
-    positionals: ["workspaceId", "path"],
-    flagNames: { outputPath: "output" },
-    examples: ["workspace export 0a1b2c3d4e5f build/report.html --output ./report.html"],
-    render: (exported) =>
-      `[workspace-export] workspace_id=${exported.workspaceId} workspace_path=${exported.workspacePath} output_path=${exported.outputPath} artifact_type=${exported.artifactType} entry_count=${exported.entryCount} bytes_written=${exported.bytesWritten} execution_mode=${exported.executionMode}\n`,
-    summarize: (exported) =>
-      exported.skippedFiles.map(({ path, reason }) => `[warning] not exported: ${path}: ${reason}`),
-  },
-  mcp: {
-    description:
-      "Copy a file or directory out of a workspace to the user's machine, to a path where nothing is yet. Nothing is ever overwritten.",
-    input: {
-      outputPath: z.string().min(1).describe("Path on the user's machine, absolute or from where the server runs"),
-    },
-    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
-  },
-  async handle({ engine: context, signal }, { workspaceId: id, path, outputPath }) {
-    const exported = await exportFromWorkspace({ context, workspaceId: id, signal }, path, outputPath);
-    return { ...exported, workspaceId: id, skippedFiles: [...exported.skippedFiles], executionMode: "guest" as const };
-  },
-});
-
 /** As much of the page as there is room for; the next one begins where it ends. */
 function readablePage<R extends { content: string; offset: number; nextOffset: number | null; truncated: boolean }>(
   read: R,
@@ -266,9 +146,4 @@ function renderEntry({ path, artifactType: type, sizeBytes, mode, linkTarget }: 
   const size = sizeBytes === null ? "-" : String(sizeBytes);
   const link = linkTarget === null ? "" : ` -> ${oneLine(linkTarget)}`;
   return `${mode} ${type.padEnd(9)} ${size.padStart(10)} ${oneLine(path)}${link}\n`;
-}
-
-/** A guest's name may have line breaks in it, and shall not pass for several entries. */
-function oneLine(name: string): string {
-  return /\p{Cc}/u.test(name) ? JSON.stringify(name) : name;
 }

@@ -3,7 +3,8 @@ import type { Expectation, GuestEntry, GuestItem } from "../../guest/tree.ts";
 import { noContent } from "../../tree/entry.ts";
 import { parsePatch } from "../../tree/patch/parse/parse.ts";
 import { type PlannedChange, pathsOf, planPatch, type TreeEntry } from "../../tree/patch/plan.ts";
-import { readTree, type WorkspaceCall, writeTree } from "./caller.ts";
+import type { WorkspaceCall } from "../control/access.ts";
+import { readTree, writeTree } from "./caller.ts";
 import { contentOf, displayed, pieces } from "./files.ts";
 
 /** A file that is patched as text */

@@ -7,10 +7,8 @@ import type { SkippedEntry, TreeItem, TreeLimits } from "../../tree/entry.ts";
 import { directorySource } from "../../tree/scan/directory-source.ts";
 import { scanDirectory } from "../../tree/scan/scan.ts";
 import { writeTree as writeHostTree } from "../../tree/write/write-tree.ts";
-import { requireRunning } from "../control/access.ts";
-import { call } from "../control/client.ts";
-import type { VerbInput } from "../control/protocol.ts";
-import { readTree, type WorkspaceCall, writeTree } from "./caller.ts";
+import type { WorkspaceCall } from "../control/access.ts";
+import { exportTree, writeTree } from "./caller.ts";
 import { displayed, noSuchFile } from "./files.ts";
 import { pathInWorkspace } from "./guest-path.ts";
 
@@ -33,15 +31,19 @@ export interface PushedTree {
 export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, dest: string): Promise<PushedTree> {
   const destination = pathInWorkspace(dest);
   const origin = await seedSourceOf(resolve(source));
-  // Finds out first whether it runs: reading a large archive takes longer.
-  (await requireRunning(wanted.context, wanted.workspaceId, wanted.signal)).socket.destroy();
-  const { items, skipped } = await openSource(origin, wanted.signal);
   const header = {
     ...(destination.length === 0 ? {} : { dest: destination.toString("utf8") }),
     ...{ makeParents: true, removeEmptyParents: false },
   };
   const edit = { kind: "sync_push", path: displayed(destination) } as const;
-  const written = await writeTree(wanted, edit, header, guestItems(items));
+  let skipped: readonly SkippedEntry[] = [];
+  // Read only when the supervisor is there to take it: looking through a large archive takes long.
+  const items = (async function* () {
+    const source = await openSource(origin, wanted.signal);
+    skipped = source.skipped;
+    yield* guestItems(source.items);
+  })();
+  const written = await writeTree(wanted, edit, header, items);
   return {
     mode: origin.kind === "directory" ? "directory" : "tar_archive",
     ...{ source: origin.path, destination: displayed(destination), skippedFiles: skipped, ...written },
@@ -85,23 +87,16 @@ export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, 
   const outputPath = resolve(output);
   const skipped: SkippedEntry[] = [];
   const request = { paths: [path], depth: -1, contentLimit: -1, digest: false, follow: false };
-  const items = hostItems(path, readTree(wanted, request), skipped);
+  using tree = await exportTree(wanted, request);
+  const items = hostItems(path, tree.items, skipped);
   const { signal } = wanted;
   const { type, entryCount, contentBytes } = await writeHostTree(items, outputPath, { limits: exportLimits, signal });
   const exported = { entryCount, bytesWritten: contentBytes };
-  await recordExport(wanted, { path: displayed(path), outputPath, ...exported }).catch((error: unknown) => {
+  await tree.report({ path: displayed(path), outputPath, ...exported }).catch((error: unknown) => {
     // It is there: a workspace that has ended meanwhile has no history to be told.
     if (wanted.signal?.aborted) throw error;
   });
   return { workspacePath: displayed(path), outputPath, artifactType: type, ...exported, skippedFiles: skipped };
-}
-
-async function recordExport(
-  { context, workspaceId, signal }: WorkspaceCall,
-  what: VerbInput<"recordExport">,
-): Promise<void> {
-  const { socket } = await requireRunning(context, workspaceId, signal);
-  await call(socket, "recordExport", what, { signal });
 }
 
 async function* hostItems(

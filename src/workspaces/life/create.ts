@@ -9,7 +9,7 @@ import type { SkippedEntry } from "../../tree/entry.ts";
 import { startSupervisor } from "../control/start.ts";
 import { requireMetadata } from "../record/metadata.ts";
 import { newWorkspaceId, type WorkspaceRecord } from "../record/record.ts";
-import { beginWorkspace, readWorkspace, saveWorkspace, WorkspacePlace } from "../record/store.ts";
+import { beginWorkspace, saveWorkspace, WorkspacePlace } from "../record/store.ts";
 import { requireRoomForOneMore } from "./active-limit.ts";
 import { deleteWorkspace } from "./caller.ts";
 import { type SeedChoice, seedDisk } from "./seeding.ts";
@@ -67,8 +67,7 @@ export async function createWorkspace(
   await saveWorkspace(unborn.place, record, { isDurable: false });
   await requireRoomForOneMore(context, "create a workspace", () => unborn.publish());
   try {
-    await supervisor.go({ mode: "create", signal: options.signal });
-    return { record: await readWorkspace(workspacesDir, workspaceId), skipped };
+    return { record: await supervisor.go({ mode: "create", signal: options.signal }), skipped };
   } catch (error) {
     supervisor[Symbol.dispose]();
     await lock[Symbol.asyncDispose]();

@@ -11,6 +11,8 @@ export const workspaceFilePath = z.string().min(1).describe("Path under /workspa
 
 export const artifactType = z.enum(["file", "directory", "symlink", "other"]);
 
+export const labels = z.record(z.string(), z.string());
+
 export const skippedFiles = z.array(z.object({ path: z.string(), reason: z.string() }));
 
 const state = z.enum(workspaceStates);

@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { SerialQueue } from "../../core/async.ts";
 import { systemErrorCode } from "../../core/errors.ts";
 import { fromWire, toWire } from "../../core/wire-case.ts";
 
@@ -46,8 +47,7 @@ export class JournalWriter implements AsyncDisposable {
   readonly #file: FileHandle;
   /** Whether the file ends with a whole line */
   #isWhole = true;
-  /** Lines in their order, one after the other */
-  #last: Promise<void> = Promise.resolve();
+  readonly #writes = new SerialQueue();
 
   private constructor(file: FileHandle) {
     this.#file = file;
@@ -65,10 +65,7 @@ export class JournalWriter implements AsyncDisposable {
   async append(line: Omit<JournalLine, "at">): Promise<void> {
     const complete: JournalLine = { ...line, at: new Date().toISOString() };
     const text = `${JSON.stringify(toWire(journalLineSchema, complete))}\n`;
-    const write = () => this.#write(text);
-    const turn = this.#last.then(write, write);
-    this.#last = turn;
-    await turn;
+    await this.#writes.run(() => this.#write(text));
   }
 
   async #write(text: string): Promise<void> {

@@ -1,11 +1,20 @@
+import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
-import type { MetadataUpdate } from "../control/protocol.ts";
 import type { WorkspaceRecord } from "./record.ts";
 
 const labelKeyForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const maxNameLength = 120;
 const maxLabelLength = 256;
 const maxLabels = 64;
+
+/** A change of what people know a workspace by. */
+export const metadataUpdateSchema = z.object({
+  /** null takes the name away */
+  name: z.string().nullable().optional(),
+  setLabels: z.record(z.string(), z.string()),
+  clearLabels: z.array(z.string()),
+});
+export type MetadataUpdate = z.output<typeof metadataUpdateSchema>;
 
 /** Name and labels after a change; they change nothing else. */
 export function changedMetadata(

@@ -3,6 +3,7 @@ import http2 from "node:http2";
 import { duplexPair, Readable } from "node:stream";
 import { afterEach, expect, test, vi } from "vitest";
 import { AgentClient } from "../../../src/guest/agent.ts";
+import { encodeStdin } from "../../../src/guest/exec.ts";
 import { encodeFrame, frameType } from "../../../src/guest/frames.ts";
 
 type Answer = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => Promise<void> | void;
@@ -121,7 +122,7 @@ test("input that breaks off is an error, not the end of the input", async () => 
       throw new Error("the disk is gone");
     })(),
   );
-  const work = agent.exec({ ...spec, stdin: true }, { ...ignoreOutput, stdin });
+  const work = agent.exec({ ...spec, stdin: true }, { ...ignoreOutput, input: encodeStdin(stdin) });
   await expect(work).rejects.toMatchObject({
     code: "failed_precondition",
     message: "the command's input failed: the disk is gone",

@@ -1,14 +1,20 @@
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdtemp, open, rm, stat } from "node:fs/promises";
 import { connect as connectPath, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { PyroError } from "../../../../src/core/errors.ts";
-import { encodeFrame, type Frame, framesOf, frameType } from "../../../../src/guest/frames.ts";
-import { call, callSupervisor, connectSupervisor } from "../../../../src/workspaces/control/client.ts";
+import { encodeFrame, type Frame, framesOf } from "../../../../src/guest/frames.ts";
+import { changeVerbs } from "../../../../src/workspaces/change/verbs.ts";
+import { commandVerbs } from "../../../../src/workspaces/command/verbs.ts";
+import { call, SupervisorCall } from "../../../../src/workspaces/control/client.ts";
+import { connectSupervisor, SupervisorConnection } from "../../../../src/workspaces/control/connection.ts";
 import { controlFrame, controlVersion } from "../../../../src/workspaces/control/protocol.ts";
-import { ControlServer, type Handlers } from "../../../../src/workspaces/control/server.ts";
+import { ControlServer, type Handlers, type OwnedVerb, owned } from "../../../../src/workspaces/control/server.ts";
+import { fileVerbs } from "../../../../src/workspaces/file/verbs.ts";
+import { lifeVerbs } from "../../../../src/workspaces/life/verbs.ts";
 import { WorkspacePlace } from "../../../../src/workspaces/record/store.ts";
 import { eventually } from "../../../helpers/processes.ts";
 import { workspaceRecord } from "../../../helpers/workspace-record.ts";
@@ -29,30 +35,44 @@ afterEach(async () => {
   for (const cleanUp of cleanups.splice(0).toReversed()) await cleanUp();
 });
 
-const unused = () => Promise.reject(new Error("not expected"));
+const verbs = { ...commandVerbs, ...fileVerbs, ...changeVerbs, ...lifeVerbs };
+
 /** A supervisor that does what a test wants, and nothing else. */
-async function serve(handlers: Partial<Handlers>): Promise<ControlServer> {
-  const all: Handlers = {
-    ...{
-      exec: unused,
-      awaitCommand: unused,
-      readTree: unused,
-      treeChanges: unused,
-      writeTree: unused,
-      recordExport: unused,
-    },
-    ...{ createSnapshot: unused, deleteSnapshot: unused, reset: unused, update: unused, stop: unused, delete: unused },
-    ...handlers,
-  };
-  const server = await ControlServer.listen(place.dir, all);
+async function serve(handlers: Partial<Handlers<typeof verbs>>): Promise<ControlServer> {
+  const server = await listen();
+  server.serve(verbsOf(handlers));
+  return server;
+}
+
+/** A supervisor that takes connections and does not serve yet. */
+async function listen(): Promise<ControlServer> {
+  const server = await ControlServer.listen(place.dir);
   cleanups.push(() => server.close(0).catch(() => {}));
   return server;
 }
 
-async function connect(): Promise<Socket> {
-  const socket = await connectSupervisor(place);
-  if (!socket) throw new Error("nobody listens");
+function verbsOf(handlers: Partial<Handlers<typeof verbs>>): readonly OwnedVerb[] {
+  const unused = () => Promise.reject(new Error("not expected"));
+  const all = Object.fromEntries(Object.keys(verbs).map((name) => [name, unused]));
+  return owned(verbs, { ...all, ...handlers } as Handlers<typeof verbs>);
+}
+
+async function connect(): Promise<SupervisorConnection> {
+  const connection = await connectSupervisor(place);
+  if (!connection) throw new Error("nothing listens");
+  cleanups.push(() => connection.close());
+  if (!(await connection.isReady())) throw new Error("it has ended");
+  return connection;
+}
+
+/** A connection without what a caller does with it. */
+async function connectBare(): Promise<Socket> {
+  await stat(join(place.dir, "supervisor.sock"));
+  const dir = await open(place.dir);
+  const socket = connectPath(`/proc/self/fd/${dir.fd}/supervisor.sock`);
   cleanups.push(() => void socket.destroy());
+  await once(socket, "connect").finally(() => dir.close());
+  socket.on("error", () => {});
   return socket;
 }
 
@@ -105,49 +125,108 @@ test("a call has its input's and its result's names and types on the other side"
     },
   });
   const input = { name: null, setLabels: { someKey: "naïve" }, clearLabels: ["other_key"] };
-  expect(await call(await connect(), "update", input)).toEqual(record);
+  expect(await call(await connect(), lifeVerbs.update, input)).toEqual(record);
   expect(seen).toEqual([input]);
 });
 
-test("frames go both ways, and are not mixed with those of the call itself", async () => {
+test("bytes go both ways untouched, whatever they say, and are not mixed with those of the call itself", async () => {
   await serve({
-    async exec(_, { frames, send }) {
-      for await (const { type, payload } of frames) {
-        if (type === frameType.stdinEnd) break;
-        await send(frameType.stdout, Buffer.from(payload.toString().toUpperCase()));
-      }
+    async exec(_, { body, send }) {
+      for await (const piece of body) await send(piece);
       return ending;
     },
   });
+  // As a guest would say them that wants to be taken for its supervisor.
+  const sent = [json(controlFrame.result, {}), json(controlFrame.error, {}), Buffer.alloc(0), Buffer.from([0xff])];
   async function* body(): AsyncGenerator<Buffer> {
-    for (const word of ["a", "b"]) yield encodeFrame(frameType.stdin, Buffer.from(word));
-    yield encodeFrame(frameType.stdinEnd, Buffer.alloc(0));
+    yield* sent;
+    yield Buffer.alloc(3 * 2 ** 20, "x");
   }
-  const frames = callSupervisor(await connect(), "exec", { ...exec, stdin: true }, { body: body() });
+  const running = new SupervisorCall(await connect(), commandVerbs.exec, { ...exec, stdin: true }, { body: body() });
+  const seen: Buffer[] = [];
+  for await (const piece of running) seen.push(piece);
+  expect(await running.result()).toEqual(ending);
+  expect(Buffer.concat(seen)).toEqual(Buffer.concat([...sent, Buffer.alloc(3 * 2 ** 20, "x")]));
+});
+
+test("a caller can have the last word: after the data, before the result", async () => {
+  await serve({
+    async exportTree(_, { body, send, sendEnd }) {
+      await send(Buffer.from("tree"));
+      await sendEnd();
+      const said: Buffer[] = [];
+      for await (const piece of body) said.push(piece);
+      expect(Buffer.concat(said).toString()).toBe("got tree");
+      return {};
+    },
+  });
+  let say = (_: string) => {};
+  const last = new Promise<string>((resolve) => {
+    say = resolve;
+  });
+  async function* body(): AsyncGenerator<Buffer> {
+    yield Buffer.from(await last);
+  }
+  const read = { paths: [{ path: "" }], depth: 0, contentLimit: 0, digest: false, follow: false };
+  const made = new SupervisorCall(await connect(), fileVerbs.exportTree, read, { body: body() });
   const seen: string[] = [];
-  for (;;) {
-    const next = await frames.next();
-    if (next.done) {
-      expect(next.value).toEqual(ending);
-      break;
-    }
-    seen.push(`${next.value.type} ${next.value.payload}`);
-  }
-  expect(seen).toEqual([`${frameType.stdout} A`, `${frameType.stdout} B`]);
+  for await (const piece of made) seen.push(String(piece));
+  say(`got ${seen.join("")}`);
+  expect(await made.result()).toEqual({});
+});
+
+test("a caller that stops reading early gives up its call", async () => {
+  let cancelled = false;
+  await serve({
+    async exec(_, { send, signal }) {
+      signal.addEventListener("abort", () => {
+        cancelled = true;
+      });
+      while (!signal.aborted) await send(Buffer.alloc(1024));
+      return ending;
+    },
+  });
+  for await (const _ of new SupervisorCall(await connect(), commandVerbs.exec, exec)) break;
+  await eventually(async () => cancelled, soonMs, "the handler is told");
+});
+
+test("callers wait on their connections for a start, however many, and are served when it is over", async () => {
+  const server = await listen();
+  const calls = Array.from({ length: 10 }, async () => call(await connect(), lifeVerbs.stop, {}));
+  await sleep(50);
+  server.serve(verbsOf({ stop: async () => workspaceRecord() }));
+  for (const record of await Promise.all(calls)) expect(record).toMatchObject({ state: "started" });
+});
+
+test("a start that fails ends the waiting, and so does a caller that gives up", async () => {
+  const server = await listen();
+  const [first, second] = [await connectSupervisor(place), await connectSupervisor(place)];
+  const controller = new AbortController();
+  const [waiting, givenUp] = [first?.isReady(), second?.isReady(controller.signal)];
+  const refused = expect(givenUp).rejects.toMatchObject({ code: "cancelled" });
+  controller.abort();
+  await refused;
+  await server.close(0);
+  expect(await waiting).toBe(false);
+});
+
+test("verbs of two nouns must not have the same name", async () => {
+  const server = await listen();
+  expect(() => server.serve([...verbsOf({}), ...verbsOf({})])).toThrow(/same name/);
 });
 
 test("an error keeps its code, hint and details", async () => {
   await serve({
     stop: () => Promise.reject(new PyroError("failed_precondition", "it is so", { hint: "Do it.", details: { a: 1 } })),
   });
-  await expect(call(await connect(), "stop", {})).rejects.toMatchObject({
+  await expect(call(await connect(), lifeVerbs.stop, {})).rejects.toMatchObject({
     ...{ code: "failed_precondition", message: "it is so", hint: "Do it.", details: { a: 1 } },
   });
 });
 
 test("an error that is none of ours is an internal one", async () => {
   await serve({ stop: () => Promise.reject(new TypeError("a bug")) });
-  await expect(call(await connect(), "stop", {})).rejects.toMatchObject({ code: "internal", message: "a bug" });
+  await expect(call(await connect(), lifeVerbs.stop, {})).rejects.toMatchObject({ code: "internal", message: "a bug" });
 });
 
 test.each<["signal" | "disconnect"]>([["signal"], ["disconnect"]])(
@@ -169,12 +248,12 @@ test.each<["signal" | "disconnect"]>([["signal"], ["disconnect"]])(
         }),
     });
     const controller = new AbortController();
-    const socket = await connect();
-    const work = call(socket, "exec", exec, { signal: controller.signal });
+    const connection = await connect();
+    const work = call(connection, commandVerbs.exec, exec, { signal: controller.signal });
     const refused = expect(work).rejects.toMatchObject(how === "signal" ? { code: "cancelled" } : {});
     await hasBegun;
     if (how === "signal") controller.abort();
-    else socket.destroy();
+    else connection.close();
     await refused;
     await eventually(async () => cancelled !== undefined, soonMs, "the handler is told");
   },
@@ -182,22 +261,22 @@ test.each<["signal" | "disconnect"]>([["signal"], ["disconnect"]])(
 
 test("a call that was cancelled before it began is not made", async () => {
   await serve({});
-  const work = call(await connect(), "stop", {}, { signal: AbortSignal.abort() });
+  const work = call(await connect(), lifeVerbs.stop, {}, { signal: AbortSignal.abort() });
   await expect(work).rejects.toMatchObject({ code: "cancelled" });
 });
 
 test("input that fails on the caller's side is what the caller hears of", async () => {
   await serve({
-    async writeTree(_, { frames }) {
-      for await (const _ of frames);
+    async writeTree(_, { body }) {
+      for await (const _ of body);
       return { entryCount: 0, bytesWritten: 0 };
     },
   });
   async function* body(): AsyncGenerator<Buffer> {
-    yield encodeFrame(frameType.stdin, Buffer.alloc(10));
+    yield Buffer.alloc(10);
     throw new PyroError("not_found", "the file is gone");
   }
-  const work = call(await connect(), "writeTree", { kind: "sync_push", path: "/workspace" }, { body: body() });
+  const work = call(await connect(), fileVerbs.writeTree, { kind: "sync_push", path: "/workspace" }, { body: body() });
   await expect(work).rejects.toMatchObject({ code: "not_found", message: "the file is gone" });
 });
 
@@ -229,10 +308,10 @@ test.each<[string, Buffer]>([
 test("callers that talk nonsense do not disturb the others", async () => {
   await serve({ stop: async () => workspaceRecord() });
   for (const bytes of [Buffer.alloc(1000, 0xff), json(controlFrame.request, []), Buffer.from([1]), Buffer.alloc(0)]) {
-    const socket = await connect();
+    const socket = await connectBare();
     socket.end(bytes);
   }
-  expect(await call(await connect(), "stop", {})).toMatchObject({ state: "started" });
+  expect(await call(await connect(), lifeVerbs.stop, {})).toMatchObject({ state: "started" });
 });
 
 test.each<[string, Buffer[], string]>([
@@ -241,7 +320,7 @@ test.each<[string, Buffer[], string]>([
   ["in the middle of a frame, it may have happened", [accepted, accepted.subarray(0, 3)], "outcome_unknown"],
 ])("when a supervisor is lost %s", async (_what, frames, code) => {
   await serveFrames(frames, true);
-  const work = call(await connectTo("short"), "stop", {});
+  const work = call(await connectTo("short"), lifeVerbs.stop, {});
   await expect(work).rejects.toMatchObject({
     code,
     message: expect.stringContaining("lost the workspace's supervisor"),
@@ -250,8 +329,8 @@ test.each<[string, Buffer[], string]>([
 
 test("when a supervisor is lost that only read, nothing happened", async () => {
   await serveFrames([accepted], true);
-  const frames = callSupervisor(await connectTo("short"), "treeChanges", { contentLimit: 0 }, {});
-  await expect(frames.next()).rejects.toMatchObject({ code: "unavailable" });
+  const work = call(await connectTo("short"), changeVerbs.treeChanges, { contentLimit: 0 });
+  await expect(work).rejects.toMatchObject({ code: "unavailable" });
 });
 
 test("a supervisor that only says that it lives is waited for, one that says nothing is given up", async () => {
@@ -267,7 +346,7 @@ test("a supervisor that only says that it lives is waited for, one that says not
     await new Promise<void>((resolve) => server.listen(join(shortDir, "short"), resolve));
     cleanups.push(() => void server.close());
     let outcome: unknown;
-    const work = call(await connectTo("short"), "stop", {}).catch((error: unknown) => {
+    const work = call(await connectTo("short"), lifeVerbs.stop, {}).catch((error: unknown) => {
       outcome = error;
     });
     const pass = async (ms: number) => {
@@ -293,31 +372,32 @@ test("a long answer reaches a caller that reads slowly, at its pace", async () =
   const total = 100;
   await serve({
     async exec(_, { send }) {
-      for (; sent < total; sent++) await send(frameType.stdout, chunk);
+      for (; sent < total; sent++) await send(chunk);
       return ending;
     },
   });
-  const frames = callSupervisor(await connect(), "exec", exec, {});
-  await frames.next();
-  await sleep(300);
-  expect(sent).toBeLessThan(total);
-  let received = 1;
-  for (let next = await frames.next(); !next.done; next = await frames.next()) received++;
-  expect(received).toBe(total);
+  let received = 0;
+  for await (const piece of new SupervisorCall(await connect(), commandVerbs.exec, exec)) {
+    if (received === 0) await eventually(async () => sent > 0, soonMs, "it sends");
+    received += piece.length;
+    // What has been sent and not received is in buffers of a limited size.
+    expect(sent * chunk.length - received).toBeLessThan(16 * chunk.length);
+  }
+  expect(received).toBe(total * chunk.length);
 });
 
 test("a caller that stops reading and goes away sets its handler free", async () => {
   let isOver = false;
   await serve({
     async exec(_, { send, signal }) {
-      while (!signal.aborted) await send(frameType.stdout, Buffer.alloc(256 * 1024));
+      while (!signal.aborted) await send(Buffer.alloc(256 * 1024));
       isOver = true;
       return ending;
     },
   });
-  const socket = await connect();
-  await callSupervisor(socket, "exec", exec, {}).next();
-  socket.destroy();
+  const connection = await connect();
+  await new SupervisorCall(connection, commandVerbs.exec, exec)[Symbol.asyncIterator]().next();
+  connection.close();
   await eventually(async () => isOver, soonMs, "the handler ends");
 });
 
@@ -332,8 +412,7 @@ test("nobody listens where nobody serves, or has ceased to", async () => {
 
 test("a server that closes lets calls that are over have their answer", async () => {
   const server = await serve({ stop: async () => workspaceRecord({ state: "stopped" }) });
-  const socket = await connect();
-  const work = call(socket, "stop", {});
+  const work = call(await connect(), lifeVerbs.stop, {});
   const answer = expect(work).resolves.toMatchObject({ state: "stopped" });
   await sleep(0);
   await answer;
@@ -342,7 +421,7 @@ test("a server that closes lets calls that are over have their answer", async ()
 
 test("a request too long to be sent says what to do", async () => {
   await serve({});
-  const work = call(await connect(), "exec", { ...exec, argv: ["x".repeat(2 ** 20)] });
+  const work = call(await connect(), commandVerbs.exec, { ...exec, argv: ["x".repeat(2 ** 20)] });
   await expect(work).rejects.toMatchObject({
     code: "invalid_argument",
     hint: expect.stringContaining("to a file first"),
@@ -350,7 +429,7 @@ test("a request too long to be sent says what to do", async () => {
 });
 
 async function firstReply(bytes: Buffer): Promise<unknown> {
-  const socket = await connect();
+  const socket = await connectBare();
   socket.write(bytes);
   const seen: Frame[] = [];
   for await (const frame of framesOf(socket)) seen.push(frame);
@@ -359,10 +438,10 @@ async function firstReply(bytes: Buffer): Promise<unknown> {
   return JSON.parse(last?.payload.toString() ?? "");
 }
 
-async function connectTo(name: string): Promise<Socket> {
+async function connectTo(name: string): Promise<SupervisorConnection> {
   const socket = connectPath(join(shortDir, name));
   cleanups.push(() => void socket.destroy());
   await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
   socket.on("error", () => {});
-  return socket;
+  return new SupervisorConnection(socket);
 }

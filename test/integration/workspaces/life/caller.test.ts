@@ -6,14 +6,13 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { composeEngineContext } from "../../../../src/compose.ts";
 import type { EngineContext } from "../../../../src/machines/context.ts";
 import { reviewWorkspace } from "../../../../src/workspaces/change/review.ts";
+import { deleteSnapshot, resetWorkspace } from "../../../../src/workspaces/checkpoint/caller.ts";
 import { commandLogs } from "../../../../src/workspaces/command/logs.ts";
 import { accessWorkspace, currentRecord } from "../../../../src/workspaces/control/access.ts";
 import { requireRoomForOneMore } from "../../../../src/workspaces/life/active-limit.ts";
 import {
   allWorkspaces,
-  deleteSnapshot,
   deleteWorkspace,
-  resetWorkspace,
   startWorkspace,
   stopWorkspace,
   updateWorkspace,
@@ -195,7 +194,7 @@ test.each([id, "", "..", "../../etc", "0A1B2C3D4E5F", "0a1b2c3d4e5f0", "0a1b2c3d
       () => deleteWorkspace({ context, workspaceId: unknown }),
       () => startWorkspace({ context, workspaceId: unknown }),
       () => stopWorkspace({ context, workspaceId: unknown }),
-      () => accessWorkspace(context, unknown),
+      () => accessWorkspace({ context, workspaceId: unknown }),
       () => updateWorkspace({ context, workspaceId: unknown }, { setLabels: {}, clearLabels: [] }),
     ]) {
       await expect(work()).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ReviewOutput } from "../../../../src/workspaces/change/operations.ts";
+import type { ReviewOutput } from "../../../../src/workspaces/change/summary-operation.ts";
 import { renderReview } from "../../../../src/workspaces/change/summary-view.ts";
 
 const at = "2026-01-01T00:00:00.000Z";

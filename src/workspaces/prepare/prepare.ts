@@ -7,10 +7,11 @@ import { findDriver } from "../../machines/find-driver.ts";
 import { defaultShape } from "../../machines/shape.ts";
 import { ensureTemplate } from "../../machines/templates/ensure.ts";
 import type { Template } from "../../machines/templates/store.ts";
+import { resetWorkspace } from "../checkpoint/caller.ts";
 import { execInWorkspace } from "../command/caller.ts";
+import { deleteWorkspace } from "../life/caller.ts";
+import { createWorkspace } from "../life/create.ts";
 import { baselineName } from "../record/record.ts";
-import { deleteWorkspace, resetWorkspace } from "./caller.ts";
-import { createWorkspace } from "./create.ts";
 
 export interface PrepareRequest {
   readonly environment: string;

@@ -1,0 +1,20 @@
+import { framesOf } from "../../guest/frames.ts";
+import { decodeChanges, type GuestChange } from "../../guest/tree.ts";
+import { requireRunning, type WorkspaceCall } from "../control/access.ts";
+import { SupervisorCall } from "../control/client.ts";
+import type { WorkspaceRecord } from "../record/record.ts";
+import { changeVerbs } from "./verbs.ts";
+
+export interface TreeChanges {
+  /** The workspace that they are of */
+  readonly record: WorkspaceRecord;
+  readonly changes: AsyncIterable<GuestChange>;
+}
+
+/** What differs from the tree that the workspace began as. Files above `contentLimit` bytes come without content. */
+export async function treeChanges(wanted: WorkspaceCall, contentLimit: number): Promise<TreeChanges> {
+  const { connection, record } = await requireRunning(wanted);
+  const { signal } = wanted;
+  const made = new SupervisorCall(connection, changeVerbs.treeChanges, { contentLimit }, { signal });
+  return { record, changes: decodeChanges(framesOf(made), contentLimit) };
+}

@@ -1,0 +1,34 @@
+import * as z from "zod";
+import { defineVerbs, nothing } from "../control/protocol.ts";
+import { commandEndSchema } from "../record/journal.ts";
+
+/** What a timer can be set to */
+const timeoutMs = z
+  .number()
+  .min(0)
+  .max(2 ** 31 - 1);
+
+export const commandVerbs = defineVerbs({
+  /** Data is the command's standard input one way, and its output the other, in the frames of the guest protocol */
+  exec: {
+    changes: true,
+    endsWithCaller: true,
+    input: z.object({
+      argv: z.array(z.string()).optional(),
+      shell: z.string().optional(),
+      timeoutMs: z.number(),
+      stdin: z.boolean(),
+      /** After this time a command that reads nothing from its caller runs on without it */
+      detachAfterMs: timeoutMs.optional(),
+    }),
+    /** How it ended; of one that runs on, how far it has come */
+    output: commandEndSchema.extend({ sequence: z.number(), cwd: z.string(), running: z.boolean() }),
+  },
+  /** Answers when a command's end is on file, or at the time limit */
+  awaitCommand: {
+    changes: false,
+    endsWithCaller: true,
+    input: z.object({ sequence: z.number(), timeoutMs }),
+    output: nothing,
+  },
+});

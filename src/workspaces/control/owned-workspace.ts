@@ -1,0 +1,224 @@
+import { setTimeout } from "node:timers/promises";
+import { Deferred, SerialQueue } from "../../core/async.ts";
+import { throwIfCancelled } from "../../core/deadline.ts";
+import { PyroError } from "../../core/errors.ts";
+import type { EngineContext } from "../../machines/context.ts";
+import { lastWords, type Machine } from "../../machines/machine.ts";
+import type { WorkspaceRecord } from "../record/record.ts";
+import { removeWorkspace, saveWorkspace, type WorkspacePlace } from "../record/store.ts";
+import { complain } from "./complain.ts";
+import { beginSession, endSession, lastRecords, type Session } from "./session.ts";
+
+/** A guest that does not even answer in this time is not going to switch itself off */
+const answerMs = 5_000;
+/** A guest ends its processes and writes everything to its disks in this time, or is killed */
+const powerOffMs = 20_000;
+
+export interface OwnedWorkspaceStart {
+  readonly context: EngineContext;
+  readonly place: WorkspacePlace;
+  readonly record: WorkspaceRecord;
+  readonly machine: Machine;
+}
+
+type Change = Partial<WorkspaceRecord>;
+
+/** A new machine, and what the record says from then on. */
+export interface NewMachine {
+  readonly machine: Machine;
+  readonly change: Change;
+}
+
+/**
+ * The running workspace as its supervisor owns it. Only this process writes its record and its journal.
+ *
+ * Three things keep concurrent calls apart. `#saves` writes the record once at a time. `#exclusive` runs snapshots, resets
+ * and the end one after another. `#swap` is set while a reset replaces the machine, and calls that need one wait for it.
+ */
+export class OwnedWorkspace {
+  readonly context: EngineContext;
+  readonly place: WorkspacePlace;
+  readonly #ended = new Deferred();
+  readonly #saves = new SerialQueue();
+  readonly #exclusive = new SerialQueue();
+  #record: WorkspaceRecord;
+  #session: Session;
+  #swap: Promise<void> | undefined;
+  #isOver = false;
+
+  private constructor({ context, place, record }: OwnedWorkspaceStart, session: Session) {
+    this.context = context;
+    this.place = place;
+    this.#record = record;
+    this.#session = session;
+    this.#watch(session);
+  }
+
+  static async begin(start: OwnedWorkspaceStart): Promise<OwnedWorkspace> {
+    return new OwnedWorkspace(start, await beginSession(start.place, start.record, start.machine));
+  }
+
+  /** What is on file */
+  get record(): WorkspaceRecord {
+    return this.#record;
+  }
+
+  /** Whether nothing may be begun any more */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Resolves when there is nothing left to supervise */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** The session to work in; waits while the machine is swapped. */
+  async session(): Promise<Session> {
+    await this.#swapped();
+    const { endReason } = this.#session;
+    if (endReason === undefined) return this.#session;
+    const { workspaceId } = this.place;
+    throw new PyroError("failed_precondition", `workspace '${workspaceId}' is not running: ${endReason}`, {
+      hint: `Run \`pyro workspace start ${workspaceId}\`.`,
+    });
+  }
+
+  /** Settles when a command's end is on file; undefined for one that does not run. */
+  runningCommand(sequence: number): Promise<void> | undefined {
+    return this.#session.running.get(sequence);
+  }
+
+  /** Changes the record, depending on what it is at its turn. If the change cannot be put on file, nothing has changed. */
+  async update(
+    change: Change | ((record: WorkspaceRecord) => Change),
+    options = { isDurable: true },
+  ): Promise<WorkspaceRecord> {
+    return this.#saves.run(async () => {
+      const changed = { ...this.#record, ...(typeof change === "function" ? change(this.#record) : change) };
+      await saveWorkspace(this.place, changed, options);
+      this.#record = changed;
+      return changed;
+    });
+  }
+
+  /** Runs what must not happen twice at once: snapshots, resets, the end. After the end it fails: nothing happened. */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.#exclusive.run(() => {
+      if (this.#isOver) throw tooLate(this.place);
+      return work();
+    });
+  }
+
+  /** Replaces the machine. Until the new one is on file the old one stays, whatever goes wrong. */
+  async swapMachine(
+    reason: string,
+    make: (record: WorkspaceRecord) => Promise<NewMachine>,
+    signal: AbortSignal,
+  ): Promise<WorkspaceRecord> {
+    const swap = this.#swapFor(reason, make, signal);
+    this.#swap = swap;
+    try {
+      await swap;
+      return this.#record;
+    } finally {
+      this.#swap = undefined;
+    }
+  }
+
+  async #swapFor(
+    reason: string,
+    make: (record: WorkspaceRecord) => Promise<NewMachine>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const old = this.#session;
+    const { machine, change } = await make(this.#record);
+    try {
+      throwIfCancelled(signal);
+      const next = await beginSession(this.place, { ...this.#record, ...change }, machine);
+      await this.update(change);
+      this.#session = next;
+    } catch (error) {
+      await machine.close();
+      throw error;
+    }
+    this.#watch(this.#session);
+    await endSession(old, reason);
+  }
+
+  async #swapped(): Promise<void> {
+    await this.#swap?.catch(() => {
+      // Then the old machine stays, which the caller of the swap is told.
+    });
+  }
+
+  /** Switches the machine off in good order; its disks stay. */
+  async stop(reason: string): Promise<WorkspaceRecord> {
+    const session = await this.session();
+    session.endReason = reason;
+    const { machine } = session;
+    try {
+      await machine.agent.powerOff(AbortSignal.timeout(answerMs)).catch(() => {
+        // A guest that cannot switch itself off is killed. What it had acknowledged is on its disks.
+      });
+      await Promise.race([machine.vm.exited, setTimeout(powerOffMs, undefined, { ref: false })]);
+      await machine.close();
+      await lastRecords(session);
+      return await this.update({ state: "stopped", stateReason: null });
+    } finally {
+      this.#end();
+    }
+  }
+
+  /** Ends the machine at once, with whatever waits for it, then removes everything. */
+  async delete(reason: string): Promise<void> {
+    await endSession(this.#session, reason);
+    await this.exclusively(async () => {
+      try {
+        // A reset that was under way has made another machine.
+        await endSession(this.#session, reason);
+        await this.#saves.idle();
+        await removeWorkspace(this.context.layout.workspacesDir, this.place);
+      } finally {
+        this.#end();
+      }
+    });
+  }
+
+  /** Ends the machine without a word about it on file. */
+  async abandon(): Promise<void> {
+    await endSession(this.#session, "it was given up");
+    this.#end();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#ended.resolve();
+  }
+
+  /** The end of a machine that this process did not end is the workspace's failure. */
+  #watch(session: Session): void {
+    this.#failWith(session).catch((error: unknown) => complain("cannot record the end of the machine", error));
+  }
+
+  async #failWith(session: Session): Promise<void> {
+    const exit = await session.machine.vm.exited;
+    // A swap that fails leaves this machine as the workspace's.
+    await this.#swapped();
+    if (session.endReason !== undefined || session !== this.#session) return;
+    const { how, lines } = lastWords(exit);
+    session.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
+    try {
+      await this.update({ state: "failed", stateReason: session.endReason });
+      await lastRecords(session);
+    } finally {
+      this.#end();
+    }
+  }
+}
+
+function tooLate({ workspaceId }: WorkspacePlace): PyroError {
+  return new PyroError("unavailable", `the operation did not happen: workspace '${workspaceId}' has just ended`, {
+    hint: `Look at it with \`pyro workspace status ${workspaceId}\`.`,
+  });
+}

@@ -1,0 +1,42 @@
+import * as z from "zod";
+import { fitting } from "../../core/shorten.ts";
+import { executionMode } from "../../operations/fields.ts";
+import { defineOperation } from "../../operations/operation.ts";
+import { workspaceId } from "../life/workspace-view.ts";
+import { applyPatch } from "./patch.ts";
+import { oneLine } from "./shown-name.ts";
+
+export const workspacePatchApply = defineOperation({
+  name: "workspace.patch.apply",
+  summary: "Apply a unified text patch to a workspace, all of it or nothing",
+  effect: "write",
+  input: z.object({ workspaceId, patch: z.string().describe("Unified diff, as diff -u or git diff write it") }),
+  output: z.object({
+    workspaceId: z.string(),
+    changed: z.boolean(),
+    summary: z.object({ total: z.number(), added: z.number(), modified: z.number(), deleted: z.number() }),
+    entries: z.array(z.object({ path: z.string(), status: z.enum(["added", "modified", "deleted"]) })),
+    executionMode,
+  }),
+  cli: {
+    positionals: ["workspaceId"],
+    fileFlags: { patch: { flag: "patch-file", description: "File on this host with the patch; - for standard input" } },
+    examples: ["workspace patch apply 0a1b2c3d4e5f --patch-file fix.patch"],
+    render: ({ workspaceId: id, summary: { total, added, modified, deleted }, entries, ...applied }) =>
+      [
+        ...entries.map(({ path, status }) => `${status} ${oneLine(path)}\n`),
+        ...(total > entries.length ? [`… and ${total - entries.length} more\n`] : []),
+        `[workspace-patch-apply] workspace_id=${id} total=${total} added=${added} modified=${modified} deleted=${deleted} execution_mode=${applied.executionMode}\n`,
+      ].join(""),
+  },
+  mcp: {
+    description:
+      "Change files of a workspace with a unified diff, as git diff writes it, of as many files as needed: all of it applies or nothing.",
+    readable: (output, maxChars) => ({ ...output, entries: fitting(output.entries, maxChars - 400) }),
+  },
+  async handle({ engine: context, signal }, { workspaceId: id, patch }) {
+    const { summary, entries } = await applyPatch({ context, workspaceId: id, signal }, patch);
+    const changed = summary.total > 0;
+    return { workspaceId: id, changed, summary, entries: [...entries], executionMode: "guest" as const };
+  },
+});

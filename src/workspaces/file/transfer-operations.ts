@@ -1,0 +1,90 @@
+import * as z from "zod";
+import { fitting } from "../../core/shorten.ts";
+import { executionMode } from "../../operations/fields.ts";
+import { defineOperation } from "../../operations/operation.ts";
+import { artifactType, skippedFiles, workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
+import { exportFromWorkspace, pushIntoWorkspace } from "./transfer.ts";
+
+export const workspaceSyncPush = defineOperation({
+  name: "workspace.sync.push",
+  summary: "Copy a directory or archive of this host into a workspace that runs",
+  effect: "write",
+  input: z.object({
+    workspaceId,
+    sourcePath: z.string().min(1).describe("Directory, .tar, .tar.gz or .tgz on this host"),
+    dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
+  }),
+  output: z.object({
+    workspaceId: z.string(),
+    mode: z.enum(["directory", "tar_archive"]),
+    source: z.string(),
+    destination: z.string(),
+    entryCount: z.number(),
+    bytesWritten: z.number(),
+    skippedFiles,
+    executionMode,
+  }),
+  cli: {
+    positionals: ["workspaceId", "sourcePath"],
+    examples: ["workspace sync push 0a1b2c3d4e5f ./fixtures --dest /workspace/fixtures"],
+    render: (push) =>
+      `[workspace-sync] workspace_id=${push.workspaceId} mode=${push.mode} source=${push.source} destination=${push.destination} entry_count=${push.entryCount} bytes_written=${push.bytesWritten} execution_mode=${push.executionMode}\n`,
+    summarize: (push) => push.skippedFiles.map(({ path, reason }) => `[warning] not copied: ${path}: ${reason}`),
+  },
+  mcp: {
+    description: "Copy a directory or archive of the user's machine into a workspace, over what is there.",
+    input: {
+      sourcePath: z.string().min(1).describe("Directory, .tar, .tar.gz or .tgz of the user's machine"),
+      dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
+    },
+    isIdempotent: true,
+    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
+  },
+  async handle({ engine: context, signal }, { workspaceId: id, sourcePath, dest }) {
+    const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal }, sourcePath, dest);
+    return { ...pushed, workspaceId: id, skippedFiles: [...pushed.skippedFiles], executionMode: "guest" as const };
+  },
+});
+
+export const workspaceExport = defineOperation({
+  name: "workspace.export",
+  summary:
+    "Copy one file, directory or symbolic link out of a workspace, to a path on this host that does not exist yet",
+  effect: "write",
+  input: z.object({
+    workspaceId,
+    path: workspaceFilePath,
+    outputPath: z.string().min(1).describe("Path on this host"),
+  }),
+  output: z.object({
+    workspaceId: z.string(),
+    workspacePath: z.string(),
+    outputPath: z.string(),
+    artifactType,
+    entryCount: z.number(),
+    bytesWritten: z.number(),
+    skippedFiles,
+    executionMode,
+  }),
+  cli: {
+    positionals: ["workspaceId", "path"],
+    flagNames: { outputPath: "output" },
+    examples: ["workspace export 0a1b2c3d4e5f build/report.html --output ./report.html"],
+    render: (exported) =>
+      `[workspace-export] workspace_id=${exported.workspaceId} workspace_path=${exported.workspacePath} output_path=${exported.outputPath} artifact_type=${exported.artifactType} entry_count=${exported.entryCount} bytes_written=${exported.bytesWritten} execution_mode=${exported.executionMode}\n`,
+    summarize: (exported) =>
+      exported.skippedFiles.map(({ path, reason }) => `[warning] not exported: ${path}: ${reason}`),
+  },
+  mcp: {
+    description:
+      "Copy a file or directory out of a workspace to the user's machine, to a path where nothing is yet. Nothing is ever overwritten.",
+    input: {
+      outputPath: z.string().min(1).describe("Path on the user's machine, absolute or from where the server runs"),
+    },
+    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
+  },
+  async handle({ engine: context, signal }, { workspaceId: id, path, outputPath }) {
+    const exported = await exportFromWorkspace({ context, workspaceId: id, signal }, path, outputPath);
+    return { ...exported, workspaceId: id, skippedFiles: [...exported.skippedFiles], executionMode: "guest" as const };
+  },
+});

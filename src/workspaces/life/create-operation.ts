@@ -1,0 +1,98 @@
+import * as z from "zod";
+import { fitting } from "../../core/shorten.ts";
+import { environmentChoice, environmentName, memMib, vcpuCount } from "../../operations/fields.ts";
+import { refuseHostCompat, refuseNetworkPolicy } from "../../operations/network.ts";
+import { defineOperation } from "../../operations/operation.ts";
+import { createWorkspace } from "./create.ts";
+import { labels, renderWorkspace, skippedFiles, viewOf, workspaceView } from "./workspace-view.ts";
+
+const maxTtlSeconds = 30 * 86_400;
+const defaultTtlSeconds = 86_400;
+
+const defaultEnvironment = "debian:12";
+
+export const workspaceCreate = defineOperation({
+  name: "workspace.create",
+  summary: "Create a workspace: a virtual machine of its own, with your files in /workspace",
+  effect: "write",
+  input: z.object({
+    environment: environmentName.default(defaultEnvironment),
+    vcpuCount,
+    memMib,
+    ttlSeconds: z
+      .number()
+      .positive()
+      .max(maxTtlSeconds)
+      .default(defaultTtlSeconds)
+      .describe("Time after which it is stopped and removed, with its files"),
+    networkPolicy: z
+      .enum(["off", "egress", "egress+published-ports"])
+      .default("off")
+      .describe("What of the network the guest can reach"),
+    allowHostCompat: z
+      .boolean()
+      .default(false)
+      .describe("Run on this host, WITHOUT isolation, when no virtual machine can be had"),
+    seedPath: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Directory, .tar, .tar.gz or .tgz on this host whose content the workspace begins with"),
+    name: z.string().optional().describe("Name for people"),
+    labels: labels.optional().describe("Label for finding it again, as KEY=VALUE; repeatable"),
+  }),
+  output: workspaceView.extend({
+    skippedFiles: skippedFiles.describe("What of the seed did not come along: devices, sockets, what cannot be read"),
+    skippedCount: z.number(),
+  }),
+  cli: {
+    positionals: ["environment"],
+    examples: [
+      "workspace create debian:12 --seed-path ./repo --id-only",
+      "workspace create debian:12 --seed-path ./repo --name fix-parser --label issue=123",
+      "workspace create debian:12-build --vcpu-count 2 --mem-mib 4096 --ttl-seconds 3600 --json",
+    ],
+    only: { flag: "id-only", description: "Print only the identifier", text: (output) => `${output.workspaceId}\n` },
+    render: renderWorkspace,
+    summarize: ({ skippedFiles: skipped, skippedCount }) => [
+      ...skipped.map(({ path, reason }) => `[warning] not in the workspace: ${path}: ${reason}`),
+      ...(skippedCount > skipped.length
+        ? [`[warning] … and ${skippedCount - skipped.length} more files are not in the workspace`]
+        : []),
+    ],
+  },
+  mcp: {
+    description:
+      "Create a workspace: a Linux virtual machine with root, no network and your files in /workspace. It is there in about a second; only the first use of an environment takes longer.",
+    input: {
+      environment: environmentChoice.default(defaultEnvironment),
+      seedPath: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Directory, .tar, .tar.gz or .tgz of the user's machine to begin with instead"),
+      name: z.string().optional().describe("To be recognised by"),
+      labels: labels.optional().describe('To be found again by, such as {"issue":"123"}'),
+    },
+    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 1_500) }),
+  },
+  async handle({ engine, signal, onProgress, project }, input) {
+    if (input.networkPolicy !== "off") refuseNetworkPolicy(input.networkPolicy);
+    if (input.allowHostCompat) refuseHostCompat();
+    const { record, skipped } = await createWorkspace(
+      engine,
+      {
+        environment: input.environment,
+        shape: { vcpuCount: input.vcpuCount, memMib: input.memMib },
+        ttlMs: input.ttlSeconds * 1000,
+        name: input.name ?? null,
+        labels: input.labels ?? {},
+        seed: input.seedPath ?? project,
+      },
+      { signal, onProgress },
+    );
+    return { ...viewOf(record), skippedFiles: skipped.slice(0, maxSkippedShown), skippedCount: skipped.length };
+  },
+});
+
+const maxSkippedShown = 20;
