@@ -16,20 +16,21 @@ export class Deferred<T = void> {
 
 /** Runs one piece of work after another, in the order in which they came. */
 export class SerialQueue {
-  #last: Promise<unknown> = Promise.resolve();
+  #last: Promise<void> = Promise.resolve();
 
   /** Settles as `work` does; a failure before it has told its own caller, and does not matter here. */
   run<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(work, work);
-    this.#last = turn;
+    const turn = this.#last.then(work);
+    this.#last = turn.then(
+      () => {},
+      () => {},
+    );
     return turn;
   }
 
   /** Resolves when all that has been queued so far has ended, however it ended. */
   async idle(): Promise<void> {
-    await this.#last.catch(() => {
-      // told to the caller of that work
-    });
+    await this.#last;
   }
 }
 

@@ -7,7 +7,7 @@ import { lastWords, type Machine } from "../../machines/machine.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { removeWorkspace, saveWorkspace, type WorkspacePlace } from "../record/store.ts";
 import { complain } from "./complain.ts";
-import { beginSession, endSession, lastRecords, type Session } from "./session.ts";
+import { beginSession, endSession, type Session } from "./session.ts";
 
 /** A guest that does not even answer in this time is not going to switch itself off */
 const answerMs = 5_000;
@@ -133,16 +133,21 @@ export class OwnedWorkspace {
   ): Promise<void> {
     const old = this.#session;
     const { machine, change } = await make(this.#record);
+    const next = await beginSession(this.place, { ...this.#record, ...change }, machine).catch(
+      async (error: unknown) => {
+        await machine.close();
+        throw error;
+      },
+    );
     try {
       throwIfCancelled(signal);
-      const next = await beginSession(this.place, { ...this.#record, ...change }, machine);
       await this.update(change);
-      this.#session = next;
     } catch (error) {
-      await machine.close();
+      await endSession(next, "the reset failed");
       throw error;
     }
-    this.#watch(this.#session);
+    this.#session = next;
+    this.#watch(next);
     await endSession(old, reason);
   }
 
@@ -162,8 +167,7 @@ export class OwnedWorkspace {
         // A guest that cannot switch itself off is killed. What it had acknowledged is on its disks.
       });
       await Promise.race([machine.vm.exited, setTimeout(powerOffMs, undefined, { ref: false })]);
-      await machine.close();
-      await lastRecords(session);
+      await endSession(session, reason);
       return await this.update({ state: "stopped", stateReason: null });
     } finally {
       this.#end();
@@ -210,7 +214,7 @@ export class OwnedWorkspace {
     session.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
     try {
       await this.update({ state: "failed", stateReason: session.endReason });
-      await lastRecords(session);
+      await endSession(session, session.endReason);
     } finally {
       this.#end();
     }

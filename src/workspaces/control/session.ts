@@ -45,6 +45,6 @@ export async function endSession(session: Session, reason: string): Promise<void
 }
 
 /** Waits until the commands that ran when the machine ended have their end on file, at most for some seconds. */
-export async function lastRecords({ running }: Session): Promise<void> {
+async function lastRecords({ running }: Session): Promise<void> {
   await Promise.race([Promise.all(running.values()), setTimeout(lastRecordsMs, undefined, { ref: false })]);
 }
