@@ -9,6 +9,7 @@ import { reviewWorkspace } from "../../../../src/workspaces/change/review.ts";
 import { deleteSnapshot, resetWorkspace } from "../../../../src/workspaces/checkpoint/caller.ts";
 import { commandLogs } from "../../../../src/workspaces/command/logs.ts";
 import { accessWorkspace, currentRecord } from "../../../../src/workspaces/control/access.ts";
+import { ControlServer } from "../../../../src/workspaces/control/server.ts";
 import { requireRoomForOneMore } from "../../../../src/workspaces/life/active-limit.ts";
 import {
   allWorkspaces,
@@ -242,6 +243,38 @@ test("a new workspace is nobody's but its maker's from the moment that it can be
   await publishing;
   expect(await names()).toEqual([id]);
   expect(await lockWorkspace(place)).toBe("held");
+});
+
+test("ten callers wait for a start without a single process, and are served when it is over", async () => {
+  await make({ state: "starting" });
+  const lock = await lockWorkspace(place);
+  if (lock === "held") throw new Error("it is ours");
+  await using _ = lock;
+  await using programs = await SearchPath.with();
+  // Where there is no program, a process that looks at the lock cannot be started.
+  vi.stubEnv("PATH", programs.dir);
+  const waiting = Array.from({ length: 10 }, () => accessWorkspace({ context, workspaceId: id }));
+  await setTimeout(50);
+  await using server = await ControlServer.listen(place.dir);
+  await setTimeout(50);
+  server.serve([]);
+  for (const access of await Promise.all(waiting)) {
+    expect(access.kind).toBe("running");
+    if (access.kind === "running") access.connection.close();
+  }
+});
+
+test("callers that wait for a start that fails get to the workspace all the same", async () => {
+  await make({ state: "starting" });
+  const lock = await lockWorkspace(place);
+  if (lock === "held") throw new Error("it is ours");
+  const server = await ControlServer.listen(place.dir);
+  const waiting = Array.from({ length: 3 }, () => stopWorkspace({ context, workspaceId: id }));
+  await setTimeout(50);
+  await saveWorkspace(place, workspaceRecord(stopped));
+  await server.close(0);
+  await lock[Symbol.asyncDispose]();
+  for (const record of await Promise.all(waiting)) expect(record).toMatchObject(stopped);
 });
 
 test("a new workspace whose lock cannot be had is never seen", async () => {
