@@ -68,7 +68,9 @@ describeWithVm("what a workspace refuses", () => {
       ] as const) {
         expect(await limited.refusal(`workspace.${operation}`, input)).toMatchObject({
           ...{ code: "resource_exhausted", hint: expect.stringContaining("PYRO_MAX_ACTIVE_WORKSPACES") },
-          message: expect.stringMatching(/^cannot (create|start) a workspace: 1 are running, the most that may$/),
+          message: expect.stringMatching(
+            /^cannot (create|start) a workspace: 1 workspace is running, which is the limit$/,
+          ),
         });
       }
       expect((await bench.leftovers()).toSorted()).toEqual([id, stopped].toSorted());

@@ -3,12 +3,14 @@ import { basename, join } from "node:path";
 import type { WorkspaceRecord } from "../record/record.ts";
 import type { WorkspacePlace } from "../record/store.ts";
 
-/** The empty layer that snapshots put on top; a copy, so that no template is needed then */
+/**
+ * The empty layer that a snapshot puts on top: a copy of the template's, which may be gone by then
+ */
 export const emptyLayerName = "empty.qcow2";
 
 const layerForm = /^\d+\.qcow2$/;
 
-/** Removes the layers that neither the workspace nor a snapshot stands on any more. */
+/** Removes the layers that neither the workspace nor a snapshot needs any more. */
 export async function sweepLayers(place: WorkspacePlace, record: WorkspaceRecord): Promise<void> {
   const { layers, rootLayers, snapshots } = record;
   const used = new Set([...layers, ...rootLayers, ...snapshots.flatMap((snapshot) => snapshot.layers)]);
@@ -17,7 +19,7 @@ export async function sweepLayers(place: WorkspacePlace, record: WorkspaceRecord
   }
 }
 
-/** Removes what a crash left of records that were being written. */
+/** Removes half-written records that a crash has left. */
 export async function sweepRecords(place: WorkspacePlace): Promise<void> {
   const prefix = `.${basename(place.recordPath)}.`;
   for (const name of await readdir(place.dir)) {
@@ -35,8 +37,8 @@ export async function sweepHistories(place: WorkspacePlace, { resetCount }: Work
 }
 
 /**
- * A layer and the one below it that can become one, because whoever stands on the lower stands on the upper too; undefined when no two can.
- * Deleted snapshots leave such pairs.
+ * A layer and the one below it that can be merged, because every disk that has the lower one has
+ * the upper one too. Deleted snapshots leave such pairs. Undefined if there is none.
  */
 export function mergeablePair({
   layers,
@@ -52,7 +54,7 @@ export function mergeablePair({
   return undefined;
 }
 
-/** The record once a pair has become its lower layer. */
+/** The record after a pair has been merged into its lower layer. */
 export function withoutLayer(
   { layers, snapshots }: Pick<WorkspaceRecord, "layers" | "snapshots">,
   merged: string,

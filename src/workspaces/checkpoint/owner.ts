@@ -11,9 +11,9 @@ import { emptyLayerName, sweepHistories, sweepLayers } from "./layers.ts";
 import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "./rules.ts";
 import { checkpointVerbs } from "./verbs.ts";
 
-/** A guest that takes longer to say what has changed shall not hold up whatever else waits for its turn */
+/** A guest that takes longer to list its changes must not hold up other exclusive work */
 const countTimeoutMs = 20_000;
-/** As a real guest names them in that time */
+/** More than a real guest lists in that time */
 const maxChanges = 500_000;
 
 export function checkpointOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
@@ -30,7 +30,7 @@ export function checkpointOwner(workspace: OwnedWorkspace): readonly OwnedVerb[]
   });
 }
 
-/** Freezes the workspace's disk as it is; only writes to it wait meanwhile. */
+/** Freezes the workspace's disk as it is. Only writes to it wait meanwhile. */
 async function createSnapshot(
   workspace: OwnedWorkspace,
   snapshotName: string,
@@ -43,9 +43,10 @@ async function createSnapshot(
   const { layers, nextLayer } = workspace.record;
   const top = `${nextLayer}.qcow2`;
   await copyLayer(place.layerPath(emptyLayerName), place.layerPath(top), 0o600);
-  // First on file: an empty layer too many says the same as none, one too few would lose what is written to it.
+  // On file before the disk changes: an unused empty layer is harmless, a missing layer loses
+  // writes.
   await workspace.update({ layers: [...layers, top], nextLayer: nextLayer + 1 });
-  // From here on it is carried through.
+  // From here on it cannot be cancelled.
   throwIfCancelled(signal);
   await pushLayer(session, top);
   const snapshot = { snapshotName, createdAt: new Date().toISOString(), ...counts, layers };
@@ -61,12 +62,13 @@ async function pushLayer({ machine }: Session, layer: string): Promise<void> {
   try {
     await machine.vm.pushWorkspaceLayer(layer);
   } finally {
-    // Fails when the guest has not waited for us: then the layer below may have been cut off in the middle of a write.
+    // It fails if the guest has gone on by itself. The layer below may then end in the middle of a
+    // write.
     await machine.agent.thawWorkspace();
   }
 }
 
-/** What is in the tree, as the baseline's figures and what has changed since tell it. */
+/** Counts the tree: the baseline's figures and what has changed since. */
 async function countEntries(
   { machine }: Session,
   { seed }: WorkspaceRecord,
@@ -89,14 +91,16 @@ async function deleteSnapshot(workspace: OwnedWorkspace, snapshotName: string): 
   await sweepLayers(workspace.place, workspace.record);
 }
 
-/** Begins again from a checkpoint: root disk, memory and processes are new. The old machine works on until the new one is there. */
+/**
+ * Goes back to a checkpoint with a new machine. The old one works on until the new one is there.
+ */
 async function resetWorkspace(
   workspace: OwnedWorkspace,
   snapshotName: string,
   signal: AbortSignal,
 ): Promise<WorkspaceRecord> {
   const { context, place } = workspace;
-  // Without a machine there is nobody to make way for the new one.
+  // Without a running machine there is none to swap.
   await workspace.session();
   try {
     return await workspace.swapMachine(
@@ -105,7 +109,7 @@ async function resetWorkspace(
       signal,
     );
   } finally {
-    // Of the old state, or of the new one that could not be had.
+    // These are of the old machine or, after a failure, of the new one.
     await sweepLayers(place, workspace.record);
     await sweepHistories(place, workspace.record);
   }

@@ -2,7 +2,7 @@ import { PyroError } from "../../core/errors.ts";
 import { baselineName, type SnapshotRecord, type WorkspaceRecord } from "../record/record.ts";
 
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-/** Each is a layer that stays; QEMU keeps all of a disk's layers open */
+/** Each snapshot is a layer that stays, and QEMU keeps all layers of a disk open */
 const maxSnapshots = 32;
 const maxLayers = 64;
 
@@ -40,7 +40,7 @@ export function requireNewSnapshot(record: WorkspaceRecord, snapshotName: string
   }
 }
 
-/** The record without a snapshot; its layers go when nothing stands on them. */
+/** The record without a snapshot. Its layers are removed once no disk needs them. */
 export function withoutSnapshot(record: WorkspaceRecord, snapshotName: string): Pick<WorkspaceRecord, "snapshots"> {
   if (snapshotName === baselineName) {
     throw new PyroError("failed_precondition", `cannot delete snapshot '${baselineName}': every workspace has it`);

@@ -20,12 +20,15 @@ import { connectSupervisor, type SupervisorConnection } from "./connection.ts";
 import { startLimitMs } from "./protocol.ts";
 
 /**
- * A supervisor holds the lock for some 100 ms before it listens, and so does a caller that changes the record of a workspace
- * without a supervisor. Looking at the lock costs a process, so it happens ever more rarely.
+ * A supervisor holds the lock for some 100 ms before it listens, and so does a caller that changes
+ * the record of a workspace without a supervisor. Looking at the lock costs a process, so it
+ * happens ever more rarely.
  */
 const firstLookMs = 10;
 const longestLookMs = 500;
-/** While a record says that a supervisor starts, its socket is looked for without a look at the lock */
+/**
+ * While a record says that a supervisor starts, its socket is looked for without a look at the lock
+ */
 const expectedSocketMs = 2_000;
 
 /** A workspace, and the call that wants something of it. */
@@ -35,7 +38,9 @@ export interface WorkspaceCall {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Answers for a workspace that runs: its supervisor, on a connection that is ready for one call. */
+/**
+ * Answers for a workspace that runs: its supervisor, on a connection that is ready for one call.
+ */
 export interface RunningWorkspace {
   readonly kind: "running";
   readonly connection: SupervisorConnection;
@@ -52,8 +57,8 @@ export interface IdleWorkspace {
 export type Access = RunningWorkspace | IdleWorkspace;
 
 /**
- * Finds out who answers for a workspace. If its supervisor is gone without having said so, the workspace is recorded as
- * failed first. If its time is over, it is removed.
+ * Finds out who answers for a workspace. If its supervisor is gone without having said so, the
+ * workspace is recorded as failed first. If its time is over, it is removed.
  */
 export async function accessWorkspace({ context, workspaceId, signal }: WorkspaceCall): Promise<Access> {
   const { workspacesDir } = context.layout;
@@ -66,7 +71,10 @@ export async function accessWorkspace({ context, workspaceId, signal }: Workspac
 
 export type Answerer = { readonly connection: SupervisorConnection } | { readonly lock: HeldLock };
 
-/** The supervisor of a workspace once it is ready, or the workspace's lock, whatever its record says. */
+/**
+ * The supervisor of a workspace once it is ready, or the workspace's lock, whatever its record
+ * says.
+ */
 export async function findAnswerer(place: WorkspacePlace, signal?: AbortSignal): Promise<Answerer> {
   const startedMs = performance.now();
   for (let pauseMs = firstLookMs; ; pauseMs = Math.min(2 * pauseMs, longestLookMs)) {
@@ -75,7 +83,8 @@ export async function findAnswerer(place: WorkspacePlace, signal?: AbortSignal):
     if (await connection?.isReady(signal)) return { connection } as Answerer;
     const waitedMs = performance.now() - startedMs;
     if (waitedMs > startLimitMs) throw stuck(place.workspaceId);
-    // A connection that was lost before it was ready says that the supervisor ends, so the lock is free soon.
+    // A connection that was lost before it was ready says that the supervisor ends, so the lock is
+    // free soon.
     const isExpected = !connection && waitedMs < expectedSocketMs && (await isStarting(place));
     const lock = isExpected ? "held" : await lockWorkspace(place);
     if (lock !== "held") return { lock };
@@ -89,8 +98,8 @@ async function isStarting({ dir, workspaceId }: WorkspacePlace): Promise<boolean
 }
 
 /**
- * The record of a workspace as it is now, without waiting for what is going on: one that has lost its supervisor is known to be failed, one
- * whose time is over is removed.
+ * The record of a workspace as it is now, without waiting for what is going on: one that has lost
+ * its supervisor is known to be failed, one whose time is over is removed.
  */
 export async function currentRecord({ layout }: EngineContext, workspaceId: string): Promise<WorkspaceRecord> {
   const { workspacesDir } = layout;
@@ -107,7 +116,9 @@ export async function currentRecord({ layout }: EngineContext, workspaceId: stri
   return access.record;
 }
 
-/** A connection to a workspace that runs. Refuses one that does not, with the reason and what to do. */
+/**
+ * A connection to a workspace that runs. Refuses one that does not, with the reason and what to do.
+ */
 export async function requireRunning(wanted: WorkspaceCall): Promise<RunningWorkspace> {
   const access = await accessWorkspace(wanted);
   if (access.kind === "running") return access;
@@ -115,7 +126,10 @@ export async function requireRunning(wanted: WorkspaceCall): Promise<RunningWork
   throw notRunning(access.record);
 }
 
-/** What is asked of a workspace must be carried out by its supervisor or, without one, by the caller. */
+/**
+ * What is asked of a workspace must be carried out by its supervisor or, without one, by the
+ * caller.
+ */
 export interface Answers<T> {
   running(access: RunningWorkspace): Promise<T>;
   idle(access: IdleWorkspace, place: WorkspacePlace): Promise<T>;
@@ -157,7 +171,10 @@ async function takeOver(workspacesDir: string, place: WorkspacePlace, lock: Held
   }
 }
 
-/** Writes down that the supervisor, and with it the machine, is gone, and that nobody knows how the commands ended that ran. */
+/**
+ * Writes down that the supervisor, and with it the machine, is gone, and that nobody knows how the
+ * commands ended that ran.
+ */
 async function recordLoss(place: WorkspacePlace, record: WorkspaceRecord): Promise<WorkspaceRecord> {
   const historyDir = place.historyDir(record.resetCount);
   const commands = commandsOf(await readJournal(historyDir));

@@ -31,7 +31,10 @@ export class SupervisorCall<V extends Verb> implements AsyncIterable<Buffer>, Di
     this.#frames = framesOfCall(connection, verb, input, options);
   }
 
-  /** The bytes that the supervisor hands on from the guest. A reader that stops early gives up the call. */
+  /**
+   * The bytes that the supervisor hands on from the guest. A reader that stops early gives up the
+   * call.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
     let isRead = false;
     try {
@@ -146,7 +149,10 @@ class OutgoingCall {
     this.#connection.close();
   }
 
-  /** A supervisor that learns of it in time does nothing. If it has begun something that ends with its caller, it ends that. */
+  /**
+   * A supervisor that learns of it in time does nothing. If it has begun something that ends with
+   * its caller, it ends that.
+   */
   #cancelled(cause: unknown): PyroError {
     const { changes, endsWithCaller } = this.#verb;
     if (!this.#isAccepted || !changes || endsWithCaller) {
@@ -204,7 +210,10 @@ export function parseError(json: unknown): PyroError {
   return new PyroError(code, message, { ...(hint === null ? {} : { hint }), ...(details ? { details } : {}) });
 }
 
-/** Whether an error of ours only says that the connection has failed: silence, or an end in the middle of a frame. */
+/**
+ * Whether an error of ours only says that the connection has failed: silence, or an end in the
+ * middle of a frame.
+ */
 function isLoss({ code }: PyroError): boolean {
   return code === "timeout" || code === "unavailable";
 }

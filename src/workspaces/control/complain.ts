@@ -1,6 +1,6 @@
 import { messageOf } from "../../core/errors.ts";
 
-/** Says what went wrong where nobody waits for an answer: standard error is the workspace's supervisor.log. */
+/** Logs a failure that no caller waits for. Standard error is the workspace's supervisor.log. */
 export function complain(what: string, error: unknown): void {
   process.stderr.write(`pyro-supervisor: ${what}: ${messageOf(error)}\n`);
 }

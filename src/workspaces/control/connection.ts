@@ -24,8 +24,8 @@ export class SupervisorConnection implements Disposable {
   }
 
   /**
-   * Waits until the supervisor takes requests, which it does when its machine has started. `false`: the supervisor has
-   * ended instead.
+   * Waits until the supervisor takes requests, which it does when its machine has started. `false`:
+   * the supervisor has ended instead.
    */
   async isReady(signal?: AbortSignal): Promise<boolean> {
     const givesUpAt = performance.now() + startLimitMs;

@@ -6,7 +6,8 @@ import { type Frame, FrameDecoder } from "../../guest/frames.ts";
 const maxWaiting = 8;
 
 /**
- * Frames of a connection, read as they come even while nobody takes them: otherwise nobody would notice that the caller has gone.
+ * The frames of a connection, read as they come, also while no handler takes them. Otherwise the
+ * supervisor would not notice that the caller has gone.
  */
 export class FrameQueue implements AsyncIterable<Frame> {
   readonly #socket: Socket;
@@ -37,7 +38,7 @@ export class FrameQueue implements AsyncIterable<Frame> {
     }
   }
 
-  /** Whatever still comes is read and forgotten. */
+  /** From now on all frames are dropped. */
   discard(): void {
     this.#isDiscarding = true;
     this.#waiting.length = 0;

@@ -2,7 +2,10 @@ import * as z from "zod";
 import { acceleratorChoices } from "../../machines/accelerator.ts";
 import type { EngineContext } from "../../machines/context.ts";
 
-/** What a supervisor begins with: a fork over the seed, a boot of the disks as they are, or a fork over a checkpoint. */
+/**
+ * How a supervisor gets its machine: a fork over the seed, a boot of the disks as they are, or a
+ * fork over a checkpoint.
+ */
 const modes = ["create", "start", "reset"] as const;
 
 const layoutSchema = z.object({
@@ -17,10 +20,10 @@ const layoutSchema = z.object({
   supervisorPath: z.string(),
 });
 
-/** The first line that a supervisor is told; it need not have its caller's environment. */
+/** The first line that a supervisor reads. It does not depend on the caller's environment. */
 export const launchSchema = z.object({
   mode: z.enum(modes),
-  /** For `reset`: the checkpoint */
+  /** Checkpoint of a `reset` */
   snapshotName: z.string().optional(),
   context: z.object({
     layout: layoutSchema,
@@ -35,12 +38,15 @@ export const launchSchema = z.object({
 });
 export type Launch = z.output<typeof launchSchema>;
 
-/** By which the supervisor gets its task and says that it serves; the next descriptor is the lock, which it only has to keep open. */
+/**
+ * Descriptor on which the supervisor gets its task and tells how the start went. The next
+ * descriptor is the lock, which it only keeps open.
+ */
 export const channelFd = 3;
 
-/** A supervisor that never had anything to do leaves nothing to guard. */
+/** Exit code of a supervisor that got no task, which leaves its guardian nothing to guard */
 export const idleExitCode = 3;
-/** By which the guardian is known in the list of processes */
+/** Name of the guardian in the list of processes */
 export const guardianName = "pyro-guardian";
 
 export function toLaunchContext({ mirror, ...context }: EngineContext): Launch["context"] {

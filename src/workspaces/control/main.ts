@@ -30,19 +30,22 @@ import { type NewMachine, OwnedWorkspace } from "./owned-workspace.ts";
 import { ControlServer } from "./server.ts";
 import { Starter } from "./starter.ts";
 
-/** Calls whose answer is ready get it out in this time before the process ends */
+/** Time for the last answers to reach their callers before the process ends */
 const lastAnswersMs = 2_000;
-/** The clock that a workspace's time is told by can jump, and timers do not count while the host is suspended */
+/** The host's clock can jump, and timers stand still while the host is suspended */
 const maxTimerMs = 60_000;
 
-/** Every noun of which something happens in a running workspace. */
+/** What each noun does in a running workspace */
 export const owners = [lifeOwner, commandOwner, fileOwner, changeOwner, checkpointOwner];
 
-/** The program behind bin/supervisor.js: `run DIR` owns a workspace until it ends, `expire DIR` removes one whose time is over. */
+/**
+ * The program behind bin/supervisor.js. `run DIR` owns a workspace until it ends. `expire DIR`
+ * removes one that has expired.
+ */
 export async function supervise(argv: readonly string[]): Promise<number> {
   const [mode, dir = ""] = argv;
   const place = new WorkspacePlace(dirname(dir), basename(dir));
-  process.on("unhandledRejection", (error) => complain("a failure that nobody handled", error));
+  process.on("unhandledRejection", (error) => complain("an unhandled failure", error));
   return mode === "expire" ? expire(place) : run(place);
 }
 
@@ -77,7 +80,7 @@ async function run(place: WorkspacePlace): Promise<number> {
   return 0;
 }
 
-/** Nobody has a task for us: a workspace that was to be made is of no use to anybody. */
+/** The caller has gone before it gave a task. A workspace that it wanted to create is removed. */
 async function giveUp(place: WorkspacePlace): Promise<number> {
   const workspacesDir = dirname(place.dir);
   const stored = await findWorkspace(workspacesDir, place.workspaceId).catch(() => undefined);
@@ -91,7 +94,7 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
   if (stored.guardian) await killGroupOf(stored.guardian);
   const record = { ...stored, guardian: await ownGuardian(place) };
   await saveWorkspace(place, record, { isDurable: false });
-  // What a crash left under numbers that are given out again.
+  // A crash leaves layers under numbers that the next fork uses.
   await sweepLayers(place, record);
   await sweepRecords(place);
   const { machine, change } = await machineFor(launch, { context, place, record, signal });
@@ -107,7 +110,7 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
   }
 }
 
-/** Our parent, unless that is somebody who adopted us after the guardian was killed. */
+/** The parent process, unless the guardian was killed and another process has adopted this one. */
 async function ownGuardian({ dir }: WorkspacePlace): Promise<WorkspaceRecord["guardian"]> {
   const words = await commandLineOf(process.ppid);
   if (!words.includes(guardianName) || !words.includes(dir)) return null;
@@ -139,7 +142,7 @@ function endAtExpiry(workspace: OwnedWorkspace): void {
     workspace.delete("its time to live is over").catch((error: unknown) => {
       if (workspace.isOver) return;
       complain("cannot end the workspace", error);
-      // The guardian takes over what we cannot do.
+      // The guardian removes what this process cannot.
       process.exit(1);
     });
   };
@@ -150,20 +153,20 @@ async function stopOrDie(workspace: OwnedWorkspace, signal: string): Promise<voi
   try {
     await workspace.exclusively(() => workspace.stop(`its supervisor got ${signal}`));
   } catch (error) {
-    // Somebody else may have ended it meanwhile.
+    // A caller may have ended it meanwhile.
     if (workspace.isOver) return;
     complain("cannot stop the workspace", error);
     process.exit(1);
   }
 }
 
-/** Removes a workspace that nobody supervises once its time is over; one whose record cannot be read has nobody who would know better. */
+/** Removes a workspace without a supervisor that has expired, or whose record cannot be read. */
 async function expire(place: WorkspacePlace): Promise<number> {
   const workspacesDir = dirname(place.dir);
   const stored = await findWorkspace(workspacesDir, place.workspaceId);
   if (stored.status === "ok" && !isExpired(stored.record)) return 1;
   const lock = await lockWorkspace(place);
-  // Whoever has it will see to it, or the guardian asks again.
+  // The process that holds it removes the workspace, or the guardian asks again.
   if (lock === "held") return 1;
   await using _ = lock;
   await removeWorkspace(workspacesDir, place);

@@ -30,10 +30,12 @@ export interface NewMachine {
 }
 
 /**
- * The running workspace as its supervisor owns it. Only this process writes its record and its journal.
+ * The running workspace as its supervisor owns it. Only this process writes its record and its
+ * journal.
  *
- * Three things keep concurrent calls apart. `#saves` writes the record once at a time. `#exclusive` runs snapshots, resets
- * and the end one after another. `#swap` is set while a reset replaces the machine, and calls that need one wait for it.
+ * Three things keep concurrent calls apart. `#saves` writes the record once at a time. `#exclusive`
+ * runs snapshots, resets and the end one after another. `#swap` is set while a reset replaces the
+ * machine, and calls that need one wait for it.
  */
 export class OwnedWorkspace {
   readonly context: EngineContext;
@@ -89,7 +91,10 @@ export class OwnedWorkspace {
     return this.#session.running.get(sequence);
   }
 
-  /** Changes the record, depending on what it is at its turn. If the change cannot be put on file, nothing has changed. */
+  /**
+   * Changes the record, depending on what it is at its turn. If the change cannot be put on file,
+   * nothing has changed.
+   */
   async update(
     change: Change | ((record: WorkspaceRecord) => Change),
     options = { isDurable: true },
@@ -102,7 +107,10 @@ export class OwnedWorkspace {
     });
   }
 
-  /** Runs what must not happen twice at once: snapshots, resets, the end. After the end it fails: nothing happened. */
+  /**
+   * Runs what must not happen twice at once: snapshots, resets, the end. After the end it fails:
+   * nothing happened.
+   */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
     return this.#exclusive.run(() => {
       if (this.#isOver) throw tooLate(this.place);
@@ -164,7 +172,8 @@ export class OwnedWorkspace {
     const { machine } = session;
     try {
       await machine.agent.powerOff(AbortSignal.timeout(answerMs)).catch(() => {
-        // A guest that cannot switch itself off is killed. What it had acknowledged is on its disks.
+        // A guest that cannot switch itself off is killed. What it had acknowledged is on its
+        // disks.
       });
       await Promise.race([machine.vm.exited, setTimeout(powerOffMs, undefined, { ref: false })]);
       await endSession(session, reason);

@@ -6,8 +6,8 @@ import { encodeFrame, maxPayloadLength } from "../../guest/frames.ts";
 export const controlVersion = 3;
 
 /**
- * Frames between a caller and a supervisor. The bytes that a guest sends or gets travel in `data`, untouched: whatever a
- * guest says, it cannot be taken for an answer of the supervisor.
+ * Frames between a caller and a supervisor. The bytes that a guest sends or gets travel in `data`,
+ * untouched: whatever a guest says, it cannot be taken for an answer of the supervisor.
  */
 export const controlFrame = {
   request: 0x40,
@@ -29,7 +29,10 @@ export const controlFrame = {
 /** How often a supervisor says that it still works on a call */
 export const aliveIntervalMs = 5_000;
 
-/** The longest start: a boot on a busy host, after its template was built. Whoever needs the machine waits as long */
+/**
+ * The longest start: a boot on a busy host, after its template was built. Whoever needs the machine
+ * waits as long
+ */
 export const startLimitMs = 300_000;
 
 export const controlRequestSchema = z.object({ version: z.number(), verb: z.string(), input: z.unknown() });

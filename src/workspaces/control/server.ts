@@ -35,7 +35,9 @@ export interface Call {
   readonly body: AsyncIterable<Buffer>;
   /** Sends bytes to the caller. Resolves when there is room for more, or the caller has gone */
   send(bytes: Buffer): Promise<void>;
-  /** Says that there is no more to send, for a caller that has something to say before the result */
+  /**
+   * Says that there is no more to send, for a caller that has something to say before the result
+   */
   sendEnd(): Promise<void>;
 }
 
@@ -64,7 +66,10 @@ export async function passOn(bytes: AsyncIterable<Buffer>, call: Call): Promise<
   return {};
 }
 
-/** Takes connections on the workspace's socket, and calls on them once there are verbs. Each connection is one call. */
+/**
+ * Takes connections on the workspace's socket, and calls on them once there are verbs. Each
+ * connection is one call.
+ */
 export class ControlServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #dirFd: number;

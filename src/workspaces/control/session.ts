@@ -9,7 +9,9 @@ import type { WorkspacePlace } from "../record/store.ts";
 /** A command whose caller does not take its output may not get to its end */
 const lastRecordsMs = 2_000;
 
-/** The time of a workspace between two resets: its machine, and the history of what is done in it. */
+/**
+ * The time of a workspace between two resets: its machine, and the history of what is done in it.
+ */
 export interface Session {
   readonly machine: Machine;
   readonly journal: JournalWriter;
@@ -36,7 +38,10 @@ export async function beginSession(
   return { machine, historyDir, journal, running: new Map(), lastSequence: record.commandCount, endReason: undefined };
 }
 
-/** Ends the machine, then waits for what is still to be written of its commands. Can be called twice. */
+/**
+ * Ends the machine, then waits for what is still to be written of its commands. Can be called
+ * twice.
+ */
 export async function endSession(session: Session, reason: string): Promise<void> {
   session.endReason ??= reason;
   await session.machine.close();
@@ -44,7 +49,10 @@ export async function endSession(session: Session, reason: string): Promise<void
   await session.journal[Symbol.asyncDispose]();
 }
 
-/** Waits until the commands that ran when the machine ended have their end on file, at most for some seconds. */
+/**
+ * Waits until the commands that ran when the machine ended have their end on file, at most for some
+ * seconds.
+ */
 async function lastRecords({ running }: Session): Promise<void> {
   await Promise.race([Promise.all(running.values()), setTimeout(lastRecordsMs, undefined, { ref: false })]);
 }

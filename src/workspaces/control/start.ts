@@ -14,12 +14,12 @@ import { parseError } from "./client.ts";
 import { channelFd, guardianName, idleExitCode, type Launch, launchSchema, toLaunchContext } from "./launch.ts";
 import { startLimitMs } from "./protocol.ts";
 
-/** The clock that a workspace's time is told by can jump, and a suspended host does not count */
+/** The host's clock can jump, and a sleep stands still while the host is suspended */
 const lookAgainSeconds = 60;
 
 /**
- * The guardian: outlives its supervisor, to end the workspace at its time when the supervisor cannot. Only the supervisor has the channel
- * and the lock.
+ * The guardian outlives its supervisor and removes the workspace when it expires, if the supervisor
+ * cannot. Only the supervisor has the channel and the lock.
  */
 const guardianScript = `
 "$1" "$2" run "$3" 3>&3 4>&4 &
@@ -36,30 +36,30 @@ done
 
 export interface SupervisorPlace {
   readonly context: EngineContext;
-  /** Where the workspace is, or will be by the time the supervisor goes to work */
+  /** The workspace's folder, which exists by the time the supervisor gets its task */
   readonly dir: string;
   readonly logPath: string;
   readonly lock: HeldLock;
-  /** Not before this time its guardian has to look whether it has expired */
+  /** Time at which the guardian looks for the first time whether the workspace has expired */
   readonly expiresAt: string;
 }
 
-/** What a supervisor goes to work with. */
+/** What a supervisor is to do. */
 export interface Task {
   readonly mode: Launch["mode"];
   readonly snapshotName?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A supervisor that loads itself while there is still something to prepare for it. */
+/** A supervisor that loads while its caller still prepares the task. */
 export interface PendingSupervisor extends Disposable {
-  /** Lets it go to work. Resolves with the record of the workspace when the supervisor serves */
+  /** Gives it its task. Resolves with the workspace's record when the supervisor serves */
   go(task: Task): Promise<WorkspaceRecord>;
 }
 
 /**
- * Starts the supervisor of a workspace. It gets our lock, and a parent of its own that init adopts: neither our end nor that of all our
- * descendants is its end. Without a task it goes away.
+ * Starts the supervisor of a workspace. It inherits the lock and becomes a child of init, so that
+ * it outlives this process and all its descendants. Without a task it exits.
  */
 export function startSupervisor(where: SupervisorPlace): PendingSupervisor {
   const channel = startGuardian(where);
@@ -116,7 +116,7 @@ function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPla
     const channel = child.stdio[channelFd] as Duplex;
     for (const source of [child, channel]) {
       source.on("error", () => {
-        // Then the channel ends without a word.
+        // The channel then ends without an answer.
       });
     }
     return channel;
@@ -131,7 +131,7 @@ async function textOf(stream: Readable): Promise<string> {
   try {
     for await (const chunk of stream) text += String(chunk);
   } catch {
-    // A supervisor that was killed resets the channel; what it has said until then is what there is.
+    // A supervisor that is killed resets the channel. What it has said before still counts.
   }
   return text;
 }

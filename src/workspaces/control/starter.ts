@@ -4,31 +4,33 @@ import { PyroError } from "../../core/errors.ts";
 import { fromWire } from "../../core/wire-case.ts";
 import { channelFd, type Launch, launchSchema } from "./launch.ts";
 
-/** The record of the workspace once its supervisor serves, or why it never will: both as JSON has them. */
+/**
+ * The workspace's record once its supervisor serves, or the error that keeps it from that, as JSON.
+ */
 export type StartAnswer = { readonly record: unknown } | { readonly error: unknown };
 
-/** The process that started us, by the channel that it left. */
+/** The caller that started this supervisor, on the channel that it left. */
 export class Starter {
   readonly #channel = new Socket({ fd: channelFd, readable: true, writable: true });
   readonly #gone = new AbortController();
 
   constructor() {
     this.#channel.on("error", () => {
-      // Whoever started us is gone, which the end of the channel tells as well.
+      // The caller has gone, which the end of the channel tells as well.
     });
-    this.#channel.once("close", () => this.#gone.abort(new PyroError("cancelled", "whoever asked for it has gone")));
+    this.#channel.once("close", () => this.#gone.abort(new PyroError("cancelled", "the caller has gone")));
   }
 
-  /** Aborts when nobody waits for us any more. */
+  /** Aborts when the caller no longer waits. */
   get gone(): AbortSignal {
     return this.#gone.signal;
   }
 
-  /** What we are to do; undefined when our starter has ended, or given up, before it had a task for us. */
+  /** What to do; undefined if the caller has ended, or given up, before it gave a task. */
   async task(): Promise<Launch | undefined> {
     const lines = createInterface({ input: this.#channel })[Symbol.asyncIterator]();
     const { value, done } = await lines.next();
-    // From now on only its end is awaited.
+    // From now on the caller only waits for the answer, or ends.
     this.#channel.resume();
     return done ? undefined : fromWire(launchSchema, JSON.parse(value));
   }

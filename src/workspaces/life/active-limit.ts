@@ -7,22 +7,19 @@ import { listWorkspaces, type StoredWorkspace } from "../record/store.ts";
 
 const lockTimeoutMs = 30_000;
 
-/** Runs `claim`, which makes one more workspace count as running, unless as many run already as may. */
-export async function requireRoomForOneMore<T>(
-  context: EngineContext,
-  action: string,
-  claim: () => Promise<T>,
-): Promise<T> {
+/** Runs `claim`, which makes one more workspace count as running, unless the limit is reached. */
+export async function claimActiveSlot<T>(context: EngineContext, action: string, claim: () => Promise<T>): Promise<T> {
   const { layout, maxActiveWorkspaces } = context;
   const lock = { dir: layout.locksDir, name: "active-workspaces", purpose: "counting workspaces" };
   return withLock({ ...lock, timeoutMs: lockTimeoutMs }, async () => {
     const stored = await listWorkspaces(layout.workspacesDir);
     const claimed = stored.filter((workspace) => workspace.status === "ok" && isActive(workspace.record));
     if (claimed.length < maxActiveWorkspaces) return await claim();
-    // Some may have died without anybody having looked since.
+    // Some may have lost their supervisor unnoticed.
     const active = await countActive(context, claimed);
     if (active < maxActiveWorkspaces) return await claim();
-    throw new PyroError("resource_exhausted", `cannot ${action}: ${active} are running, the most that may`, {
+    const running = active === 1 ? "1 workspace is" : `${active} workspaces are`;
+    throw new PyroError("resource_exhausted", `cannot ${action}: ${running} running, which is the limit`, {
       hint: "Stop or delete one (`pyro workspace list`), or set PYRO_MAX_ACTIVE_WORKSPACES.",
     });
   });

@@ -18,10 +18,12 @@ import {
 import { launchIdle } from "./launch-idle.ts";
 import { lifeVerbs } from "./verbs.ts";
 
-/** After its answer a deleted workspace's supervisor and guardian are gone within milliseconds */
+/** Limit for the end of a deleted workspace's supervisor and guardian, which takes milliseconds */
 const processesEndMs = 3_000;
 
-/** All workspaces, those that cannot be read included; what has expired or was left half deleted goes. */
+/**
+ * All workspaces, those that cannot be read included. Removes what has expired or is half deleted.
+ */
 export async function allWorkspaces(context: EngineContext, signal?: AbortSignal): Promise<readonly StoredWorkspace[]> {
   const { workspacesDir } = context.layout;
   await sweepLeftovers(workspacesDir);
@@ -37,7 +39,7 @@ async function refreshed(context: EngineContext, workspace: StoredWorkspace): Pr
     const record = await currentRecord(context, workspace.record.workspaceId);
     return { ...workspace, record };
   } catch {
-    // Gone, or not readable any more: the next look says which.
+    // It is gone, or its record cannot be read any more. Reading it again tells which.
     return findWorkspace(context.layout.workspacesDir, workspace.record.workspaceId).catch(() => undefined);
   }
 }
@@ -54,13 +56,13 @@ export async function updateWorkspace(wanted: WorkspaceCall, update: MetadataUpd
   });
 }
 
-/** Stops a workspace; one that does not run stays as it is. */
+/** Stops a workspace. One that does not run stays as it is. */
 export async function stopWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRecord> {
   const { signal } = wanted;
   return askWorkspace(wanted, {
     running: ({ connection }) => call(connection, lifeVerbs.stop, {}, { signal }),
     async idle({ record }, place) {
-      // What failed is stopped by being told so.
+      // A failed workspace has nothing to stop.
       const stopped: WorkspaceRecord = { ...record, state: "stopped", stateReason: null };
       await saveWorkspace(place, stopped);
       return stopped;
@@ -68,7 +70,7 @@ export async function stopWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRec
   });
 }
 
-/** Starts a stopped or failed workspace on its own disks; one that runs stays as it is. */
+/** Starts a stopped or failed workspace on its own disks. One that runs stays as it is. */
 export async function startWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRecord> {
   return askWorkspace(wanted, {
     async running({ connection, record }) {
@@ -79,7 +81,7 @@ export async function startWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRe
   });
 }
 
-/** Ends a workspace and removes everything of it, also one whose record cannot be read. */
+/** Ends a workspace and removes all of it, also if its record cannot be read. */
 export async function deleteWorkspace({ context, workspaceId, signal }: WorkspaceCall): Promise<void> {
   const { workspacesDir } = context.layout;
   const stored = await findWorkspace(workspacesDir, workspaceId);

@@ -10,7 +10,7 @@ import { startSupervisor } from "../control/start.ts";
 import { requireMetadata } from "../record/metadata.ts";
 import { newWorkspaceId, type WorkspaceRecord } from "../record/record.ts";
 import { beginWorkspace, saveWorkspace, WorkspacePlace } from "../record/store.ts";
-import { requireRoomForOneMore } from "./active-limit.ts";
+import { claimActiveSlot } from "./active-limit.ts";
 import { deleteWorkspace } from "./caller.ts";
 import { type SeedChoice, seedDisk } from "./seeding.ts";
 
@@ -20,17 +20,17 @@ export interface CreateRequest {
   readonly ttlMs: number;
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;
-  /** Default: nothing, the workspace is empty */
+  /** Default: an empty workspace */
   readonly seed?: SeedChoice | undefined;
 }
 
 export interface CreatedWorkspace {
   readonly record: WorkspaceRecord;
-  /** What of the seed did not come along, and why */
+  /** Entries of the seed that were left out, and why */
   readonly skipped: readonly SkippedEntry[];
 }
 
-/** Makes a workspace and starts it; when anything fails there is none. */
+/** Creates a workspace and starts it. If anything fails, nothing is left of it. */
 export async function createWorkspace(
   context: EngineContext,
   request: CreateRequest,
@@ -41,20 +41,20 @@ export async function createWorkspace(
   requireMetadata({ name, labels });
   const { workspacesDir } = context.layout;
   const workspaceId = newWorkspaceId();
-  await using unborn = await beginWorkspace(workspacesDir, workspaceId);
+  await using draft = await beginWorkspace(workspacesDir, workspaceId);
   const place = new WorkspacePlace(workspacesDir, workspaceId);
-  const { lock } = unborn;
-  // It loads while its disk is made.
+  const { lock } = draft;
+  // The supervisor loads while its disk is made.
   using supervisor = startSupervisor({
-    ...{ context, lock, dir: place.dir, logPath: unborn.place.logPath },
+    ...{ context, lock, dir: place.dir, logPath: draft.place.logPath },
     expiresAt: timeFromNow(ttlMs),
   });
-  const [environment, { seed, skipped }] = await bothOrNeither(
+  const [environment, { seed, skipped }] = await bothOrCancelled(
     options.signal,
     (signal) => readyEnvironment(context, environmentName, shape, { ...options, signal }),
-    (signal) => seedDisk(context, request.seed, unborn.place.seedPath, { ...options, signal }),
+    (signal) => seedDisk(context, request.seed, draft.place.seedPath, { ...options, signal }),
   );
-  // Only now: what a first use installs takes its time.
+  // The time to live counts from here: a first use may have installed an environment for minutes.
   const now = timeFromNow(0);
   const record: WorkspaceRecord = {
     ...{ formatVersion: 1, workspaceId, name, labels: { ...labels }, environment, seed, ...shape },
@@ -63,24 +63,27 @@ export async function createWorkspace(
     ...{ layers: [], rootLayers: [], nextLayer: 0, snapshots: [] },
     ...{ commandCount: 0, lastCommand: null, resetCount: 0, lastResetAt: null },
   };
-  // The supervisor puts it on the disk for good, when there is something to keep.
-  await saveWorkspace(unborn.place, record, { isDurable: false });
-  await requireRoomForOneMore(context, "create a workspace", () => unborn.publish());
+  // The supervisor writes it durably, once there is something to keep.
+  await saveWorkspace(draft.place, record, { isDurable: false });
+  await claimActiveSlot(context, "create a workspace", () => draft.publish());
   try {
     return { record: await supervisor.go({ mode: "create", signal: options.signal }), skipped };
   } catch (error) {
     supervisor[Symbol.dispose]();
     await lock[Symbol.asyncDispose]();
     await deleteWorkspace({ context, workspaceId }).catch((failure: unknown) => {
-      // The supervisor has removed it by itself, or it stays in the list, to be deleted.
+      // Unless the supervisor has removed it, it stays in the list and can be deleted.
       if (PyroError.from(failure).code !== "not_found") throw error;
     });
     throw error;
   }
 }
 
-/** When one fails the other is cancelled, and waited for: a clone or an installation can take long, and nobody would own it. */
-async function bothOrNeither<A, B>(
+/**
+ * If one fails, the other is cancelled and waited for: a clone or an installation must not go on
+ * without an owner.
+ */
+async function bothOrCancelled<A, B>(
   signal: AbortSignal | undefined,
   first: (signal: AbortSignal) => Promise<A>,
   second: (signal: AbortSignal) => Promise<B>,
@@ -103,7 +106,7 @@ function timeFromNow(ms: number): string {
   return new Date(Date.now() + ms).toISOString();
 }
 
-/** Installs, builds and proves what is missing here and now, where somebody sees the progress. */
+/** Installs, builds and proves what is missing in this process, whose user sees the progress. */
 async function readyEnvironment(
   context: EngineContext,
   name: string,

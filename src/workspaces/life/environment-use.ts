@@ -4,13 +4,16 @@ import type { EngineContext } from "../../machines/context.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { listWorkspaces } from "../record/store.ts";
 
-/** Files of environments that workspaces are made from; one that cannot be read can only be deleted, and needs none. */
+/**
+ * Files of environments that workspaces need. A workspace that cannot be read can only be deleted,
+ * and needs none.
+ */
 export async function environmentFilesInUse({ layout }: EngineContext): Promise<ReadonlySet<string>> {
   const stored = await listWorkspaces(layout.workspacesDir);
   return new Set(stored.flatMap((workspace) => (workspace.status === "ok" ? filesOf(workspace.record) : [])));
 }
 
-/** Refuses to start what the cache no longer has the parts for. */
+/** Refuses to start a workspace if the cache no longer has its environment. */
 export async function requireEnvironmentFiles(record: WorkspaceRecord): Promise<void> {
   for (const path of filesOf(record)) {
     if (await pathExists(path)) continue;

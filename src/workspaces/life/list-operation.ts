@@ -24,7 +24,7 @@ export const workspaceList = defineOperation({
   },
   async handle({ engine, signal }) {
     const rows = (await allWorkspaces(engine, signal)).map(rowOf);
-    // A broken one has no times; it comes last.
+    // A broken workspace has no times and comes last.
     const workspaces = rows.toSorted((a, b) => (b.lastActivityAt ?? "").localeCompare(a.lastActivityAt ?? ""));
     return { count: workspaces.length, workspaces };
   },

@@ -14,7 +14,7 @@ import { requireEnvironmentFiles } from "./environment-use.ts";
 
 const bootTimeoutMs = 120_000;
 
-/** What a machine of a workspace is made for. */
+/** The workspace that a machine is made for. */
 export interface MachineRequest {
   readonly context: EngineContext;
   readonly place: WorkspacePlace;
@@ -26,11 +26,14 @@ type DiskState = Pick<WorkspaceRecord, "layers" | "rootLayers" | "nextLayer">;
 
 export interface ForkedWorkspaceMachine {
   readonly machine: Machine;
-  /** What the record must say of its disks from now on */
+  /** The record's part on its disks */
   readonly disks: DiskState;
 }
 
-/** A new machine, root disk and memory included, whose workspace begins as a checkpoint: these layers over the seed. */
+/**
+ * A new machine with a new root disk and memory, whose `/workspace` is a checkpoint: these layers
+ * over the seed.
+ */
 export async function forkWorkspaceMachine(
   wanted: MachineRequest,
   checkpoint: readonly string[],
@@ -54,8 +57,8 @@ export async function forkWorkspaceMachine(
 }
 
 /**
- * The record after layers that nothing tells apart any more have become one, as far as they can: only while no machine has them open. A
- * longer chain works as well.
+ * Merges layers that no snapshot needs apart any more, and returns the record after that. No
+ * machine may have them open. If a merge fails, the longer chain works as well.
  */
 export async function mergeLayers({ context, place, record }: MachineRequest): Promise<WorkspaceRecord> {
   let merged = record;
@@ -75,7 +78,7 @@ export async function mergeLayers({ context, place, record }: MachineRequest): P
   return merged;
 }
 
-/** The machine that was stopped, on the disks that it left; it boots, because no template's memory knows them. */
+/** Boots the stopped machine's disks. A fork is no choice: no template's memory fits them. */
 export async function bootWorkspaceMachine({ context, place, record, signal }: MachineRequest): Promise<Machine> {
   const { environment, vcpuCount, memMib, workspaceId } = record;
   await requireEnvironmentFiles(record);
@@ -100,7 +103,7 @@ export async function bootWorkspaceMachine({ context, place, record, signal }: M
   });
 }
 
-/** Fresh layers, under numbers that were never used: a machine that still runs keeps its own. */
+/** New layers, under numbers that were never used: a machine that still runs keeps its own. */
 async function makeDisks(
   place: WorkspacePlace,
   template: Template,
@@ -114,7 +117,7 @@ async function makeDisks(
     return name;
   };
   await copyLayer(template.pathOf("emptyWorkspaceLayer"), place.layerPath(emptyLayerName), 0o600);
-  // The template may go at any time, so what lies below our own layer must be ours as well.
+  // Another process may remove the template, so the workspace needs its own copy of each layer.
   const [base, rootTop, workspaceTop] = await Promise.all([
     copy("rootLayer", 0o444),
     copy("emptyRootLayer", 0o600),
@@ -123,7 +126,7 @@ async function makeDisks(
   return { layers: [...checkpoint, workspaceTop], rootLayers: [base, rootTop], nextLayer };
 }
 
-/** A reflink where the file system has them. */
+/** Copies a layer, as a reflink if the file system has them. */
 export async function copyLayer(source: string, target: string, mode: number): Promise<void> {
   await copyFile(source, target);
   await chmod(target, mode);
@@ -137,7 +140,7 @@ function machineDisks(
   const rootImage = { path: record.environment.rootImagePath, format: "raw" } as const;
   const seed = { path: place.seedPath, format: "raw" } as const;
   return {
-    // What is lost with the host's power is a reset's worth; the workspace is not.
+    // A root disk that is lost with the host's power costs a reset, a lost workspace costs work.
     rootDisk: { layers: [rootImage, ...record.rootLayers.map(layer)], disposable: false, durable: false },
     workspaceDisk: { layers: [seed, ...record.layers.map(layer)], disposable: false, durable: true },
     layersDir: place.disksDir,

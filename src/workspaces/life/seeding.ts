@@ -12,7 +12,7 @@ import type { WorkspaceSeed } from "../record/record.ts";
 /** What a workspace begins with: a directory or archive on this host, by its path, or a project. */
 export type SeedChoice = string | ProjectSource;
 
-/** What is to be on a workspace's disk, and what its record says of that. */
+/** The source of a workspace's files, and what its record says of it. */
 interface Seeding {
   readonly source: SeedSource;
   readonly origin: Pick<WorkspaceSeed, "mode" | "seedPath" | "originKind" | "originRef">;
@@ -30,7 +30,7 @@ export async function seedDisk(
     ...{ source, uid, searchPath, signal, seedsDir: layout.seedsDir },
     ...{ imageBytes: workspaceDiskBytes, budgetBytes: seedBudgetBytes, linkTo: diskPath },
   });
-  // The root is no entry of itself.
+  // The root does not count as an entry.
   return { seed: { ...origin, destination: workspacePath, entryCount: entryCount - 1, bytesWritten }, skipped };
 }
 

@@ -60,7 +60,10 @@ export function viewOf(record: WorkspaceRecord): WorkspaceView {
   };
 }
 
-/** What a workspace was last told to do may be long; a model that reads of the workspace needs to recognise it. */
+/**
+ * What a workspace was last told to do may be long; a model that reads of the workspace needs to
+ * recognise it.
+ */
 export function readableWorkspace<V extends WorkspaceView>(view: V): V {
   const { lastCommand } = view;
   return lastCommand ? { ...view, lastCommand: { ...lastCommand, command: shortLine(lastCommand.command) } } : view;

@@ -26,12 +26,15 @@ export interface PrepareOutcome {
 }
 
 const proofTimeoutMs = 30_000;
-/** Should we be killed, the throwaway workspace removes itself */
+/** Time to live of the throwaway workspace, in case this process is killed */
 const proofTtlMs = 600_000;
-/** Written before the reset and not to be found after it */
+/** A file written before the reset, which must be gone after it */
 const witnessPath = "/root/.pyro-prepare";
 
-/** Makes the next workspace start at once, and proves on a throwaway one that create, exec, reset and delete work on this host. */
+/**
+ * Makes the next workspace start fast, and proves with a throwaway one that create, exec, reset and
+ * delete work here.
+ */
 export async function prepareEnvironment(
   context: EngineContext,
   request: PrepareRequest,
@@ -78,7 +81,7 @@ async function proveWorkspace(
     await expectSuccess(context, workspaceId, `test ! -e ${witnessPath}`, options);
   } catch (error) {
     await deleteWorkspace({ context, workspaceId }).catch(() => {
-      // What went wrong first is what there is to say.
+      // The first failure is the one to report.
     });
     throw error;
   }

@@ -9,7 +9,7 @@ export const editKinds = ["sync_push", "file_write", "patch_apply"] as const;
 
 const journalName = "journal.jsonl";
 
-/** How a command ended; its output is in files of its own. */
+/** How a command ended. Its output is in files of its own. */
 export const commandEndSchema = z.object({
   exitCode: z.number().nullable(),
   signal: z.string().nullable(),
@@ -17,9 +17,9 @@ export const commandEndSchema = z.object({
   cancelled: z.boolean(),
   oomKilled: z.boolean(),
   startError: z.string().nullable(),
-  /** Why what it wrote may not be on the disks */
+  /** Why its writes may not be on the disks */
   syncError: z.string().nullable(),
-  /** Why it is unknown how it ended */
+  /** Why its end is unknown */
   unknownReason: z.string().nullable(),
   durationMs: z.number(),
   stdoutBytes: z.number(),
@@ -42,7 +42,7 @@ const journalLineSchema = z.object({
 });
 export type JournalLine = z.output<typeof journalLineSchema>;
 
-/** Appends to a workspace's history; each line is with the operating system before the call returns. */
+/** Appends to a workspace's history. The operating system has each line before the call returns. */
 export class JournalWriter implements AsyncDisposable {
   readonly #file: FileHandle;
   /** Whether the file ends with a whole line */
@@ -55,7 +55,7 @@ export class JournalWriter implements AsyncDisposable {
 
   static async open(historyDir: string): Promise<JournalWriter> {
     const file = await open(join(historyDir, journalName), "a+", 0o600);
-    // What a crash left of a last line must not swallow the next one.
+    // A crash can leave half a line, which must not swallow the next one.
     const { size } = await file.stat();
     const { buffer } = size === 0 ? { buffer: Buffer.from("\n") } : await file.read(Buffer.alloc(1), 0, 1, size - 1);
     if (buffer[0] !== 0x0a) await file.appendFile("\n");
@@ -80,7 +80,7 @@ export class JournalWriter implements AsyncDisposable {
   }
 }
 
-/** Reads a history; a line that a crash cut off never was acknowledged, and is left out. */
+/** Reads a history. It leaves out a line that a crash has cut off, which was never acknowledged. */
 export async function readJournal(historyDir: string): Promise<readonly JournalLine[]> {
   const text = await readFile(join(historyDir, journalName), "utf8").catch((error: unknown) => {
     if (systemErrorCode(error) === "ENOENT") return "";

@@ -7,16 +7,16 @@ const maxNameLength = 120;
 const maxLabelLength = 256;
 const maxLabels = 64;
 
-/** A change of what people know a workspace by. */
+/** A change of a workspace's name and labels. */
 export const metadataUpdateSchema = z.object({
-  /** null takes the name away */
+  /** null removes the name */
   name: z.string().nullable().optional(),
   setLabels: z.record(z.string(), z.string()),
   clearLabels: z.array(z.string()),
 });
 export type MetadataUpdate = z.output<typeof metadataUpdateSchema>;
 
-/** Name and labels after a change; they change nothing else. */
+/** Name and labels after a change. */
 export function changedMetadata(
   record: Pick<WorkspaceRecord, "name" | "labels">,
   { name, setLabels, clearLabels }: MetadataUpdate,

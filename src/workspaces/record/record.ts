@@ -19,7 +19,9 @@ export type WorkspaceSeed = z.output<typeof workspaceSeedSchema>;
 
 export const workspaceStates = ["starting", "started", "stopped", "failed"] as const;
 
-/** Names of files in the workspace's `disks`, from the one over the seed to the one that is written. */
+/**
+ * Names of files in the workspace's `disks`, from the one over the seed to the one that is written.
+ */
 const layerNames = z.array(z.string().regex(/^\d{1,9}\.qcow2$/));
 
 export const snapshotRecordSchema = z.object({
@@ -36,12 +38,12 @@ export const lastCommandSchema = z.object({
   sequence: z.number(),
   command: z.array(z.string()),
   cwd: z.string(),
-  /** null while it runs, and when it is unknown how it ended */
+  /** null while it runs, and if its end is unknown */
   exitCode: z.number().nullable(),
   durationMs: z.number().nullable(),
 });
 
-/** All that is kept of a workspace beside its disks and its journal. */
+/** All that is on file of a workspace beside its disks and its journal. */
 export const workspaceRecordSchema = z.object({
   formatVersion: z.literal(1),
   workspaceId: z.string().regex(/^[0-9a-f]{12}$/),
@@ -56,7 +58,7 @@ export const workspaceRecordSchema = z.object({
     rootImagePath: z.string(),
   }),
   state: z.enum(workspaceStates),
-  /** Why it is in a state that nobody asked for */
+  /** Why it is in a state that no caller asked for */
   stateReason: z.string().nullable(),
   vcpuCount: z.number(),
   memMib: z.number(),
@@ -65,12 +67,14 @@ export const workspaceRecordSchema = z.object({
   createdAt: z.string(),
   lastActivityAt: z.string(),
   expiresAt: z.string(),
-  /** Since when its history counts: its creation or its last reset */
+  /** Start of its history: its creation or its last reset */
   sessionStartedAt: z.string(),
   seed: workspaceSeedSchema,
-  /** Its disk now: these over the seed; the last one is written */
+  /** Its disk now: these over the seed. The guest writes to the last one */
   layers: layerNames,
-  /** Its root disk now: these over the environment's root image; the last one is written */
+  /**
+   * Its root disk now: these over the environment's root image. The guest writes to the last one
+   */
   rootLayers: layerNames,
   nextLayer: z.number(),
   snapshots: z.array(snapshotRecordSchema),
@@ -78,12 +82,15 @@ export const workspaceRecordSchema = z.object({
   lastCommand: lastCommandSchema.nullable(),
   resetCount: z.number(),
   lastResetAt: z.string().nullable(),
-  /** The shell that outlives the supervisor, to end the workspace at its time */
+  /** The process that removes the workspace when it expires, if the supervisor cannot */
   guardian: processIdentitySchema.nullable(),
 });
 export type WorkspaceRecord = z.output<typeof workspaceRecordSchema>;
 
-/** Of a long command its beginning is kept in the record, which is rewritten with each; the history has all of it. */
+/**
+ * The record, which is rewritten with each command, keeps the beginning of a long one. The history
+ * has it whole.
+ */
 const maxCommandLength = 4096;
 
 export function shortCommand(command: readonly string[]): string[] {
@@ -104,12 +111,12 @@ export function newWorkspaceId(): string {
   return randomBytes(6).toString("hex");
 }
 
-/** Whether its creation never came to a machine. */
+/** Whether its creation ended before it had a machine. */
 export function isUnfinished({ state, layers }: Pick<WorkspaceRecord, "state" | "layers">): boolean {
   return state === "starting" && layers.length === 0;
 }
 
-/** Whether it counts as running: it has a supervisor, or has lost it without anybody having looked since. */
+/** Whether it counts as running: it has a supervisor, or has lost it unnoticed. */
 export function isActive({ state }: Pick<WorkspaceRecord, "state">): boolean {
   return state === "started" || state === "starting";
 }

@@ -7,12 +7,12 @@ import { type WorkspaceRecord, workspaceRecordSchema } from "./record.ts";
 
 const recordName = "workspace.json";
 const idForm = /^[0-9a-f]{12}$/;
-/** A folder on its way out; whoever finds it may finish the work */
-const doomedForm = /^\.deleted-[0-9a-f]{12}$/;
-/** A folder that is being filled; its maker holds its lock */
-const unbornForm = /^\.new-[0-9a-f]{12}$/;
+/** A folder that is being removed. Any process that finds it may finish the work */
+const removedForm = /^\.deleted-[0-9a-f]{12}$/;
+/** A folder that is being filled. The process that fills it holds its lock */
+const draftForm = /^\.new-[0-9a-f]{12}$/;
 const lockName = "lock";
-/** Between the making of a folder and of its lock */
+/** Limit for the time between the creation of a folder and of its lock */
 const abandonedAfterMs = 60_000;
 
 /** Every file of one workspace. */
@@ -28,18 +28,24 @@ export class WorkspacePlace {
   get recordPath(): string {
     return join(this.dir, recordName);
   }
-  /** Held by the supervisor for as long as it lives, and by whoever changes a workspace that has none */
+  /**
+   * The supervisor holds it for as long as it lives. Without a supervisor, the process that changes
+   * the workspace does
+   */
   get lockPath(): string {
     return join(this.dir, lockName);
   }
-  /** Its commands and what was done to it since its creation or a reset; `reset` numbers them, so that one record switches */
+  /**
+   * Its commands, edits and exports since its creation or a reset. The number lets one write of the
+   * record switch it
+   */
   historyDir(resetCount: number): string {
     return join(this.dir, `history-${resetCount}`);
   }
   get logPath(): string {
     return join(this.dir, "supervisor.log");
   }
-  /** Layers of its disks; the virtual machine can enter this folder and nothing else */
+  /** Layers of its disks. The virtual machine can enter this folder and no other */
   get disksDir(): string {
     return join(this.dir, "disks");
   }
@@ -53,19 +59,19 @@ export class WorkspacePlace {
 
 export const socketName = "supervisor.sock";
 
-/** A workspace as listed: one whose record cannot be read is there all the same. */
+/** A workspace as listed, also if its record cannot be read. */
 export type StoredWorkspace =
   | { readonly status: "ok"; readonly place: WorkspacePlace; readonly record: WorkspaceRecord }
   | { readonly status: "broken"; readonly place: WorkspacePlace; readonly reason: string };
 
-/** Finds one workspace; fails with `not_found` for an id that nobody knows. */
+/** Finds one workspace; fails with `not_found` if there is none of that id. */
 export async function findWorkspace(workspacesDir: string, workspaceId: string): Promise<StoredWorkspace> {
   const stored = idForm.test(workspaceId) ? await look(workspacesDir, workspaceId) : undefined;
   if (stored) return stored;
   throw noSuchWorkspace(workspaceId);
 }
 
-/** The record of one workspace; fails with `failed_precondition` when it cannot be read. */
+/** The record of one workspace; fails with `failed_precondition` if it cannot be read. */
 export async function readWorkspace(workspacesDir: string, workspaceId: string): Promise<WorkspaceRecord> {
   const stored = await findWorkspace(workspacesDir, workspaceId);
   if (stored.status === "ok") return stored.record;
@@ -94,11 +100,11 @@ async function look(workspacesDir: string, workspaceId: string): Promise<StoredW
   const read = await readRecord(place.recordPath, workspaceRecordSchema);
   if (read.status === "ok") return { status: "ok", place, record: read.record };
   if (read.status === "unreadable") return { status: "broken", place, reason: read.reason };
-  // It may have been removed since it was listed.
+  // Another process may have removed it since it was listed.
   return (await pathExists(place.dir)) ? { status: "broken", place, reason: "its record is missing" } : undefined;
 }
 
-/** Whoever calls this holds the workspace's lock. */
+/** Writes the record. The caller holds the workspace's lock. */
 export async function saveWorkspace(
   place: WorkspacePlace,
   record: WorkspaceRecord,
@@ -107,29 +113,32 @@ export async function saveWorkspace(
   await replaceRecord(place.recordPath, workspaceRecordSchema, record, options);
 }
 
-/** Takes the lock of a workspace that no supervisor has; `held` when one has it. */
+/** Takes the lock of a workspace; `held` if another process has it. */
 export async function lockWorkspace(place: WorkspacePlace): Promise<HeldLock | "held"> {
   const lock = await tryLockFile(place.lockPath);
   if (lock === "gone") throw noSuchWorkspace(place.workspaceId);
   return lock;
 }
 
-/** Removes a workspace for everybody at once, then its files; whoever calls this holds its lock, if there is one to hold. */
+/**
+ * Removes a workspace for all processes at once, then its files. The caller holds its lock, if it
+ * has one.
+ */
 export async function removeWorkspace(workspacesDir: string, place: WorkspacePlace): Promise<void> {
-  const doomed = join(workspacesDir, `.deleted-${place.workspaceId}`);
-  await rename(place.dir, doomed).catch((error: unknown) => {
+  const removed = join(workspacesDir, `.deleted-${place.workspaceId}`);
+  await rename(place.dir, removed).catch((error: unknown) => {
     if (systemErrorCode(error) !== "ENOENT") throw fileError(`cannot delete workspace '${place.workspaceId}'`, error);
   });
-  await rm(doomed, { recursive: true, force: true });
+  await rm(removed, { recursive: true, force: true });
 }
 
 /** Finishes deletions that were interrupted, and removes what interrupted creations left. */
 export async function sweepLeftovers(workspacesDir: string): Promise<void> {
   for (const name of await readdir(workspacesDir).catch(() => [])) {
     const path = join(workspacesDir, name);
-    if (doomedForm.test(name)) await rm(path, { recursive: true, force: true });
-    if (!unbornForm.test(name)) continue;
-    // Its maker has its lock only a moment after its folder, and would lose it to us.
+    if (removedForm.test(name)) await rm(path, { recursive: true, force: true });
+    if (!draftForm.test(name)) continue;
+    // A folder gets its lock a moment after its creation, and this process must not take it before.
     if (!(await isOld(path))) continue;
     const lock = await tryLockFile(join(path, lockName));
     if (lock === "held") continue;
@@ -143,34 +152,34 @@ async function isOld(path: string): Promise<boolean> {
   return made !== undefined && Date.now() - made.mtimeMs > abandonedAfterMs;
 }
 
-/** A workspace that nobody sees yet, to be made visible as a whole by `publish`. */
-export interface UnbornWorkspace extends AsyncDisposable {
+/** A workspace that no other process sees until `publish` makes it visible as a whole. */
+export interface WorkspaceDraft extends AsyncDisposable {
   readonly place: WorkspacePlace;
-  /** To be handed to its supervisor, which can load while the lock is still being taken */
+  /** For its supervisor, which can load while the lock is still being taken */
   readonly lock: HeldLock;
-  /** Gives it its name, with the lock held; from then on it is the workspace that its supervisor finds */
+  /** Gives it its name, with the lock held. From then on its supervisor can find it */
   publish(): Promise<void>;
 }
 
-export async function beginWorkspace(workspacesDir: string, workspaceId: string): Promise<UnbornWorkspace> {
+export async function beginWorkspace(workspacesDir: string, workspaceId: string): Promise<WorkspaceDraft> {
   await ensureDir(workspacesDir);
-  const unborn = new WorkspacePlace(workspacesDir, workspaceId, `.new-${workspaceId}`);
-  const born = new WorkspacePlace(workspacesDir, workspaceId);
-  await ensureDir(unborn.dir);
-  await ensureDir(unborn.disksDir);
-  // The virtual machine may run as somebody else, who may look for files in it by name, but not list it.
-  await chmod(unborn.disksDir, 0o711);
-  const lock = await createLockFile(unborn.lockPath);
+  const draft = new WorkspacePlace(workspacesDir, workspaceId, `.new-${workspaceId}`);
+  const published = new WorkspacePlace(workspacesDir, workspaceId);
+  await ensureDir(draft.dir);
+  await ensureDir(draft.disksDir);
+  // The virtual machine may run as another user, who can open files in it by name but not list it.
+  await chmod(draft.disksDir, 0o711);
+  const lock = await createLockFile(draft.lockPath);
   return {
     lock,
-    place: unborn,
+    place: draft,
     async publish() {
-      // A workspace without a lock would be anybody's.
+      // Any process could take over a workspace without a lock.
       await lock.taken;
-      await rename(unborn.dir, born.dir);
+      await rename(draft.dir, published.dir);
     },
     async [Symbol.asyncDispose]() {
-      await rm(unborn.dir, { recursive: true, force: true });
+      await rm(draft.dir, { recursive: true, force: true });
       await lock[Symbol.asyncDispose]();
     },
   };

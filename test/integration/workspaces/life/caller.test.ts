@@ -10,7 +10,7 @@ import { deleteSnapshot, resetWorkspace } from "../../../../src/workspaces/check
 import { commandLogs } from "../../../../src/workspaces/command/logs.ts";
 import { accessWorkspace, currentRecord } from "../../../../src/workspaces/control/access.ts";
 import { ControlServer } from "../../../../src/workspaces/control/server.ts";
-import { requireRoomForOneMore } from "../../../../src/workspaces/life/active-limit.ts";
+import { claimActiveSlot } from "../../../../src/workspaces/life/active-limit.ts";
 import {
   allWorkspaces,
   deleteWorkspace,
@@ -320,11 +320,11 @@ test("as many run as may, and one more is refused with the way out", async () =>
   await make({ ...stopped, workspaceId: "222222222222" });
   let claimed = 0;
   const claim = async () => void claimed++;
-  await requireRoomForOneMore(limited, "create a workspace", claim);
+  await claimActiveSlot(limited, "create a workspace", claim);
   await using _two = await run("333333333333", "starting");
-  await expect(requireRoomForOneMore(limited, "create a workspace", claim)).rejects.toMatchObject({
+  await expect(claimActiveSlot(limited, "create a workspace", claim)).rejects.toMatchObject({
     code: "resource_exhausted",
-    message: "cannot create a workspace: 2 are running, the most that may",
+    message: "cannot create a workspace: 2 workspaces are running, which is the limit",
     hint: expect.stringContaining("PYRO_MAX_ACTIVE_WORKSPACES"),
   });
   expect(claimed).toBe(1);
@@ -332,7 +332,7 @@ test("as many run as may, and one more is refused with the way out", async () =>
 
 test("a workspace that was lost does not count as running", async () => {
   await make();
-  await requireRoomForOneMore({ ...context, maxActiveWorkspaces: 1 }, "create a workspace", async () => {});
+  await claimActiveSlot({ ...context, maxActiveWorkspaces: 1 }, "create a workspace", async () => {});
 });
 
 test("a history without its end can be read while it is written", async () => {
