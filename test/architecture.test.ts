@@ -9,10 +9,10 @@ import { expect, test } from "vitest";
 const layers: Readonly<Record<string, readonly string[]>> = {
   core: [],
   host: ["core"],
-  guest: ["core"],
+  tree: ["core", "host"],
+  guest: ["core", "tree"],
   vm: ["core", "host"],
   images: ["core", "host"],
-  tree: ["core", "host"],
   projects: ["core", "host"],
   seeds: ["core", "host", "tree"],
   machines: ["core", "host", "guest", "vm", "images"],
@@ -100,6 +100,23 @@ test("only the supervisor's main file lists owners, and only the registry lists 
     [...files.values()].filter(({ imports }) => imports.some(({ target }) => pattern.test(target)));
   const ownerLists = importers(/^workspaces\/[\w-]+\/owner\.ts$/).filter(({ path }) => !/\/owner\.ts$/.test(path));
   expect(ownerLists.map(({ path }) => path)).toEqual([supervisorMain]);
+});
+
+test("the map in AGENTS.md names every folder of src and of its nouns, and no other", () => {
+  const map = readFileSync(new URL("../AGENTS.md", import.meta.url), "utf8");
+  const [, tree = ""] = /^src\/\n((?: {2}.*\n)+)/m.exec(map) ?? [];
+  let top = "";
+  const named = tree.split("\n").flatMap((line) => {
+    const [, indent, name] = /^( {2}| {4})([\w-]+)\/ /.exec(line) ?? [];
+    if (name === undefined) return [];
+    if (indent === "  ") top = name;
+    return indent === "  " ? [name] : [`${top}/${name}`];
+  });
+  const foldersOf = ([first, second, ...rest]: readonly string[]) =>
+    first === "workspaces" && rest.length > 0 ? [first, `${first}/${second}`] : [first];
+  const nested = [...files.keys()].map((path) => path.split("/")).filter(({ length }) => length > 1);
+  const folders = [...new Set(nested.flatMap(foldersOf))];
+  expect(named.toSorted()).toEqual(folders.toSorted());
 });
 
 test.each(restricted)("$what: only where it belongs", ({ pattern, allowedIn }) => {
