@@ -23,7 +23,7 @@ import {
   treeChangesSchema,
   treeReadSchema,
   treeWriteAnswerSchema,
-} from "./tree.ts";
+} from "./tree/messages.ts";
 
 /** Answers take milliseconds; many emulated machines that start at once can make them wait for a processor. */
 const requestTimeoutMs = 30_000;

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { PyroError } from "../../src/core/errors.ts";
 import { encodeFrame, frameType } from "../../src/guest/frames.ts";
-import { treeFrame } from "../../src/guest/tree.ts";
+import { treeFrame } from "../../src/guest/tree/messages.ts";
 import { diffWorkspace } from "../../src/workspaces/change/diff.ts";
 import { createSnapshot } from "../../src/workspaces/checkpoint/caller.ts";
 import { execInWorkspace } from "../../src/workspaces/command/caller.ts";

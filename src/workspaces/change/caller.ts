@@ -1,5 +1,6 @@
 import { framesOf } from "../../guest/frames.ts";
-import { decodeChanges, type GuestChange } from "../../guest/tree.ts";
+import { decodeChanges } from "../../guest/tree/decode.ts";
+import type { GuestChange } from "../../guest/tree/messages.ts";
 import { requireRunning, type WorkspaceCall } from "../control/access.ts";
 import { SupervisorCall } from "../control/client.ts";
 import type { WorkspaceRecord } from "../record/record.ts";

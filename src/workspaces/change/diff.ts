@@ -1,5 +1,5 @@
 import { PyroError } from "../../core/errors.ts";
-import type { GuestChange, GuestSide } from "../../guest/tree.ts";
+import type { GuestChange, GuestSide } from "../../guest/tree/messages.ts";
 import { ignoredPaths } from "../../projects/ignored.ts";
 import { formatChange } from "../../tree/patch/format.ts";
 import type { WorkspaceCall } from "../control/access.ts";

@@ -1,4 +1,4 @@
-import { treeChangesSchema } from "../../guest/tree.ts";
+import { treeChangesSchema } from "../../guest/tree/messages.ts";
 import { defineVerbs, nothing } from "../control/protocol.ts";
 
 export const changeVerbs = defineVerbs({

@@ -1,7 +1,7 @@
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { framesOf } from "../../guest/frames.ts";
-import { decodeChanges } from "../../guest/tree.ts";
+import { decodeChanges } from "../../guest/tree/decode.ts";
 import type { NewMachine, OwnedWorkspace } from "../control/owned-workspace.ts";
 import { type OwnedVerb, owned } from "../control/server.ts";
 import type { Session } from "../control/session.ts";

@@ -1,15 +1,9 @@
 import { begun, Deferred } from "../../core/async.ts";
 import { toWire } from "../../core/wire-case.ts";
 import { framesOf } from "../../guest/frames.ts";
-import {
-  decodeTree,
-  encodeTree,
-  type GuestItem,
-  type TreeReadRequest,
-  type TreeWriteAnswer,
-  type TreeWriteHeader,
-  wirePath,
-} from "../../guest/tree.ts";
+import { decodeTree } from "../../guest/tree/decode.ts";
+import { encodeTree, wirePath } from "../../guest/tree/encode.ts";
+import type { GuestItem, TreeReadRequest, TreeWriteAnswer, TreeWriteHeader } from "../../guest/tree/messages.ts";
 import { requireRunning, type WorkspaceCall } from "../control/access.ts";
 import { call, SupervisorCall } from "../control/client.ts";
 import type { VerbInput } from "../control/protocol.ts";

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { PyroError } from "../../core/errors.ts";
 import { characterBoundary, pageEnd } from "../../core/utf8.ts";
-import type { GuestEntry, GuestItem } from "../../guest/tree.ts";
+import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import { workspacePath } from "../../machines/shape.ts";
 import { displayPath } from "../../tree/patch/quoting.ts";
 import type { WorkspaceCall } from "../control/access.ts";

@@ -1,5 +1,5 @@
 import { PyroError } from "../../core/errors.ts";
-import type { Expectation, GuestEntry, GuestItem } from "../../guest/tree.ts";
+import type { Expectation, GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import { noContent } from "../../tree/entry.ts";
 import { parsePatch } from "../../tree/patch/parse/parse.ts";
 import { type PlannedChange, pathsOf, planPatch, type TreeEntry } from "../../tree/patch/plan.ts";

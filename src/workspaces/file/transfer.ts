@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { PyroError } from "../../core/errors.ts";
-import type { GuestEntry, GuestItem } from "../../guest/tree.ts";
+import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import { type PathSource, seedSourceOf } from "../../seeds/seed.ts";
 import { readArchive } from "../../tree/archive/read.ts";
 import type { SkippedEntry, TreeItem, TreeLimits } from "../../tree/entry.ts";

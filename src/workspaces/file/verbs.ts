@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { treeReadSchema, treeWriteAnswerSchema } from "../../guest/tree.ts";
+import { treeReadSchema, treeWriteAnswerSchema } from "../../guest/tree/messages.ts";
 import { defineVerbs, nothing } from "../control/protocol.ts";
 import { editKinds } from "../record/journal.ts";
 

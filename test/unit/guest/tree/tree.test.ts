@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { PyroError } from "../../../src/core/errors.ts";
-import { type Frame, framesOf } from "../../../src/guest/frames.ts";
-import { decodeChanges, decodeTree, encodeTree, type GuestItem, treeFrame } from "../../../src/guest/tree.ts";
+import { PyroError } from "../../../../src/core/errors.ts";
+import { type Frame, framesOf } from "../../../../src/guest/frames.ts";
+import { decodeChanges, decodeTree } from "../../../../src/guest/tree/decode.ts";
+import { encodeTree } from "../../../../src/guest/tree/encode.ts";
+import { type GuestItem, treeFrame } from "../../../../src/guest/tree/messages.ts";
 
 async function* streamOf<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;

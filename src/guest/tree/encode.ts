@@ -1,0 +1,70 @@
+import type * as z from "zod";
+import { PyroError } from "../../core/errors.ts";
+import { toWire } from "../../core/wire-case.ts";
+import { encodeFrame, maxPayloadLength } from "../frames.ts";
+import {
+  type ContentPiece,
+  type GuestEntry,
+  type GuestItem,
+  type TreeWriteHeader,
+  treeEntrySchema,
+  treeFrame,
+  treeWriteHeaderSchema,
+} from "./messages.ts";
+
+/** More bytes of content than this are sent in several frames */
+const contentChunkBytes = 256 * 1024;
+/** A path as the protocol writes it: as text where it is UTF-8, else in base64. */
+export function wirePath(bytes: Buffer): { path?: string; pathBase64?: string } {
+  const text = bytes.toString("utf8");
+  return Buffer.from(text, "utf8").equals(bytes) ? { path: text } : { pathBase64: bytes.toString("base64") };
+}
+
+function wireTarget(bytes: Buffer | undefined): { target?: string; targetBase64?: string } {
+  if (bytes === undefined) return {};
+  const { path: text, pathBase64 } = wirePath(bytes);
+  return text === undefined ? { targetBase64: pathBase64 ?? "" } : { target: text };
+}
+
+/** The frames of a tree to be written, from its header to its end. */
+export async function* encodeTree(header: TreeWriteHeader, items: AsyncIterable<GuestItem>): AsyncGenerator<Buffer> {
+  yield jsonFrame(treeFrame.header, treeWriteHeaderSchema, header);
+  for await (const { entry, content } of items) {
+    yield encodeEntry(entry);
+    if (entry.type !== "file") continue;
+    for await (const piece of content()) yield* encodePiece(piece);
+    yield encodeFrame(treeFrame.contentEnd, Buffer.alloc(0));
+  }
+  yield encodeFrame(treeFrame.end, Buffer.alloc(0));
+}
+
+function encodeEntry({ path: bytes, target: link, mtimeNs, expect, ...rest }: GuestEntry): Buffer {
+  return jsonFrame(treeFrame.entry, treeEntrySchema, {
+    ...rest,
+    ...wirePath(bytes),
+    ...wireTarget(link),
+    ...(mtimeNs === undefined ? {} : { mtimeNs: String(mtimeNs) }),
+    ...(expect === undefined ? {} : { expect: { ...expect, target: undefined, ...wireTarget(expect.target) } }),
+  });
+}
+
+function* encodePiece(piece: ContentPiece): Generator<Buffer> {
+  if ("hole" in piece) {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64BE(BigInt(piece.hole));
+    yield encodeFrame(treeFrame.hole, length);
+    return;
+  }
+  for (let start = 0; start < piece.data.length; start += contentChunkBytes) {
+    yield encodeFrame(treeFrame.content, piece.data.subarray(start, start + contentChunkBytes));
+  }
+}
+
+function jsonFrame(type: number, schema: z.ZodType, value: unknown): Buffer {
+  const payload = Buffer.from(JSON.stringify(toWire(schema, value)));
+  if (payload.length <= maxPayloadLength) return encodeFrame(type, payload);
+  throw new PyroError(
+    "invalid_argument",
+    `cannot send ${payload.length} bytes of description: ${maxPayloadLength} are the most`,
+  );
+}
