@@ -25,19 +25,28 @@ import {
   treeWriteAnswerSchema,
 } from "./tree/messages.ts";
 
-/** Answers take milliseconds; many emulated machines that start at once can make them wait for a processor. */
+/**
+ * Answers take milliseconds. Many emulated machines that start at once can make them wait for a
+ * processor
+ */
 const requestTimeoutMs = 30_000;
 const maxReplyLength = 1 << 20;
-/** How long a guest may be silent while it reads or writes a tree; a big one is synced before the answer */
+/**
+ * Limit for a guest's silence while it reads or writes a tree, which it may have to sync before it
+ * answers
+ */
 const treeIdleMs = 120_000;
 const treeContentType = "application/vnd.pyro.tree";
-/** Large enough that a stream is not held back between two reads of the host's event loop. */
+/** Large enough that a stream does not wait between two turns of the host's event loop */
 const streamWindowBytes = 1 << 20;
-/** With the default of 16 KiB a pipe's content takes four frames. */
+/** With the default of 16 KiB the content of a pipe takes four frames */
 const maxFrameBytes = 256 * 1024;
 const sessionWindowBytes = 8 << 20;
 
-/** Typed calls to one guest agent over one connected stream; see agent/PROTOCOL.md. What the guest says is untrusted input. */
+/**
+ * Typed calls to one guest agent over one connected stream, as agent/PROTOCOL.md has them.
+ * Everything a guest says is untrusted input.
+ */
 export class AgentClient implements AsyncDisposable {
   readonly #session: http2.ClientHttp2Session;
   #token: string | undefined;
@@ -47,29 +56,32 @@ export class AgentClient implements AsyncDisposable {
     this.#session = http2.connect("http://guest", {
       createConnection: () => stream,
       settings: { enablePush: false, initialWindowSize: streamWindowBytes, maxFrameSize: maxFrameBytes },
-      // A guest may send headers no longer than the replies that we know.
+      // No reply of the protocol has more headers.
       maxHeaderListPairs: 64,
     });
     this.#session.on("error", (error: Error) => {
       this.#failure ??= error;
     });
     this.#session.once("connect", () => {
-      // The event can come after everything is over.
+      // The event can come after the session has been destroyed.
       if (!this.#session.destroyed) this.#session.setLocalWindowSize(sessionWindowBytes);
     });
   }
 
-  /** Waits at most `timeoutMs` for the agent to answer; before the first answer it may still be booting. */
+  /**
+   * Waits at most `timeoutMs` for the agent to answer. Before its first answer the guest may still
+   * boot.
+   */
   async info(options: { timeoutMs?: number; signal?: AbortSignal | undefined } = {}): Promise<GuestInfo> {
     return this.#call({ method: "GET", path: "/v1/info", reply: guestInfoSchema, ...options });
   }
 
-  /** Makes the agent wait for a new host: the next thing is to pause the machine. */
+  /** Makes the agent wait for a new host. The caller pauses the machine next. */
   async freeze(signal?: AbortSignal): Promise<void> {
     await this.#call({ method: "POST", path: "/v1/freeze", signal });
   }
 
-  /** Gives this clone its identity, clock and randomness; answers with the guest's clock. */
+  /** Gives this fork its identity, clock and randomness. Answers with the guest's clock. */
   async fork(request: ForkRequest, signal?: AbortSignal): Promise<{ timeUnixMs: number }> {
     const body = toWire(forkRequestSchema, request);
     const answer = await this.#call({ method: "POST", path: "/v1/fork", body, reply: forkAnswerSchema, signal });
@@ -84,25 +96,33 @@ export class AgentClient implements AsyncDisposable {
   }
 
   /**
-   * Runs a command to its end. Rejects when it is unknown how it ended; a command that failed, or could not be started, is a result.
-   * Aborting the signal kills the command's whole process tree.
+   * Runs a command to its end. Rejects if its end is unknown. A command that fails, or cannot be
+   * started, is a result. Aborting the signal kills the command's whole process tree.
    */
   async exec(spec: ExecSpec, options: ExecOptions): Promise<ExecEnding> {
     const stream = this.#request("POST", "/v1/exec", { "content-type": "application/vnd.pyro.exec" });
     return runExec(stream, spec, options);
   }
 
-  /** Entries of the workspace's tree, with as much of their content as asked for: bytes for `decodeTree`. */
+  /**
+   * Entries of the workspace's tree, with as much of their content as asked for: bytes for
+   * `decodeTree`.
+   */
   readTree(request: TreeReadRequest, signal?: AbortSignal): AsyncGenerator<Buffer> {
     return this.#treeBytes("/v1/tree/read", toWire(treeReadSchema, request), signal);
   }
 
-  /** What differs between the workspace and the tree that it began as: bytes for `decodeChanges`. */
+  /**
+   * What differs between the workspace and the tree that it began as: bytes for `decodeChanges`.
+   */
   treeChanges(request: { contentLimit: number }, signal?: AbortSignal): AsyncGenerator<Buffer> {
     return this.#treeBytes("/v1/tree/changes", toWire(treeChangesSchema, request), signal);
   }
 
-  /** Writes a tree into the workspace, all of it or nothing. `bytes` are those of `encodeTree`, in any pieces. */
+  /**
+   * Writes a tree into the workspace, all of it or nothing. `bytes` are those of `encodeTree`, in
+   * any pieces.
+   */
   async writeTree(bytes: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<TreeWriteAnswer> {
     const path = "/v1/tree/write";
     const stream = this.#request("POST", path, { "content-type": treeContentType });
@@ -123,17 +143,17 @@ export class AgentClient implements AsyncDisposable {
       signal?.removeEventListener("abort", onAbort);
       stream.destroy();
       sent.catch(() => {
-        // The reply is what counts.
+        // The reply decides.
       });
     }
   }
 
-  /** Holds back every write to the workspace's disk, which is complete then; at most ten seconds. */
+  /** Completes the workspace's disk and holds back every write to it, for ten seconds at most. */
   async freezeWorkspace(signal?: AbortSignal): Promise<void> {
     await this.#call({ method: "POST", path: "/v1/workspace/freeze", signal });
   }
 
-  /** Fails when the guest had given up waiting and gone on by itself. */
+  /** Ends a freeze. Fails if the guest has ended it by itself before. */
   async thawWorkspace(): Promise<void> {
     await this.#call({ method: "POST", path: "/v1/workspace/thaw" }).catch((error: unknown) => {
       throw asUnknownOutcome("/v1/workspace/thaw", error);
@@ -207,7 +227,7 @@ export class AgentClient implements AsyncDisposable {
       { ":method": method, ":path": path, "pyro-protocol": protocolVersion, ...authorization, ...headers },
       { endStream: false },
     );
-    // Whoever reads the stream gets its error; one that nobody reads any more must not end the process.
+    // A reader of the stream gets its error. Without a reader it must not end the process.
     stream.on("error", () => {});
     return stream;
   }
@@ -219,7 +239,7 @@ export class AgentClient implements AsyncDisposable {
   }
 }
 
-/** A call that changes something and whose answer is lost may have been carried out. */
+/** A call that changes something may have been carried out if its answer is lost. */
 function asUnknownOutcome(path: string, error: unknown): unknown {
   if (!(error instanceof PyroError) || (error.code !== "unavailable" && error.code !== "timeout")) return error;
   return new PyroError("outcome_unknown", `it may have happened: ${error.message}`, {
@@ -247,7 +267,7 @@ function statusOf(stream: http2.ClientHttp2Stream): Promise<number> {
     stream.once("close", () => reject(new Error("the stream closed without an answer")));
   });
   status.catch(() => {
-    // reported to whoever awaits it; reading the body can fail first
+    // A caller that awaits it gets the error. Reading the body can fail first.
   });
   return status;
 }
@@ -289,7 +309,7 @@ function agentRefusal(path: string, status: number, body: string): PyroError {
   try {
     ({ code, message: reason } = fromWire(agentErrorSchema, JSON.parse(body)).error);
   } catch {
-    // an agent that cannot even refuse properly is described by its status
+    // The status then describes the refusal.
   }
   if (status === 426) {
     return new PyroError("failed_precondition", `cannot talk to the guest agent: ${reason}`, {
@@ -301,7 +321,7 @@ function agentRefusal(path: string, status: number, body: string): PyroError {
   return new PyroError("internal", `the guest agent refused ${path}: ${reason}`, { details: { status } });
 }
 
-/** Refusals that are the caller's business, not a fault of pyro. */
+/** Refusals that the caller can act on, by the agent's code. The others are faults of pyro. */
 const refusals: Readonly<Record<string, ErrorCode>> = {
   conflict: "failed_precondition",
   failed_precondition: "failed_precondition",

@@ -6,7 +6,10 @@ import { fromWire, toWire } from "../core/wire-case.ts";
 import { encodeFrame, type Frame, FrameDecoder, frameType, maxPayloadLength } from "./frames.ts";
 import { type ExecEnding, type ExecSpec, execEndingSchema, execSpecSchema } from "./messages.ts";
 
-/** Takes a piece of output, and the frame that it came in; a promise holds the guest back until it resolves. */
+/**
+ * Takes a piece of output and the frame that it came in. A promise holds the guest back until it
+ * resolves.
+ */
 export type OutputSink = (chunk: Buffer, frame: Buffer) => Promise<void> | void;
 
 export interface ExecOptions {
@@ -18,18 +21,21 @@ export interface ExecOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The agent enforces a command's time limit; if it has not by this much later, it never will. */
+/** The agent enforces a command's time limit. An agent that is this late never will */
 const overdueMs = 5_000;
-/** What a guest that has a lot to write back takes after the command's end, on a busy disk */
+/** Time that a guest with a lot to write back takes after a command's end, on a busy disk */
 const syncMs = 120_000;
-/** After this process itself was stopped for a while, timers run before the input that waits: time to look at that first */
+/**
+ * After a stop of this process timers run before the input that waits, which gets this time to be
+ * read
+ */
 const lastLookMs = 1_000;
-/** More than all buffers between a command and us can hold */
+/** More than all buffers between a command and the host can hold */
 const maxLateBytes = 32 * 1024 * 1024;
 /** Input goes in pieces of this size, so that the guest's reader sees it come */
 const stdinChunkBytes = 64 * 1024;
 
-/** Drives one exec stream from its spec to its exit frame. */
+/** Runs one exec stream from its spec to its exit frame. */
 export async function runExec(stream: ClientHttp2Stream, spec: ExecSpec, options: ExecOptions): Promise<ExecEnding> {
   const end = new CallEnd(stream);
   const onAbort = () => end.cutOff(new PyroError("cancelled", "the command was cancelled"));
@@ -51,11 +57,13 @@ export async function runExec(stream: ClientHttp2Stream, spec: ExecSpec, options
   }
 }
 
-/** How a call ends from this side, even while its output waits for a reader that never comes back. */
+/**
+ * Ends a call from the host's side, even while its output waits for a reader that never returns.
+ */
 class CallEnd {
   readonly wasCutOff: Promise<never>;
   reason: PyroError | undefined;
-  /** The caller has been answered: nothing may reach it any more */
+  /** Whether the caller has its answer, after which no output may reach it */
   isOver = false;
   readonly #stream: ClientHttp2Stream;
   #reject: (reason: PyroError) => void = () => {};
@@ -65,7 +73,7 @@ class CallEnd {
     this.wasCutOff = new Promise((_, reject) => {
       this.#reject = reject;
     });
-    // Nobody may be waiting for it yet, or any more.
+    // A rejection that no code awaits must not end the process.
     this.wasCutOff.catch(() => {});
   }
 
@@ -78,8 +86,8 @@ class CallEnd {
 }
 
 /**
- * Expires when the guest's own limit for the command is long past and its end has not come, however much else the guest says. Only the
- * time that our reader takes does not count.
+ * Expires if the command's end has not come long after its time limit, whatever else the guest
+ * says. The time that the host's reader takes does not count.
  */
 class Watchdog {
   readonly #onExpire: () => void;
@@ -93,20 +101,23 @@ class Watchdog {
   constructor({ timeoutMs, sync }: ExecSpec, onExpire: () => void) {
     const graceMs = overdueMs + (sync ? syncMs : 0);
     this.#remainingMs = timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs + graceMs;
-    // The guest syncs when it has said everything, so that is no time for output.
+    // The guest syncs after its last output, so no output may come in that time.
     this.#dueMs = this.#startedMs + this.#remainingMs - (sync ? syncMs : 0);
     this.#onExpire = onExpire;
     this.#start();
   }
 
-  /** What the guest says long after its limit can only be what was under way then; one that goes on does not keep to it. */
+  /**
+   * Long after the limit only output can arrive that was under way. A guest that goes on has
+   * ignored the limit.
+   */
   hear(length: number): void {
     if (performance.now() < this.#dueMs) return;
     this.#lateBytes += length;
     if (this.#lateBytes > maxLateBytes) this.#onExpire();
   }
 
-  /** Waits for our reader. */
+  /** Waits for the host's reader, while the time stands still. */
   async whilePaused(reader: Promise<void> | void): Promise<void> {
     if (reader === undefined) return;
     clearTimeout(this.#timer);
@@ -130,7 +141,7 @@ class Watchdog {
   }
 }
 
-/** Rejects when the agent answers with anything but a stream of frames. */
+/** Rejects if the agent answers with anything but a stream of frames. */
 function refusal(stream: ClientHttp2Stream): Promise<never> {
   return new Promise((_, reject) => {
     stream.once("response", (headers) => {
@@ -198,7 +209,7 @@ async function sendInput(stream: ClientHttp2Stream, input: AsyncIterable<Buffer>
   stream.end();
 }
 
-/** Resolves when a stream takes more, or never will. */
+/** Resolves when a stream takes more, or has closed. */
 export function drained(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
@@ -215,7 +226,7 @@ function brokenInput(error: unknown): PyroError {
   return new PyroError("failed_precondition", `the command's input failed: ${messageOf(error)}`, { cause: error });
 }
 
-/** The guest could not end the command, so whoever owns the machine has to end that. */
+/** The guest could not end the command, so the machine's owner must end the machine. */
 function overdue({ timeoutMs }: ExecSpec): PyroError {
   return new PyroError("timeout", `the command did not end at its time limit of ${timeoutMs / 1000} s`, {
     hint: "The machine has to be stopped to be sure that the command is.",

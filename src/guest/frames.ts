@@ -1,6 +1,9 @@
 import { PyroError } from "../core/errors.ts";
 
-/** Types of the frames of a command; every stream is a sequence of `[type u8][payload length u32 big endian][payload]`. */
+/**
+ * Types of the frames of a command. Every stream is a sequence of `[type u8][payload length u32 big
+ * endian][payload]`.
+ */
 export const frameType = {
   spec: 0x01,
   stdin: 0x02,
@@ -17,12 +20,12 @@ export interface Frame {
 }
 
 export interface EncodedFrame extends Frame {
-  /** The whole frame as it came, its header included: for passing it on without encoding it again */
+  /** The whole frame as it came, header included, to be passed on as it is */
   readonly bytes: Buffer;
 }
 
 const headerLength = 5;
-/** Both sides refuse longer payloads, so neither can make the other hold more */
+/** Limit for a payload in `bytes`, which keeps each side from making the other hold more */
 export const maxPayloadLength = 1 << 20;
 
 export function encodeFrame(type: number, payload: Uint8Array): Buffer {
@@ -37,7 +40,7 @@ export function encodeFrame(type: number, payload: Uint8Array): Buffer {
 export class FrameDecoder {
   #pieces: Buffer[] = [];
   #length = 0;
-  /** What must have come before there is something to look at: a header, then the frame that it announces */
+  /** Number of `bytes` to wait for: a header, then the frame that it announces */
   #wanted = headerLength;
 
   /** Whether everything that came was whole frames */
@@ -62,7 +65,10 @@ export class FrameDecoder {
     }
   }
 
-  /** Joined once per header and once per frame, not once per piece: a frame in tiny pieces would cost its square. */
+  /**
+   * Joins once per header and once per frame. Joining per piece would cost the square of a frame in
+   * tiny pieces.
+   */
   #join(): Buffer {
     const [first] = this.#pieces;
     const joined = first && this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces);

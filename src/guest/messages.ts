@@ -1,6 +1,9 @@
 import * as z from "zod";
 
-/** Version of the protocol in agent/PROTOCOL.md; host and guest refuse each other when the majors differ. */
+/**
+ * Version of the protocol in agent/PROTOCOL.md; host and guest refuse each other when the majors
+ * differ.
+ */
 export const protocolVersion = "2.1";
 
 export const guestInfoSchema = z.object({

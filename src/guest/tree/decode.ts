@@ -15,7 +15,7 @@ import {
   type treeSideSchema,
 } from "./messages.ts";
 
-/** Reads the frames of a guest's tree; everything in them is checked, as a guest can say anything. */
+/** Reads the frames of a guest's tree and checks everything in them. */
 export async function* decodeTree(frames: AsyncIterable<Frame>): AsyncGenerator<GuestItem> {
   await using reader = new FrameReader(frames);
   for (;;) {
@@ -29,12 +29,15 @@ export async function* decodeTree(frames: AsyncIterable<Frame>): AsyncGenerator<
       yield* contentOf(reader, treeFrame.content, treeFrame.contentEnd);
     };
     yield { entry, content };
-    // What nobody wanted to see has been sent all the same.
+    // The guest has sent the content whether the caller reads it or not.
     if (!isRead && isContent(await reader.peek())) for await (const _ of content());
   }
 }
 
-/** Reads what a guest says has changed; `contentLimit` is what it was asked for, in `bytes` for each side. */
+/**
+ * Reads the changes that a guest lists. `contentLimit` is the limit that it was given, in `bytes`
+ * for each side.
+ */
 export async function* decodeChanges(frames: AsyncIterable<Frame>, contentLimit: number): AsyncGenerator<GuestChange> {
   await using reader = new FrameReader(frames);
   for (;;) {
@@ -67,14 +70,14 @@ async function* contentOf(reader: FrameReader, dataType: number, endType: number
   for (;;) {
     const frame = await reader.next();
     if (frame.type === endType) return;
-    // Pieces of nothing could go on for ever without ever being too much.
+    // Empty pieces could go on for ever without reaching a limit.
     if (frame.type === dataType && frame.payload.length > 0) yield { data: frame.payload };
     else if (frame.type === treeFrame.hole) yield { hole: holeLength(frame) };
     else throw misplaced(frame);
   }
 }
 
-/** Of a size that was asked for, so a guest that sends more lies. */
+/** Reads content up to the limit that the guest was given. */
 async function wholeContent(
   reader: FrameReader,
   [dataType, endType]: readonly [number, number],
@@ -129,7 +132,7 @@ function parseTarget(text: string | undefined, base64: string | undefined): { ta
   return { target: text === undefined ? Buffer.from(base64 ?? "", "base64") : Buffer.from(text, "utf8") };
 }
 
-/** A path that stays where it is relative to, whatever the guest says. */
+/** A path that stays inside the tree, whatever the guest says. */
 function parsePath(text: string | undefined, base64: string | undefined): Buffer {
   const bytes = text === undefined ? Buffer.from(base64 ?? "", "base64") : Buffer.from(text, "utf8");
   if (bytes.length === 0) return bytes;
@@ -166,7 +169,7 @@ function isContent({ type }: Frame): boolean {
   return type === treeFrame.content || type === treeFrame.contentEnd || type === treeFrame.hole;
 }
 
-/** Pulls frames one by one, with a look at the next one. */
+/** Reads frames one by one, and can look at the next one. */
 class FrameReader implements AsyncDisposable {
   readonly #frames: AsyncIterator<Frame>;
   #peeked: Frame | undefined;
@@ -189,7 +192,7 @@ class FrameReader implements AsyncDisposable {
     throw new PyroError("unavailable", "the guest's description of its files ended too early");
   }
 
-  /** Whoever sent the frames may still have to say that all went well. */
+  /** Waits for the end of the stream, by which the sender confirms that all went well. */
   async expectNoMore(): Promise<void> {
     const { value, done } = await this.#frames.next();
     if (!done) throw misplaced(value);

@@ -12,9 +12,9 @@ import {
   treeWriteHeaderSchema,
 } from "./messages.ts";
 
-/** More bytes of content than this are sent in several frames */
+/** Longer content goes in several frames of this size */
 const contentChunkBytes = 256 * 1024;
-/** A path as the protocol writes it: as text where it is UTF-8, else in base64. */
+/** A path as the protocol writes it: as text if it is UTF-8, else in base64. */
 export function wirePath(bytes: Buffer): { path?: string; pathBase64?: string } {
   const text = bytes.toString("utf8");
   return Buffer.from(text, "utf8").equals(bytes) ? { path: text } : { pathBase64: bytes.toString("base64") };

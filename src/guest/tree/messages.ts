@@ -1,6 +1,6 @@
 import * as z from "zod";
 
-/** Types of the frames that carry trees of files; agent/PROTOCOL.md says what is in each. */
+/** Types of the frames that carry trees of files. agent/PROTOCOL.md describes their content. */
 export const treeFrame = {
   header: 0x30,
   entry: 0x31,
@@ -13,7 +13,7 @@ export const treeFrame = {
   end: 0x3f,
 } as const;
 
-/** Linux's PATH_MAX; the text of a symbolic link has the same limit */
+/** Linux's PATH_MAX, which limits the text of a symbolic link too */
 export const maxPathBytes = 4096;
 
 const path = {
@@ -97,7 +97,7 @@ export interface Expectation {
   readonly target?: Buffer;
 }
 
-/** One path of a guest's tree; names are bytes, because Linux's are. */
+/** One path of a guest's tree. Names are bytes, as Linux has them. */
 export interface GuestEntry {
   readonly path: Buffer;
   readonly type: z.output<typeof treeEntrySchema>["type"];
@@ -114,7 +114,7 @@ export interface GuestEntry {
 
 export type ContentPiece = { readonly data: Buffer } | { readonly hole: number };
 
-/** An entry with its content, which must be read, or not, before the next entry is asked for. */
+/** An entry with its content, which can only be read before the next entry is asked for. */
 export interface GuestItem {
   readonly entry: GuestEntry;
   content(): AsyncIterable<ContentPiece>;
