@@ -14,31 +14,31 @@ export interface RunRequest {
   readonly shape: MachineShape;
   /** Limit for the command */
   readonly timeoutMs: number;
-  /** Limit for the machine; a command cannot outlive it */
+  /** Limit for the machine, and so for the command */
   readonly ttlMs: number;
-  /** Run on the host, without any isolation, when no guest can be had */
+  /** Whether to run on the host, without any isolation, if no guest can run */
   readonly allowHostCompat: boolean;
 }
 
 export interface RunOutcome {
   readonly ending: ExecEnding;
   readonly executionMode: "guest" | "host_compat";
-  /** null when nothing isolated the command */
+  /** null for a command on the host */
   readonly isolation: Isolation | null;
-  /** Why the command ran on the host */
+  /** Why the command ran on the host; null for one in a guest */
   readonly hostCompatReason: string | null;
-  /** From the request to the end of the command */
+  /** Time from the request to the end of the command */
   readonly durationMs: number;
-  /** From the request until the machine could take a command */
+  /** Time from the request until the machine could take a command */
   readonly readyMs: number;
 }
 
-/** The command is ended at the machine's limit by the guest; what it printed may take a little longer to arrive */
+/** The guest ends the command at the machine's limit, and its output may take a little longer to arrive */
 const ttlGraceMs = 5_000;
 
 export type RunOptions = EngineCallOptions & Pick<ExecOptions, "stdin" | "onStdout" | "onStderr">;
 
-/** Runs one command in a machine of its own, which is gone afterwards. */
+/** Runs one command in a machine of its own, which is then gone. */
 export async function runCommand(
   context: EngineContext,
   request: RunRequest,
@@ -63,7 +63,7 @@ export async function runCommand(
   const ending = await machine.exec(spec, { ...options, signal }).catch(async (error: unknown) => {
     if (lifetime.aborted && !options.signal?.aborted) throw expired(request.ttlMs);
     if (PyroError.from(error).code !== "timeout") throw error;
-    // It escaped the guest's own limit; with the machine everything in it ends.
+    // It escaped the guest's own limit, but not the end of the machine.
     await machine.close();
     return endedWithMachine(spec.timeoutMs);
   });
@@ -84,7 +84,7 @@ async function openOrExplain(
   }
 }
 
-/** Only a host that has no guests to give justifies running on it: no mistake, no cancellation, and no fault of ours. */
+/** Whether the host can run no guest. Only that justifies the host, not a mistake, a cancellation or a bug. */
 function meansNoGuest(error: unknown): boolean {
   const { code } = PyroError.from(error);
   return code === "unavailable" || code === "unsupported";

@@ -2,6 +2,7 @@ import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { decodeChanges } from "../../guest/tree.ts";
 import type { Machine } from "../../machines/machine.ts";
+import { requirePower } from "../../vm/features.ts";
 import type { VerbOutput } from "../control/protocol.ts";
 import type { Session, Tenure } from "../control/session.ts";
 import { copyLayer, forkWorkspaceMachine } from "../life/machine.ts";
@@ -23,6 +24,7 @@ export async function createSnapshot(
   const { place } = session;
   const tenure = await session.tenure();
   requireNewSnapshot(session.record, snapshotName);
+  requirePower(tenure.machine.features, "liveLayers", `cannot create snapshot '${snapshotName}'`);
   const counts = await countEntries(tenure, session.record);
   const { layers, nextLayer } = session.record;
   const top = `${nextLayer}.qcow2`;
