@@ -11,6 +11,7 @@ const powers = {
   layeredDisks: "cannot run a machine on layers of a disk",
 } as const;
 export type Power = keyof typeof powers;
+export const powerNames = Object.keys(powers) as readonly Power[];
 
 /** What a driver is and can do on this host, as data. */
 export interface DriverFeatures extends Readonly<Record<Power, boolean>> {

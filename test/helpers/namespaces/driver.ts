@@ -96,7 +96,7 @@ function start(agentPath: string, diskPath: string): BootedVm {
   const stop = async () => {
     killGroup(child, "SIGKILL");
     await exited;
-    removeGroup(group);
+    await removeGroup(group);
   };
   return {
     pid: child.pid ?? 0,
