@@ -1,12 +1,10 @@
-import { join } from "node:path";
 import { layoutFromEnvironment } from "../../src/host/layout.ts";
 import type { EngineContext } from "../../src/machines/context.ts";
 
 /** An engine whose folders are all in `dir`. */
 export function engineContext(dir: string, change: Partial<EngineContext> = {}): EngineContext {
-  const { workspacesDir, ...layout } = layoutFromEnvironment({ PYRO_CACHE_DIR: dir, PYRO_STATE_DIR: dir });
   return {
-    layout: { ...layout, workspacesDir: join(dir, "workspaces") },
+    layout: layoutFromEnvironment({ PYRO_CACHE_DIR: dir, PYRO_STATE_DIR: dir }),
     searchPath: "/usr/bin:/bin",
     mirror: undefined,
     acceleratorChoice: "auto",

@@ -1,0 +1,88 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { layoutFromEnvironment } from "../../../src/host/layout.ts";
+import { bootMachine } from "../../../src/machines/machine.ts";
+import type { Disk } from "../../../src/vm/driver.ts";
+import { handlersOf } from "../../../src/workspaces/control/handlers.ts";
+import { ControlServer } from "../../../src/workspaces/control/server.ts";
+import { Session } from "../../../src/workspaces/control/session.ts";
+import { saveWorkspace, WorkspacePlace } from "../../../src/workspaces/record/store.ts";
+import { TestCache } from "../cli.ts";
+import { engineContext } from "../engine-context.ts";
+import { type Surface, sdkSurface } from "../surfaces.ts";
+import { makeWorkspaceImage } from "../workspace-image.ts";
+import { workspaceRecord } from "../workspace-record.ts";
+import { namespaceDriver } from "./driver.ts";
+
+const bootTimeoutMs = 30_000;
+const shape = { vcpuCount: 1, memMib: 256 };
+
+/**
+ * A running workspace without a VM. Agent, supervisor's code and callers are the real ones, and every
+ * surface reaches it by `env`. It cannot reset, snapshot or start again, which need a driver of machines.
+ */
+export class WorkspaceWithoutVm implements AsyncDisposable {
+  readonly workspaceId: string;
+  readonly sdk: Surface;
+  readonly #cache: TestCache;
+  readonly #session: Session;
+  readonly #server: ControlServer;
+
+  private constructor(cache: TestCache, session: Session, server: ControlServer) {
+    this.workspaceId = session.record.workspaceId;
+    this.sdk = sdkSurface(cache.env);
+    this.#cache = cache;
+    this.#session = session;
+    this.#server = server;
+  }
+
+  /** Starts a workspace that begins with these files. */
+  static async start(files: Readonly<Record<string, string>> = {}): Promise<WorkspaceWithoutVm> {
+    const cache = await TestCache.create();
+    const { agentPath } = layoutFromEnvironment(process.env);
+    const context = engineContext(cache.dir, { layout: layoutFromEnvironment(cache.env) });
+    const workspaceId = randomBytes(6).toString("hex");
+    const place = new WorkspacePlace(context.layout.workspacesDir, workspaceId);
+    await mkdir(place.disksDir, { recursive: true });
+    await writeFile(place.lockPath, "");
+    await makeWorkspaceImage(place.seedPath, files);
+    // An initramfs is made of it, which this driver does not use.
+    const modulesPath = join(cache.dir, "no-modules");
+    await writeFile(modulesPath, "");
+    const record = workspaceRecord({ workspaceId, ...shape });
+    const disk: Disk = { layers: [{ path: place.seedPath, format: "raw" }], disposable: false, durable: false };
+    const machine = await bootMachine({
+      id: workspaceId,
+      driver: namespaceDriver(agentPath),
+      environment: { ...record.environment, modulesPath },
+      disks: { rootDisk: disk, workspaceDisk: disk },
+      mountsWorkspace: true,
+      shape,
+      accelerator: "tcg",
+      agentPath,
+      scratchDir: context.layout.scratchDir,
+      timeoutMs: bootTimeoutMs,
+    });
+    await saveWorkspace(place, { ...record, isolation: machine.isolation });
+    const session = await Session.begin({
+      context,
+      place,
+      record: { ...record, isolation: machine.isolation },
+      machine,
+    });
+    const server = await ControlServer.listen(place.dir, handlersOf(session));
+    return new WorkspaceWithoutVm(cache, session, server);
+  }
+
+  /** Variables for a command line or a library that reaches it. */
+  get env(): Record<string, string> {
+    return this.#cache.env;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session.abandon();
+    await this.#server.close(0);
+    await this.#cache[Symbol.asyncDispose]();
+  }
+}
