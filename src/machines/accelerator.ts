@@ -71,7 +71,7 @@ async function kvmObstacle(uid: number): Promise<string | undefined> {
   return `${kvmDevice} opens but does not run guests: QEMU drops root's rights and may not open it then (mode ${permissions})`;
 }
 
-/** The decision as far as it is known without booting a guest; undefined if KVM must be proved first. */
+/** The decision, as far as no boot is needed; undefined if KVM must be proved first. */
 export async function knownAccelerator(
   context: EngineContext,
   features: DriverFeatures,
@@ -110,7 +110,7 @@ async function decideWithoutBoot(
   return { accelerator: record.works ? "kvm" : "tcg", evidence: record.evidence };
 }
 
-/** Makes the next decision prove KVM again, because on a busy host the proof may miss its deadline. */
+/** Makes the next decision prove KVM again: on a busy host the proof may miss its deadline. */
 export async function forgetVerdict({ layout }: EngineContext): Promise<void> {
   await rm(verdictPath(layout.factsDir), { force: true });
 }

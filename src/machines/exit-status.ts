@@ -26,7 +26,7 @@ function exitCodeOf({ timedOut, signal, exitCode }: ExecEnding): number {
   return signalExitBase + signalNumber(signal);
 }
 
-/** The number of a signal; 0 for a name that this host does not know, because the guest chose it. */
+/** The number of a signal; 0 for one that this host does not know, as the guest chose it. */
 function signalNumber(name: string): number {
   const unnamed = /^SIG(\d{1,2})$/.exec(name);
   if (unnamed) return Number(unnamed[1]);

@@ -63,7 +63,7 @@ export interface ForkOptions extends MachineOptions {
   readonly template: Template;
 }
 
-/** Continues a template as a new machine, which shares with its siblings only what none of them can write. */
+/** Continues a template as a new machine. Its siblings share only what none of them can write. */
 export async function forkMachine(options: ForkOptions): Promise<Machine> {
   const { driver, template, disks, signal } = options;
   const { vcpuCount, memMib, accelerator } = template.record;
@@ -116,7 +116,7 @@ interface RunningMachine {
   readonly accelerator: Accelerator;
 }
 
-/** Gives the machine its own identity before it runs any user code. If that fails, the machine is gone. */
+/** Gives the machine its own identity before any user code runs. A failure ends the machine. */
 async function identify(options: MachineOptions, { vm, agent, accelerator }: RunningMachine): Promise<Machine> {
   const { id, driver, mountsWorkspace, signal } = options;
   const close = async () => {

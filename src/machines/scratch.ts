@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { systemErrorCode } from "../core/errors.ts";
 import { ensureDir } from "../host/files.ts";
 
-/** A scratch file has a name for a few milliseconds before its use, so a crash left one that is this old */
+/** Scratch files have a name for a few milliseconds, so a crash left one that is this old */
 const abandonedAfterMs = 60_000;
 
 /** Makes the folder ready for copies, and removes what crashes left in it. */

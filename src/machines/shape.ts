@@ -22,11 +22,11 @@ export type MachineShape = z.output<typeof machineShapeSchema>;
 export const defaultShape: MachineShape = { vcpuCount: 1, memMib: 1024 };
 
 /**
- * In emulation every instruction that a fork runs for the first time must be translated, so all that a
- * disposable machine with one tenant does not need is off. That is the protection of tenants from each
- * other (`mitigations`, `lsm`; the boundary is the VM), accounting (`psi`, kernel memory, `audit`) and
- * the clock's watchdog. `rcu_expedited` is on because mounts and control groups wait for RCU, which
- * idles in emulation. The console is the serial port, which ends in the VM's log.
+ * In emulation every instruction that a fork runs for the first time must be translated, so all
+ * that a disposable machine with one tenant does not need is off. That is the protection of tenants
+ * from each other (`mitigations`, `lsm`; the boundary is the VM), accounting (`psi`, kernel memory,
+ * `audit`) and the clock's watchdog. `rcu_expedited` is on because mounts and control groups wait
+ * for RCU, which idles in emulation. The console is the serial port, which ends in the VM's log.
  */
 const kernelCommandLine = [
   ...["console=ttyS0", "quiet", "loglevel=4", "panic=-1", "8250.nr_uarts=1", "cryptomgr.notests"],
@@ -55,7 +55,7 @@ export interface TemplateKeyParts {
   readonly agentDigest: string;
 }
 
-/** A template's name. It covers everything that shapes the machine, so any change makes another template. */
+/** A template's name, of all that shapes its machine: any change makes another template. */
 export async function templateKey(parts: TemplateKeyParts): Promise<string> {
   const { driver, shape, accelerator, environmentDigest, agentDigest } = parts;
   const machine = machineSpec({ shape, accelerator, kernelPath: environmentDigest, initramfsPath: agentDigest });
@@ -63,7 +63,8 @@ export async function templateKey(parts: TemplateKeyParts): Promise<string> {
     driver.features.fingerprint,
     driver.describeMachine(machine),
     ...[environmentDigest, agentDigest, String(rootDiskBytes), String(workspaceDiskBytes)],
-    // Under KVM the guest sees the host's processor and may not wake up on another one. TCG's is the same everywhere.
+    // Under KVM the guest sees the host's processor and may not wake up on another one. TCG's is
+    // the same everywhere.
     accelerator === "kvm" ? await hostProcessor() : "",
   ];
   return createHash("sha256").update(shaping.join("\n")).digest("hex").slice(0, 32);

@@ -14,8 +14,8 @@ export interface Confinement {
 }
 
 /**
- * The user that a VMM becomes if pyro runs as root. It is from the range that Debian policy reserves
- * and never hands out (policy manual, section 9.2.2).
+ * The user that a VMM becomes if pyro runs as root. It is from the range that Debian policy
+ * reserves and never hands out (policy manual, section 9.2.2).
  */
 const unprivilegedId = 65_270;
 

@@ -39,11 +39,11 @@ export interface VmSpec {
   /** Name of the VM in the process list and in messages */
   readonly name: string;
   readonly machine: MachineSpec;
-  /** File that `freeze` leaves complete and `fork` maps privately; null: a VM that is never frozen */
+  /** File that `freeze` leaves complete and `fork` maps; null: a VM that is never frozen */
   readonly memoryPath: string | null;
   readonly rootDisk: Disk;
   readonly workspaceDisk: Disk;
-  /** Folder from which the running VM can take more layers for its workspace disk, and nothing else */
+  /** The only folder from which the running VM can take layers for its workspace disk */
   readonly layersDir?: string;
 }
 
@@ -61,10 +61,11 @@ export interface Vm extends AsyncDisposable {
   readonly agentStream: Duplex;
   /**
    * Puts an empty file of `layersDir` on top of the workspace disk while the guest runs. The layer
-   * below it is then complete, up to the guest's last flush, and written no more. Power `liveLayers`.
+   * below it is then complete, up to the guest's last flush, and written no more. Power
+   * `liveLayers`.
    */
   pushWorkspaceLayer(fileName: string): Promise<void>;
-  /** Resolves, never rejects, when the VM's process is gone, whatever the reason */
+  /** Resolves, never rejects, once the VM's process is gone */
   readonly exited: Promise<VmExit>;
   /** Kills the VM and resolves when its process is gone; idempotent */
   stop(): Promise<void>;

@@ -15,7 +15,10 @@ export class InheritedFiles {
   readonly #owner: FileOwner | undefined;
   readonly #firstFd: number;
 
-  /** `owner`: the child's user, if it is another than ours; `firstFd`: the first file's number in the child */
+  /**
+   * `owner`: the child's user, if it is another than ours; `firstFd`: the first file's number in
+   * the child
+   */
   constructor(owner: FileOwner | undefined, firstFd: number) {
     this.#owner = owner;
     this.#firstFd = firstFd;

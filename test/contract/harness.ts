@@ -21,7 +21,10 @@ export interface DriverHarness extends AsyncDisposable {
 
 export interface DriverUnderTest {
   readonly name: string;
-  /** Powers that this driver lacks. The suite skips their cases, and checks that the features say the same. */
+  /**
+   * Powers that this driver lacks. The suite skips their cases, and checks that the features say
+   * the same.
+   */
   readonly lacks: readonly Power[];
   /** Why it cannot run here; null if it can */
   readonly obstacle: string | null;

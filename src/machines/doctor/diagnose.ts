@@ -43,7 +43,7 @@ export interface Diagnosis {
 /** Room for a template of the default shape and some work beside it */
 const wantedFreeBytes = 1024 ** 3;
 
-/** Looks at everything that a machine needs and installs nothing. It proves KVM if that has not been done. */
+/** Looks at everything that a machine needs, installs nothing, and proves KVM if need be. */
 export async function diagnose(
   context: EngineContext,
   request: { readonly platform: string; readonly environment: string },

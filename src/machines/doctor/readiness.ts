@@ -13,7 +13,9 @@ import { templateKeyOf } from "../templates/ensure.ts";
 import { readTemplateRecord } from "../templates/store.ts";
 import { findVmTools } from "../vm-tools.ts";
 
-/** What `prepare` leaves on file: proof that this host ran the environment, and with which versions. */
+/**
+ * What `prepare` leaves on file: proof that this host ran the environment, and with which versions.
+ */
 export const prepareManifestSchema = z.object({
   environment: z.string(),
   environmentVersion: z.string(),
@@ -72,7 +74,9 @@ async function templateLoss(
   return current === templateKey ? undefined : "QEMU, the guest agent or the accelerator is another one now";
 }
 
-/** The key of the template for a machine of the default shape now; fails with what is missing. */
+/**
+ * The key of the template for a machine of the default shape now; fails if a part of it is missing.
+ */
 async function currentTemplateKey(context: EngineContext, environmentName: string): Promise<string | undefined> {
   const { driver } = await findVmTools(context);
   const environment = await findEnvironment(context.layout, environmentName);

@@ -14,11 +14,11 @@ export interface HostRunOptions extends ExecOptions {
   readonly searchPath: string;
 }
 
-/** Output that an ended command left in its pipes comes without such a pause, and is no more than this */
+/** A pause, or this much, ends what an ended command left in its pipes */
 const leftoverPauseMs = 200;
 const maxLeftoverBytes = 1024 * 1024;
 
-/** Runs a command on the host, isolated from nothing, in an empty folder. The user must ask for it by flag. */
+/** Runs a command in an empty folder of the host, without isolation, for users who ask by flag. */
 export async function runOnHost(spec: ExecSpec, options: HostRunOptions): Promise<ExecEnding> {
   throwIfCancelled(options.signal);
   const startedMs = performance.now();
@@ -45,7 +45,7 @@ async function findShell(searchPath: string): Promise<string> {
 
 type StartFailure = Pick<ExecEnding, "exitCode"> & Required<Pick<ExecEnding, "error">>;
 
-/** The file that a shell would run, or its error. A tied command would fail in the words of setpriv and sh. */
+/** The file that a shell would run, or its error: setpriv would say it in words of its own. */
 async function lookUp(
   name: string,
   cwd: string,
@@ -113,7 +113,7 @@ async function end(child: ChildProcess, ended: Promise<Ending>, exited: AbortSig
   });
 }
 
-/** Delivers a stream to its end, or to what is left after the exit: a process that escaped can hold it open. */
+/** Delivers a stream to its end or, if an escaped process holds it open, to what the exit left. */
 async function deliver(stream: Readable | null, sink: ExecOptions["onStdout"], exited: AbortSignal): Promise<void> {
   if (!stream) return;
   let timer: NodeJS.Timeout | undefined;

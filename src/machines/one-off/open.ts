@@ -25,7 +25,7 @@ export interface OneOffMachine extends Machine {
   readonly templateKey: string;
 }
 
-/** Opens a fresh machine of an environment. It first installs, builds and proves what this host lacks. */
+/** Opens a fresh machine of an environment, after it has made what this host lacks. */
 export async function openOneOff(
   context: EngineContext,
   request: OneOffRequest,

@@ -33,7 +33,7 @@ export interface RunOutcome {
   readonly readyMs: number;
 }
 
-/** The guest ends the command at the machine's limit, and its output may take a little longer to arrive */
+/** How late the output of a command may arrive that the guest ended at the machine's limit */
 const ttlGraceMs = 5_000;
 
 export type RunOptions = EngineCallOptions & Pick<ExecOptions, "stdin" | "onStdout" | "onStderr">;
@@ -84,7 +84,7 @@ async function openOrExplain(
   }
 }
 
-/** Whether the host can run no guest. Only that justifies the host, not a mistake, a cancellation or a bug. */
+/** Whether the host can run no guest: no mistake, cancellation or bug justifies the host. */
 function meansNoGuest(error: unknown): boolean {
   const { code } = PyroError.from(error);
   return code === "unavailable" || code === "unsupported";

@@ -38,7 +38,7 @@ export interface EnsureTemplateOptions extends EngineCallOptions {
   readonly accept?: ((template: Template) => boolean) | undefined;
 }
 
-/** Finds the template of a machine or builds it, once for all processes that ask at the same time. */
+/** Finds the template of a machine or builds it, once for all processes that ask together. */
 export async function ensureTemplate(
   context: EngineContext,
   request: TemplateRequest,

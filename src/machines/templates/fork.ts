@@ -12,7 +12,7 @@ export interface ForkTemplateRequest extends TemplateRequest {
   readonly rebuild: boolean;
 }
 
-/** Forks the template of a machine, and makes it first if need be. A bad template is replaced, once. */
+/** Forks the template of a machine, made first if need be. A bad one is replaced, once. */
 export async function forkTemplate<S extends Machine>(
   context: EngineContext,
   { rebuild, ...machine }: ForkTemplateRequest,
@@ -32,8 +32,8 @@ export async function forkTemplate<S extends Machine>(
 }
 
 /**
- * A template can be bad in three ways: its frozen state does not load although its files are intact,
- * its agent speaks another protocol, or another process pruned it since it was found.
+ * A template can be bad in three ways: its frozen state does not load although its files are
+ * intact, its agent speaks another protocol, or another process pruned it since it was found.
  */
 function isCuredByAnotherTemplate(error: unknown, template: Template): boolean {
   if (error instanceof FrozenStateError || error instanceof ProtocolMismatchError) return true;

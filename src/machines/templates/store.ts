@@ -20,7 +20,7 @@ export const templateFiles = {
   /** Empty layers; each fork copies them, which is faster than making new ones */
   emptyRootLayer: "empty-root.qcow2",
   emptyWorkspaceLayer: "empty-workspace.qcow2",
-  /** Start of the kernel, and one block of the initramfs: a fork has booted, but QEMU wants to see both */
+  /** Starts of the files that a fork has booted from already, but QEMU wants to see */
   kernelHead: "kernel-head",
   initramfsHead: "initramfs-head",
 } as const;
@@ -66,8 +66,8 @@ export type TemplateLookup =
 
 /**
  * Finds a template and makes sure that it is as it was built. The stamps of its files show that, or
- * their digests if the stamps differ (the cache was moved) or the host has rebooted (content that was
- * not yet on disk is lost).
+ * their digests if the stamps differ (the cache was moved) or the host has rebooted (content that
+ * was not yet on disk is lost).
  */
 export async function findTemplate(
   { templatesDir, key }: TemplatePlace,
@@ -144,7 +144,7 @@ async function checkFile(
   return { stamp, digest: await digestSparseFile(path, extents, signal) };
 }
 
-/** The folder in which a template is built. A rename publishes it, so other processes see whole templates only. */
+/** The folder in which a template is built. A rename publishes it, complete. */
 export function stagingDirOf(templatesDir: string, key: string): string {
   return join(templatesDir, `${key}.building`);
 }
@@ -167,7 +167,7 @@ export async function publishTemplate(
   return { record, pathOf: (file) => join(dir, templateFiles[file]) };
 }
 
-/** Removes a template at once, even one in use: running forks keep the files that they have open. */
+/** Removes a template at once, even one in use: running forks keep their open files. */
 export async function removeTemplate(templatesDir: string, key: string): Promise<void> {
   const doomed = join(templatesDir, `${key}.removed-${randomUUID()}`);
   try {
@@ -187,7 +187,7 @@ export async function touchTemplate(templatesDir: string, key: string): Promise<
   });
 }
 
-/** The key in the name of a folder that an unfinished build or removal left; undefined for other names. */
+/** The key in the name of what an unfinished build or removal left, if it is such a name. */
 export function keyOfLeftover(name: string): string | undefined {
   return /^([0-9a-f]{32})\.(?:building|removed-.*)$/.exec(name)?.[1];
 }

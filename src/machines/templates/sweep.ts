@@ -17,7 +17,9 @@ import {
 /** The sweep does not wait for a template that another process is building */
 const lockTimeoutMs = 500;
 
-/** Removes templates of uninstalled environments, unreadable ones, those beyond the budget, and what crashes left. */
+/**
+ * Removes templates that are unreadable, without environment or beyond the budget, and leftovers.
+ */
 export async function sweepTemplates(context: EngineContext): Promise<readonly StoredTemplate[]> {
   const { layout, templateBudgetBytes } = context;
   const installed = new Set<string>();

@@ -1,7 +1,7 @@
 import type { MachineSpec } from "../driver.ts";
 import { type DiskFd, inherited } from "../inherited-files.ts";
 
-/** Numbers of the descriptors that QEMU inherits. Its arguments name no socket and no path of ours. */
+/** Numbers of the descriptors that QEMU inherits, as its arguments name no path of ours. */
 export interface InheritedFds {
   readonly qmp: number;
   readonly agent: number;
@@ -18,7 +18,9 @@ export interface QemuArgsInput {
   readonly name: string;
   readonly machine: MachineSpec;
   readonly fds: InheritedFds;
-  /** `boot` writes the memory file; `fork` maps it privately and waits for the frozen device state */
+  /**
+   * `boot` writes the memory file; `fork` maps it privately and waits for the frozen device state
+   */
   readonly start: "boot" | "fork";
   /** Whether guest flushes of each disk reach the host's disk */
   readonly durable: { readonly root: boolean; readonly workspace: boolean };
@@ -30,19 +32,19 @@ export interface QemuArgsInput {
 const agentPortName = "pyro.agent";
 
 /**
- * Size of TCG's translation buffer. A running guest touches all of it, so it bounds the memory of an
- * idle fork. With 32 MiB a boot translates no more than with QEMU's default, which is an eighth of
- * the host's RAM, at most 1 GiB.
+ * Size of TCG's translation buffer. A running guest touches all of it, so it bounds the memory of
+ * an idle fork. With 32 MiB a boot translates no more than with QEMU's default, which is an eighth
+ * of the host's RAM, at most 1 GiB.
  */
 const translationBufferMib = 32;
 
-/** No boot ROM, and no announcement after a fork, which would wake the guest's network stack for nothing. */
+/** No boot ROM, and no announcement after a fork, which would wake the guest's network stack. */
 const quietNetworkCard = "romfile=,guest_announce=off";
 
 /**
- * Everything that TCG can emulate, less what only costs. Fifth-level page tables are off, and so is the
- * kernel's protection from its own programs, useless in a machine with one tenant. A warm command
- * takes a tenth less.
+ * Everything that TCG can emulate, less what only costs. Fifth-level page tables are off, and so is
+ * the kernel's protection from its own programs, useless in a machine with one tenant. A warm
+ * command takes a tenth less.
  */
 const emulatedProcessor = "max,-la57,-smap,-smep,-umip,-pku";
 
@@ -86,7 +88,7 @@ function memoryArgs({ machine, fds, start, mapsReadOnlyMemory }: QemuArgsInput):
   return ["-object", `${backend}${readOnly}`];
 }
 
-/** A full disk of the host is an error in the guest. QEMU's default pauses the machine, which looks like a hang. */
+/** A full disk of the host is an error in the guest; by default QEMU pauses it, like a hang. */
 const diskErrors = "werror=report,rerror=report";
 
 function diskArgs(name: string, layers: readonly DiskFd[], durable: boolean): string[] {

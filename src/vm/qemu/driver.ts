@@ -42,7 +42,10 @@ function featuresOf({ path, version, stamp, mapsReadOnlyMemory }: QemuInstallati
   };
 }
 
-/** The command line of a machine, with its paths, and stand-ins for everything that may differ between forks. */
+/**
+ * The command line of a machine, with its paths, and stand-ins for everything that may differ
+ * between forks.
+ */
 function describeMachine(machine: MachineSpec): string {
   const args = qemuArgs({
     name: "",

@@ -71,7 +71,7 @@ export async function loadFrozenState({ statePath, signal, ...start }: LoadReque
   return vm;
 }
 
-/** Blames the state if QEMU started well and then could not load it, unless another process killed QEMU. */
+/** Blames the state if QEMU started well and then did not load it, unless it was killed. */
 async function explainLoadFailure(error: unknown, negotiated: Promise<void>, vm: VmProcess): Promise<unknown> {
   const hadStarted = await negotiated.then(
     () => true,

@@ -10,7 +10,9 @@ const probeTimeoutMs = 10_000;
 /** Debian 12 has this version; older ones are untried */
 const oldestMajor = 7;
 
-/** What one QEMU program can do. The program is asked once, and the answer kept until it changes. */
+/**
+ * What one QEMU program can do. The program is asked once, and the answer kept until it changes.
+ */
 const installationSchema = z.object({
   path: z.string(),
   version: z.string(),

@@ -54,7 +54,10 @@ const replyTimeoutMs = 10_000;
 /** QMP messages are short, so a longer line means that the other side does not speak QMP */
 const maxLineLength = 1 << 20;
 
-/** A client of the QEMU machine protocol on a connected stream; see docs/interop/qmp-spec in QEMU's tree. */
+/**
+ * A client of the QEMU machine protocol on a connected stream; see docs/interop/qmp-spec in QEMU's
+ * tree.
+ */
 export class QmpClient {
   readonly #stream: Duplex;
   readonly #replies = new Map<number, Waiter>();
@@ -71,7 +74,10 @@ export class QmpClient {
     stream.on("close", () => this.#close("its control connection closed"));
   }
 
-  /** Sends a command at once. QEMU runs commands in order, so callers may send several and then await. */
+  /**
+   * Sends a command at once. QEMU runs commands in order, so callers may send several and then
+   * await.
+   */
   async execute<C extends keyof QmpCommands>(command: C, args?: QmpCommands[C]["arguments"]): Promise<void> {
     const id = this.#nextId++;
     const reply = new Promise<void>((resolve, reject) => {
@@ -82,7 +88,10 @@ export class QmpClient {
     await withDeadline(reply, { timeoutMs: replyTimeoutMs, waitingFor: `QEMU to answer '${command}'` });
   }
 
-  /** Resolves when a migration, in or out, has completed. It must be called before the command that starts it. */
+  /**
+   * Resolves when a migration, in or out, has completed. It must be called before the command that
+   * starts it.
+   */
   migrationEnd(): Promise<void> {
     const outcome = new Promise<QmpMessage>((resolve, reject) => {
       const waiter: EventWaiter = {

@@ -15,8 +15,8 @@ export interface StateReceiver extends AsyncDisposable {
 
 /**
  * Waits for device state on a socket in `dir`. QEMU before 8.2 can save its state to a named socket
- * only: its sandbox denies it a program, and a descriptor must come by SCM_RIGHTS. Both sides name the
- * folder by descriptor, so that neither a long path nor its permissions matter.
+ * only: its sandbox denies it a program, and a descriptor must come by SCM_RIGHTS. Both sides name
+ * the folder by descriptor, so that neither a long path nor its permissions matter.
  */
 export async function receiveState(dir: string): Promise<StateReceiver> {
   const dirFd = openSync(dir, "r");

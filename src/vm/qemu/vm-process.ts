@@ -11,12 +11,14 @@ import { InheritedFiles } from "../inherited-files.ts";
 import { qemuArgs } from "./args.ts";
 import { QmpClient } from "./qmp.ts";
 
-/** Descriptors 0 to 2 are the standard ones, and from 6 on come files in the order of the arguments. */
+/**
+ * Descriptors 0 to 2 are the standard ones, and from 6 on come files in the order of the arguments.
+ */
 const qmpFd = 3;
 const agentFd = 4;
 /**
- * A fork reads its device state from this stream. In a booted VM it is the folder with the socket to
- * which the VM writes that state.
+ * A fork reads its device state from this stream. In a booted VM it is the folder with the socket
+ * to which the VM writes that state.
  */
 export const stateFd = 5;
 const firstFileFd = 6;
@@ -34,7 +36,9 @@ export interface VmProcess {
   readonly agentStream: Duplex;
   /** Stream for the device state of a fork */
   readonly stateStream: Duplex | undefined;
-  /** Folder that the VM can take layers from, by its number there, and the user who must own them */
+  /**
+   * Folder that the VM can take layers from, by its number there, and the user who must own them
+   */
   readonly layers: { readonly dirFd: number; readonly owner: FileOwner | undefined } | undefined;
   readonly exited: Promise<VmExit>;
   stop(): Promise<void>;
@@ -49,7 +53,10 @@ export interface StartRequest {
   readonly stateDir: string | undefined;
 }
 
-/** Starts QEMU on inherited descriptors only: it learns no path of ours, so neither it nor a crash leaves files. */
+/**
+ * Starts QEMU on inherited descriptors only: it learns no path of ours, so neither it nor a crash
+ * leaves files.
+ */
 export async function startVmProcess(request: StartRequest): Promise<VmProcess> {
   const { features, spec, start } = request;
   const { machine } = spec;
@@ -80,7 +87,8 @@ export async function startVmProcess(request: StartRequest): Promise<VmProcess> 
     });
     const child = spawnTied([features.path, ...args], "KILL", {
       stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", stateDirFd ?? "pipe", ...files.fds],
-      // QEMU needs nothing of the user's environment, and translated messages would only blur errors.
+      // QEMU needs nothing of the user's environment, and translated messages would only blur
+      // errors.
       env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
       cwd: "/",
       privileges: confinement.setprivOptions,
@@ -101,7 +109,8 @@ async function superviseVmProcess(child: ChildProcess): Promise<Omit<VmProcess, 
     await endingOf(child, "qemu");
     throw new PyroError("internal", "cannot start QEMU: the operating system gave it no process");
   }
-  // A VM that dies resets its streams. Users of the streams learn it from `exited` and from their reads.
+  // A VM that dies resets its streams. Users of the streams learn it from `exited` and from their
+  // reads.
   for (const stream of [agentStream, stateStream]) stream?.on("error", () => {});
   return {
     pid: child.pid,
@@ -142,7 +151,10 @@ function logTail(child: ChildProcess): () => string {
   return () => tail;
 }
 
-/** Awaits work of a VM. If the work fails, or the VM ends first, the VM is gone and the error has its last words. */
+/**
+ * Awaits work of a VM. If the work fails, or the VM ends first, the VM is gone and the error has
+ * its last words.
+ */
 export async function whileRunning<T>(vm: VmProcess, work: Promise<T>): Promise<T> {
   try {
     return await Promise.race([
@@ -153,7 +165,8 @@ export async function whileRunning<T>(vm: VmProcess, work: Promise<T>): Promise<
     ]);
   } catch (error) {
     const failure = PyroError.from(error);
-    // The connection can close just before the process ends, and then the process's end explains more.
+    // The connection can close just before the process ends, and then the process's end explains
+    // more.
     if (failure.code === "unavailable") await Promise.race([vm.exited, delay(connectionLossGraceMs)]);
     await vm.stop();
     const exit = await vm.exited;

@@ -25,10 +25,20 @@ const features: DriverFeatures = {
   mapsReadOnlyMemory: false,
 };
 
-/** Why no machine can run in namespaces here; null if one can. */
+/**
+ * Why tests with machines in namespaces must be skipped; null if they can run. As for virtual
+ * machines, PYRO_REQUIRE_VM=1 makes it a failure, but for ordinary users, for whom Linux has no
+ * way.
+ */
 export function findNamespaceObstacle(): string | null {
   // A user's own namespace may not mount the ext4 disk of a workspace, nor freeze it.
   if (process.getuid?.() !== 0) return "only root can mount the disk of a workspace";
+  const obstacle = findRootObstacle();
+  if (obstacle === null || process.env["PYRO_REQUIRE_VM"] !== "1") return obstacle;
+  throw new Error(`PYRO_REQUIRE_VM=1, but the agent cannot run in namespaces: ${obstacle}`);
+}
+
+function findRootObstacle(): string | null {
   const { status, error, stderr } = spawnSync(
     "unshare",
     ["--fork", "--pid", "--mount", "--uts", "--ipc", "--net", "sh", "-c", "command -v losetup mkfs.ext4 ip pivot_root"],
@@ -45,9 +55,10 @@ export function findNamespaceObstacle(): string | null {
 }
 
 /**
- * A driver without a VM, for tests. It runs the real agent in Linux namespaces, so a machine starts in
- * a few milliseconds. It isolates nothing that must be isolated: kernel, clock and programs are the
- * host's. Its machines have the workspace disk of their spec, and neither its kernel nor its root disk.
+ * A driver without a VM, for tests. It runs the real agent in Linux namespaces, so a machine starts
+ * in a few milliseconds. It isolates nothing that must be isolated: kernel, clock and programs are
+ * the host's. Its machines have the workspace disk of their spec, and neither its kernel nor its
+ * root disk.
  */
 export function namespaceDriver(agentPath: string): Driver {
   return {

@@ -19,8 +19,9 @@ const bootTimeoutMs = 30_000;
 const shape = { vcpuCount: 1, memMib: 256 };
 
 /**
- * A running workspace without a VM. Agent, supervisor's code and callers are the real ones, and every
- * surface reaches it by `env`. It cannot reset, snapshot or start again, which need a driver of machines.
+ * A running workspace without a VM. Agent, supervisor's code and callers are the real ones, and
+ * every surface reaches it by `env`. It cannot reset, snapshot or start again, which need a driver
+ * of machines.
  */
 export class WorkspaceWithoutVm implements AsyncDisposable {
   readonly workspaceId: string;
