@@ -15,7 +15,7 @@ describeDriver({
   async makeHarness(): Promise<DriverHarness> {
     const dir = await mkdtemp(join(tmpdir(), "pyro-contract-"));
     const seedPath = join(dir, "seed");
-    await makeWorkspaceImage(seedPath, seedFiles);
+    await makeWorkspaceImage({ path: seedPath, sizeMib: 64, files: seedFiles });
     const { agentPath } = layoutFromEnvironment(process.env);
     let count = 0;
     return {

@@ -21,7 +21,7 @@ describeDriver({
   async makeHarness(): Promise<DriverHarness> {
     const dir = await mkdtemp(join(tmpdir(), "pyro-contract-"));
     const seedPath = join(dir, "seed");
-    await makeWorkspaceImage(seedPath, seedFiles);
+    await makeWorkspaceImage({ path: seedPath, sizeMib: 64, files: seedFiles });
     const { driver, disks } = await findVmTools(engineContext(dir, { searchPath: process.env["PATH"] ?? "" }));
     const { environmentsDir, agentPath } = layoutFromEnvironment(process.env);
     const environment = await findEnvironment({ environmentsDir }, "debian:12");

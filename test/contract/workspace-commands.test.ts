@@ -2,19 +2,25 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { composeEngineContext } from "../../src/compose.ts";
 import { invoke } from "../../src/operations/operation.ts";
 import { workspaceExec } from "../../src/workspaces/command/exec-operation.ts";
+import { TestCache } from "../helpers/cli.ts";
 import { describeWithNamespaces } from "../helpers/namespaces/describe.ts";
 import { WorkspaceWithoutVm } from "../helpers/namespaces/workspace.ts";
-import type { Json } from "../helpers/surfaces.ts";
+import { type Json, sdkSurface } from "../helpers/surfaces.ts";
 
 describeWithNamespaces("a workspace without a VM", () => {
+  let cache: TestCache;
   let workspace: WorkspaceWithoutVm;
   beforeAll(async () => {
-    workspace = await WorkspaceWithoutVm.start({ "seeded.txt": "before\n" });
+    cache = await TestCache.create();
+    workspace = await WorkspaceWithoutVm.start(cache, { "seeded.txt": "before\n" });
   });
-  afterAll(() => workspace[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await workspace[Symbol.asyncDispose]();
+    await cache[Symbol.asyncDispose]();
+  });
 
   const call = (operation: string, input: object = {}): Promise<Json> =>
-    workspace.sdk.call(`workspace.${operation}`, { workspaceId: workspace.workspaceId, ...input });
+    sdkSurface(cache.env).call(`workspace.${operation}`, { workspaceId: workspace.workspaceId, ...input });
   const sh = (script: string, input: object = {}) => call("exec", { command: ["sh", "-c", script], ...input });
   const isSleeping = async (seconds: string) =>
     (await sh(`grep -lsa '^sleep.${seconds}' /proc/[0-9]*/cmdline || true`)).stdout !== "";
@@ -50,7 +56,7 @@ describeWithNamespaces("a workspace without a VM", () => {
   test("leaves a command running, and gives its end later", async () => {
     const begun = await invoke(
       workspaceExec,
-      { engine: composeEngineContext({ ...process.env, ...workspace.env }), detachAfterMs: 100, keptOutputBytes: 1000 },
+      { engine: composeEngineContext({ ...process.env, ...cache.env }), detachAfterMs: 100, keptOutputBytes: 1000 },
       { workspaceId: workspace.workspaceId, command: "echo begun; sleep 0.3; echo done", timeoutSeconds: 60 },
     );
     expect(begun).toMatchObject({ running: true, stdout: "begun\n" });

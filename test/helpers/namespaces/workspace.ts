@@ -8,9 +8,10 @@ import { handlersOf } from "../../../src/workspaces/control/handlers.ts";
 import { ControlServer } from "../../../src/workspaces/control/server.ts";
 import { Session } from "../../../src/workspaces/control/session.ts";
 import { saveWorkspace, WorkspacePlace } from "../../../src/workspaces/record/store.ts";
-import { TestCache } from "../cli.ts";
+import type { WorkspaceUnderTest } from "../../cases/workspace.ts";
+import type { TestCache } from "../cli.ts";
 import { engineContext } from "../engine-context.ts";
-import { type Surface, sdkSurface } from "../surfaces.ts";
+import { Workbench } from "../workbench.ts";
 import { makeWorkspaceImage } from "../workspace-image.ts";
 import { workspaceRecord } from "../workspace-record.ts";
 import { namespaceDriver } from "./driver.ts";
@@ -20,34 +21,29 @@ const shape = { vcpuCount: 1, memMib: 256 };
 
 /**
  * A running workspace without a VM. Agent, supervisor's code and callers are the real ones, and
- * every surface reaches it by `env`. It cannot reset, snapshot or start again, which need a driver
- * of machines.
+ * every surface reaches it by the variables of its cache. It cannot reset, snapshot or start again,
+ * which need a driver of machines.
  */
 export class WorkspaceWithoutVm implements AsyncDisposable {
   readonly workspaceId: string;
-  readonly sdk: Surface;
-  readonly #cache: TestCache;
   readonly #session: Session;
   readonly #server: ControlServer;
 
-  private constructor(cache: TestCache, session: Session, server: ControlServer) {
+  private constructor(session: Session, server: ControlServer) {
     this.workspaceId = session.record.workspaceId;
-    this.sdk = sdkSurface(cache.env);
-    this.#cache = cache;
     this.#session = session;
     this.#server = server;
   }
 
-  /** Starts a workspace that begins with these files. */
-  static async start(files: Readonly<Record<string, string>> = {}): Promise<WorkspaceWithoutVm> {
-    const cache = await TestCache.create();
+  /** Starts a workspace in a cache, which must outlive it; it begins with these files. */
+  static async start(cache: TestCache, files: Readonly<Record<string, string>> = {}): Promise<WorkspaceWithoutVm> {
     const { agentPath } = layoutFromEnvironment(process.env);
     const context = engineContext(cache.dir, { layout: layoutFromEnvironment(cache.env) });
     const workspaceId = randomBytes(6).toString("hex");
     const place = new WorkspacePlace(context.layout.workspacesDir, workspaceId);
     await mkdir(place.disksDir, { recursive: true });
     await writeFile(place.lockPath, "");
-    await makeWorkspaceImage(place.seedPath, files);
+    await makeWorkspaceImage({ path: place.seedPath, sizeMib: 1024, files });
     // An initramfs is made of it, which this driver does not use.
     const modulesPath = join(cache.dir, "no-modules");
     await writeFile(modulesPath, "");
@@ -73,17 +69,25 @@ export class WorkspaceWithoutVm implements AsyncDisposable {
       machine,
     });
     const server = await ControlServer.listen(place.dir, handlersOf(session));
-    return new WorkspaceWithoutVm(cache, session, server);
-  }
-
-  /** Variables for a command line or a library that reaches it. */
-  get env(): Record<string, string> {
-    return this.#cache.env;
+    return new WorkspaceWithoutVm(session, server);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session.abandon();
     await this.#server.close(0);
-    await this.#cache[Symbol.asyncDispose]();
   }
+}
+
+/** A workspace without a VM, for cases that run at every level. */
+export async function workspaceWithoutVm(): Promise<WorkspaceUnderTest> {
+  const bench = await Workbench.create();
+  const workspace = await WorkspaceWithoutVm.start(bench.cache);
+  return {
+    bench,
+    workspaceId: workspace.workspaceId,
+    async [Symbol.asyncDispose]() {
+      await workspace[Symbol.asyncDispose]();
+      await bench[Symbol.asyncDispose]();
+    },
+  };
 }
