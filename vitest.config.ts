@@ -22,6 +22,18 @@ export default defineConfig({
       },
       {
         test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          globalSetup: "test/e2e/global-setup.ts",
+          // Its machines share the processors with those of e2e: one file at a time.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          testTimeout: 120 * second,
+          hookTimeout: 120 * second,
+        },
+      },
+      {
+        test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: "test/e2e/global-setup.ts",

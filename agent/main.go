@@ -14,7 +14,6 @@ import (
 	"pyro.agent/internal/cgroup"
 	"pyro.agent/internal/command"
 	"pyro.agent/internal/crash"
-	"pyro.agent/internal/identity"
 	"pyro.agent/internal/machine"
 	"pyro.agent/internal/overlay"
 	"pyro.agent/internal/port"
@@ -44,16 +43,16 @@ func main() {
 	machine.AbsorbSignals()
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
-	if err := run(); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		log.Printf("fatal: %v", err)
 	}
 	machine.PowerOff(nil)
 }
 
 // run boots the guest and serves the host. It returns only on a fatal error.
-func run() error {
+func run(arguments []string) error {
 	log.Printf("version %s", version)
-	rootDevice, err := boot.Run()
+	here, err := findPlace(arguments)
 	if err != nil {
 		return err
 	}
@@ -68,18 +67,14 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("prepare to run commands: %w", err)
 	}
-	device, err := port.OpenDevice(portName, portWait)
-	if err != nil {
-		return err
-	}
-	listener := port.NewListener(device)
+	listener := port.NewListener(here.host)
 	var routes *api.Server
 	routes = api.NewServer(api.Config{
 		AgentVersion:   version,
-		RootDevice:     rootDevice,
+		RootDevice:     here.rootDevice,
 		Root:           "/",
 		Commands:       commands,
-		System:         identity.Linux{},
+		System:         here.system,
 		MountWorkspace: overlay.Mount,
 		Freeze:         listener.Freeze,
 		PowerOff:       func() { machine.PowerOff(routes.AbandonWorkspace) },
@@ -90,7 +85,7 @@ func run() error {
 		Protocols: new(http.Protocols),
 	}
 	server.Protocols.SetUnencryptedHTTP2(true)
-	log.Printf("ready on %s", device.Name())
+	log.Printf("ready on %s", here.hostName)
 	return fmt.Errorf("serve the host: %w", server.Serve(listener))
 }
 

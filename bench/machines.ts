@@ -5,11 +5,11 @@ import { knownAccelerator } from "../src/machines/accelerator.ts";
 import { bootGuest } from "../src/machines/boot.ts";
 import type { EngineContext } from "../src/machines/context.ts";
 import { ensureEnvironment } from "../src/machines/ensure-environment.ts";
-import { findDriver } from "../src/machines/find-driver.ts";
 import type { Machine } from "../src/machines/machine.ts";
 import { openOneOff } from "../src/machines/one-off/open.ts";
 import { defaultShape } from "../src/machines/shape.ts";
 import { layOutMachine } from "../src/machines/templates/builder.ts";
+import { findVmTools } from "../src/machines/vm-tools.ts";
 import { timeMs } from "./statistics.ts";
 
 export const environmentName = "debian:12";
@@ -31,13 +31,14 @@ export interface ColdBoot {
 
 /** The same machine that templates are made of, booted from nothing. */
 export async function coldBoot(context: EngineContext): Promise<ColdBoot> {
-  const [driver, environment] = [await findDriver(context), await ensureEnvironment(context, environmentName, {})];
+  const { driver, disks } = await findVmTools(context);
+  const environment = await ensureEnvironment(context, environmentName, {});
   const dir = await mkdtemp(join(context.layout.templatesDir, "bench-"));
   try {
-    const decision = await knownAccelerator(context, driver.features.fingerprint);
+    const decision = await knownAccelerator(context, driver.features);
     const accelerator = decision?.accelerator ?? "tcg";
     const { agentPath } = context.layout;
-    const machine = await layOutMachine({ driver, environment, agentPath, shape: defaultShape, accelerator }, dir);
+    const machine = await layOutMachine({ disks, environment, agentPath, shape: defaultShape, accelerator }, dir);
     const startedMs = performance.now();
     await using guest = await bootGuest(driver, machine, { timeoutMs: 120_000 });
     await execTrue(guest.agent);

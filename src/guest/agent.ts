@@ -43,6 +43,15 @@ const streamWindowBytes = 1 << 20;
 const maxFrameBytes = 256 * 1024;
 const sessionWindowBytes = 8 << 20;
 
+/** The agent speaks another major version of the protocol, so only another agent can help. */
+export class ProtocolMismatchError extends PyroError {
+  constructor(reason: string) {
+    super("failed_precondition", `cannot talk to the guest agent: ${reason}`, {
+      hint: "Run `pyro prepare --force` to rebuild the template with this version's agent.",
+    });
+  }
+}
+
 /**
  * Typed calls to one guest agent over one connected stream, as agent/PROTOCOL.md has them.
  * Everything a guest says is untrusted input.
@@ -311,11 +320,7 @@ function agentRefusal(path: string, status: number, body: string): PyroError {
   } catch {
     // The status then describes the refusal.
   }
-  if (status === 426) {
-    return new PyroError("failed_precondition", `cannot talk to the guest agent: ${reason}`, {
-      hint: "Run `pyro prepare --force` to rebuild the template with this version's agent.",
-    });
-  }
+  if (status === 426) return new ProtocolMismatchError(reason);
   const meaning = refusals[code];
   if (meaning) return new PyroError(meaning, reason);
   return new PyroError("internal", `the guest agent refused ${path}: ${reason}`, { details: { status } });

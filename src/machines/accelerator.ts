@@ -7,10 +7,12 @@ import { withLock } from "../host/lock.ts";
 import { bootId } from "../host/system.ts";
 import type { BootableEnvironment } from "../images/store.ts";
 import { type Accelerator, accelerators, type Driver, type VmSpec } from "../vm/driver.ts";
+import type { DriverFeatures } from "../vm/features.ts";
 import { bootGuest } from "./boot.ts";
 import type { EngineCallOptions, EngineContext } from "./context.ts";
 import { defaultShape } from "./shape.ts";
 import { layOutMachine } from "./templates/builder.ts";
+import type { VmTools } from "./vm-tools.ts";
 
 export const acceleratorChoices = ["auto", ...accelerators] as const;
 export type AcceleratorChoice = (typeof acceleratorChoices)[number];
@@ -22,7 +24,7 @@ const proofTimeoutMs = 10_000;
 const verdictSchema = z.object({
   hostBootId: z.string(),
   vmmFingerprint: z.string(),
-  /** The device as it was: who may open it can change */
+  /** Stamp of the device: the users who may open it can change */
   device: fileStampSchema,
   works: z.boolean(),
   evidence: z.string(),
@@ -30,7 +32,7 @@ const verdictSchema = z.object({
 });
 export type KvmVerdict = z.output<typeof verdictSchema>;
 
-/** What a VM runs on, and why. */
+/** What VMs run on, and why. */
 export interface AcceleratorDecision {
   readonly accelerator: Accelerator;
   readonly evidence: string;
@@ -57,24 +59,44 @@ export async function kvmAccess(): Promise<KvmAccess> {
   return { exists, readable, writable };
 }
 
-/** Why KVM is out of the question without trying; undefined when it may work. */
+/** Why KVM cannot work, as far as that is known without a try; undefined if it may work. */
 async function kvmObstacle(uid: number): Promise<string | undefined> {
   const { exists, readable, writable } = await kvmAccess();
   if (!exists) return `${kvmDevice} does not exist`;
   if (!readable || !writable) return `${kvmDevice} may not be opened by this user`;
-  // Root's QEMU is nobody in particular, in the device's group.
+  // Root's QEMU becomes an unprivileged user in the device's group.
   const { mode } = await stat(kvmDevice);
   if (uid !== 0 || (mode & 0o060) === 0o060 || (mode & 0o006) === 0o006) return undefined;
   const permissions = (mode & 0o777).toString(8).padStart(4, "0");
   return `${kvmDevice} opens but does not run guests: QEMU drops root's rights and may not open it then (mode ${permissions})`;
 }
 
-/** The decision as far as it is known without booting anything; undefined when KVM must be proved first. */
+/** The decision, as far as no boot is needed; undefined if KVM must be proved first. */
 export async function knownAccelerator(
   context: EngineContext,
-  vmmFingerprint: string,
+  features: DriverFeatures,
 ): Promise<AcceleratorDecision | undefined> {
-  const { acceleratorChoice, layout, uid } = context;
+  const decision = await decideWithoutBoot(context, features);
+  if (decision) requireAccelerator(features, decision);
+  return decision;
+}
+
+/** Fails closed if the driver's machines cannot run on what was decided. */
+function requireAccelerator(
+  { accelerators, vmm }: DriverFeatures,
+  { accelerator, evidence }: AcceleratorDecision,
+): void {
+  if (accelerators.includes(accelerator)) return;
+  throw new PyroError(
+    "unsupported",
+    `cannot run virtual machines: ${vmm} cannot run on '${accelerator}' (${evidence})`,
+  );
+}
+
+async function decideWithoutBoot(
+  { acceleratorChoice, layout, uid }: EngineContext,
+  features: DriverFeatures,
+): Promise<AcceleratorDecision | undefined> {
   if (acceleratorChoice !== "auto") {
     return { accelerator: acceleratorChoice, evidence: "chosen by PYRO_ACCELERATOR" };
   }
@@ -83,25 +105,25 @@ export async function knownAccelerator(
   const read = await readRecord(verdictPath(layout.factsDir), verdictSchema);
   if (read.status !== "ok") return undefined;
   const { record } = read;
-  if (record.hostBootId !== (await bootId()) || record.vmmFingerprint !== vmmFingerprint) return undefined;
+  if (record.hostBootId !== (await bootId()) || record.vmmFingerprint !== features.fingerprint) return undefined;
   if (!sameStamp(record.device, await stampFile(kvmDevice))) return undefined;
   return { accelerator: record.works ? "kvm" : "tcg", evidence: record.evidence };
 }
 
-/** Makes the next decision prove KVM again: on a busy host the proof may have come too late. */
+/** Makes the next decision prove KVM again: on a busy host the proof may miss its deadline. */
 export async function forgetVerdict({ layout }: EngineContext): Promise<void> {
   await rm(verdictPath(layout.factsDir), { force: true });
 }
 
 /** What a guest is booted with. */
-export interface MachineSource {
-  readonly driver: Driver;
+export interface MachineSource extends VmTools {
   readonly environment: BootableEnvironment;
 }
 
 /**
- * Decides what VMs run on. A `/dev/kvm` that opens proves nothing (some hosts then run a guest thousands of times slower, or kill it), so
- * `auto` boots a guest to its agent once per boot of the host and version of QEMU.
+ * Decides what VMs run on. A `/dev/kvm` that opens proves nothing: some hosts then run a guest
+ * thousands of times slower, or kill it. So `auto` boots a guest to its agent, once per boot of the
+ * host and version of the VMM.
  */
 export async function chooseAccelerator(
   context: EngineContext,
@@ -109,8 +131,8 @@ export async function chooseAccelerator(
   { signal, onProgress }: EngineCallOptions,
 ): Promise<AcceleratorDecision> {
   const { factsDir, locksDir } = context.layout;
-  const { fingerprint } = source.driver.features;
-  const known = () => knownAccelerator(context, fingerprint);
+  const { features } = source.driver;
+  const known = () => knownAccelerator(context, features);
   const decision = await known();
   if (decision) return decision;
   const lock = { dir: locksDir, name: "accelerator", purpose: "proving KVM", timeoutMs: 4 * proofTimeoutMs, signal };
@@ -121,19 +143,22 @@ export async function chooseAccelerator(
     const { works, evidence } = await proveKvm(context, source, signal);
     const verdict: KvmVerdict = {
       hostBootId: await bootId(),
-      vmmFingerprint: fingerprint,
+      vmmFingerprint: features.fingerprint,
       device: await stampFile(kvmDevice),
-      ...{ works, evidence },
+      works,
+      evidence,
       provedAt: new Date().toISOString(),
     };
     await writeRecord(verdictPath(factsDir), verdictSchema, verdict);
-    return { accelerator: works ? "kvm" : "tcg", evidence };
+    const proved: AcceleratorDecision = { accelerator: works ? "kvm" : "tcg", evidence };
+    requireAccelerator(features, proved);
+    return proved;
   });
 }
 
 async function proveKvm(
   { layout }: EngineContext,
-  { driver, environment }: MachineSource,
+  { driver, disks, environment }: MachineSource,
   signal: AbortSignal | undefined,
 ): Promise<{ works: boolean; evidence: string }> {
   const dir = join(layout.templatesDir, "kvm-proof");
@@ -141,7 +166,7 @@ async function proveKvm(
   await ensureDir(dir);
   try {
     const { agentPath } = layout;
-    const machine = { driver, environment, agentPath, shape: defaultShape, accelerator: "kvm" } as const;
+    const machine = { disks, environment, agentPath, shape: defaultShape, accelerator: "kvm" } as const;
     const spec = await layOutMachine(machine, dir);
     return await bootProof(driver, { ...spec, name: "a guest under KVM" }, signal);
   } finally {

@@ -14,7 +14,7 @@ export interface BootOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Boots a machine and waits for its agent; whatever goes wrong, no VM is left. */
+/** Boots a machine and waits for its agent. A failure leaves no VM. */
 export async function bootGuest(driver: Driver, spec: VmSpec, options: BootOptions): Promise<BootedGuest> {
   const vm = await driver.boot(spec, options.signal);
   const agent = new AgentClient(vm.agentStream);

@@ -2,24 +2,24 @@ import type { Layout } from "../host/layout.ts";
 import type { EnvironmentProgress } from "../images/pull.ts";
 import type { AcceleratorChoice } from "./accelerator.ts";
 
-/** What the engine knows of the host it runs on; made once, in compose.ts. */
+/** What the engine knows of its host. `compose.ts` makes it once. */
 export interface EngineContext {
   readonly layout: Layout;
-  /** Where host programs are looked for, as in PATH */
+  /** Folders of host programs, in the form of PATH */
   readonly searchPath: string;
-  /** Debian mirror to build environments from; default: mmdebstrap's own */
+  /** Debian mirror for building environments; default: mmdebstrap's own */
   readonly mirror: string | undefined;
   readonly acceleratorChoice: AcceleratorChoice;
   readonly uid: number;
-  /** Frozen machines are pruned, least recently used first, when they take more than this */
+  /** Limit for all templates, in bytes; beyond it the least recently used ones are pruned */
   readonly templateBudgetBytes: number;
-  /** Seed images likewise */
+  /** The same limit for seed images */
   readonly seedBudgetBytes: number;
-  /** How many workspaces may run at once */
+  /** Number of workspaces that may run at once */
   readonly maxActiveWorkspaces: number;
 }
 
-/** Told while an operation does what a first use needs. */
+/** What an operation is doing while it prepares a first use. */
 export type EngineProgress =
   | EnvironmentProgress
   | {

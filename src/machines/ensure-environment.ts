@@ -2,7 +2,7 @@ import { pullEnvironment } from "../images/pull.ts";
 import { type BootableEnvironment, findEnvironment } from "../images/store.ts";
 import type { EngineCallOptions, EngineContext } from "./context.ts";
 
-/** An installed environment; pulls it on first use. */
+/** An installed environment, pulled on first use. */
 export async function ensureEnvironment(
   context: EngineContext,
   name: string,

@@ -1,9 +1,9 @@
 import { constants } from "node:os";
 import type { ExecEnding } from "../guest/messages.ts";
 
-/** What `timeout(1)` exits with when it had to end the command */
+/** Exit code of `timeout(1)` if it had to end the command */
 const timedOutExitCode = 124;
-/** Shells report a command that signal N ended as 128 + N */
+/** Shells report the end of a command by signal N as 128 + N */
 const signalExitBase = 128;
 
 export interface ExitStatus {
@@ -14,7 +14,7 @@ export interface ExitStatus {
   readonly startError: string | null;
 }
 
-/** An ending as shells and their users know it: always one exit code. */
+/** An ending in the terms of shells: always one exit code. */
 export function exitStatus(ending: ExecEnding): ExitStatus {
   const { signal, timedOut, oomKilled } = ending;
   return { exitCode: exitCodeOf(ending), signal, timedOut, oomKilled, startError: ending.error?.message ?? null };
@@ -26,7 +26,7 @@ function exitCodeOf({ timedOut, signal, exitCode }: ExecEnding): number {
   return signalExitBase + signalNumber(signal);
 }
 
-/** The guest chose the name; one that this host does not know counts nothing. */
+/** The number of a signal; 0 for one that this host does not know, as the guest chose it. */
 function signalNumber(name: string): number {
   const unnamed = /^SIG(\d{1,2})$/.exec(name);
   if (unnamed) return Number(unnamed[1]);

@@ -3,11 +3,11 @@ import { unixTimeNs } from "../guest/agent.ts";
 import type { ForkRequest } from "../guest/messages.ts";
 
 const tokenBytes = 32;
-/** Linux's pool takes in 256 bits at a time; more does no harm */
+/** Linux's pool takes in 256 bits at a time, and more does no harm */
 const entropyBytes = 64;
 const machineIdBytes = 16;
 
-/** What makes a clone a machine of its own; nothing in it is ever used twice. */
+/** A new identity, which makes a clone a machine of its own. No two have anything in common. */
 export function newIdentity(hostname: string): ForkRequest {
   return {
     hostname,

@@ -7,6 +7,7 @@ import type { ExecEnding, ExecSpec, ForkRequest, GuestInfo } from "../guest/mess
 import { writeInitramfs } from "../images/initramfs.ts";
 import type { BootableEnvironment } from "../images/store.ts";
 import type { Accelerator, Disk, Driver, Vm, VmExit } from "../vm/driver.ts";
+import type { DriverFeatures } from "../vm/features.ts";
 import { bootGuest } from "./boot.ts";
 import { newIdentity } from "./identity.ts";
 import { openScratch, removeScratch } from "./scratch.ts";
@@ -14,14 +15,14 @@ import { type MachineShape, machineSpec, workspacePath } from "./shape.ts";
 import type { Template } from "./templates/store.ts";
 
 const clockToleranceMs = 200;
-/** A lost connection is seen just before the end of the process that held it */
+/** How much later than its connection the process of a machine is seen to end */
 const machineEndMs = 1_000;
 const consoleLines = 20;
 
-/** The second disk, as a guest names it */
+/** The second disk in the guest's terms */
 const workspaceMount = { device: "/dev/vdb", mountPoint: workspacePath };
 
-/** What separates a command from the host, as every result says it. */
+/** The boundary between a command and the host, as every result tells it. */
 export interface Isolation {
   readonly vmm: string;
   readonly accelerator: Accelerator;
@@ -31,17 +32,19 @@ export interface Isolation {
 export interface Machine extends AsyncDisposable {
   readonly vm: Vm;
   readonly agent: AgentClient;
+  /** What its driver can do */
+  readonly features: DriverFeatures;
   readonly isolation: Isolation;
   info(): Promise<GuestInfo>;
   exec(spec: ExecSpec, options: ExecOptions): Promise<ExecEnding>;
   close(): Promise<void>;
 }
 
-/** What stands behind a machine's disks. */
+/** The files behind a machine's disks. */
 export interface MachineDisks {
   readonly rootDisk: Disk;
   readonly workspaceDisk: Disk;
-  /** Set when the workspace disk can take more layers while the machine runs */
+  /** Folder of the layers that the workspace disk can take while the machine runs */
   readonly layersDir?: string;
 }
 
@@ -60,7 +63,7 @@ export interface ForkOptions extends MachineOptions {
   readonly template: Template;
 }
 
-/** Continues a template as a new machine: nothing in it is shared with its siblings but what none of them can write. */
+/** Continues a template as a new machine. Its siblings share only what none of them can write. */
 export async function forkMachine(options: ForkOptions): Promise<Machine> {
   const { driver, template, disks, signal } = options;
   const { vcpuCount, memMib, accelerator } = template.record;
@@ -68,7 +71,8 @@ export async function forkMachine(options: ForkOptions): Promise<Machine> {
     ...disks,
     name: machineName(options),
     machine: machineSpec({
-      ...{ shape: { vcpuCount, memMib }, accelerator },
+      shape: { vcpuCount, memMib },
+      accelerator,
       kernelPath: template.pathOf("kernelHead"),
       initramfsPath: template.pathOf("initramfsHead"),
     }),
@@ -86,7 +90,7 @@ export interface BootOptions extends MachineOptions {
   readonly timeoutMs: number;
 }
 
-/** Boots a machine on disks that another one has used, which no template's memory would fit. */
+/** Boots a machine on disks that another machine has used, which no template's memory fits. */
 export async function bootMachine(options: BootOptions): Promise<Machine> {
   const { id, driver, environment, disks, shape, accelerator, agentPath, scratchDir, signal } = options;
   await openScratch(scratchDir);
@@ -112,7 +116,7 @@ interface RunningMachine {
   readonly accelerator: Accelerator;
 }
 
-/** Makes the machine one of its own, before anything of a user runs in it; when that fails it is gone. */
+/** Gives the machine its own identity before any user code runs. A failure ends the machine. */
 async function identify(options: MachineOptions, { vm, agent, accelerator }: RunningMachine): Promise<Machine> {
   const { id, driver, mountsWorkspace, signal } = options;
   const close = async () => {
@@ -123,10 +127,13 @@ async function identify(options: MachineOptions, { vm, agent, accelerator }: Run
     const identity: ForkRequest = newIdentity(`pyro-${id}`);
     const request = mountsWorkspace ? { ...identity, workspace: workspaceMount } : identity;
     const { timeUnixMs } = await agent.fork(request, signal);
-    // On a busy host the time was old when the guest set it.
+    // On a busy host the request arrives late, and its time is old by then.
     if (Math.abs(Date.now() - timeUnixMs) > clockToleranceMs) await agent.setClock(signal);
     return {
-      ...{ vm, agent, close },
+      vm,
+      agent,
+      close,
+      features: driver.features,
       isolation: { vmm: driver.features.vmm, accelerator },
       info: () => agent.info({ signal }),
       exec: (execSpec, execOptions) => execIn(vm, agent, execSpec, execOptions),
@@ -138,7 +145,7 @@ async function identify(options: MachineOptions, { vm, agent, accelerator }: Run
   }
 }
 
-/** Runs a command; when the machine itself ends meanwhile, its last words are the error. */
+/** Runs a command. If the machine itself ends meanwhile, the error has its last words. */
 async function execIn(vm: Vm, agent: AgentClient, spec: ExecSpec, options: ExecOptions): Promise<ExecEnding> {
   try {
     return await agent.exec(spec, options);
@@ -160,12 +167,12 @@ function machineEnded(exit: VmExit, cause: unknown): PyroError {
   });
 }
 
-/** What every machine says, whatever becomes of it. */
+/** Whether every machine says this line, also one without a problem. */
 function isRoutine(line: string): boolean {
   return line.includes("warning: hub 0") || /^pyro-agent: (?:ready|version)/.test(line);
 }
 
-/** How a machine ended, and what it said before. */
+/** How a machine ended, and the lines that it said before. */
 export function lastWords({ log, exitCode, signal }: VmExit): { readonly how: string; readonly lines: string[] } {
   const lines = log.split("\n").filter((line) => line.trim() !== "" && !isRoutine(line));
   return { how: signal ?? `exit code ${exitCode}`, lines };

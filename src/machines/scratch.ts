@@ -3,16 +3,16 @@ import { join } from "node:path";
 import { systemErrorCode } from "../core/errors.ts";
 import { ensureDir } from "../host/files.ts";
 
-/** Between its making and its use a scratch file has a name for a few milliseconds; one this old was left by a crash. */
+/** Scratch files have a name for a few milliseconds, so a crash left one that is this old */
 const abandonedAfterMs = 60_000;
 
-/** Makes the folder ready for copies, and rids it of what crashes left. */
+/** Makes the folder ready for copies, and removes what crashes left in it. */
 export async function openScratch(scratchDir: string): Promise<void> {
   await ensureDir(scratchDir);
   await sweep(scratchDir);
 }
 
-/** Copies a file to a name of its own, for this process to open and unlink. */
+/** Copies a file to a new name, for this process to open and unlink. */
 export async function copyToScratch(scratchDir: string, source: string, name: string): Promise<string> {
   const path = join(scratchDir, name);
   await copyFile(source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);

@@ -5,27 +5,28 @@ import type { Accelerator, Driver, MachineSpec } from "../vm/driver.ts";
 
 const gib = 1024 ** 3;
 
-/** What the guest sees as its disks' sizes; on the host they take what is written to them. */
+/** Sizes of the disks in the guest; on the host they take as much as is written to them */
 export const rootDiskBytes = 16 * gib;
 export const workspaceDiskBytes = 32 * gib;
 
-/** Where commands find their workspace */
+/** The workspace's folder in the guest */
 export const workspacePath = "/workspace";
 
 export const machineShapeSchema = z.object({
   vcpuCount: z.number().int().min(1).max(32),
   memMib: z.number().int().min(256).max(131_072),
 });
-/** The size of a machine, as users choose it. */
+/** Size of a machine, as users choose it. */
 export type MachineShape = z.output<typeof machineShapeSchema>;
 
 export const defaultShape: MachineShape = { vcpuCount: 1, memMib: 1024 };
 
 /**
- * Every instruction that a fork runs for the first time must be translated in emulation, so what a disposable machine with one tenant
- * does not need is off: protection of tenants from each other (`mitigations`, `lsm`; the boundary is the VM), accounting (`psi`, kernel
- * memory, `audit`), the clock's watchdog. `rcu_expedited`: mounts and control groups wait for RCU, which idles in emulation.
- * The console is the serial port, which ends in the VM's log.
+ * In emulation every instruction that a fork runs for the first time must be translated, so all
+ * that a disposable machine with one tenant does not need is off. That is the protection of tenants
+ * from each other (`mitigations`, `lsm`; the boundary is the VM), accounting (`psi`, kernel memory,
+ * `audit`) and the clock's watchdog. `rcu_expedited` is on because mounts and control groups wait
+ * for RCU, which idles in emulation. The console is the serial port, which ends in the VM's log.
  */
 const kernelCommandLine = [
   ...["console=ttyS0", "quiet", "loglevel=4", "panic=-1", "8250.nr_uarts=1", "cryptomgr.notests"],
@@ -54,7 +55,7 @@ export interface TemplateKeyParts {
   readonly agentDigest: string;
 }
 
-/** Names a template by everything that shapes its machine, so that a change to any of it makes another template. */
+/** A template's name, of all that shapes its machine: any change makes another template. */
 export async function templateKey(parts: TemplateKeyParts): Promise<string> {
   const { driver, shape, accelerator, environmentDigest, agentDigest } = parts;
   const machine = machineSpec({ shape, accelerator, kernelPath: environmentDigest, initramfsPath: agentDigest });
@@ -62,7 +63,8 @@ export async function templateKey(parts: TemplateKeyParts): Promise<string> {
     driver.features.fingerprint,
     driver.describeMachine(machine),
     ...[environmentDigest, agentDigest, String(rootDiskBytes), String(workspaceDiskBytes)],
-    // Under KVM the guest sees the host's processor and may not wake up on another one; TCG's is always the same.
+    // Under KVM the guest sees the host's processor and may not wake up on another one. TCG's is
+    // the same everywhere.
     accelerator === "kvm" ? await hostProcessor() : "",
   ];
   return createHash("sha256").update(shaping.join("\n")).digest("hex").slice(0, 32);

@@ -3,6 +3,19 @@ import { Deferred } from "../../src/core/async.ts";
 import type { AgentClient } from "../../src/guest/agent.ts";
 import type { Machine } from "../../src/machines/machine.ts";
 import type { VmExit } from "../../src/vm/driver.ts";
+import type { DriverFeatures } from "../../src/vm/features.ts";
+
+const noPowers: DriverFeatures = {
+  vmm: "fake",
+  version: "0",
+  path: "/fake",
+  fingerprint: "fake",
+  accelerators: [],
+  snapshots: false,
+  liveLayers: false,
+  layeredDisks: false,
+  mapsReadOnlyMemory: false,
+};
 
 /** A machine that does nothing, and ends when it is told to or when a test lets it die. */
 export class FakeMachine {
@@ -28,6 +41,7 @@ export class FakeMachine {
         pushWorkspaceLayer: async () => {},
         [Symbol.asyncDispose]: close,
       },
+      features: noPowers,
       isolation: { vmm: "fake", accelerator: "tcg" },
       info: () => Promise.reject(new Error("not expected")),
       exec: () => Promise.reject(new Error("not expected")),

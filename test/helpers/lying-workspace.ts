@@ -8,16 +8,30 @@ import { duplexPair } from "node:stream";
 import { AgentClient } from "../../src/guest/agent.ts";
 import type { EngineContext } from "../../src/machines/context.ts";
 import type { Machine } from "../../src/machines/machine.ts";
+import type { DriverFeatures } from "../../src/vm/features.ts";
 import { owners } from "../../src/workspaces/control/main.ts";
 import { OwnedWorkspace } from "../../src/workspaces/control/owned-workspace.ts";
 import { ControlServer } from "../../src/workspaces/control/server.ts";
 import type { WorkspaceRecord } from "../../src/workspaces/record/record.ts";
 import { saveWorkspace, WorkspacePlace } from "../../src/workspaces/record/store.ts";
+import { engineContext } from "./engine-context.ts";
 
 /** How a guest answers a request: it can say anything. */
 export type Answer = (stream: http2.ServerHttp2Stream, path: string) => Promise<void> | void;
 
 const workspaceId = "0123456789ab";
+
+const features: DriverFeatures = {
+  vmm: "none",
+  version: "0",
+  path: "/none",
+  fingerprint: "none",
+  accelerators: [],
+  snapshots: false,
+  liveLayers: true,
+  layeredDisks: false,
+  mapsReadOnlyMemory: false,
+};
 
 /** A workspace with a real supervisor's code and real callers, and in place of the machine an agent that lies. */
 export class LyingWorkspace implements AsyncDisposable {
@@ -36,16 +50,7 @@ export class LyingWorkspace implements AsyncDisposable {
     this.#dir = dir;
     this.outDir = join(dir, "out");
     this.#guestPath = join(dir, "guest.sock");
-    const at = (name: string) => join(dir, name);
-    this.context = {
-      layout: {
-        ...{ environmentsDir: at("environments"), templatesDir: at("templates"), factsDir: at("facts") },
-        ...{ locksDir: at("locks"), scratchDir: at("scratch"), seedsDir: at("seeds") },
-        ...{ workspacesDir: at("workspaces"), agentPath: at("agent"), supervisorPath: at("supervisor.js") },
-      },
-      ...{ searchPath: "/usr/bin:/bin", mirror: undefined, acceleratorChoice: "auto", uid: process.getuid?.() ?? 0 },
-      ...{ templateBudgetBytes: 2 ** 32, seedBudgetBytes: 2 ** 32, maxActiveWorkspaces: 8 },
-    };
+    this.context = engineContext(dir);
   }
 
   static async begin(): Promise<LyingWorkspace> {
@@ -119,6 +124,7 @@ export class LyingWorkspace implements AsyncDisposable {
         ...{ pid: process.pid, agentStream: duplexPair()[0], exited: new Promise(() => {}) },
         ...{ stop: close, pushWorkspaceLayer: async () => {}, [Symbol.asyncDispose]: close },
       },
+      features,
       isolation: { vmm: "none", accelerator: "tcg" },
       info: () => current().info(),
       exec: (spec, options) => current().exec(spec, options),

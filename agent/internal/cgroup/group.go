@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,8 @@ type Group struct {
 	fd     int
 	events *statistics
 	memory *statistics
+	// killed is true once Kill was called: Linux 6.18 kills whatever is started in such a group later.
+	killed atomic.Bool
 }
 
 func makeGroup(path string) (*Group, error) {
@@ -34,6 +37,7 @@ func (g *Group) FD() int { return g.fd }
 
 // Kill sends SIGKILL to every process of the group, however it was forked.
 func (g *Group) Kill() error {
+	g.killed.Store(true)
 	return os.WriteFile(filepath.Join(g.path, "cgroup.kill"), []byte("1"), 0)
 }
 

@@ -95,7 +95,7 @@ func (p *Parent) retire(g *Group) bool {
 		return false
 	}
 	// A group's counters never go back, so one with an OOM kill cannot tell the next one's.
-	if len(p.idle) < maxIdle && !g.HadOOMKill() {
+	if len(p.idle) < maxIdle && !g.HadOOMKill() && !g.killed.Load() {
 		p.idle = append(p.idle, g)
 		return true
 	}

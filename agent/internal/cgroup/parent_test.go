@@ -44,7 +44,7 @@ func TestAGroupWithProcessesIsNotUsedAgainUntilTheyAreGone(t *testing.T) {
 	if second == first {
 		t.Fatal("two commands would share a group")
 	}
-	if err := first.Kill(); err != nil {
+	if err := sleeper.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if err := sleeper.Wait(); err == nil {
@@ -62,5 +62,30 @@ func TestAGroupWithProcessesIsNotUsedAgainUntilTheyAreGone(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the emptied group was never used again")
 		}
+	}
+}
+
+// Linux 6.18 kills whatever is started in a group that was killed once.
+func TestAKilledGroupIsNotUsedAgain(t *testing.T) {
+	parent := cgrouptest.NewParent(t)
+	first, err := parent.Acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	parent.Release(first)
+	second, err := parent.Acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second == first {
+		t.Error("the next command would be killed")
+	}
+	program := exec.Command("true")
+	program.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: second.FD()}
+	if err := program.Run(); err != nil {
+		t.Errorf("a command in the next group: %v", err)
 	}
 }

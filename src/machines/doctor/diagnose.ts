@@ -6,7 +6,6 @@ import { hostPlatform, requireSupportedPlatform } from "../../host/system.ts";
 import { catalogEntry, catalogVersion } from "../../images/catalog.ts";
 import { environmentBuildIssues } from "../../images/pull.ts";
 import { type BootableEnvironment, findEnvironment } from "../../images/store.ts";
-import type { Driver } from "../../vm/driver.ts";
 import {
   type AcceleratorDecision,
   chooseAccelerator,
@@ -16,13 +15,13 @@ import {
   type MachineSource,
 } from "../accelerator.ts";
 import type { EngineCallOptions, EngineContext } from "../context.ts";
-import { findDriver } from "../find-driver.ts";
 import { defaultShape } from "../shape.ts";
 import { digestOfAgent, templateKeyOf } from "../templates/ensure.ts";
 import { findTemplate } from "../templates/store.ts";
+import { findVmTools, type VmTools } from "../vm-tools.ts";
 import { type Readiness, readinessOf } from "./readiness.ts";
 
-/** Something that keeps machines from working, or will, and the one thing to do about it. */
+/** A thing that keeps machines from working, now or soon, and the one thing to do about it. */
 export interface Issue {
   readonly message: string;
   readonly hint: string | null;
@@ -41,10 +40,10 @@ export interface Diagnosis {
   readonly issues: readonly Issue[];
 }
 
-/** A template of the default shape and some work beside it; less than this and the next build may fail */
+/** Room for a template of the default shape and some work beside it */
 const wantedFreeBytes = 1024 ** 3;
 
-/** Looks at everything that a machine needs, without installing anything; proves KVM when that has not been done yet. */
+/** Looks at everything that a machine needs, installs nothing, and proves KVM if need be. */
 export async function diagnose(
   context: EngineContext,
   request: { readonly platform: string; readonly environment: string },
@@ -53,20 +52,20 @@ export async function diagnose(
   catalogEntry(request.environment);
   const issues = new Issues();
   requireSupportedPlatform(request.platform);
-  const driver = await issues.guard(() => findDriver(context));
+  const tools = await issues.guard(() => findVmTools(context));
   await issues.guard(() => requireHostPrograms(context));
   await issues.guard(() => digestOfAgent(context));
-  // What is in a cache that cannot be used says nothing: its state is one issue, not five.
+  // A cache that cannot be used is one issue, not five, so its content is not looked at.
   const isCacheUsable = await issues.guard(() => requireUsableCache(context));
   const environment = isCacheUsable && (await checkEnvironment(context, request.environment, issues));
-  const decision = isCacheUsable && (await decideAccelerator(context, { driver, environment }, options, issues));
-  if (driver && environment && decision) await checkTemplate(context, { driver, environment, ...decision }, issues);
+  const decision = isCacheUsable && (await decideAccelerator(context, { tools, environment }, options, issues));
+  if (tools && environment && decision) await checkTemplate(context, { ...tools, environment, ...decision }, issues);
   const readiness = await readinessOf(context, request.environment);
-  // What prepare proved, and nothing has changed since; before that nobody knows.
+  // Only `prepare` proves it, and only until something changes.
   const isProved = issues.found.length === 0 && readiness.status === "warm";
   return {
     platform: hostPlatform(),
-    vmm: driver ? { name: driver.features.vmm, version: driver.features.version, path: driver.features.path } : null,
+    vmm: tools ? vmmOf(tools) : null,
     kvm: await kvmAccess(),
     accelerator: {
       name: decision?.accelerator ?? "unknown",
@@ -81,10 +80,15 @@ export async function diagnose(
   };
 }
 
+function vmmOf({ driver }: VmTools): Diagnosis["vmm"] {
+  const { vmm, version, path } = driver.features;
+  return { name: vmm, version, path };
+}
+
 class Issues {
   readonly found: Issue[] = [];
 
-  /** Runs a check; what it throws becomes an issue. */
+  /** Runs a check; an error of it becomes an issue. */
   async guard<T>(check: () => Promise<T>): Promise<T | undefined> {
     try {
       return await check();
@@ -106,7 +110,7 @@ async function requireHostPrograms({ searchPath }: EngineContext): Promise<void>
   }
 }
 
-/** The folders that are written to, and room in them. */
+/** Checks the folders that pyro writes to, and the room in them. */
 async function requireUsableCache({ layout }: EngineContext): Promise<true> {
   const { environmentsDir, templatesDir, factsDir, locksDir, scratchDir } = layout;
   for (const dir of [environmentsDir, templatesDir, factsDir, locksDir, scratchDir]) await requireWritable(dir);
@@ -141,21 +145,20 @@ async function checkEnvironment(
 }
 
 interface Parts {
-  readonly driver: Driver | undefined;
+  readonly tools: VmTools | undefined;
   readonly environment: BootableEnvironment | undefined;
 }
 
 async function decideAccelerator(
   context: EngineContext,
-  { driver, environment }: Parts,
+  { tools, environment }: Parts,
   options: EngineCallOptions,
   issues: Issues,
 ): Promise<AcceleratorDecision | undefined> {
-  if (!driver) return undefined;
-  const { fingerprint } = driver.features;
-  const known = await issues.guard(() => knownAccelerator(context, fingerprint));
+  if (!tools) return undefined;
+  const known = await issues.guard(() => knownAccelerator(context, tools.driver.features));
   if (known || !environment || issues.found.length > 0) return known;
-  return issues.guard(() => chooseAccelerator(context, { driver, environment }, options));
+  return issues.guard(() => chooseAccelerator(context, { ...tools, environment }, options));
 }
 
 async function checkTemplate(
@@ -165,7 +168,7 @@ async function checkTemplate(
 ): Promise<void> {
   await issues.guard(async () => {
     const key = await templateKeyOf(context, { ...source, shape: defaultShape });
-    const lookup = await findTemplate({ ...context.layout, key }, source.driver);
+    const lookup = await findTemplate({ ...context.layout, key }, source.disks);
     if (lookup.status !== "damaged") return;
     const { name } = source.environment;
     throw new PyroError("failed_precondition", `the template of '${name}' is damaged: ${lookup.reason}`, {

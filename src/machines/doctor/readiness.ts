@@ -8,12 +8,14 @@ import { catalogVersion } from "../../images/catalog.ts";
 import { findEnvironment } from "../../images/store.ts";
 import { knownAccelerator } from "../accelerator.ts";
 import type { EngineContext } from "../context.ts";
-import { findDriver } from "../find-driver.ts";
 import { defaultShape } from "../shape.ts";
 import { templateKeyOf } from "../templates/ensure.ts";
 import { readTemplateRecord } from "../templates/store.ts";
+import { findVmTools } from "../vm-tools.ts";
 
-/** What `prepare` leaves behind: proof that this host ran the environment, and with which versions. */
+/**
+ * What `prepare` leaves on file: proof that this host ran the environment, and with which versions.
+ */
 export const prepareManifestSchema = z.object({
   environment: z.string(),
   environmentVersion: z.string(),
@@ -23,7 +25,7 @@ export const prepareManifestSchema = z.object({
   preparedAt: z.string(),
   networkPrepared: z.boolean(),
   lastPrepareDurationMs: z.number(),
-  /** The template that the proof left ready */
+  /** Key of the template that the proof left ready */
   templateKey: z.string(),
 });
 export type PrepareManifest = z.output<typeof prepareManifestSchema>;
@@ -51,7 +53,7 @@ export async function readinessOf(context: EngineContext, environmentName: strin
   return { status: "warm", reason: `prepared at ${manifest.preparedAt}`, manifest };
 }
 
-/** Which recorded version is another one now. */
+/** Which recorded version has changed since. */
 async function changeSince(context: EngineContext, manifest: PrepareManifest): Promise<string | undefined> {
   const installed = await installedVersion(context, manifest.environment);
   if ("problem" in installed) return installed.problem;
@@ -62,7 +64,7 @@ async function changeSince(context: EngineContext, manifest: PrepareManifest): P
   return undefined;
 }
 
-/** Why the next machine would have to build a template first. */
+/** Why the next machine has to build a template first. */
 async function templateLoss(
   context: EngineContext,
   { environment, templateKey }: PrepareManifest,
@@ -72,11 +74,13 @@ async function templateLoss(
   return current === templateKey ? undefined : "QEMU, the guest agent or the accelerator is another one now";
 }
 
-/** The key that a machine of the default shape would look for now; fails with what is missing. */
+/**
+ * The key of the template for a machine of the default shape now; fails if a part of it is missing.
+ */
 async function currentTemplateKey(context: EngineContext, environmentName: string): Promise<string | undefined> {
-  const driver = await findDriver(context);
+  const { driver } = await findVmTools(context);
   const environment = await findEnvironment(context.layout, environmentName);
-  const decision = await knownAccelerator(context, driver.features.fingerprint);
+  const decision = await knownAccelerator(context, driver.features);
   if (!environment || !decision) return undefined;
   return templateKeyOf(context, { driver, environment, shape: defaultShape, accelerator: decision.accelerator });
 }

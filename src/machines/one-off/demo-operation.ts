@@ -50,10 +50,12 @@ export const demo = defineOperation({
       executionMode: "guest" as const,
       isolation: machine.isolation,
       exitCode: exitStatus(ending).exitCode,
-      ...{ stdout, stderr },
-      ...{ hostname, kernel },
+      stdout,
+      stderr,
+      hostname,
+      kernel,
       durationMs: performance.now() - startedMs,
-      // Proved, not assumed: close() resolves when the process is gone.
+      // The process is looked for, because `close` promises that it is gone.
       cleanup: { deleted: !isRunning(machine.vm.pid), vmId: machine.id },
     };
   },
@@ -63,7 +65,7 @@ function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch {
-    // no such process
+    // There is no such process.
     return false;
   }
 }

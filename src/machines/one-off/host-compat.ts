@@ -8,7 +8,7 @@ import { throwIfCancelled, unlessCancelled } from "../../core/deadline.ts";
 import type { ExecEnding, ExecSpec } from "../../guest/messages.ts";
 import { type Ending, endingOf, findProgram, killGroup, spawnTied } from "../../host/process.ts";
 
-/** Standard streams of a command; a promise of a reader holds the command back until it resolves. */
+/** Standard streams of a command. A promise of a reader holds the command back until it resolves. */
 export interface HostStreams {
   readonly stdin?: Readable | undefined;
   onStdout(chunk: Buffer): Promise<void> | void;
@@ -17,15 +17,15 @@ export interface HostStreams {
 
 export interface HostRunOptions extends HostStreams {
   readonly signal?: AbortSignal | undefined;
-  /** Where commands are looked for, as in PATH */
+  /** Folders in which commands are looked up, in the form of PATH */
   readonly searchPath: string;
 }
 
-/** All that a command printed is in its pipes when it has ended: so much of it at most, without a pause. */
+/** A pause, or this much, ends what an ended command left in its pipes */
 const leftoverPauseMs = 200;
 const maxLeftoverBytes = 1024 * 1024;
 
-/** Runs a command on the host, isolated from nothing, in an empty folder: the last resort that a user must ask for by flag. */
+/** Runs a command in an empty folder of the host, without isolation, for users who ask by flag. */
 export async function runOnHost(spec: ExecSpec, options: HostRunOptions): Promise<ExecEnding> {
   throwIfCancelled(options.signal);
   const startedMs = performance.now();
@@ -40,19 +40,19 @@ export async function runOnHost(spec: ExecSpec, options: HostRunOptions): Promis
     return { ...outcome, cancelled: false, oomKilled: false, durationMs: performance.now() - startedMs };
   } finally {
     await rm(cwd, { recursive: true, force: true }).catch(() => {
-      // a process that escaped still writes there; the command's outcome matters more
+      // A process that escaped still writes there, and the command's outcome matters more.
     });
   }
 }
 
-/** As in a guest: bash where it is, else what every host has. */
+/** bash if the host has it, as in a guest, else the shell of every host. */
 async function findShell(searchPath: string): Promise<string> {
   return (await findProgram("bash", searchPath)) ?? "/bin/sh";
 }
 
 type StartFailure = Pick<ExecEnding, "exitCode"> & Required<Pick<ExecEnding, "error">>;
 
-/** The file that a shell would run, or what it would say instead: once it is tied, a command fails in setpriv's and sh's words. */
+/** The file that a shell would run, or its error: setpriv would say it in words of its own. */
 async function lookUp(
   name: string,
   cwd: string,
@@ -96,14 +96,14 @@ async function runTied(
   }, timeoutMs);
   child.once("exit", () => {
     clearTimeout(timer);
-    // Whatever the command left running would hold its output open, and has no business on the host.
+    // What the command left running must not stay on the host, and would hold its output open.
     killGroup(child, "SIGKILL");
     exit.abort();
   });
   try {
     void feed(stdin, child.stdin);
     const outputs = [deliver(child.stdout, onStdout, exit.signal), deliver(child.stderr, onStderr, exit.signal)];
-    // Its output may wait for a reader that never comes back.
+    // Its output may wait for a reader that never takes it.
     const [ending] = await unlessCancelled(Promise.all([ended, ...outputs]), signal);
     return { ...ending, timedOut };
   } finally {
@@ -113,15 +113,15 @@ async function runTied(
 }
 
 async function end(child: ChildProcess, ended: Promise<Ending>, exited: AbortSignal): Promise<void> {
-  // Later the number of the group may be another's.
+  // After the exit the group's number may belong to another group.
   if (!exited.aborted) killGroup(child, "SIGKILL");
   for (const stream of child.stdio) stream?.destroy();
   await ended.catch(() => {
-    // it was never started, which has been reported
+    // It was never started, and the caller knows that.
   });
 }
 
-/** Hands over a stream to its end, or what is left in it after the exit: who escaped the group can hold it open for ever. */
+/** Delivers a stream to its end or, if an escaped process holds it open, to what the exit left. */
 async function deliver(stream: Readable | null, sink: HostStreams["onStdout"], exited: AbortSignal): Promise<void> {
   if (!stream) return;
   let timer: NodeJS.Timeout | undefined;
@@ -157,6 +157,6 @@ async function deliver(stream: Readable | null, sink: HostStreams["onStdout"], e
 async function feed(source: Readable | undefined, target: Writable | null): Promise<void> {
   if (!source || !target) return;
   await pipeline(source, target).catch(() => {
-    // the command ended before it read all of its input
+    // The command ended before it read all of its input.
   });
 }

@@ -14,32 +14,32 @@ export interface RunRequest {
   readonly shape: MachineShape;
   /** Limit for the command */
   readonly timeoutMs: number;
-  /** Limit for the machine; a command cannot outlive it */
+  /** Limit for the machine, and so for the command */
   readonly ttlMs: number;
-  /** Run on the host, without any isolation, when no guest can be had */
+  /** Whether to run on the host, without any isolation, if no guest can run */
   readonly allowHostCompat: boolean;
 }
 
 export interface RunOutcome {
   readonly ending: ExecEnding;
   readonly executionMode: "guest" | "host_compat";
-  /** null when nothing isolated the command */
+  /** null for a command on the host */
   readonly isolation: Isolation | null;
-  /** Why the command ran on the host */
+  /** Why the command ran on the host; null for one in a guest */
   readonly hostCompatReason: string | null;
-  /** From the request to the end of the command */
+  /** Time from the request to the end of the command */
   readonly durationMs: number;
-  /** From the request until the machine could take a command */
+  /** Time from the request until the machine could take a command */
   readonly readyMs: number;
 }
 
-/** The command is ended at the machine's limit by the guest; what it printed may take a little longer to arrive */
+/** How late the output of a command may arrive that the guest ended at the machine's limit */
 const ttlGraceMs = 5_000;
 
 /** Takes the command's streams as they come. */
 export interface RunOptions extends EngineCallOptions, HostStreams {}
 
-/** Runs one command in a machine of its own, which is gone afterwards. */
+/** Runs one command in a machine of its own, which is then gone. */
 export async function runCommand(
   context: EngineContext,
   request: RunRequest,
@@ -66,7 +66,7 @@ export async function runCommand(
     .catch(async (error: unknown) => {
       if (lifetime.aborted && !options.signal?.aborted) throw expired(request.ttlMs);
       if (PyroError.from(error).code !== "timeout") throw error;
-      // It escaped the guest's own limit; with the machine everything in it ends.
+      // It escaped the guest's own limit, but not the end of the machine.
       await machine.close();
       return endedWithMachine(spec.timeoutMs);
     });
@@ -87,7 +87,7 @@ async function openOrExplain(
   }
 }
 
-/** Only a host that has no guests to give justifies running on it: no mistake, no cancellation, and no fault of ours. */
+/** Whether the host can run no guest: no mistake, cancellation or bug justifies the host. */
 function meansNoGuest(error: unknown): boolean {
   const { code } = PyroError.from(error);
   return code === "unavailable" || code === "unsupported";

@@ -11,7 +11,7 @@ export interface ScratchDisksRequest {
   readonly scratchDir: string;
 }
 
-/** Lends disks for a machine that nothing shall be left of: their files lose their names as soon as it runs. */
+/** Lends disks for a machine that must leave nothing: their files lose their names once it runs. */
 export async function withScratchDisks<T>(
   request: ScratchDisksRequest,
   use: (disks: MachineDisks) => Promise<T>,
@@ -36,7 +36,7 @@ export async function withScratchDisks<T>(
       workspaceDisk: { layers: [{ path: workspaceTop, format: "qcow2" }], disposable: true, durable: false },
     });
   } finally {
-    // The VM's process has unlinked them by now, unless it could not be started.
+    // They have no names any more, unless the VM could not be started.
     await Promise.all([rootTop, workspaceTop].map((path) => rm(path, { force: true })));
   }
 }

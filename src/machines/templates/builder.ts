@@ -5,32 +5,33 @@ import { ensureDir } from "../../host/files.ts";
 import { requireFreeBytes } from "../../host/room.ts";
 import { writeInitramfs } from "../../images/initramfs.ts";
 import type { BootableEnvironment } from "../../images/store.ts";
-import type { Accelerator, Driver, VmSpec } from "../../vm/driver.ts";
+import type { Accelerator, VmSpec } from "../../vm/driver.ts";
+import type { DriverFeatures } from "../../vm/features.ts";
 import { bootGuest } from "../boot.ts";
 import { newIdentity } from "../identity.ts";
 import { type MachineShape, machineSpec, rootDiskBytes, workspaceDiskBytes } from "../shape.ts";
+import type { VmTools } from "../vm-tools.ts";
 import { publishTemplate, stagingDirOf, type Template, type TemplateFile, templateFiles } from "./store.ts";
 
 /** A boot takes about 3 s in emulation on an idle host; a busy one may need many times that. */
 const bootTimeoutMs = 120_000;
 
-/** Memory that a boot touches, measured at 150 MiB, and as much again for safety */
+/** Twice the memory that a boot touches, which was measured at 150 MiB */
 const bootRoomMib = 300;
 /** Linux describes each 4 KiB page in 64 bytes */
 const memoryMapShare = 1 / 64;
 
-/** The first command warms the guest's caches, the second what the first one left to be prepared for the next */
+/** The first command warms the guest's caches, the second what the first one left for the next */
 const rehearsals = 2;
 const rehearsalTimeoutMs = 30_000;
 
-/** A bzImage's setup code has at most 64 sectors; QEMU reads its header and no further */
+/** A bzImage's setup code has at most 64 sectors, and QEMU reads no further than its header */
 const kernelHeadBytes = 64 * 1024;
 const initramfsHeadBytes = 512;
 
-export interface TemplateBuildRequest {
+export interface TemplateBuildRequest extends VmTools {
   readonly templatesDir: string;
   readonly key: string;
-  readonly driver: Driver;
   readonly environment: BootableEnvironment;
   readonly agentPath: string;
   readonly shape: MachineShape;
@@ -40,10 +41,10 @@ export interface TemplateBuildRequest {
 
 /** Boots a machine once and freezes it; the caller holds the template's lock. */
 export async function buildTemplate(request: TemplateBuildRequest): Promise<Template> {
-  const { templatesDir, key, driver, environment, shape, accelerator, signal } = request;
+  const { templatesDir, key, driver, disks, environment, shape, accelerator, signal } = request;
   const startedMs = performance.now();
   const staging = stagingDirOf(templatesDir, key);
-  // What an interrupted build left is of no use to anybody.
+  // An interrupted build leaves nothing of use.
   await rm(staging, { recursive: true, force: true });
   await ensureDir(staging);
   try {
@@ -53,7 +54,7 @@ export async function buildTemplate(request: TemplateBuildRequest): Promise<Temp
     await guest.agent.freeze(signal);
     await guest.vm.freeze(join(staging, templateFiles.state), signal);
     await guest.vm.stop();
-    await finishFiles(driver, spec, staging);
+    await finishFiles(driver.features, spec, staging);
     const facts = {
       key,
       environment: environment.name,
@@ -64,18 +65,18 @@ export async function buildTemplate(request: TemplateBuildRequest): Promise<Temp
       createdAt: new Date().toISOString(),
       buildDurationMs: Math.round(performance.now() - startedMs),
     };
-    return await publishTemplate(templatesDir, facts, driver, signal);
+    return await publishTemplate(templatesDir, facts, disks, signal);
   } finally {
     await rm(staging, { recursive: true, force: true });
   }
 }
 
-/** Everything that a first boot needs, in a folder of its own. */
+/** Puts everything that a first boot needs into a folder of its own. */
 export async function layOutMachine(
-  request: Pick<TemplateBuildRequest, "driver" | "environment" | "agentPath" | "shape" | "accelerator">,
+  request: Pick<TemplateBuildRequest, "disks" | "environment" | "agentPath" | "shape" | "accelerator">,
   dir: string,
 ): Promise<VmSpec> {
-  const { driver, environment, agentPath, shape, accelerator } = request;
+  const { disks, environment, agentPath, shape, accelerator } = request;
   // A memory file that cannot grow kills QEMU in the middle of a boot.
   const neededMib = bootRoomMib + Math.ceil(shape.memMib * memoryMapShare);
   await requireFreeBytes("cannot build a template", dirname(dir), neededMib * 1024 ** 2);
@@ -86,25 +87,25 @@ export async function layOutMachine(
   const workspaceLayer = { path: pathOf("emptyWorkspaceLayer"), format: "qcow2" } as const;
   await Promise.all([
     writeInitramfs({ path: initramfsPath, agentPath, modulesPath: environment.modulesPath }),
-    driver.createOverlay(rootLayer.path, rootDiskBytes, base),
-    driver.createOverlay(workspaceLayer.path, workspaceDiskBytes),
-    driver.createOverlay(pathOf("emptyRootLayer"), rootDiskBytes),
+    disks.createOverlay(rootLayer.path, rootDiskBytes, base),
+    disks.createOverlay(workspaceLayer.path, workspaceDiskBytes),
+    disks.createOverlay(pathOf("emptyRootLayer"), rootDiskBytes),
   ]);
-  // QEMU may run as somebody else, whatever the umask says.
+  // QEMU may run as another user, and the umask may deny others.
   await chmod(initramfsPath, 0o444);
   return {
     name: `the template of ${environment.name}`,
     machine: machineSpec({ shape, accelerator, kernelPath: environment.kernelPath, initramfsPath }),
     memoryPath: pathOf("memory"),
     rootDisk: { layers: [base, rootLayer], disposable: false, durable: false },
-    // The guest leaves this disk alone until it is forked, so the empty layer stays empty.
+    // The guest does not touch this disk before it is forked, so the empty layer stays empty.
     workspaceDisk: { layers: [workspaceLayer], disposable: false, durable: false },
   };
 }
 
 /**
- * Does once what every fork does first, so that forks find in memory what it reads from disk and what it prepares. The identity is nobody's:
- * freezing takes it back.
+ * Does once what every fork does first, so that forks find in memory what that reads and prepares.
+ * The freeze takes the identity back.
  */
 async function rehearse(agent: AgentClient, signal: AbortSignal | undefined): Promise<void> {
   await agent.fork(newIdentity("template"), signal);
@@ -118,15 +119,15 @@ async function rehearse(agent: AgentClient, signal: AbortSignal | undefined): Pr
 
 const ignoreOutput = { onStdout() {}, onStderr() {} };
 
-/** Forks map the memory and read the layers: from now on nobody may write them. */
-async function finishFiles(driver: Driver, { machine }: VmSpec, dir: string): Promise<void> {
+/** Makes the files read-only, because forks map the memory and read the layers. */
+async function finishFiles(features: DriverFeatures, { machine }: VmSpec, dir: string): Promise<void> {
   await Promise.all([
     copyHead(machine.kernelPath, join(dir, templateFiles.kernelHead), kernelHeadBytes),
     copyHead(machine.initramfsPath, join(dir, templateFiles.initramfsHead), initramfsHeadBytes),
   ]);
   await rm(machine.initramfsPath);
   for (const file of Object.keys(templateFiles) as TemplateFile[]) {
-    if (file === "memory" && !driver.features.mapsReadOnlyMemory) continue;
+    if (file === "memory" && !features.mapsReadOnlyMemory) continue;
     await chmod(join(dir, templateFiles[file]), 0o444);
   }
 }

@@ -11,6 +11,7 @@ import {
   writeRecord,
 } from "../../host/files.ts";
 import type { Accelerator } from "../../vm/driver.ts";
+import { requirePower } from "../../vm/features.ts";
 import { chooseAccelerator, type MachineSource } from "../accelerator.ts";
 import type { EngineCallOptions, EngineContext } from "../context.ts";
 import { type MachineShape, templateKey } from "../shape.ts";
@@ -25,7 +26,7 @@ import {
   touchTemplate,
 } from "./store.ts";
 
-/** Somebody else's build may be waited for this long */
+/** How long the build of another process is waited for */
 const lockTimeoutMs = 180_000;
 
 export interface TemplateRequest extends MachineSource {
@@ -33,21 +34,24 @@ export interface TemplateRequest extends MachineSource {
 }
 
 export interface EnsureTemplateOptions extends EngineCallOptions {
-  /** Whether a template that is there will do; default: every one */
+  /** Whether an existing template will do; default: every one */
   readonly accept?: ((template: Template) => boolean) | undefined;
 }
 
-/** Finds the template of a machine or builds it, once however many processes ask. */
+/** Finds the template of a machine or builds it, once for all processes that ask together. */
 export async function ensureTemplate(
   context: EngineContext,
   request: TemplateRequest,
   options: EnsureTemplateOptions,
 ): Promise<Template> {
   const { templatesDir } = context.layout;
+  for (const power of ["snapshots", "layeredDisks"] as const) {
+    requirePower(request.driver.features, power, "cannot make a template");
+  }
   const { accelerator } = await chooseAccelerator(context, request, options);
   const key = await templateKeyOf(context, { ...request, accelerator });
   const look = async (): Promise<TemplateLookup> => {
-    const lookup = await findTemplate({ templatesDir, key }, request.driver, options.signal);
+    const lookup = await findTemplate({ templatesDir, key }, request.disks, options.signal);
     const isRefused = lookup.status === "ready" && options.accept?.(lookup.template) === false;
     return isRefused ? { status: "absent" } : lookup;
   };
@@ -59,7 +63,9 @@ export async function ensureTemplate(
   const report = (phase: "wait-template" | "build-template", detail?: string) =>
     options.onProgress?.({ phase, environment: request.environment.name, ...(detail === undefined ? {} : { detail }) });
   const lock = {
-    ...{ key, signal: options.signal, timeoutMs: lockTimeoutMs },
+    key,
+    signal: options.signal,
+    timeoutMs: lockTimeoutMs,
     purpose: `building a template of ${request.environment.name}`,
     onWait: (holder: string) => report("wait-template", `for ${holder}`),
   };
@@ -70,16 +76,16 @@ export async function ensureTemplate(
     await removeTemplate(templatesDir, key);
     const template = await buildTemplate({ ...request, ...context.layout, key, accelerator, signal: options.signal });
     await pruneTemplates(templatesDir, context.templateBudgetBytes, key).catch(() => {
-      // What could not be removed now goes after the next build; this one is good.
+      // The next build removes it; this template is good.
     });
     return template;
   });
 }
 
-/** The key of the template that this host would use for a machine. */
+/** The key of the template that this host uses for a machine. */
 export async function templateKeyOf(
   context: EngineContext,
-  { driver, environment, shape, accelerator }: TemplateRequest & { readonly accelerator: Accelerator },
+  { driver, environment, shape, accelerator }: Omit<TemplateRequest, "disks"> & { readonly accelerator: Accelerator },
 ): Promise<string> {
   const agentDigest = await digestOfAgent(context);
   return templateKey({ driver, shape, accelerator, agentDigest, environmentDigest: environment.digest });
@@ -87,7 +93,7 @@ export async function templateKeyOf(
 
 const agentFactSchema = z.object({ stamp: fileStampSchema, digest: z.string() });
 
-/** The agent's digest, remembered for as long as the file stays the same. */
+/** The agent's digest, kept for as long as the file stays the same. */
 export async function digestOfAgent({ layout }: Pick<EngineContext, "layout">): Promise<string> {
   const { agentPath, factsDir } = layout;
   if (!(await pathExists(agentPath))) {
@@ -101,7 +107,7 @@ export async function digestOfAgent({ layout }: Pick<EngineContext, "layout">): 
   if (known.status === "ok" && sameStamp(known.record.stamp, stamp)) return known.record.digest;
   const digest = await digestFile(agentPath);
   await writeRecord(factPath, agentFactSchema, { stamp, digest }).catch(() => {
-    // Computed again next time; a cache that cannot be written to is for others to report.
+    // The next call computes it again. Other code reports a cache that cannot be written to.
   });
   return digest;
 }

@@ -3,7 +3,7 @@ import type { EngineContext } from "../context.ts";
 
 type TemplateLockRequest = Omit<LockRequest, "dir" | "name"> & { readonly key: string };
 
-/** Held by whoever builds a template or clears away an unfinished one. */
+/** Runs work under the lock of a template, which its builder and its sweeper hold. */
 export function withTemplateLock<T>(
   { layout }: Pick<EngineContext, "layout">,
   { key, ...request }: TemplateLockRequest,

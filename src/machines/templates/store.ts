@@ -7,20 +7,20 @@ import { type CacheItem, removeLeastRecentlyUsed } from "../../host/cache-budget
 import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../../host/files.ts";
 import { digestSparseFile } from "../../host/sparse-digest.ts";
 import { bootId } from "../../host/system.ts";
-import type { Driver } from "../../vm/driver.ts";
+import type { DiskTool } from "../../vm/disks.ts";
 
 const recordName = "template.json";
 
-/** Files of a template; all are read only once it is published. */
+/** Files of a template; all are read-only once it is published. */
 export const templateFiles = {
   memory: "memory",
   state: "device-state",
-  /** What the boot wrote over the environment's root image */
+  /** Layer with what the boot wrote over the environment's root image */
   rootLayer: "root.qcow2",
-  /** Empty layers, copied for each fork: faster than making one */
+  /** Empty layers; each fork copies them, which is faster than making new ones */
   emptyRootLayer: "empty-root.qcow2",
   emptyWorkspaceLayer: "empty-workspace.qcow2",
-  /** The start of the kernel, and an initramfs of one block: a fork has booted already, QEMU only wants to see some */
+  /** Starts of the files that a fork has booted from already, but QEMU wants to see */
   kernelHead: "kernel-head",
   initramfsHead: "initramfs-head",
 } as const;
@@ -40,7 +40,7 @@ const templateRecordSchema = z.object({
   vmm: z.string(),
   createdAt: z.string(),
   buildDurationMs: z.number(),
-  /** Boot of the host in which the content was last known to be right */
+  /** Boot of the host in which the content was last checked */
   hostBootId: z.string(),
   files: z.record(z.enum(fileNames), checkedFileSchema),
 });
@@ -56,8 +56,8 @@ export interface TemplatePlace {
   readonly key: string;
 }
 
-/** Tells where the data of a sparse file is */
-type ExtentMapper = Pick<Driver, "dataExtents">;
+/** Knows where the data of a sparse file is */
+type ExtentMapper = Pick<DiskTool, "dataExtents">;
 
 export type TemplateLookup =
   | { readonly status: "ready"; readonly template: Template }
@@ -65,8 +65,9 @@ export type TemplateLookup =
   | { readonly status: "damaged"; readonly reason: string };
 
 /**
- * Finds a template and makes sure that it is as it was built: by its files' stamps, or by their digests when the stamps differ (the cache was
- * moved) or the host has been rebooted (what was not yet on disk is lost).
+ * Finds a template and makes sure that it is as it was built. The stamps of its files show that, or
+ * their digests if the stamps differ (the cache was moved) or the host has rebooted (content that
+ * was not yet on disk is lost).
  */
 export async function findTemplate(
   { templatesDir, key }: TemplatePlace,
@@ -89,7 +90,7 @@ export async function findTemplate(
   }
 }
 
-/** What is on record about a template, without looking at its files. */
+/** The record of a template, whose files stay unchecked. */
 export async function readTemplateRecord(templatesDir: string, key: string): Promise<TemplateRecord | undefined> {
   const read = await readRecord(join(templatesDir, key, recordName), templateRecordSchema);
   return read.status === "ok" ? read.record : undefined;
@@ -128,7 +129,7 @@ async function recheck(
   }
   const rechecked = { ...record, files, hostBootId: await bootId() };
   await writeRecord(join(check.dir, recordName), templateRecordSchema, rechecked).catch(() => {
-    // On a read-only cache the digests decide each time.
+    // In a read-only cache every check computes the digests.
   });
   return rechecked;
 }
@@ -143,7 +144,7 @@ async function checkFile(
   return { stamp, digest: await digestSparseFile(path, extents, signal) };
 }
 
-/** Where a template is built; published by a rename, so that nobody ever sees half of one. */
+/** The folder in which a template is built. A rename publishes it, complete. */
 export function stagingDirOf(templatesDir: string, key: string): string {
   return join(templatesDir, `${key}.building`);
 }
@@ -166,7 +167,7 @@ export async function publishTemplate(
   return { record, pathOf: (file) => join(dir, templateFiles[file]) };
 }
 
-/** Removes a template at once, whoever is using it: running forks keep the files that they have open. */
+/** Removes a template at once, even one in use: running forks keep their open files. */
 export async function removeTemplate(templatesDir: string, key: string): Promise<void> {
   const doomed = join(templatesDir, `${key}.removed-${randomUUID()}`);
   try {
@@ -178,15 +179,15 @@ export async function removeTemplate(templatesDir: string, key: string): Promise
   await rm(doomed, { recursive: true, force: true });
 }
 
-/** Notes that a template was used, for pruning by least recent use. */
+/** Notes the use of a template, so that pruning knows the least recently used one. */
 export async function touchTemplate(templatesDir: string, key: string): Promise<void> {
   const now = new Date();
   await utimes(join(templatesDir, key), now, now).catch(() => {
-    // Gone in the meantime, or on a read-only cache, which is not pruned anyway.
+    // Another process removed it, or the cache is read-only and so is never pruned.
   });
 }
 
-/** The key of a template that was being built or removed, when that is what a name in the folder says. */
+/** The key in the name of what an unfinished build or removal left, if it is such a name. */
 export function keyOfLeftover(name: string): string | undefined {
   return /^([0-9a-f]{32})\.(?:building|removed-.*)$/.exec(name)?.[1];
 }
@@ -204,7 +205,7 @@ export async function listTemplates(templatesDir: string): Promise<readonly Stor
       ({ mtimeMs }) => mtimeMs,
       () => undefined,
     );
-    // Somebody else may have removed it since it was listed.
+    // Another process may have removed it since it was listed.
     if (lastUsedMs !== undefined) stored.push({ key: name, allocatedBytes: await allocatedBytes(dir), lastUsedMs });
   }
   return stored;

@@ -14,10 +14,12 @@ import {
   type StoredTemplate,
 } from "./store.ts";
 
-/** A template that somebody is building is left alone rather than waited for. */
+/** The sweep does not wait for a template that another process is building */
 const lockTimeoutMs = 500;
 
-/** Removes templates of environments that are not installed any more, unreadable ones, what exceeds the budget, and what crashes left. */
+/**
+ * Removes templates that are unreadable, without environment or beyond the budget, and leftovers.
+ */
 export async function sweepTemplates(context: EngineContext): Promise<readonly StoredTemplate[]> {
   const { layout, templateBudgetBytes } = context;
   const installed = new Set<string>();
@@ -36,7 +38,7 @@ export async function sweepTemplates(context: EngineContext): Promise<readonly S
   return [...removed, ...(await pruneTemplates(layout.templatesDir, templateBudgetBytes))];
 }
 
-/** Removes what killed builds left, unless a build of the same template is going on. */
+/** Removes what killed builds left, unless another process builds the same template now. */
 async function sweepLeftovers(context: EngineContext): Promise<void> {
   const { templatesDir } = context.layout;
   for (const name of await readdir(templatesDir).catch(() => [])) {

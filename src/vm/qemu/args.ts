@@ -1,28 +1,26 @@
 import type { MachineSpec } from "../driver.ts";
+import { type DiskFd, inherited } from "../inherited-files.ts";
 
-/** Numbers of the descriptors that QEMU inherits: no socket and no path of ours is ever named to it. */
+/** Numbers of the descriptors that QEMU inherits, as its arguments name no path of ours. */
 export interface InheritedFds {
   readonly qmp: number;
   readonly agent: number;
-  /** null: memory that no file stands for */
+  /** null: memory without a file */
   readonly memory: number | null;
   readonly kernel: number;
   readonly initramfs: number;
-  /** From the base to the top */
+  /** Layers from the base to the top */
   readonly rootLayers: readonly DiskFd[];
   readonly workspaceLayers: readonly DiskFd[];
-}
-
-export interface DiskFd {
-  readonly fd: number;
-  readonly format: "raw" | "qcow2";
 }
 
 export interface QemuArgsInput {
   readonly name: string;
   readonly machine: MachineSpec;
   readonly fds: InheritedFds;
-  /** `boot` writes the memory file; `fork` maps it privately and waits for the frozen device state */
+  /**
+   * `boot` writes the memory file; `fork` maps it privately and waits for the frozen device state
+   */
   readonly start: "boot" | "fork";
   /** Whether guest flushes of each disk reach the host's disk */
   readonly durable: { readonly root: boolean; readonly workspace: boolean };
@@ -34,21 +32,23 @@ export interface QemuArgsInput {
 const agentPortName = "pyro.agent";
 
 /**
- * Size of TCG's translation buffer. It is touched all through while a guest runs, so it bounds an idle fork's memory; with 32 MiB a
- * boot translates no more than with QEMU's default (an eighth of the host's RAM, at most 1 GiB).
+ * Size of TCG's translation buffer. A running guest touches all of it, so it bounds the memory of
+ * an idle fork. With 32 MiB a boot translates no more than with QEMU's default, which is an eighth
+ * of the host's RAM, at most 1 GiB.
  */
 const translationBufferMib = 32;
 
-/** No boot ROM, and no announcement of itself after a fork, which would wake the guest's network stack for nothing. */
+/** No boot ROM, and no announcement after a fork, which would wake the guest's network stack. */
 const quietNetworkCard = "romfile=,guest_announce=off";
 
 /**
- * Everything that TCG can emulate, less what only costs: fifth-level page tables, and the kernel's protection from its own programs, which a
- * machine with one tenant has no use for. A warm command takes a tenth less.
+ * Everything that TCG can emulate, less what only costs. Fifth-level page tables are off, and so is
+ * the kernel's protection from its own programs, useless in a machine with one tenant. A warm
+ * command takes a tenth less.
  */
 const emulatedProcessor = "max,-la57,-smap,-smep,-umip,-pku";
 
-/** QEMU's command line; pure, so that a change to it shows in a snapshot test. */
+/** QEMU's command line. The function is pure, so that a snapshot test shows every change to it. */
 export function qemuArgs(input: QemuArgsInput): string[] {
   const { machine, fds, start } = input;
   return [
@@ -65,7 +65,7 @@ export function qemuArgs(input: QemuArgsInput): string[] {
     ...["-device", `virtserialport,bus=serial.0,chardev=agent,name=${agentPortName}`],
     ...diskArgs("root", fds.rootLayers, input.durable.root),
     ...diskArgs("workspace", fds.workspaceLayers, input.durable.workspace),
-    // A network card on a hub that nothing else is plugged into: templates need the device, policy decides what is behind it.
+    // The card is alone on its hub: templates need the device, policy decides what is behind it.
     ...["-netdev", "hubport,id=net0,hubid=0", "-device", `virtio-net-pci,netdev=net0,${quietNetworkCard}`],
     ...(start === "fork" ? ["-incoming", "defer"] : []),
   ];
@@ -88,7 +88,7 @@ function memoryArgs({ machine, fds, start, mapsReadOnlyMemory }: QemuArgsInput):
   return ["-object", `${backend}${readOnly}`];
 }
 
-/** A full disk of the host is an error in the guest; QEMU's default would pause the machine, which looks like a hang. */
+/** A full disk of the host is an error in the guest; by default QEMU pauses it, like a hang. */
 const diskErrors = "werror=report,rerror=report";
 
 function diskArgs(name: string, layers: readonly DiskFd[], durable: boolean): string[] {
@@ -97,7 +97,7 @@ function diskArgs(name: string, layers: readonly DiskFd[], durable: boolean): st
     const isTop = index === layers.length - 1;
     const node = isTop ? name : `${name}-${index}`;
     const access = isTop ? "discard=unmap" : "read-only=on,auto-read-only=off";
-    // Read-only layers are shared between processes that never write them, so they need no locks.
+    // No process writes the read-only layers, so those that share them need no locks.
     const file = `driver=file,node-name=${node}-file,filename=${inherited(fd)},locking=off,${access}`;
     const caching = durable ? "" : ",cache.no-flush=on";
     const backing = format === "qcow2" && index > 0 ? `,backing=${name}-${index - 1}` : "";
@@ -107,12 +107,7 @@ function diskArgs(name: string, layers: readonly DiskFd[], durable: boolean): st
   return [...args, "-device", `virtio-blk-pci,drive=${name},${diskErrors}`];
 }
 
-/** How QEMU opens what it has inherited. */
-export function inherited(fd: number): string {
-  return `/proc/self/fd/${fd}`;
-}
-
-/** QEMU splits option values at commas, and reads two of them as one. */
+/** Doubles commas: QEMU splits option values at them, and reads two as one. */
 function escapeValue(value: string): string {
   return value.replaceAll(",", ",,");
 }

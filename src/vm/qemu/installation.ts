@@ -7,13 +7,14 @@ import { hostPlatform, requireSupportedPlatform } from "../../host/system.ts";
 
 const programName = "qemu-system-x86_64";
 const probeTimeoutMs = 10_000;
-/** What Debian 12 has; older ones were never tried */
+/** Debian 12 has this version; older ones are untried */
 const oldestMajor = 7;
 
-/** What one QEMU program can do, found by asking it once and remembered until the program changes. */
+/**
+ * What one QEMU program can do. The program is asked once, and the answer kept until it changes.
+ */
 const installationSchema = z.object({
   path: z.string(),
-  imageToolPath: z.string(),
   version: z.string(),
   stamp: fileStampSchema,
   /** Understands `rom=off`: a private mapping of a memory file that QEMU cannot write */
@@ -28,16 +29,12 @@ export interface FindQemuOptions {
 
 const installQemuHint = "Install QEMU: `apt-get install qemu-system-x86 qemu-utils`.";
 
-/** Finds the system's QEMU; fails with `unavailable` when it is missing or too old. */
+/** Finds the system's QEMU; fails with `unavailable` if it is missing or too old. */
 export async function findQemu({ searchPath, factsDir }: FindQemuOptions): Promise<QemuInstallation> {
   requireSupportedPlatform(hostPlatform());
-  const [path, imageToolPath] = await Promise.all([
-    findProgram(programName, searchPath),
-    findProgram("qemu-img", searchPath),
-  ]);
-  const missing = path === undefined ? programName : imageToolPath === undefined ? "qemu-img" : undefined;
-  if (path === undefined || imageToolPath === undefined) {
-    throw new PyroError("unavailable", `cannot run virtual machines: ${missing} is not in PATH`, {
+  const path = await findProgram(programName, searchPath);
+  if (path === undefined) {
+    throw new PyroError("unavailable", `cannot run virtual machines: ${programName} is not in PATH`, {
       hint: installQemuHint,
     });
   }
@@ -46,9 +43,9 @@ export async function findQemu({ searchPath, factsDir }: FindQemuOptions): Promi
   const known = await readRecord(recordPath, installationSchema);
   if (known.status === "ok" && known.record.path === path && sameStamp(known.record.stamp, stamp)) return known.record;
   const abilities = await probe(path);
-  const installation = { path, imageToolPath, stamp, ...abilities };
+  const installation = { path, stamp, ...abilities };
   await writeRecord(recordPath, installationSchema, installation).catch(() => {
-    // Asked again next time; a cache that cannot be written to is for others to report.
+    // The next call asks again. Other code reports a cache that cannot be written to.
   });
   return installation;
 }
@@ -61,9 +58,7 @@ async function probe(path: string): Promise<{ version: string; mapsReadOnlyMemor
     throw new PyroError(
       "unavailable",
       `cannot use '${path}': it did not tell its version (exit code ${exitCode}): ${said}`,
-      {
-        hint: installQemuHint,
-      },
+      { hint: installQemuHint },
     );
   }
   const major = Number(match[1]);

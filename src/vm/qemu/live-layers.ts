@@ -1,11 +1,10 @@
 import { join } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 import type { VmSpec } from "../driver.ts";
-import { inherited } from "./args.ts";
-import { giveTo } from "./inherited-files.ts";
+import { giveTo, inherited } from "../inherited-files.ts";
 import type { VmProcess } from "./vm-process.ts";
 
-/** The workspace disk of a running VM as a stack that grows. */
+/** The workspace disk of a running VM, as a stack that grows. */
 export class LiveLayers {
   readonly #vm: VmProcess;
   readonly #spec: VmSpec;
@@ -25,12 +24,20 @@ export class LiveLayers {
     }
     if (layers.owner) giveTo(join(layersDir, fileName), layers.owner);
     const overlay = `workspace-live-${++this.#pushes}`;
-    const common = { discard: "unmap", cache: { "no-flush": !workspaceDisk.durable } } as const;
+    const cache = { "no-flush": !workspaceDisk.durable };
     await qmp.execute("blockdev-add", {
-      ...{ driver: "qcow2", "node-name": overlay, backing: null, ...common },
+      driver: "qcow2",
+      "node-name": overlay,
+      backing: null,
+      discard: "unmap",
+      cache,
       file: {
-        ...{ driver: "file", "node-name": `${overlay}-file`, locking: "off", ...common },
+        driver: "file",
+        "node-name": `${overlay}-file`,
         filename: `${inherited(layers.dirFd)}/${fileName}`,
+        locking: "off",
+        discard: "unmap",
+        cache,
       },
     });
     await qmp.execute("blockdev-snapshot", { node: this.#topNode, overlay });

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { withDeadline } from "../../core/deadline.ts";
 import { messageOf, PyroError } from "../../core/errors.ts";
 
-/** The commands that pyro gives QEMU: their arguments and what is read of their replies. */
+/** The commands that pyro gives QEMU, with their arguments. */
 export interface QmpCommands {
   qmp_capabilities: { arguments: undefined };
   "migrate-set-capabilities": { arguments: { capabilities: { capability: string; state: boolean }[] } };
@@ -15,7 +15,7 @@ export interface QmpCommands {
   "blockdev-snapshot": { arguments: { node: string; overlay: string } };
 }
 
-/** A node of the block graph, as far as ours go */
+/** A node of the block graph, with the fields that pyro uses */
 interface BlockNode {
   driver: "qcow2" | "file";
   "node-name": string;
@@ -24,7 +24,7 @@ interface BlockNode {
   locking?: "off";
   discard: "unmap";
   cache: { "no-flush": boolean };
-  /** null: whatever the file says, nothing is below it yet */
+  /** null: no node is below it yet, whatever the file says */
   backing?: null;
 }
 
@@ -51,10 +51,13 @@ interface EventWaiter {
 }
 
 const replyTimeoutMs = 10_000;
-/** QMP messages are short; a line that is longer means that the other side is not QMP */
+/** QMP messages are short, so a longer line means that the other side does not speak QMP */
 const maxLineLength = 1 << 20;
 
-/** A client of the QEMU machine protocol (docs/interop/qmp-spec in QEMU's tree) on a connected stream. */
+/**
+ * A client of the QEMU machine protocol on a connected stream; see docs/interop/qmp-spec in QEMU's
+ * tree.
+ */
 export class QmpClient {
   readonly #stream: Duplex;
   readonly #replies = new Map<number, Waiter>();
@@ -71,7 +74,10 @@ export class QmpClient {
     stream.on("close", () => this.#close("its control connection closed"));
   }
 
-  /** Sends a command at once; commands run in the order in which they were sent, so replies need not be awaited one by one. */
+  /**
+   * Sends a command at once. QEMU runs commands in order, so callers may send several and then
+   * await.
+   */
   async execute<C extends keyof QmpCommands>(command: C, args?: QmpCommands[C]["arguments"]): Promise<void> {
     const id = this.#nextId++;
     const reply = new Promise<void>((resolve, reject) => {
@@ -82,7 +88,10 @@ export class QmpClient {
     await withDeadline(reply, { timeoutMs: replyTimeoutMs, waitingFor: `QEMU to answer '${command}'` });
   }
 
-  /** Resolves when a migration, in or out, has completed; must be called before the command that starts it. */
+  /**
+   * Resolves when a migration, in or out, has completed. It must be called before the command that
+   * starts it.
+   */
   migrationEnd(): Promise<void> {
     const outcome = new Promise<QmpMessage>((resolve, reject) => {
       const waiter: EventWaiter = {

@@ -3,19 +3,20 @@ import { createServer, type Socket } from "node:net";
 import { PyroError } from "../../core/errors.ts";
 
 const socketName = "freeze.sock";
-/** Device state was measured at 60 to 430 KB; more than this is not ours. */
+/** Device state was measured at 60 to 430 KB, so more than this is not device state. */
 const maxStateBytes = 64 * 1024 * 1024;
 
 export interface StateReceiver extends AsyncDisposable {
-  /** The socket's name in the folder */
+  /** Name of the socket in the folder */
   readonly socketName: string;
-  /** All that came by the first connection, once it has ended */
+  /** Everything from the first connection, once that has ended */
   readonly state: Promise<Buffer>;
 }
 
 /**
- * Waits for device state on a socket in `dir`. QEMU before 8.2 can save its state to a named socket only (a program is denied by its sandbox, a
- * descriptor must come by SCM_RIGHTS). Both sides name the folder by descriptor, so that neither a long path nor its permissions matter.
+ * Waits for device state on a socket in `dir`. QEMU before 8.2 can save its state to a named socket
+ * only: its sandbox denies it a program, and a descriptor must come by SCM_RIGHTS. Both sides name
+ * the folder by descriptor, so that neither a long path nor its permissions matter.
  */
 export async function receiveState(dir: string): Promise<StateReceiver> {
   const dirFd = openSync(dir, "r");
@@ -25,10 +26,10 @@ export async function receiveState(dir: string): Promise<StateReceiver> {
     server.once("connection", (socket) => collect(socket).then(resolve, reject));
     server.once("error", reject);
   });
-  // Nobody may be listening to it yet when it fails.
+  // It can fail before the caller awaits it.
   state.catch(() => {});
   await new Promise<void>((resolve, reject) => server.listen(path, resolve).once("error", reject));
-  // QEMU may run as somebody else; who has no descriptor of the folder cannot come here.
+  // QEMU may run as another user. Only processes with a descriptor of the folder get this far.
   chmodSync(path, 0o666);
   return {
     socketName,

@@ -1,33 +1,44 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { PyroError } from "../../core/errors.ts";
 import { endingOf, killGroup, spawnTied } from "../../host/process.ts";
-import type { DriverFeatures, VmExit, VmSpec } from "../driver.ts";
+import { confine, type FileOwner } from "../confinement.ts";
+import type { VmExit, VmSpec } from "../driver.ts";
+import type { DriverFeatures } from "../features.ts";
+import { InheritedFiles } from "../inherited-files.ts";
 import { qemuArgs } from "./args.ts";
-import { confine, type FileOwner } from "./confinement.ts";
-import { InheritedFiles } from "./inherited-files.ts";
 import { QmpClient } from "./qmp.ts";
 
-/** Descriptors 0 to 2 are standard, 3 to 5 as below, the rest files in the order of the arguments. */
+/**
+ * Descriptors 0 to 2 are the standard ones, and from 6 on come files in the order of the arguments.
+ */
 const qmpFd = 3;
 const agentFd = 4;
-/** A fork reads its device state from this stream; a booted VM has here the folder with the socket that it writes it to. */
+/**
+ * A fork reads its device state from this stream. In a booted VM it is the folder with the socket
+ * to which the VM writes that state.
+ */
 export const stateFd = 5;
 const firstFileFd = 6;
 
-/** How much of what QEMU and the guest's console said is kept for error messages. */
+/** How much of what QEMU and the guest's console say is kept for error messages */
 const logTailBytes = 16 * 1024;
-/** How long the end of the log may take to arrive once the process is gone. */
+/** How long the end of the log may take to arrive once the process is gone */
 const logDrainMs = 200;
+/** How long the process may outlive its connection */
+const connectionLossGraceMs = 1_000;
 
 export interface VmProcess {
   readonly pid: number;
   readonly qmp: QmpClient;
   readonly agentStream: Duplex;
-  /** The way in for the device state of a fork */
+  /** Stream for the device state of a fork */
   readonly stateStream: Duplex | undefined;
-  /** The folder that the VM can take layers from, by the number that it has there, and who must own them */
+  /**
+   * Folder that the VM can take layers from, by its number there, and the user who must own them
+   */
   readonly layers: { readonly dirFd: number; readonly owner: FileOwner | undefined } | undefined;
   readonly exited: Promise<VmExit>;
   stop(): Promise<void>;
@@ -38,11 +49,14 @@ export interface StartRequest {
   readonly uid: number;
   readonly spec: VmSpec;
   readonly start: "boot" | "fork";
-  /** Folder that a booted VM may reach, to write its device state to a socket in it */
-  readonly stateDir?: string;
+  /** Folder with the socket to which a booted VM writes its device state */
+  readonly stateDir: string | undefined;
 }
 
-/** Starts QEMU on inherited descriptors only: it is told no path of ours, so nothing is left on disk that it or a crash could leave. */
+/**
+ * Starts QEMU on inherited descriptors only: it learns no path of ours, so neither it nor a crash
+ * leaves files.
+ */
 export async function startVmProcess(request: StartRequest): Promise<VmProcess> {
   const { features, spec, start } = request;
   const { machine } = spec;
@@ -60,7 +74,11 @@ export async function startVmProcess(request: StartRequest): Promise<VmProcess> 
       machine,
       start,
       fds: {
-        ...{ qmp: qmpFd, agent: agentFd, memory, kernel, initramfs },
+        qmp: qmpFd,
+        agent: agentFd,
+        memory,
+        kernel,
+        initramfs,
         rootLayers: files.openDisk(spec.rootDisk),
         workspaceLayers: files.openDisk(spec.workspaceDisk),
       },
@@ -69,7 +87,8 @@ export async function startVmProcess(request: StartRequest): Promise<VmProcess> 
     });
     const child = spawnTied([features.path, ...args], "KILL", {
       stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", stateDirFd ?? "pipe", ...files.fds],
-      // Nothing of the user's environment is QEMU's business; translations of messages would only blur errors.
+      // QEMU needs nothing of the user's environment, and translated messages would only blur
+      // errors.
       env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
       cwd: "/",
       privileges: confinement.setprivOptions,
@@ -90,7 +109,8 @@ async function superviseVmProcess(child: ChildProcess): Promise<Omit<VmProcess, 
     await endingOf(child, "qemu");
     throw new PyroError("internal", "cannot start QEMU: the operating system gave it no process");
   }
-  // A VM that dies resets its streams; those who use them learn it from `exited` and from their own reads.
+  // A VM that dies resets its streams. Users of the streams learn it from `exited` and from their
+  // reads.
   for (const stream of [agentStream, stateStream]) stream?.on("error", () => {});
   return {
     pid: child.pid,
@@ -129,4 +149,41 @@ function logTail(child: ChildProcess): () => string {
     });
   }
   return () => tail;
+}
+
+/**
+ * Awaits work of a VM. If the work fails, or the VM ends first, the VM is gone and the error has
+ * its last words.
+ */
+export async function whileRunning<T>(vm: VmProcess, work: Promise<T>): Promise<T> {
+  try {
+    return await Promise.race([
+      work,
+      vm.exited.then((exit): never => {
+        throw vmDied(exit);
+      }),
+    ]);
+  } catch (error) {
+    const failure = PyroError.from(error);
+    // The connection can close just before the process ends, and then the process's end explains
+    // more.
+    if (failure.code === "unavailable") await Promise.race([vm.exited, delay(connectionLossGraceMs)]);
+    await vm.stop();
+    const exit = await vm.exited;
+    if (failure.code === "unavailable" && exit.signal !== "SIGKILL") throw vmDied(exit);
+    throw new PyroError(failure.code, failure.message, {
+      ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+      details: { log: exit.log },
+      cause: error,
+    });
+  }
+}
+
+function vmDied({ exitCode, signal, log }: VmExit): PyroError {
+  const how = signal === null ? `exit code ${exitCode}` : signal;
+  const lastLine = log.trim().split("\n").at(-1) ?? "";
+  return new PyroError("unavailable", `the virtual machine ended unexpectedly (${how}): ${lastLine}`, {
+    hint: "Run `pyro doctor`.",
+    details: { log },
+  });
 }

@@ -2,6 +2,7 @@ import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { framesOf } from "../../guest/frames.ts";
 import { decodeChanges } from "../../guest/tree/decode.ts";
+import { requirePower } from "../../vm/features.ts";
 import type { NewMachine, OwnedWorkspace } from "../control/owned-workspace.ts";
 import { type OwnedVerb, owned } from "../control/server.ts";
 import type { Session } from "../control/session.ts";
@@ -39,6 +40,7 @@ async function createSnapshot(
   const { place } = workspace;
   const session = await workspace.session();
   requireNewSnapshot(workspace.record, snapshotName);
+  requirePower(session.machine.features, "liveLayers", `cannot create snapshot '${snapshotName}'`);
   const counts = await countEntries(session, workspace.record);
   const { layers, nextLayer } = workspace.record;
   const top = `${nextLayer}.qcow2`;

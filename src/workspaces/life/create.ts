@@ -2,9 +2,9 @@ import { PyroError } from "../../core/errors.ts";
 import { catalogEntry } from "../../images/catalog.ts";
 import type { EngineCallOptions, EngineContext } from "../../machines/context.ts";
 import { ensureEnvironment } from "../../machines/ensure-environment.ts";
-import { findDriver } from "../../machines/find-driver.ts";
 import type { MachineShape } from "../../machines/shape.ts";
 import { ensureTemplate } from "../../machines/templates/ensure.ts";
+import { findVmTools } from "../../machines/vm-tools.ts";
 import type { SkippedEntry } from "../../tree/entry.ts";
 import { startSupervisor } from "../control/start.ts";
 import { requireMetadata } from "../record/metadata.ts";
@@ -113,8 +113,8 @@ async function readyEnvironment(
   shape: MachineShape,
   options: EngineCallOptions,
 ): Promise<WorkspaceRecord["environment"]> {
-  const driver = await findDriver(context);
+  const tools = await findVmTools(context);
   const environment = await ensureEnvironment(context, name, options);
-  await ensureTemplate(context, { driver, environment, shape }, options);
+  await ensureTemplate(context, { ...tools, environment, shape }, options);
   return { ...environment };
 }

@@ -1,11 +1,11 @@
 import { chmod, copyFile } from "node:fs/promises";
 import { chooseAccelerator } from "../../machines/accelerator.ts";
 import type { EngineContext } from "../../machines/context.ts";
-import { findDriver } from "../../machines/find-driver.ts";
 import { bootMachine, forkMachine, type Machine, type MachineDisks } from "../../machines/machine.ts";
 import { requireRoomForMachine } from "../../machines/room.ts";
 import { forkTemplate } from "../../machines/templates/fork.ts";
 import type { Template, TemplateFile } from "../../machines/templates/store.ts";
+import { findVmTools } from "../../machines/vm-tools.ts";
 import { emptyLayerName, mergeablePair, withoutLayer } from "../checkpoint/layers.ts";
 import { complain } from "../control/complain.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
@@ -42,13 +42,17 @@ export async function forkWorkspaceMachine(
   const { environment, vcpuCount, memMib, workspaceId } = record;
   await requireEnvironmentFiles(record);
   await requireRoomForMachine(place.dir);
-  const driver = await findDriver(context);
+  const tools = await findVmTools(context);
   let disks: DiskState = record;
-  const request = { driver, environment, shape: { vcpuCount, memMib }, rebuild: false };
+  const request = { ...tools, environment, shape: { vcpuCount, memMib }, rebuild: false };
   const machine = await forkTemplate(context, request, { signal }, async (template) => {
     disks = await makeDisks(place, template, disks.nextLayer, checkpoint);
     return forkMachine({
-      ...{ id: workspaceId, driver, template, environment, signal },
+      id: workspaceId,
+      driver: tools.driver,
+      template,
+      environment,
+      signal,
       disks: machineDisks(place, { ...record, ...disks }),
       mountsWorkspace: true,
     });
@@ -63,11 +67,11 @@ export async function forkWorkspaceMachine(
 export async function mergeLayers({ context, place, record }: MachineRequest): Promise<WorkspaceRecord> {
   let merged = record;
   for (let pair = mergeablePair(merged); pair; pair = mergeablePair(merged)) {
-    const driver = await findDriver(context);
+    const { disks } = await findVmTools(context);
     const upTo = merged.layers.slice(0, merged.layers.indexOf(pair.upper) + 1);
     const { workspaceDisk } = machineDisks(place, { ...merged, layers: upTo });
     try {
-      await driver.mergeTopLayer(workspaceDisk.layers);
+      await disks.mergeTopLayer(workspaceDisk.layers);
     } catch (error) {
       complain("cannot merge layers", error);
       return merged;
@@ -83,20 +87,18 @@ export async function bootWorkspaceMachine({ context, place, record, signal }: M
   const { environment, vcpuCount, memMib, workspaceId } = record;
   await requireEnvironmentFiles(record);
   await requireRoomForMachine(place.dir);
-  const driver = await findDriver(context);
-  const { accelerator } = await chooseAccelerator(context, { driver, environment }, { signal });
+  const tools = await findVmTools(context);
+  const { accelerator } = await chooseAccelerator(context, { ...tools, environment }, { signal });
   const { agentPath, scratchDir } = context.layout;
   return bootMachine({
-    ...{
-      id: workspaceId,
-      driver,
-      environment,
-      shape: { vcpuCount, memMib },
-      accelerator,
-      agentPath,
-      scratchDir,
-      signal,
-    },
+    id: workspaceId,
+    driver: tools.driver,
+    environment,
+    shape: { vcpuCount, memMib },
+    accelerator,
+    agentPath,
+    scratchDir,
+    signal,
     disks: machineDisks(place, record),
     mountsWorkspace: true,
     timeoutMs: bootTimeoutMs,

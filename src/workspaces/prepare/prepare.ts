@@ -3,10 +3,10 @@ import { forgetVerdict } from "../../machines/accelerator.ts";
 import type { EngineCallOptions, EngineContext } from "../../machines/context.ts";
 import { type PrepareManifest, readinessOf, recordPrepared } from "../../machines/doctor/readiness.ts";
 import { ensureEnvironment } from "../../machines/ensure-environment.ts";
-import { findDriver } from "../../machines/find-driver.ts";
 import { defaultShape } from "../../machines/shape.ts";
 import { ensureTemplate } from "../../machines/templates/ensure.ts";
 import type { Template } from "../../machines/templates/store.ts";
+import { findVmTools } from "../../machines/vm-tools.ts";
 import { resetWorkspace } from "../checkpoint/caller.ts";
 import { execInWorkspace } from "../command/caller.ts";
 import { deleteWorkspace } from "../life/caller.ts";
@@ -60,10 +60,10 @@ async function makeReady(
   request: PrepareRequest,
   options: EngineCallOptions,
 ): Promise<Template> {
-  const driver = await findDriver(context);
+  const tools = await findVmTools(context);
   const environment = await ensureEnvironment(context, request.environment, options);
   const accept = request.force ? () => false : undefined;
-  return ensureTemplate(context, { driver, environment, shape: defaultShape }, { ...options, accept });
+  return ensureTemplate(context, { ...tools, environment, shape: defaultShape }, { ...options, accept });
 }
 
 /** The version of the environment that was proved. */

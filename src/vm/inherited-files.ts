@@ -1,8 +1,13 @@
 import { chownSync, closeSync, constants, openSync, statSync, unlinkSync } from "node:fs";
-import { PyroError } from "../../core/errors.ts";
-import type { Disk } from "../driver.ts";
-import type { DiskFd } from "./args.ts";
+import { PyroError } from "../core/errors.ts";
 import type { FileOwner } from "./confinement.ts";
+import type { Disk, DiskFormat } from "./driver.ts";
+
+/** A layer of a disk by the number of its descriptor in the child. */
+export interface DiskFd {
+  readonly fd: number;
+  readonly format: DiskFormat;
+}
 
 /** Files opened here and handed to a child by number. */
 export class InheritedFiles {
@@ -10,15 +15,19 @@ export class InheritedFiles {
   readonly #owner: FileOwner | undefined;
   readonly #firstFd: number;
 
-  /** `owner`: who the child runs as, if that is somebody else; `firstFd`: the number that the first file has in the child */
+  /**
+   * `owner`: the child's user, if it is another than ours; `firstFd`: the first file's number in
+   * the child
+   */
   constructor(owner: FileOwner | undefined, firstFd: number) {
     this.#owner = owner;
     this.#firstFd = firstFd;
   }
 
-  /** Opens a file and returns the number under which the child will have it. */
+  /** Opens a file and returns its number in the child. */
   open(path: string, flags: "r" | "r+" | "w+"): number {
-    // Linux checks the file's own permissions again when QEMU opens its descriptor, so its user must own what it writes.
+    // Linux checks the file's permissions again when the child opens the descriptor's path, so the
+    // child's user must own what it writes.
     if (flags === "w+") closeSync(openSync(path, "wx", 0o600));
     if (flags !== "r" && this.#owner) giveTo(path, this.#owner);
     this.fds.push(openSync(path, flags === "w+" ? "r+" : flags));
@@ -33,9 +42,10 @@ export class InheritedFiles {
   openDisk(disk: Disk): DiskFd[] {
     return disk.layers.map(({ path, format }, index) => {
       const isTop = index === disk.layers.length - 1;
-      // A raw file is what others have in common.
-      if (isTop && format === "raw")
+      // Machines have their raw files in common.
+      if (isTop && format === "raw") {
         throw new PyroError("internal", `cannot write to '${path}': it is no layer of its own`);
+      }
       const fd = this.open(path, isTop ? "r+" : "r");
       if (isTop && disk.disposable) unlinkSync(path);
       return { fd, format };
@@ -47,7 +57,15 @@ export class InheritedFiles {
   }
 }
 
-/** Leaves alone what belongs to the owner already: a change of owner, even to the same one, changes the file's stamp. */
+/** The path by which a child opens a file that it has inherited. */
+export function inherited(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+/**
+ * Changes a file's owner. It leaves alone a file that belongs to the owner already, because even a
+ * change to the same owner changes the file's stamp.
+ */
 export function giveTo(path: string, owner: FileOwner): void {
   const { uid, gid } = statSync(path);
   if (uid !== owner.uid || gid !== owner.gid) chownSync(path, owner.uid, owner.gid);

@@ -1,0 +1,34 @@
+import { PyroError } from "../core/errors.ts";
+import type { Accelerator } from "./driver.ts";
+
+/** What only some drivers can do, and how an error says that a driver cannot. */
+const powers = {
+  /** Freezes a booted machine and forks it */
+  snapshots: "cannot freeze and fork machines",
+  /** Takes another layer for the workspace disk while the machine runs */
+  liveLayers: "cannot add a layer to the disk of a running machine",
+  /** Has disks that are stacks of layers; without it a disk is one raw file of its own */
+  layeredDisks: "cannot run a machine on layers of a disk",
+} as const;
+export type Power = keyof typeof powers;
+export const powerNames = Object.keys(powers) as readonly Power[];
+
+/** What a driver is and can do on this host, as data. */
+export interface DriverFeatures extends Readonly<Record<Power, boolean>> {
+  /** Name of the virtual machine monitor, such as `qemu` */
+  readonly vmm: string;
+  readonly version: string;
+  /** Program that runs VMs */
+  readonly path: string;
+  /** Everything about the program that a frozen machine depends on, as one string */
+  readonly fingerprint: string;
+  /** What its machines can run on */
+  readonly accelerators: readonly Accelerator[];
+  /** Whether forks can map a memory file that they may not write */
+  readonly mapsReadOnlyMemory: boolean;
+}
+
+/** Fails closed if the driver lacks a power; `failure` begins the message, as in `cannot reset`. */
+export function requirePower(features: DriverFeatures, power: Power, failure: string): void {
+  if (!features[power]) throw new PyroError("unsupported", `${failure}: ${features.vmm} ${powers[power]}`);
+}
