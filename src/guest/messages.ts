@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 /** Version of the protocol in agent/PROTOCOL.md; host and guest refuse each other when the majors differ. */
-export const protocolVersion = "2.1";
+export const protocolVersion = "2.2";
 
 export const guestInfoSchema = z.object({
   protocol: z.string().max(16),

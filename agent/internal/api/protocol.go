@@ -7,7 +7,7 @@ import (
 
 // ProtocolVersion is major.minor. A host may use whatever its own minor version has, as long
 // as that is not above the agent's.
-const ProtocolVersion = "2.1"
+const ProtocolVersion = "2.2"
 
 const protocolHeader = "Pyro-Protocol"
 

@@ -69,6 +69,9 @@ const (
 	Outside Reason = "outside"
 )
 
+// NotSymlink is a Kind only of expectations: nothing, or anything but a symbolic link.
+const NotSymlink Kind = "not_symlink"
+
 // Expectation is what must be at a path.
 type Expectation struct {
 	Type   Kind   `json:"type"`

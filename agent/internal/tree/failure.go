@@ -22,6 +22,8 @@ const (
 type Failure struct {
 	Code    FailureCode
 	Message string
+	// text of the symbolic link that is in the way, if one is
+	TargetFields
 }
 
 func (f *Failure) Error() string { return f.Message }

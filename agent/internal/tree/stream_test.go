@@ -160,6 +160,11 @@ func (s *stream) entry(text string, content ...string) *stream {
 	return s
 }
 
+// noLinkFile adds a file that may replace anything but a symbolic link.
+func (s *stream) noLinkFile(path string) *stream {
+	return s.entry(`{`+path+`,"type":"file","expect":{"type":"not_symlink"}}`, "new")
+}
+
 func (s *stream) end() *bytes.Buffer {
 	s.add(frame.TreeEnd, nil)
 	return &s.Buffer

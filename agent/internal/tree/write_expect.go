@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,7 +40,7 @@ func (c *commit) check(op *operation, path string) error {
 	}
 	held, err := lookUp(c.root, path, toLookUp)
 	if isMissing(err) {
-		if op.expect.Type == Missing {
+		if op.expect.Type == Missing || op.expect.Type == NotSymlink {
 			return nil
 		}
 		return failf(Conflict, "cannot %s %q: it does not exist any more", op.verb(), path)
@@ -48,11 +49,30 @@ func (c *commit) check(op *operation, path string) error {
 		return nil
 	}
 	defer unix.Close(held)
+	if op.expect.Type == NotSymlink {
+		return refuseLink(op, path, held)
+	}
 	found, err := op.expect.isMet(held)
 	if err == nil && !found {
 		return failf(Conflict, "cannot %s %q: it is not what it is expected to be", op.verb(), path)
 	}
 	return explain("check", path, err)
+}
+
+func refuseLink(op *operation, path string, held int) error {
+	stat, err := status(held, "")
+	if err != nil || kindOf(stat.Mode) != Symlink {
+		return explain("check", path, err)
+	}
+	target, err := readLink(held, "")
+	if err != nil {
+		return explain("check", path, err)
+	}
+	return &Failure{
+		Code:         Conflict,
+		Message:      fmt.Sprintf("cannot %s %q: it is a symbolic link to %q", op.verb(), path, target),
+		TargetFields: targetFields(target),
+	}
 }
 
 func (e *Expectation) isMet(held int) (bool, error) {

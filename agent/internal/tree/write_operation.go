@@ -78,7 +78,7 @@ func (e *Expectation) validate(path string) error {
 		return nil
 	}
 	switch e.Type {
-	case Missing, File, Directory, Symlink:
+	case Missing, File, Directory, Symlink, NotSymlink:
 		return nil
 	default:
 		return failf(InvalidArgument, "expect.type of %q is not valid: %q", path, e.Type)

@@ -214,6 +214,60 @@ func TestWriteKeepsExpectations(t *testing.T) {
 	})
 }
 
+func TestWriteThatWantsNoLinkReplacesWhateverElseIsThere(t *testing.T) {
+	onEach(t, func(at string) {
+		put(t, at+"/file", "old")
+		must(t, os.Mkdir(at+"/dir", 0o755))
+	}, func(t *testing.T, layers *tree.Layers, at string) {
+		mustWrite(t, layers, newStream(`{"make_parents":true}`).
+			noLinkFile(`"path":"file"`).
+			noLinkFile(`"path":"new/file"`).
+			noLinkFile(`"path_base64":"/w=="`).
+			entry(`{"path":"dir","type":"directory","mode":448,"expect":{"type":"not_symlink"}}`).end())
+		got := walk(t, at)
+		for _, path := range []string{"file", "new/file", "\xff"} {
+			if got[path].content != "new" {
+				t.Errorf("%q: got %v", path, got[path])
+			}
+		}
+		if got["dir"].mode != 0o700 {
+			t.Errorf("got %v", got["dir"])
+		}
+	})
+}
+
+func TestWriteThatWantsNoLinkNamesTheTargetOfOne(t *testing.T) {
+	onEach(t, func(at string) {
+		put(t, at+"/dir/file", "old")
+		must(t,
+			os.Symlink("dir/file", at+"/to-file"), os.Symlink("dir", at+"/to-dir"),
+			os.Symlink("no\xfewhere", at+"/\xff"), os.Symlink("/outside", at+"/dangling"))
+	}, func(t *testing.T, layers *tree.Layers, at string) {
+		for _, test := range []struct{ path, words, target string }{
+			{`"path":"to-file"`, `cannot write "to-file": it is a symbolic link to "dir/file"`, "dir/file"},
+			{`"path":"to-dir"`, `cannot write "to-dir": it is a symbolic link to "dir"`, "dir"},
+			{`"path":"dangling"`, `cannot write "dangling": it is a symbolic link to "/outside"`, "/outside"},
+			{`"path_base64":"/w=="`, `cannot write "\xff": it is a symbolic link to "no\xfewhere"`, "no\xfewhere"},
+		} {
+			body := func() io.Reader {
+				return newStream(`{}`).entry(`{"path":"a","type":"file"}`, "new").noLinkFile(test.path).end()
+			}
+			mustFail(t, layers, at, body(), tree.Conflict, test.words)
+			_, err := layers.Write(body())
+			var failure *tree.Failure
+			if !errors.As(err, &failure) || (&item{Entry: tree.Entry{TargetFields: failure.TargetFields}}).target() != test.target {
+				t.Errorf("%s: got %v", test.path, err)
+			}
+		}
+		// An entry before it in the same stream counts too.
+		mustFail(t, layers, at, newStream(`{}`).
+			entry(`{"path":"made","type":"symlink","target":"x"}`).noLinkFile(`"path":"made"`).end(),
+			tree.Conflict, `cannot write "made": it is a symbolic link to "x"`)
+		mustFail(t, layers, at, newStream(`{}`).noLinkFile(`"path":"to-dir/file"`).end(),
+			tree.FailedPrecondition, `would be written through the symbolic link "to-dir"`)
+	})
+}
+
 func TestWriteRemovesDirectoriesThatItEmptied(t *testing.T) {
 	onEach(t, func(at string) {
 		for _, path := range []string{"a/b/c/one", "a/b/c/two", "a/b/d/e/f", "kept/x", "kept/y", "named/x", "again/x"} {
