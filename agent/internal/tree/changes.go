@@ -43,13 +43,14 @@ func (l *Layers) Changes(host context.Context, request *ChangesRequest, out *fra
 	if err := d.children("", l.Base, l.Merged, &guide{upper: l.Upper, links: links}); err != nil {
 		return err
 	}
-	if err := writeJSON(out, frame.TreeEnd, changesEnd{d.changes, d.skipped}); err != nil {
+	if err := writeJSON(out, frame.TreeEnd, ChangesEnd{d.changes, d.skipped}); err != nil {
 		return err
 	}
 	return out.Flush()
 }
 
-type changesEnd struct {
+// ChangesEnd ends the stream of changes.
+type ChangesEnd struct {
 	ChangeCount int `json:"change_count"`
 	// what vanished while it was compared, or can't be
 	SkippedCount int `json:"skipped_count"`

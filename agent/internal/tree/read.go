@@ -67,13 +67,14 @@ func (l *Layers) Read(host context.Context, request *ReadRequest, paths []string
 			return err
 		}
 	}
-	if err := writeJSON(out, frame.TreeEnd, readEnd{r.entries, r.skipped}); err != nil {
+	if err := writeJSON(out, frame.TreeEnd, ReadEnd{r.entries, r.skipped}); err != nil {
 		return err
 	}
 	return out.Flush()
 }
 
-type readEnd struct {
+// ReadEnd ends the stream of a tree that is read.
+type ReadEnd struct {
 	EntryCount int `json:"entry_count"`
 	// what vanished while it was read, or can't be read
 	SkippedCount int `json:"skipped_count"`

@@ -103,17 +103,6 @@ func (i *item) sink(old bool) *[]byte {
 	return sink
 }
 
-// layersOf makes a tree of an ordinary directory, for what needs no overlay.
-func layersOf(t *testing.T, directory string) *tree.Layers {
-	t.Helper()
-	fd, err := unix.Open(directory, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return &tree.Layers{Merged: fd, Base: -1, Upper: fd, Index: -1}
-}
-
 func read(t *testing.T, layers *tree.Layers, request tree.ReadRequest, paths ...string) ([]*item, map[string]int) {
 	t.Helper()
 	var stream bytes.Buffer

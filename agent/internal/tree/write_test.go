@@ -16,6 +16,7 @@ import (
 	"pyro.agent/internal/frame"
 	"pyro.agent/internal/overlay/overlaytest"
 	"pyro.agent/internal/tree"
+	"pyro.agent/internal/tree/treetest"
 )
 
 // onEach runs a test on an ordinary directory and on a workspace, filled in the same way.
@@ -23,7 +24,7 @@ func onEach(t *testing.T, fill func(at string), test func(t *testing.T, layers *
 	t.Run("directory", func(t *testing.T) {
 		at := t.TempDir()
 		fill(at)
-		test(t, layersOf(t, at), at)
+		test(t, treetest.LayersOf(t, at), at)
 	})
 	t.Run("overlay", func(t *testing.T) {
 		workspace, at := overlaytest.New(t, fill)
@@ -97,7 +98,7 @@ func TestWritePutsEverythingInItsPlace(t *testing.T) {
 
 func TestWriteGoesWhereItIsTold(t *testing.T) {
 	at := t.TempDir()
-	layers := layersOf(t, at)
+	layers := treetest.LayersOf(t, at)
 	mustWrite(t, layers, newStream(`{"dest":"x/y"}`).
 		entry(`{"path":"","type":"directory","mode":448}`).
 		entry(`{"path":"f","type":"file"}`, "1").end())
@@ -173,7 +174,7 @@ func TestWriteFailsAsAWhole(t *testing.T) {
 func TestWriteThatBreaksOffLeavesNothing(t *testing.T) {
 	at := t.TempDir()
 	put(t, at+"/file", "old")
-	layers := layersOf(t, at)
+	layers := treetest.LayersOf(t, at)
 	whole := newStream(`{"make_parents":true}`).
 		entry(`{"path":"file","type":"file"}`, "new content").
 		entry(`{"path":"a/b","type":"file"}`, "more").end().Bytes()
@@ -292,7 +293,7 @@ func TestWriteKeepsHolesSparse(t *testing.T) {
 	hole := binary.BigEndian.AppendUint64(nil, 1<<32)
 	body := newStream(`{}`).add(frame.Entry, []byte(`{"path":"sparse","type":"file"}`)).
 		add(frame.Hole, hole).add(frame.Content, []byte("middle")).add(frame.Hole, hole).add(frame.ContentEnd, nil)
-	mustWrite(t, layersOf(t, at), body.end())
+	mustWrite(t, treetest.LayersOf(t, at), body.end())
 	var stat unix.Stat_t
 	must(t, unix.Stat(at+"/sparse", &stat))
 	if stat.Size != 2<<32+6 || stat.Blocks > 100 {
@@ -343,7 +344,7 @@ func TestATreeSurvivesBeingReadAndWritten(t *testing.T) {
 	sent.Write(header.Bytes())
 	request := &tree.ReadRequest{Depth: -1, ContentLimit: -1}
 	must(t, workspace.Layers.Read(t.Context(), request, []string{""}, frame.NewWriter(&sent)))
-	mustWrite(t, layersOf(t, to), &sent)
+	mustWrite(t, treetest.LayersOf(t, to), &sent)
 	want, got := walk(t, at), walk(t, to)
 	delete(want, "lost+found")
 	if !maps.Equal(got, want) {
