@@ -10,7 +10,7 @@ import (
 	"pyro.agent/internal/tree"
 )
 
-// code names an error for the host's program; the message is for people.
+// code names an error for the host's program. The message is for people.
 type code string
 
 const (

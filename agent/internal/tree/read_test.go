@@ -102,7 +102,7 @@ func TestReadSendsAsMuchContentAsIsWanted(t *testing.T) {
 	}
 	items, _ := read(t, layers, tree.ReadRequest{}, "long")
 	if items[0].content != nil {
-		t.Error("content was sent that nobody wanted")
+		t.Error("content was sent that the request left out")
 	}
 }
 
@@ -134,7 +134,7 @@ func TestReadNeverLeavesTheTree(t *testing.T) {
 	}
 }
 
-// Which needs a file system of its own to be told from others.
+// Only a file system of its own tells such a mount apart.
 func TestReadFollowsLinksOnlyWithinTheWorkspace(t *testing.T) {
 	workspace, at := overlaytest.New(t, nil)
 	outside := t.TempDir()
@@ -174,7 +174,7 @@ func TestReadKeepsStrangeNamesAndHoles(t *testing.T) {
 	}
 	for _, name := range strange {
 		if i := found[name]; i == nil || string(i.content) != name {
-			t.Errorf("%q is not there", name)
+			t.Errorf("%q is missing", name)
 		}
 	}
 	if found["z"].target() != "\xff" {

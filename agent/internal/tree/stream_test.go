@@ -184,7 +184,7 @@ type node struct {
 	content, target string
 }
 
-// walk describes everything below a directory in the simplest way.
+// walk describes everything below a directory with package os alone.
 func walk(t *testing.T, root string) map[string]node {
 	t.Helper()
 	found := make(map[string]node)

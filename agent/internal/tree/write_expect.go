@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkEarly checks what can be checked before anything is changed: the expectations of paths that
-// no earlier entry has to do with. Each is checked again in its turn.
+// checkEarly checks expectations before anything changes, for paths that no earlier entry touches.
+// apply checks each of them again.
 func (c *commit) checkEarly() error {
 	touched := make(map[string]bool)
 	for _, op := range c.operations {
@@ -32,8 +32,8 @@ func isTouched(touched map[string]bool, path string) bool {
 	return false
 }
 
-// check compares what is at a path with what the entry expects to be there. A path that leads
-// through a symbolic link is left to those who open its directory.
+// check compares what is at a path with the entry's expectation. It skips a path through a symbolic
+// link, which fails when its directory is opened.
 func (c *commit) check(op *operation, path string) error {
 	if op.expect == nil {
 		return nil

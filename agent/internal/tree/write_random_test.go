@@ -18,7 +18,7 @@ import (
 	"pyro.agent/internal/tree/treetest"
 )
 
-// A write that fails changes nothing, and whatever writes do, changes are those of a full comparison.
+// A write that fails changes nothing, and after each write Changes agrees with a full comparison.
 func TestRandomWritesAreWholeOrNothing(t *testing.T) {
 	rounds := 8
 	if testing.Short() {

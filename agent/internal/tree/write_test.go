@@ -19,7 +19,7 @@ import (
 	"pyro.agent/internal/tree/treetest"
 )
 
-// onEach runs a test on an ordinary directory and on a workspace, filled in the same way.
+// onEach runs a test on an ordinary directory and on a workspace with the same content.
 func onEach(t *testing.T, fill func(at string), test func(t *testing.T, layers *tree.Layers, at string)) {
 	t.Run("directory", func(t *testing.T) {
 		at := t.TempDir()
@@ -39,7 +39,7 @@ func mustWrite(t *testing.T, layers *tree.Layers, body io.Reader) tree.Written {
 	return written
 }
 
-// mustFail checks that a write fails as it should, and changes nothing.
+// mustFail checks that a write fails with this code and changes nothing.
 func mustFail(t *testing.T, layers *tree.Layers, at string, body io.Reader, code tree.FailureCode, words string) {
 	t.Helper()
 	before := walk(t, at)
@@ -116,7 +116,7 @@ func TestWriteFailsAsAWhole(t *testing.T) {
 		put(t, at+"/dir/sub/file", "in dir")
 		must(t, os.Symlink("dir", at+"/link"), os.Symlink("file", at+"/file-link"), os.Mkdir(at+"/empty", 0o705))
 	}
-	// What comes before the entry that can't be put in its place.
+	// The entry that fails comes after these.
 	begin := func() *stream {
 		return newStream(`{"dest":"","make_parents":true,"remove_empty_parents":true}`).
 			entry(`{"path":"file","type":"file","mode":511}`, "replaced").
@@ -316,7 +316,7 @@ func slicesOf(piece string, count int) []string {
 	return pieces
 }
 
-// An overlay can't record where a file from its base is when that path is too long.
+// An overlay can't record a path in its base that is too long.
 func TestWriteReplacesFilesOfTheBaseAtLongPaths(t *testing.T) {
 	deep := strings.Repeat(strings.Repeat("d", 200)+"/", 6)
 	workspace, at := overlaytest.New(t, func(base string) {
