@@ -50,10 +50,18 @@ func (c *commit) replace(op *operation, path string, parent int, name string, pr
 		return err
 	}
 	c.undo.add(func() error { return c.at(path, exchange) })
-	if replaced, err := status(c.fd, op.staged); err != nil || kindOf(replaced.Mode) == Directory {
+	replaced, err := status(c.fd, op.staged)
+	if err != nil || !op.mayReplace(kindOf(replaced.Mode)) {
 		return failf(Conflict, "cannot write %q: it was changed at this moment", path)
 	}
 	return nil
+}
+
+// mayReplace reports whether a file or link may take the place of what the exchange has removed. A
+// command can have changed the path after the checks.
+func (op *operation) mayReplace(kind Kind) bool {
+	isRefusedLink := kind == Symlink && op.expect != nil && op.expect.Type == NotSymlink
+	return kind != Directory && !isRefusedLink
 }
 
 // move calls rename, which takes something away from name. An overlay records the path in the base
