@@ -27,7 +27,7 @@ const (
 	portName = "pyro.agent"
 	portWait = 30 * time.Second
 
-	// Collecting garbage is expensive in emulation and the heap is small: collect late.
+	// Garbage collection is expensive in emulation and the heap is small, so it starts late.
 	gcPercent   = 400
 	memoryLimit = 64 << 20
 )

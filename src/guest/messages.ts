@@ -1,10 +1,10 @@
 import * as z from "zod";
 
 /**
- * Version of the protocol in agent/PROTOCOL.md; host and guest refuse each other when the majors
+ * Version of the protocol in agent/PROTOCOL.md. Host and guest refuse each other if the majors
  * differ.
  */
-export const protocolVersion = "2.1";
+export const protocolVersion = "2.2";
 
 export const guestInfoSchema = z.object({
   protocol: z.string().max(16),

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// authorize checks the clone's token. Before the fork request there is none: whoever holds
-// the port of a template is its maker.
+// authorize checks the clone's token. Before the fork request there is none, because only the maker
+// of a template holds its port.
 func (s *Server) authorize(r *http.Request) error {
 	token := s.token.Load()
 	if token == nil {

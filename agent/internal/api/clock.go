@@ -10,7 +10,8 @@ type clockRequest struct {
 	TimeUnixNs string `json:"time_unix_ns"`
 }
 
-// clock sets the wall clock again: on a busy host the first time was old when it was set.
+// clock sets the wall clock again, because on a busy host the time in the fork request arrives
+// late.
 func (s *Server) clock(w http.ResponseWriter, r *http.Request) error {
 	var request clockRequest
 	if err := readJSON(w, r, &request); err != nil {

@@ -10,7 +10,7 @@ import (
 	"pyro.agent/internal/tree"
 )
 
-// code names an error for the host's program; the message is for people.
+// code names an error for the host's program. The message is for people.
 type code string
 
 const (
@@ -40,6 +40,7 @@ var statusOf = map[code]int{
 type requestError struct {
 	Code    code   `json:"code"`
 	Message string `json:"message"`
+	tree.TargetFields
 }
 
 func (e *requestError) Error() string { return e.Message }
@@ -60,7 +61,7 @@ func toRequestError(err error) *requestError {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &inTree):
-		return &requestError{Code: code(inTree.Code), Message: inTree.Message}
+		return &requestError{Code: code(inTree.Code), Message: inTree.Message, TargetFields: inTree.TargetFields}
 	default:
 		return &requestError{Code: internal, Message: err.Error()}
 	}

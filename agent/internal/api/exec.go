@@ -41,7 +41,7 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 		result.SyncError = s.syncDisks()
 	}
 	out.writeJSON(frame.Exit, result)
-	// The host need not wait for what only the next command profits from.
+	// Release helps only the next command, so the host gets its answer first.
 	out.flush()
 	started.Release()
 	return nil
@@ -78,8 +78,8 @@ type execution struct {
 	badInput chan *command.Failure
 }
 
-// wait carries the command's streams until its main process has ended and everything that
-// it printed is with the host.
+// wait carries the command's streams until its main process has ended and the host has all of its
+// output.
 func (e *execution) wait(host context.Context, timeout time.Duration) command.Result {
 	e.badInput = make(chan *command.Failure, 1)
 	if e.Stdin != nil {
@@ -101,7 +101,7 @@ func (e *execution) wait(host context.Context, timeout time.Duration) command.Re
 	return result
 }
 
-// awaitExit waits for the main process; its end is sure once the tree has been killed.
+// awaitExit waits for the end of the main process, which a kill makes certain.
 func (e *execution) awaitExit(host context.Context, timeout time.Duration) command.Result {
 	var expired <-chan time.Time
 	if timeout > 0 {

@@ -19,8 +19,8 @@ var outputBuffers = sync.Pool{
 	New: func() any { return new([frame.HeaderSize + outputChunk]byte) },
 }
 
-// drain sends what a command prints. It reads no faster than the host takes it, which in
-// turn blocks the command. Output that nobody takes any more is still read.
+// drain sends what a command prints. It reads at the pace of the host, which blocks a faster
+// command. It still reads output that the host no longer takes.
 func (e *execution) drain(kind frame.Type, output io.Reader) {
 	defer e.output.Done()
 	buffer := outputBuffers.Get().(*[frame.HeaderSize + outputChunk]byte)
@@ -37,7 +37,7 @@ func (e *execution) drain(kind frame.Type, output io.Reader) {
 	}
 }
 
-// feed gives the host's input to the command until either has enough.
+// feed passes the host's input to the command until one of them has enough.
 func (e *execution) feed() {
 	defer e.input.Done()
 	defer e.Stdin.Close()
@@ -51,16 +51,16 @@ func (e *execution) feed() {
 		case err != nil, kind == frame.StdinEnd:
 			return
 		case kind == frame.Stdin && wanted:
-			// A command need not read its input, so EPIPE is no error. What still comes is
-			// taken off the wire: the host may write all of it before it reads.
+			// A command need not read its input, so EPIPE is no error. The host may write all of it
+			// before it reads, so the rest is still taken from the wire.
 			_, err := e.Stdin.Write(payload)
 			wanted = err == nil
 		}
 	}
 }
 
-// stopInput unblocks feed, which may be waiting for the host or for a background process
-// that holds the command's standard input.
+// stopInput unblocks feed. It may be waiting for the host, or for a background process that holds
+// the command's standard input.
 func (e *execution) stopInput() {
 	if e.Stdin == nil {
 		return
@@ -88,8 +88,8 @@ func newFrameWriter(w http.ResponseWriter) *frameWriter {
 	return &frameWriter{response: w, controller: http.NewResponseController(w)}
 }
 
-// write sends a complete frame. Errors mean that the host is gone, which the request's
-// context tells too.
+// write sends a complete frame. An error means that the host is gone, and the request's context
+// says the same.
 func (f *frameWriter) write(complete []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,8 +97,8 @@ func (f *frameWriter) write(complete []byte) {
 	_ = f.controller.Flush()
 }
 
-// writeJSON leaves the frame to the next flush, which the handler's return is too: the last
-// frame then ends the stream without a message of its own.
+// writeJSON leaves the frame to the next flush. The handler's return is one too, so the last frame
+// ends the stream in the same message.
 func (f *frameWriter) writeJSON(kind frame.Type, value any) {
 	payload, err := json.Marshal(value)
 	if err != nil {

@@ -47,7 +47,7 @@ type outcome struct {
 	stdout, stderr []byte
 }
 
-// exec runs a command with all of its input at hand. /tmp is its directory unless it has one.
+// exec runs a command with all of its input at once, by default in /tmp.
 func (g *guest) exec(t *testing.T, spec command.Spec, input ...[]byte) outcome {
 	t.Helper()
 	if spec.Cwd == "" {
@@ -391,7 +391,7 @@ func mustAllDie(t *testing.T, printed string) {
 	}
 }
 
-// isZombie is for orphans, which the init of the test machine may take its time to collect.
+// isZombie is for orphans, because the init of the test machine may take a while to collect them.
 func isZombie(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && bytes.Contains(stat, []byte(") Z "))

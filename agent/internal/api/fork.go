@@ -27,10 +27,9 @@ type forkRequest struct {
 	Workspace  *forkWorkspace `json:"workspace"`
 }
 
-// forkAnswer is short, because everything that a fork says and does first must be translated
-// first in an emulated machine.
+// forkAnswer is short, because an emulated machine must first translate the code that a fork runs.
 type forkAnswer struct {
-	// the guest's clock, for the host to tell whether the time it gave was still right
+	// guest's clock, by which the host sees whether the time that it sent was still right
 	TimeUnixMs int64 `json:"time_unix_ms"`
 }
 
@@ -53,7 +52,8 @@ func (s *Server) fork(w http.ResponseWriter, r *http.Request) error {
 	if s.token.Load() != nil {
 		return errorf(alreadyForked, "this clone has been forked already")
 	}
-	// The token is in force before the duties, so that a clone they fail in is closed.
+	// The token is in force before the duties, so a clone in which one of them fails accepts no
+	// other host.
 	s.token.Store(&request.Token)
 	if err := identity.Apply(s.System, s.Root, clone); err != nil {
 		return err

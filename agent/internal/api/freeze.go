@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeze prepares the machine for being saved and cloned. From here on input is discarded
-// until a new host begins, but the answer still gets out on the old session. An identity that
-// the machine was given to rehearse with is taken back, so that its clones can be forked.
+// freeze prepares the machine for being saved and cloned. From then on the listener discards input
+// until a new host begins, while the old session still sends the answer. The identity of a
+// rehearsal is taken back, so that the clones can be forked.
 func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {
 	if _, err := readBody(w, r); err != nil {
 		return err
@@ -22,7 +22,7 @@ func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {
 		return errorf(failedPrecondition, "can't freeze with a workspace that is in use: %v", err)
 	}
 	unix.Sync()
-	// Each page the template's heap does not touch again is one that no clone has to copy.
+	// A clone need not copy a page that the template's heap leaves alone.
 	debug.FreeOSMemory()
 	s.forked.Store(false)
 	s.token.Store(nil)
@@ -31,10 +31,10 @@ func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// othersPatience is for requests that the host has the answer of already.
+// othersPatience is for requests whose answer the host already has.
 const othersPatience = 2 * time.Second
 
-// awaitOthers gives other requests time to end and returns how many have not.
+// awaitOthers gives other requests time to end and returns how many are left.
 func (s *Server) awaitOthers() int64 {
 	deadline := time.Now().Add(othersPatience)
 	for {

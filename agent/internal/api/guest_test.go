@@ -22,7 +22,7 @@ import (
 
 const patience = 20 * time.Second
 
-// theReaper is shared: it takes every child of the test process.
+// theReaper is shared, because it takes every child of the test process.
 var theReaper = sync.OnceValue(process.NewReaper)
 
 // guest is a Server behind a real HTTP/2 connection.
@@ -30,7 +30,7 @@ type guest struct {
 	*http.Client
 	system *fakeSystem
 	root   string
-	// mount stands in for the mount of a workspace, if it is not nil.
+	// mount stands in for the mount of a workspace, unless it is nil.
 	mount func() (*overlay.Workspace, error)
 
 	froze, poweredOff chan struct{}

@@ -20,7 +20,7 @@ type info struct {
 	Hostname string `json:"hostname"`
 	// content of `/etc/machine-id`
 	MachineID string `json:"machine_id"`
-	// same in all clones of a template: they share its boot
+	// boot id of the template, which all of its clones share
 	BootID      string         `json:"boot_id"`
 	UptimeMs    int64          `json:"uptime_ms"`
 	TimeUnixMs  int64          `json:"time_unix_ms"`
@@ -80,7 +80,7 @@ func (s *Server) readInfo() (info, error) {
 	}, nil
 }
 
-// readLine returns "" for a file that is not there: not every root has a machine id.
+// readLine returns "" for a missing file, because some root file systems have no machine id.
 func readLine(path string) string {
 	text, _ := os.ReadFile(path)
 	return strings.TrimSpace(string(text))

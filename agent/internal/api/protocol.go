@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// ProtocolVersion is major.minor. A host may use whatever its own minor version has, as long
-// as that is not above the agent's.
-const ProtocolVersion = "2.1"
+// ProtocolVersion is major.minor. A host may use everything of its own minor version if the agent's
+// is at least that.
+const ProtocolVersion = "2.2"
 
 const protocolHeader = "Pyro-Protocol"
 

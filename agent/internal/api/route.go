@@ -11,13 +11,13 @@ import (
 type access int
 
 const (
-	// authorized routes need the clone's token, once there is one.
+	// authorized routes need the clone's token once it has one.
 	authorized access = iota
 	public
 )
 
-// handler answers a request. An error it returns becomes the response, so it must not have
-// written one.
+// handler answers a request. The server turns an error into the response, so a handler that fails
+// must not have written one.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
 func (s *Server) route(pattern string, who access, handle handler) {
@@ -50,7 +50,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// recoverPanic resets the stream of a handler that panicked; the agent lives on.
+// recoverPanic resets the stream of a handler that panicked. The agent goes on.
 func recoverPanic(r *http.Request) {
 	reason := recover()
 	if reason == nil {

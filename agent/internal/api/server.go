@@ -45,7 +45,7 @@ type Server struct {
 	workspace atomic.Pointer[overlay.Workspace]
 }
 
-// NewServer returns a Server that is to answer requests through an http.Server.
+// NewServer returns a Server that answers requests through an http.Server.
 func NewServer(config Config) *Server {
 	s := &Server{Config: config, mux: http.NewServeMux()}
 	s.route("GET /v1/info", public, s.info)
@@ -62,8 +62,8 @@ func NewServer(config Config) *Server {
 	return s
 }
 
-// HTTP2 sets the flow-control windows. With the defaults a window is a fraction of what the
-// wire holds, and the sender waits for a round trip each time it is full.
+// HTTP2 sets the flow-control windows. A default window is a fraction of what the wire holds, and
+// the sender waits for a round trip each time it is full.
 func HTTP2() *http.HTTP2Config {
 	return &http.HTTP2Config{
 		MaxConcurrentStreams:          1024,

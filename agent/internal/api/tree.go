@@ -68,8 +68,8 @@ func treeWriter(w http.ResponseWriter) *frame.Writer {
 	return frame.NewWriter(w)
 }
 
-// endTree resets the stream of a tree that could not be sent, so that half of it can't be taken
-// for the whole.
+// endTree resets the stream of a tree that could not be sent, so that the host can't take a part of
+// it for the whole.
 func endTree(r *http.Request, err error) {
 	if err == nil {
 		return

@@ -33,8 +33,8 @@ func (s *Server) ReleaseWorkspace() error {
 	return nil
 }
 
-// AbandonWorkspace does what can be done for the workspace before the machine is switched off, with
-// all its processes killed.
+// AbandonWorkspace makes the workspace safe before the machine is switched off. All processes must
+// have been killed.
 func (s *Server) AbandonWorkspace() error {
 	err := s.ReleaseWorkspace()
 	if err == nil {
@@ -50,7 +50,7 @@ func (s *Server) mountedWorkspace() (*overlay.Workspace, error) {
 	return nil, errorf(failedPrecondition, "no workspace is mounted")
 }
 
-// syncDisks writes the workspace and the root file system back, and returns why it could not.
+// syncDisks writes the workspace and the root file system back. It returns the reason if it fails.
 func (s *Server) syncDisks() string {
 	if err := overlay.SyncRoot(s.Root); err != nil {
 		return err.Error()
@@ -63,7 +63,7 @@ func (s *Server) syncDisks() string {
 	return ""
 }
 
-// freezeWorkspace holds the workspace's disk still for as long as the host takes to copy it.
+// freezeWorkspace holds back writes to the workspace's disk while the host copies it.
 func (s *Server) freezeWorkspace(w http.ResponseWriter, r *http.Request) error {
 	return s.changeIce(w, r, (*overlay.Workspace).Freeze)
 }

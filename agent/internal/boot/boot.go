@@ -20,7 +20,7 @@ type step struct {
 	do   func() error
 }
 
-// Run performs the boot and returns the root device's name. Any error is fatal.
+// Run performs the boot and returns the root device's name. Every error is fatal.
 func Run() (rootDevice string, err error) {
 	if err := mountInitramfs(); err != nil {
 		return "", fmt.Errorf("mount initramfs file systems: %w", err)

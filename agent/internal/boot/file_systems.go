@@ -24,7 +24,7 @@ func mountInitramfs() error {
 	})
 }
 
-// mountFileSystems mounts what a root file system expects beside those that moved with it.
+// mountFileSystems mounts what a root file system expects beyond the mounts that moved with it.
 func mountFileSystems() error {
 	err := mountAll([]mount{
 		{"/dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"},
@@ -37,7 +37,7 @@ func mountFileSystems() error {
 	return mountCgroups()
 }
 
-// mountCgroups asks for favordynmods, which makes forking into a group cheaper; it needs
+// mountCgroups asks for favordynmods, which makes forking into a group cheaper. The option needs
 // Linux 6.0.
 func mountCgroups() error {
 	cgroups := mount{"/sys/fs/cgroup", "cgroup2", noDevices | unix.MS_NOEXEC, "favordynmods"}
@@ -60,7 +60,7 @@ func mountAll(mounts []mount) error {
 	return nil
 }
 
-// do mounts. A kernel with CONFIG_DEVTMPFS_MOUNT may have been there first.
+// do mounts. A kernel with CONFIG_DEVTMPFS_MOUNT may have mounted the same before.
 func (m mount) do() error {
 	err := unix.Mount(m.fsType, m.target, m.fsType, m.flags, m.options)
 	if err != nil && err != unix.EBUSY {

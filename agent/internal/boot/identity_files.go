@@ -13,8 +13,8 @@ import (
 
 const identityDirectory = "/run/pyro/identity"
 
-// shelterIdentityFiles puts the files that every clone rewrites into memory, mounted over
-// their places: the first write to a disk would be the most expensive part of a fork.
+// shelterIdentityFiles mounts memory over the files that every clone rewrites. Otherwise the first
+// write to a disk is the most expensive part of a fork.
 func shelterIdentityFiles() error {
 	if err := os.MkdirAll(identityDirectory, 0o755); err != nil {
 		return err
@@ -41,8 +41,8 @@ func shelter(path, inMemory string) error {
 	return unix.Mount(inMemory, path, "", unix.MS_BIND, "")
 }
 
-// makeRegular makes sure that a mount at path hides no other file: a symbolic link would be
-// followed.
+// makeRegular makes path a regular file. A mount follows symbolic links, so a link at path would
+// hide another file.
 func makeRegular(path string) error {
 	present, err := os.Lstat(path)
 	if err == nil && present.Mode().IsRegular() {

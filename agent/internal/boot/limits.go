@@ -11,13 +11,13 @@ import (
 // maxRedirect is about what an extended attribute of ext4 can hold.
 const maxRedirect = 3900
 
-// setLimits sets what every command inherits, and what the death of PID 1 leads to.
+// setLimits sets what every command inherits and what the kernel does when PID 1 dies.
 //
-// The agent's own oom_score_adj stays 0: the OOM killer never picks the init process, and
-// a lower value would be inherited by every command.
+// The agent's own oom_score_adj stays 0. The OOM killer never picks the init process, and every
+// command would inherit a lower value.
 func setLimits() error {
 	unix.Umask(0o022)
-	// syscall's, because the Go runtime would otherwise restore its first value in children.
+	// Children get the value that package syscall set, or else the one from the agent's start.
 	files := syscall.Rlimit{Cur: 65536, Max: 1048576}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		return err
@@ -25,11 +25,12 @@ func setLimits() error {
 	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF); err != nil {
 		return err
 	}
-	// The control groups of commands share out the processor. A group of the kernel's own for each
-	// session would be made for nothing; not every kernel does.
+	// The control groups of commands already share out the processor. Some kernels also make a
+	// group for each session, which costs time and gains nothing here.
 	_ = os.WriteFile("/proc/sys/kernel/sched_autogroup_enabled", []byte("0"), 0)
-	// A directory of the base that is renamed is recorded by its path, by default of 256 bytes.
+	// A renamed directory of the base is recorded by its path, which by default has at most 256
+	// bytes.
 	_ = os.WriteFile("/sys/module/overlay/parameters/redirect_max", []byte(strconv.Itoa(maxRedirect)), 0)
-	// Reboot at once; the VMM takes a reboot as the end.
+	// The VMM takes a reboot as the end, so the kernel must reboot at once.
 	return os.WriteFile("/proc/sys/kernel/panic", []byte("-1"), 0)
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A loaded host can take seconds to let an emulated guest find its disk.
+// A loaded host can take seconds before an emulated guest finds its disk.
 const rootDeviceWait = 30 * time.Second
 
 func mountRoot(device string) error {
@@ -39,7 +39,7 @@ func awaitBlockDevice(device string) error {
 	}
 }
 
-// switchRoot makes newRoot the root, as switch_root(8) does: rootfs can't be pivoted.
+// switchRoot makes newRoot the root, as switch_root(8) does, because pivot_root refuses rootfs.
 func switchRoot() error {
 	if err := freeInitramfs(); err != nil {
 		return err
@@ -65,7 +65,7 @@ func switchRoot() error {
 	return unix.Chdir("/")
 }
 
-// freeInitramfs gives back the memory of the files that are not needed any more.
+// freeInitramfs gives back the memory of files that the boot no longer needs.
 func freeInitramfs() error {
 	var stat unix.Statfs_t
 	if err := unix.Statfs("/", &stat); err != nil {

@@ -41,8 +41,8 @@ func (g *Group) Kill() error {
 	return os.WriteFile(filepath.Join(g.path, "cgroup.kill"), []byte("1"), 0)
 }
 
-// limitTasks limits the group's processes and threads. Without the controller there is the limit of
-// the machine.
+// limitTasks limits the group's processes and threads. Without the controller only the machine's
+// limit holds.
 func (g *Group) limitTasks(limit int) {
 	fd, err := unix.Openat(g.fd, "pids.max", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -55,11 +55,11 @@ func (g *Group) limitTasks(limit int) {
 // HadOOMKill reports whether the kernel killed a process of the group to free memory.
 func (g *Group) HadOOMKill() bool { return g.memory.read("oom_kill") > 0 }
 
-// isPopulated reports whether the group has processes. Without the file nobody can tell, and
-// removing it will.
+// isPopulated reports whether the group has processes. Without the file the answer is no, and a
+// later remove finds out.
 func (g *Group) isPopulated() bool { return g.events.read("populated") > 0 }
 
-// remove reports whether the group is gone; it is not while it has processes.
+// remove reports whether the group is gone. A group with processes stays.
 func (g *Group) remove() bool {
 	if err := unix.Rmdir(g.path); errors.Is(err, unix.EBUSY) {
 		return false

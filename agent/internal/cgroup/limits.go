@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits are what all commands together may use, so that there is always something left for the
-// agent: the kernel never kills init, but one that gets no memory and no threads is as good as dead.
+// Limits are what all commands together may use. The rest is for the agent: the kernel never kills
+// init, but without memory and threads init can do nothing.
 type Limits struct {
 	// processes and threads of all commands
 	Tasks int
-	// those of one command, so that another can still be started to end it
+	// processes and threads of one command, low enough that another command can start and end it
 	TasksPerCommand int
 	MemoryBytes     uint64
 }
@@ -24,14 +24,14 @@ type Limits struct {
 const (
 	mib = 1 << 20
 
-	// What the agent and the kernel need beside the commands grows with the machine to a point.
+	// The agent and the kernel need more on a larger machine, up to a point.
 	minReserve = 32 * mib
 	maxReserve = 128 * mib
 )
 
-// LimitsFor returns the limits for a machine with so much memory and so many possible tasks. The
-// kernel's part of a task is not counted as memory of its group here, and half of all that are
-// possible take about half of the memory.
+// LimitsFor returns the limits for a machine with this much memory and this many possible tasks. A
+// group's memory here leaves out the kernel's part of a task. Half of the possible tasks take about
+// half of the memory.
 func LimitsFor(memoryBytes uint64, possibleTasks int) Limits {
 	tasks := possibleTasks / 2
 	reserve := min(max(memoryBytes/8, minReserve), maxReserve)
@@ -59,8 +59,8 @@ func MachineLimits() (Limits, error) {
 	return LimitsFor(uint64(memory.Totalram)*uint64(memory.Unit), min(threads, pids)), nil
 }
 
-// Limit puts limits in force, on all groups that are made from now on. An error means that some
-// are not.
+// Limit sets the limits of all groups that are made from now on. After an error some of them are
+// not in force.
 func (p *Parent) Limit(limits Limits) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

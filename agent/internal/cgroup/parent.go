@@ -1,5 +1,5 @@
-// Package cgroup gives every command a control group of its own: the one thing a process
-// tree cannot leave, so that all of it can be killed at once.
+// Package cgroup gives every command a control group of its own. A process tree cannot leave its
+// group, so one kill reaches all of it.
 package cgroup
 
 import (
@@ -18,24 +18,25 @@ type Parent struct {
 	tasksPerCommand int
 
 	nextID uint64
-	// idle groups are empty and as good as new: making one costs more than starting a process in it.
+	// idle groups are empty and can be used again. Making a group costs more than starting a
+	// process.
 	idle []*Group
-	// busy groups were left by their command with processes in them.
+	// busy groups still have processes after their command ended.
 	busy []*Group
 }
 
 const (
-	// More commands at once than this are rare enough to make their groups anew.
+	// More commands at once are rare, so their groups are made anew.
 	maxIdle = 8
 
-	// Groups left with running background processes are looked at again as commands come in.
-	// Looking at all of them each time would make every command pay for each service.
+	// Each new command looks at only a few groups with background processes. Looking at all of them
+	// would make every command pay for each service.
 	sweepLimit = 4
 )
 
-// controllers are what the groups need: memory counts OOM kills and limits, pids limits, and cpu
-// shares: all commands together get as much of a busy processor as the agent, and each as much as
-// another, however many processes it has.
+// controllers are what the groups need. The memory controller counts OOM kills and sets limits, and
+// pids sets limits. With cpu all commands together get as large a share of a busy processor as the
+// agent. Each command gets the same share, however many processes it has.
 var controllers = []string{"memory", "pids", "cpu"}
 
 // NewParent creates the parent group, on a cgroup v2 file system.
@@ -45,7 +46,7 @@ func NewParent(path string) (*Parent, error) {
 	}
 	for _, directory := range []string{filepath.Dir(path), path} {
 		for _, controller := range controllers {
-			// It can be absent or claimed by another hierarchy.
+			// A controller can be absent, or another hierarchy can have claimed it.
 			_ = os.WriteFile(filepath.Join(directory, "cgroup.subtree_control"), []byte("+"+controller), 0)
 		}
 	}
@@ -89,12 +90,12 @@ func (p *Parent) sweep() {
 	}
 }
 
-// retire reports whether the group is out of use; it is not while it has processes.
+// retire reports whether the group is out of use. A group with processes is still in use.
 func (p *Parent) retire(g *Group) bool {
 	if g.isPopulated() {
 		return false
 	}
-	// A group's counters never go back, so one with an OOM kill cannot tell the next one's.
+	// The counters of a group never go back, so after one OOM kill the next one would go unnoticed.
 	if len(p.idle) < maxIdle && !g.HadOOMKill() && !g.killed.Load() {
 		p.idle = append(p.idle, g)
 		return true

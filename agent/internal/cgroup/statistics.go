@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statistics is a file of a group with a name and a number per line. It stays open, because
-// looking it up costs more than reading it.
+// statistics is a file of a group with a name and a number per line. The file stays open, because
+// opening costs more than reading.
 type statistics struct{ fd int }
 
 const noFile = -1
 
-// openStatistics opens a file that can be missing, when its controller is off.
+// openStatistics opens a file that is missing if its controller is off.
 func openStatistics(groupFD int, name string) *statistics {
 	fd, err := unix.Openat(groupFD, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -22,7 +22,7 @@ func openStatistics(groupFD int, name string) *statistics {
 	return &statistics{fd: fd}
 }
 
-// read returns the number on the line with the given name, 0 when there is none.
+// read returns the number on the line with the given name, or 0 if there is no such line.
 func (s *statistics) read(name string) int {
 	if s.fd == noFile {
 		return 0

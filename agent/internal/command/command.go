@@ -14,10 +14,10 @@ import (
 // Command is a started command.
 type Command struct {
 	PID int
-	// nil when the command has none
+	// nil if the command has no standard input
 	Stdin          *os.File
 	Stdout, Stderr *Output
-	// receives one value when the main process ends
+	// one value at the end of the main process
 	Exited <-chan process.Exit
 
 	startedAt time.Time
@@ -25,8 +25,8 @@ type Command struct {
 	groups    *cgroup.Parent
 }
 
-// Kill kills the command and everything it started. Root can move itself out of its control
-// group; the main process and its session are ended all the same.
+// Kill kills the command and everything it started. Root can move itself out of its control group,
+// so Kill also ends the main process and its session.
 func (c *Command) Kill() error {
 	unix.Kill(-c.PID, unix.SIGKILL)
 	return c.group.Kill()
@@ -42,20 +42,20 @@ func (c *Command) Result(exit process.Exit) Result {
 		code := exit.Status.ExitStatus()
 		result.ExitCode = &code
 	}
-	// A command that succeeded has nothing to blame on the memory.
+	// A command that succeeded did not fail for want of memory.
 	if failed := result.Signal != nil || *result.ExitCode != 0; failed {
 		result.OOMKilled = c.group.HadOOMKill()
 	}
 	return result
 }
 
-// Release gives up the command's control group. What runs on in the background can't be killed
-// through the command any more.
+// Release gives up the command's control group. From then on Kill does not reach processes that run
+// in the background.
 func (c *Command) Release() {
 	c.groups.Release(c.group)
 }
 
-// signalName returns the name of a signal, `SIG34` for one that has none.
+// signalName returns the name of a signal, or a name such as `SIG34` for one without a name.
 func signalName(signal unix.Signal) string {
 	if name := unix.SignalName(signal); name != "" {
 		return name

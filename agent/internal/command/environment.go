@@ -4,7 +4,7 @@ import "golang.org/x/sys/unix"
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environment is what a command finds in its environment.
+// environment returns a command's environment variables.
 type environment map[string]string
 
 func newEnvironment(shell string, changes map[string]*string) environment {

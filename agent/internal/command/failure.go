@@ -14,7 +14,7 @@ import (
 // FailureCode says what went wrong with a command beside its exit status.
 type FailureCode string
 
-// The reasons that lie in the command or its input. All but the last keep it from starting.
+// These reasons lie in the command or its input. All but the last keep the command from starting.
 const (
 	NotFound      FailureCode = "command_not_found"
 	NotExecutable FailureCode = "command_not_executable"
@@ -23,7 +23,7 @@ const (
 	InvalidInput  FailureCode = "invalid_argument"
 )
 
-// Failure is the outcome of a command that could not be started or fed.
+// Failure explains why a command could not start or take its input.
 type Failure struct {
 	Code    FailureCode `json:"code"`
 	Message string      `json:"message"`
@@ -31,7 +31,7 @@ type Failure struct {
 
 func (e *Failure) Error() string { return e.Message }
 
-// ExitCode is the one that a shell would give.
+// ExitCode returns the exit code that a shell would give.
 func (e *Failure) ExitCode() int {
 	if e.Code == NotFound {
 		return 127
@@ -51,8 +51,8 @@ func cwdNotFound(cwd string) *Failure {
 	return &Failure{CwdNotFound, fmt.Sprintf("cannot run in '%s': no such directory", cwd)}
 }
 
-// explainExec says why a program that findProgram accepted did not start. Errors that the
-// command is not to blame for are returned as they are.
+// explainExec says why a program that findProgram accepted did not start. It returns an error
+// unchanged if the command is not to blame.
 func explainExec(name, path string, err error) error {
 	switch {
 	case errors.Is(err, unix.E2BIG):
@@ -66,14 +66,14 @@ func explainExec(name, path string, err error) error {
 	}
 }
 
-// missingInterpreter names the file that the kernel missed when it executed path.
+// missingInterpreter names the file that the kernel missed in its execution of path.
 func missingInterpreter(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	// The kernel looks at no more than this of a first line.
+	// The kernel reads at most this much of a first line.
 	line, _ := bufio.NewReader(io.LimitReader(file, 256)).ReadBytes('\n')
 	script, isScript := bytes.CutPrefix(line, []byte("#!"))
 	fields := bytes.Fields(script)

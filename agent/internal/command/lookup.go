@@ -10,8 +10,8 @@ import (
 
 var errIsDirectory = errors.New("is a directory")
 
-// findProgram returns the path to execute for name, as execvp(3) would: relative paths are
-// relative to cwd, and a file that can't be executed hides none further along the path.
+// findProgram returns the path to execute for name, as execvp(3) would. Relative paths start at
+// cwd, and the search goes on after a file that can't be executed.
 func findProgram(name, cwd string, env environment) (string, *Failure) {
 	if strings.Contains(name, "/") {
 		if err := checkExecutable(absolute(name, cwd)); err != nil {
@@ -43,8 +43,8 @@ func findProgram(name, cwd string, env environment) (string, *Failure) {
 	return "", notFound(name)
 }
 
-// absolute leaves an absolute path as it is: cleaning it could change what a `..` after a
-// symbolic link means.
+// absolute leaves an absolute path unchanged, because cleaning it could change the meaning of a
+// `..` after a symbolic link.
 func absolute(path, cwd string) string {
 	if strings.HasPrefix(path, "/") {
 		return path

@@ -11,9 +11,9 @@ import (
 	"pyro.agent/internal/crash"
 )
 
-// Output is what a command prints on one of its streams. It ends when the last process that
-// could write to it is gone or, after Settle, with what is in the pipe at that moment:
-// background processes may hold it open for ever.
+// Output is what a command prints on one of its streams. It ends when the last process that could
+// write to it is gone. Background processes may hold the stream open for ever, so after Settle it
+// ends with what is in the pipe at that moment.
 type Output struct {
 	file    *os.File
 	settled bool
@@ -21,7 +21,8 @@ type Output struct {
 	atEnd   bool
 }
 
-// Settle makes the output end with what has been printed so far. It is to be called once.
+// Settle makes the output end with what the command has printed so far. The caller must call it
+// once.
 func (o *Output) Settle() {
 	o.file.SetReadDeadline(time.Unix(1, 0))
 }
@@ -59,8 +60,8 @@ func (o *Output) measure() error {
 	return errors.Join(controlErr, err)
 }
 
-// Abandon swallows whatever background processes still print, so that they neither block
-// nor get SIGPIPE.
+// Abandon discards what background processes still print, so that they neither block nor get
+// SIGPIPE.
 func (o *Output) Abandon() {
 	if o.atEnd {
 		o.file.Close()

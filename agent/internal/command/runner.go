@@ -25,7 +25,7 @@ func NewRunner(reaper *process.Reaper, groups *cgroup.Parent) (*Runner, error) {
 	return &Runner{reaper: reaper, groups: groups, null: null}, nil
 }
 
-// Start starts a command. The error is a *Failure when the command itself is the reason.
+// Start starts a command. The error is a *Failure if the command itself is the reason.
 func (r *Runner) Start(spec Spec) (*Command, error) {
 	cwd := spec.Cwd
 	if cwd == "" {
@@ -58,8 +58,8 @@ func (r *Runner) Start(spec Spec) (*Command, error) {
 	return command, nil
 }
 
-// launch starts the process in a session and a control group of its own; it is in the group
-// before its first instruction, so nothing it forks can be outside.
+// launch starts the process in a session and a control group of its own. The process is in the
+// group before its first instruction, so its children can't be outside.
 func (r *Runner) launch(path string, argv []string, attr *syscall.ProcAttr) (*Command, error) {
 	group, err := r.groups.Acquire()
 	if err != nil {

@@ -19,20 +19,20 @@ type Spec struct {
 	Cwd string `json:"cwd"`
 	// changes to the default environment; null removes a variable
 	Env map[string]*string `json:"env"`
-	// time after which the whole process tree is killed; 0 is never
+	// milliseconds until the whole process tree is killed, 0 for no limit
 	TimeoutMs int64 `json:"timeout_ms"`
 	// whether standard input comes from the host; otherwise it is `/dev/null`
 	Stdin bool `json:"stdin"`
-	// whether what the command wrote is on the disks when its outcome is told
+	// whether the command's writes are on the disks before the host gets the outcome
 	Sync bool `json:"sync"`
 }
 
-// Timeout is TimeoutMs as a duration.
+// Timeout returns TimeoutMs as a duration.
 func (s Spec) Timeout() time.Duration {
 	return time.Duration(s.TimeoutMs) * time.Millisecond
 }
 
-// Validate reports what no process can be given.
+// Validate returns an error for a specification that no process can be given.
 func (s Spec) Validate() error {
 	if s.Shell == nil && len(s.Argv) == 0 {
 		return errors.New("argv must have at least one element, or shell must be given")
@@ -60,7 +60,7 @@ func (s Spec) Validate() error {
 	return validateEnv(s.Env)
 }
 
-// argv is what to execute.
+// argv returns the program and its arguments.
 func (s Spec) argv(shell string) []string {
 	if s.Shell == nil {
 		return s.Argv

@@ -90,7 +90,7 @@ func pipe() (read, write int, err error) {
 	return ends[0], ends[1], err
 }
 
-// ownEnd makes only the agent's end non-blocking: commands expect theirs to block.
+// ownEnd makes only the agent's end non-blocking, because commands expect theirs to block.
 func ownEnd(fd int) (*os.File, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)

@@ -1,5 +1,5 @@
-// Package crash turns a panic of PID 1 into a log line and a power-off. Without it the
-// kernel would panic on the death of init, and depending on its command line hang.
+// Package crash turns a panic of PID 1 into a log line and a power-off. Without it the kernel
+// panics when init dies, and may hang, depending on its command line.
 package crash
 
 import (
@@ -18,7 +18,7 @@ func Go(f func()) {
 	}()
 }
 
-// PowerOffOnPanic is to be deferred. Outside PID 1 the panic takes its usual course.
+// PowerOffOnPanic is for a defer statement. Outside PID 1 the panic takes its usual course.
 func PowerOffOnPanic() {
 	if os.Getpid() != 1 {
 		return

@@ -11,7 +11,7 @@ import (
 // Type says what a frame's payload is.
 type Type uint8
 
-// The frames of an exec stream. The host sends the first three, the guest the others.
+// These frames are of an exec stream. The host sends the first three, the guest the others.
 const (
 	Spec     Type = 0x01
 	Stdin    Type = 0x02
@@ -22,7 +22,7 @@ const (
 	Exit     Type = 0x1f
 )
 
-// The frames of a tree's stream, whichever side sends it.
+// These frames are of a tree's stream. Either side sends them.
 const (
 	TreeHeader    Type = 0x30
 	Entry         Type = 0x31

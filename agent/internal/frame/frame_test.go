@@ -50,7 +50,7 @@ func TestReaderRefusesBadStreams(t *testing.T) {
 	}
 }
 
-// What can be read must be what writing it again gives.
+// Writing what was read must give the same bytes.
 func FuzzReader(f *testing.F) {
 	f.Add(encode(Spec, []byte(`{"argv":["true"]}`)))
 	f.Add(append(encode(Stdin, []byte("x")), encode(StdinEnd, nil)...))

@@ -2,8 +2,8 @@ package frame
 
 import "io"
 
-// flushSize is how much a Writer gathers: descriptions of files are much smaller than what a
-// message on the wire costs.
+// flushSize is the number of bytes that a Writer gathers. A message on the wire costs more than
+// several descriptions of files.
 const flushSize = 64 << 10
 
 // Writer writes frames, several at a time. It is for one goroutine.
@@ -17,7 +17,7 @@ func NewWriter(sink io.Writer) *Writer {
 	return &Writer{sink: sink, buffer: make([]byte, 0, flushSize)}
 }
 
-// Write adds a frame. The payload may be used again.
+// Write adds a frame and copies the payload.
 func (w *Writer) Write(t Type, payload []byte) error {
 	if len(w.buffer)+HeaderSize+len(payload) > cap(w.buffer) {
 		if err := w.Flush(); err != nil {

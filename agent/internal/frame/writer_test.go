@@ -57,7 +57,7 @@ func TestWriterGathersFrames(t *testing.T) {
 	}
 }
 
-func TestWriterTellsThatNobodyReads(t *testing.T) {
+func TestWriterReportsThatItsReaderIsGone(t *testing.T) {
 	gone := errors.New("gone")
 	w := frame.NewWriter(&countingSink{err: gone})
 	if err := errors.Join(w.Write(frame.Entry, []byte("x")), w.Flush()); !errors.Is(err, gone) {

@@ -1,5 +1,5 @@
-// Package identity makes a forked guest a machine of its own: until then it has the random
-// numbers, the clock and the names of the template that it was copied from.
+// Package identity makes a forked guest a machine of its own. Before that the guest has the random
+// numbers, clock and names of its template.
 package identity
 
 import (
@@ -13,7 +13,7 @@ type Clone struct {
 	Time      time.Time
 	Hostname  string
 	MachineID string
-	// hardware address of the first network card, which must be down; empty leaves it as it is
+	// hardware address of the first network card, which must be down; empty means no change
 	MACAddress string
 }
 
@@ -25,10 +25,10 @@ type System interface {
 	SetMACAddress(address string) error
 }
 
-// Apply gives the machine its identity. root is the directory that holds its etc. After an
-// error the machine is neither the template nor the clone and must not be used.
+// Apply gives the machine its identity. root is the directory that holds its etc. After an error
+// the machine is neither the template nor the clone, and the host must not use it.
 func Apply(system System, root string, clone Clone) error {
-	// Entropy is first: everything after it may draw random numbers.
+	// Every later step may draw random numbers, so entropy is first.
 	steps := []struct {
 		name string
 		do   func() error

@@ -48,8 +48,8 @@ func withOwnHost(hosts, name string) string {
 	return kept.String()
 }
 
-// overwrite changes a file in place. Nobody reads it yet, and at boot it was put where that is
-// cheap; a symbolic link is refused.
+// overwrite changes a file in place and refuses a symbolic link. No process reads the file yet, and
+// the boot has put it into memory.
 func overwrite(path, content string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o644)
 	if err != nil {

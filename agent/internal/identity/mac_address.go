@@ -40,7 +40,7 @@ func (Linux) SetMACAddress(address string) error {
 	return ioctl(uintptr(socket), unix.SIOCSIFHWADDR, unsafe.Pointer(&request))
 }
 
-// firstEthernetCard takes only interfaces with a device behind them: bridges and the like
+// firstEthernetCard takes only interfaces with a device behind them, because bridges and the like
 // are Ethernet too.
 func firstEthernetCard(classDirectory string) (string, error) {
 	entries, err := os.ReadDir(classDirectory)

@@ -8,7 +8,7 @@ import (
 )
 
 // PowerOff stops every process, writes everything back and switches the machine off. The function,
-// which may be nil, unmounts what is not to be found among the mounts.
+// which may be nil, unmounts what the list of mounts does not show.
 func PowerOff(release func() error) {
 	log.Print("power off")
 	_ = unix.Kill(-1, unix.SIGKILL)
@@ -19,7 +19,7 @@ func PowerOff(release func() error) {
 	}
 	unix.Sync()
 	for _, mountPoint := range writableMounts() {
-		// Busy ones are made read-only below, and lost data was already synced.
+		// A busy mount becomes read-only below, and its data was synced before.
 		_ = unix.Unmount(mountPoint, 0)
 	}
 	_ = unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "")

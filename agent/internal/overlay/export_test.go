@@ -12,8 +12,8 @@ func ThawAfterForTest(t *testing.T, d time.Duration) {
 	t.Cleanup(func() { thawAfter = old })
 }
 
-// ThawForTest takes back what Abandon did for good.
+// ThawForTest undoes Abandon.
 func (w *Workspace) ThawForTest() { _ = thaw(w.disk) }
 
-// CloseForTest lets go of the disk.
+// CloseForTest closes the disk.
 func (w *Workspace) CloseForTest() { w.close() }

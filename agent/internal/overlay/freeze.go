@@ -16,10 +16,11 @@ const (
 	fiThaw   = 0xc0045878
 )
 
-// thawAfter ends a freeze that the host does not end: commands that write are stuck meanwhile.
+// thawAfter limits a freeze that the host does not end, because commands that write are stuck until
+// then.
 var thawAfter = 10 * time.Second
 
-// Errors that say what state the workspace is in.
+// These errors name the state of the workspace.
 var (
 	ErrFrozen    = errors.New("the workspace is frozen already")
 	ErrNotFrozen = errors.New("the workspace is not frozen: it may have thawed by itself")
@@ -29,21 +30,21 @@ var (
 type ice struct {
 	mu     sync.Mutex
 	frozen bool
-	// freezes counts them, so that an old timer can't end a new one.
+	// freezes is the number of freezes, so that an old timer can't end a new one.
 	freezes int
-	// melting thaws a disk that nobody else does.
+	// melting thaws the disk after thawAfter.
 	melting *time.Timer
 }
 
-// Freeze writes the workspace back and holds back all further writes, so that its disk can be
-// copied. It waits for a tree that is just being put in its place, and keeps others from that.
+// Freeze writes the workspace back and holds back all further writes, so that the host can copy its
+// disk. A tree that is being committed is finished first, and the others wait.
 func (w *Workspace) Freeze() error {
 	w.ice.mu.Lock()
 	defer w.ice.mu.Unlock()
 	if w.ice.frozen {
 		return ErrFrozen
 	}
-	// What is written back before the freeze blocks nobody.
+	// Data that is written back before the freeze keeps no command waiting.
 	if err := w.Sync(); err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (w *Workspace) melt(which int) {
 	}
 }
 
-// Thaw ends a freeze. The error is ErrNotFrozen when the disk may have been written since.
+// Thaw ends a freeze. The error is ErrNotFrozen if the disk may have been written meanwhile.
 func (w *Workspace) Thaw() error {
 	w.ice.mu.Lock()
 	defer w.ice.mu.Unlock()
@@ -83,7 +84,7 @@ func (w *Workspace) thaw() error {
 	defer w.Layers.ResumeCommits()
 	err := thaw(w.disk)
 	if err == unix.EINVAL {
-		// A command thawed it, through a mount of its own.
+		// A command can thaw the disk through a mount of its own.
 		return ErrNotFrozen
 	}
 	return err

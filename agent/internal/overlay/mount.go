@@ -11,17 +11,17 @@ import (
 	"pyro.agent/internal/tree"
 )
 
-// privatePlace is where the disk is mounted for as long as joining its directories takes.
+// privatePlace is the disk's mount point while Mount joins its directories.
 const privatePlace = "/run/pyro/workspace"
 
-// Workspace is a mounted workspace. Its disk has no place in the file system any more; what the
-// agent does below the overlay goes through descriptors.
+// Workspace is a mounted workspace. Its disk has no mount point, so the agent reaches what is below
+// the overlay through descriptors.
 type Workspace struct {
 	// Layers are the workspace's trees.
 	Layers tree.Layers
 
 	mountPoint string
-	// disk is the root of the disk's file system, open to be synced and frozen.
+	// disk is an open descriptor of the disk's root, for sync and freeze.
 	disk int
 
 	ice ice
@@ -32,7 +32,7 @@ func Mount(device, mountPoint string) (*Workspace, error) {
 	return MountVia(privatePlace, device, mountPoint)
 }
 
-// MountVia is Mount with another place for the disk to be mounted in passing.
+// MountVia is Mount with another temporary mount point for the disk.
 func MountVia(private, device, mountPoint string) (*Workspace, error) {
 	if err := os.MkdirAll(private, 0o700); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func MountVia(private, device, mountPoint string) (*Workspace, error) {
 	if err := unix.Mount(device, private, "ext4", unix.MS_NOATIME, "noinit_itable"); err != nil {
 		return nil, fmt.Errorf("mount %s: %w", device, err)
 	}
-	// Commands see only the overlay, so that they don't change what is below it by mistake.
+	// Commands see only the overlay, so that they can't change what is below it by mistake.
 	defer unix.Unmount(private, unix.MNT_DETACH)
 	if err := join(private, mountPoint); err != nil {
 		return nil, fmt.Errorf("mount overlay at %s: %w", mountPoint, err)
@@ -64,8 +64,8 @@ func MountVia(private, device, mountPoint string) (*Workspace, error) {
 	return w, nil
 }
 
-// dropCache makes the kernel forget what it has read from a disk, whose content may have been
-// another's when the template was frozen.
+// dropCache makes the kernel forget what it has read from a disk. At the freeze of the template
+// another disk may have been in its place.
 func dropCache(device string) error {
 	fd, err := unix.Open(device, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -75,8 +75,8 @@ func dropCache(device string) error {
 	return unix.IoctlSetInt(fd, unix.BLKFLSBUF, 0)
 }
 
-// join relies on these options: redirect_dir lets directories of the base be renamed, metacopy
-// keeps a chmod or a rename from copying content, index keeps hard links together.
+// join relies on these options. redirect_dir lets commands rename directories of the base. metacopy
+// keeps a chmod or a rename from copying content, and index keeps hard links together.
 func join(disk, mountPoint string) error {
 	options := "lowerdir=" + disk + "/base,upperdir=" + disk + "/upper,workdir=" + disk + "/work," +
 		"redirect_dir=on,metacopy=on,index=on"

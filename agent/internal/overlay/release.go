@@ -7,24 +7,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// releasePatience is for processes that were killed and are not quite gone.
+// releasePatience is the time that killed processes may take to go.
 const releasePatience = 2 * time.Second
 
-// Release writes everything back and unmounts the workspace, which is of no use then. After an
-// error, because it is in use for example, it still is.
+// Release writes everything back and unmounts the workspace. After an error, such as a mount that
+// is in use, the workspace is still mounted.
 func (w *Workspace) Release() error {
 	_ = w.Thaw()
 	if err := w.Sync(); err != nil {
 		return err
 	}
-	// The mount is busy as long as the agent looks at it itself.
+	// The agent's own descriptors keep the mount busy.
 	unix.Close(w.Layers.Merged)
 	if err := w.unmount(); err != nil {
 		w.Layers.Merged, _ = unix.Open(w.mountPoint, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		return fmt.Errorf("unmount %s: %w", w.mountPoint, err)
 	}
 	w.Layers.Merged = noFile
-	// The last descriptor of the disk takes its file system along.
+	// Closing the last descriptor of the disk unmounts its file system.
 	w.close()
 	return nil
 }
@@ -40,8 +40,8 @@ func (w *Workspace) unmount() error {
 	}
 }
 
-// Abandon leaves a disk that can't be unmounted in a state that needs no repair: nothing will be
-// written to it any more. It is for a machine that is about to be switched off.
+// Abandon stops all writes to a disk that can't be unmounted, so that it needs no repair. It is for
+// a machine that is about to be switched off.
 func (w *Workspace) Abandon() error {
 	_ = unix.Unmount(w.mountPoint, unix.MNT_DETACH)
 	return freeze(w.disk)

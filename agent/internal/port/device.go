@@ -17,7 +17,7 @@ type Device struct {
 	*os.File
 	raw syscall.RawConn
 
-	// heard is true once the present host has said something.
+	// heard tells whether the present host has sent anything.
 	heard bool
 }
 
@@ -46,7 +46,8 @@ func findDevice(name string) (node string) {
 }
 
 func openNode(node string) (*Device, error) {
-	// A blocking write would sleep in the kernel until the next host is there, and reach it.
+	// A blocking write would sleep in the kernel until the next host arrives, and then reach that
+	// host.
 	fd, err := unix.Open(node, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", node, err)
@@ -59,7 +60,7 @@ func openNode(node string) (*Device, error) {
 	return &Device{File: file, raw: raw}, nil
 }
 
-// Read implements Stream. A read of 0 bytes says that no host is attached.
+// Read implements Stream. The kernel returns 0 bytes if no host is attached.
 func (d *Device) Read(p []byte) (n int, err error) {
 	waitErr := d.raw.Read(func(fd uintptr) (done bool) {
 		n, err = unix.Read(int(fd), p)

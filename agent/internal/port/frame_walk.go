@@ -6,18 +6,18 @@ import "bytes"
 // length of the payload.
 const http2HeaderSize = 9
 
-// frameWalk follows the frames of a session to notice a new client in the middle of it: a
-// host that is replaced faster than the guest looks leaves no other trace. A preface that
-// stands where a frame header should is no data: as a header it would mean 5 MB of payload,
-// five times what the server accepts.
+// frameWalk follows the frames of a session to notice a new client in the middle of it. A host that
+// is replaced before the guest notices leaves no other trace. A preface in the place of a frame
+// header can't be data: as a header it would announce 5 MB of payload, five times what the server
+// accepts.
 type frameWalk struct {
 	header  [http2HeaderSize]byte
 	have    int
 	payload int
 }
 
-// next takes the bytes that follow and reports whether the first http2HeaderSize bytes of a
-// preface stand in a header's place. used is then the number of bytes up to their end.
+// next takes the bytes that follow. It reports whether the first http2HeaderSize bytes of a preface
+// are in the place of a header. used is then the number of bytes up to their end.
 func (w *frameWalk) next(p []byte) (used int, newClient bool) {
 	for used < len(p) {
 		skipped := min(w.payload, len(p)-used)

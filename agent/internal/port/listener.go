@@ -12,11 +12,12 @@ import (
 type Listener struct {
 	stream Stream
 
-	// reading is held by whoever reads the stream: the live session, or Accept between two.
+	// reading is held by the reader of the stream: the live session, or Accept between two
+	// sessions.
 	reading sync.Mutex
 	writing sync.Mutex
 
-	// unread holds bytes that have been taken from the stream but belong to who reads next.
+	// unread holds bytes that were read from the stream and belong to the next reader.
 	unread []byte
 
 	mu      sync.Mutex
@@ -48,8 +49,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return next, nil
 }
 
-// Freeze takes the input away from the live session. It may go on writing until the next
-// preface has arrived, so that the answer to the request that caused this gets out.
+// Freeze takes the input away from the live session. The session may write until the next preface
+// arrives, so that its last answer reaches the host.
 func (l *Listener) Freeze() {
 	if s := l.session(); s != nil {
 		s.release()
@@ -78,7 +79,7 @@ func (l *Listener) awaitPreface() error {
 		n, err := l.read(buffer)
 		switch {
 		case errors.Is(err, io.EOF):
-			// Half a preface from a host that left must not be completed by the next one.
+			// The next host must not complete half a preface from a host that left.
 			scanner.reset()
 		case err != nil:
 			return err
@@ -93,7 +94,7 @@ func (l *Listener) awaitPreface() error {
 // errReleased says that the input belongs to another session.
 var errReleased = errors.New("session has lost its input")
 
-// readFor reads on behalf of a session for as long as that owns the input.
+// readFor reads on behalf of a session while that session owns the input.
 func (l *Listener) readFor(s *session, p []byte) (int, error) {
 	l.reading.Lock()
 	defer l.reading.Unlock()
@@ -122,7 +123,7 @@ func (l *Listener) read(p []byte) (int, error) {
 	return n, nil
 }
 
-// putBack makes p the next that read returns.
+// putBack makes p the result of the next read.
 func (l *Listener) putBack(p []byte) {
 	l.unread = append(append([]byte(nil), p...), l.unread...)
 }

@@ -13,8 +13,8 @@ import (
 
 const patience = 10 * time.Second
 
-// guest serves HTTP/2 over a wire: POST /echo returns its body, POST /freeze freezes, and
-// GET /stuck prints until nobody takes it.
+// guest serves HTTP/2 over a wire: POST /echo returns its body, POST /freeze freezes, and GET
+// /stuck prints until the host stops reading.
 type guest struct {
 	*wire
 	listener *Listener

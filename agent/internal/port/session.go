@@ -13,8 +13,8 @@ import (
 // readBufferSize holds a few HTTP/2 frames, so that a frame header costs no system call.
 const readBufferSize = 64 << 10
 
-// session is one HTTP/2 connection. It loses its two directions at different times:
-// released, its input belongs to the next session; cut, its output is dropped too.
+// session is one HTTP/2 connection, which loses its two directions at different times. After
+// release its input belongs to the next session. After cut its output is dropped too.
 type session struct {
 	listener *Listener
 	input    *bufio.Reader
@@ -41,7 +41,7 @@ func (s *session) Read(p []byte) (int, error) {
 	return s.input.Read(p)
 }
 
-// streamReader reads the stream on behalf of a session for as long as that owns the input.
+// streamReader reads the stream on behalf of a session while that session owns the input.
 type streamReader struct{ *session }
 
 func (r streamReader) Read(p []byte) (int, error) {
@@ -50,7 +50,8 @@ func (r streamReader) Read(p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case errors.Is(err, errReleased):
-		// An EOF now would make the server close the connection before its last answer is out.
+		// An EOF at this point would make the server close the connection before its last answer is
+		// sent.
 		<-r.isCut
 		return 0, io.EOF
 	default:
@@ -90,12 +91,12 @@ func (s *session) isReleased() bool {
 	}
 }
 
-// cut returns when no write of this session can reach the stream any more.
+// cut returns once no write of this session can reach the stream.
 func (s *session) cut() {
 	s.cutOnce.Do(func() {
 		close(s.isCut)
 		stream := s.listener.stream
-		// A write can be stuck on a host that left; it would surface in the next session.
+		// A write that waits for a host that left would come out in the next session.
 		stream.SetWriteDeadline(time.Unix(1, 0))
 		s.listener.writing.Lock()
 		defer s.listener.writing.Unlock()

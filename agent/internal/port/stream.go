@@ -1,5 +1,5 @@
-// Package port carries HTTP/2 sessions, one after the other, over a single byte stream
-// whose far end can be exchanged without a trace.
+// Package port carries HTTP/2 sessions, one after the other, over a single byte stream. The far end
+// can be exchanged without a trace.
 package port
 
 import (

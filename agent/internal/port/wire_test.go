@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// wire is a Stream whose far end can be exchanged, with or without the guest seeing it.
+// wire is a Stream whose far end a test can exchange, visibly for the guest or not.
 type wire struct {
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -53,7 +53,7 @@ func (w *wire) carry(guest net.Conn) {
 	}
 }
 
-// leave makes the host go away, which the guest sees.
+// leave detaches the host, which the guest notices.
 func (w *wire) leave() {
 	w.vanish()
 	w.mu.Lock()
@@ -62,7 +62,7 @@ func (w *wire) leave() {
 	w.changed.Broadcast()
 }
 
-// vanish makes the host go away without a trace, as when the guest is saved and cloned.
+// vanish detaches the host without a trace, as in a clone of a saved guest.
 func (w *wire) vanish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package process starts and reaps processes. PID 1 has to wait for every orphan, and a
-// wait for "any child" steals statuses from os/exec, so all waits happen here.
+// Package process starts and reaps processes. PID 1 must wait for every orphan. A wait for "any
+// child" steals statuses from os/exec, so all waits happen here.
 package process
 
 import (
@@ -66,8 +66,8 @@ func (r *Reaper) run() {
 	}
 }
 
-// collect takes the children that have ended. It does so one by one: while thousands of them die,
-// others must be able to start.
+// collect reaps the children that have ended, one by one. Other children can start in between, even
+// while thousands die.
 func (r *Reaper) collect() {
 	for r.collectOne() {
 	}
@@ -91,8 +91,8 @@ func (r *Reaper) collectOne() bool {
 	return true
 }
 
-// awaitStart returns when there may be children again. Orphans descend from children, so
-// there are none of them either until something is started.
+// awaitStart returns when there may be children again. Orphans descend from children, so they too
+// come only after a start.
 func (r *Reaper) awaitStart() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

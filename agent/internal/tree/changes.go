@@ -10,7 +10,7 @@ import (
 
 // ChangesRequest says how much of each change to send.
 type ChangesRequest struct {
-	// content of files is sent where no side of the change has more bytes; 0 for none, -1 for all
+	// bytes of content that each side of a change may have to be sent; 0 for none, -1 for all
 	ContentLimit int64 `json:"content_limit"`
 }
 
@@ -22,9 +22,9 @@ func (r *ChangesRequest) Validate() error {
 	return nil
 }
 
-// Changes sends what differs between the base and the merged tree. Directories of the base that the
-// overlay has nothing of its own for are not looked at, which is why it is fast. An error means
-// that the host is gone.
+// Changes sends what differs between the base and the merged tree. It skips directories of the base
+// for which the overlay has nothing of its own, so its cost depends on the number of changes. An
+// error means that the host is gone.
 func (l *Layers) Changes(host context.Context, request *ChangesRequest, out *frame.Writer) error {
 	stat, err := status(l.Merged, "")
 	if err != nil {
@@ -43,15 +43,16 @@ func (l *Layers) Changes(host context.Context, request *ChangesRequest, out *fra
 	if err := d.children("", l.Base, l.Merged, &guide{upper: l.Upper, links: links}); err != nil {
 		return err
 	}
-	if err := writeJSON(out, frame.TreeEnd, changesEnd{d.changes, d.skipped}); err != nil {
+	if err := writeJSON(out, frame.TreeEnd, ChangesEnd{d.changes, d.skipped}); err != nil {
 		return err
 	}
 	return out.Flush()
 }
 
-type changesEnd struct {
+// ChangesEnd ends the stream of changes.
+type ChangesEnd struct {
 	ChangeCount int `json:"change_count"`
-	// what vanished while it was compared, or can't be
+	// paths that vanished during the comparison or can't be compared
 	SkippedCount int `json:"skipped_count"`
 }
 
@@ -66,7 +67,7 @@ type differ struct {
 	changes, skipped int
 }
 
-// guide leads to what can have changed in a directory that both trees have. Without one everything
+// guide names what can have changed in a directory that both trees have. Without a guide everything
 // is compared.
 type guide struct {
 	// upper is the overlay's own directory, noFile if there is none.
@@ -122,7 +123,7 @@ func (d *differ) node(p place, g *guide) error {
 		return nil
 	}
 	after, err := d.look(p.merged, p.name)
-	// What was mounted in the workspace hides what would have to be compared.
+	// A mount in the workspace hides what would have to be compared.
 	if err != nil || after.kind != Missing && after.stat.Dev != d.device {
 		d.skipped++
 		return nil

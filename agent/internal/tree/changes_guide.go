@@ -7,18 +7,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Extended attributes by which an overlay marks what is not simply laid over the base.
+// An overlay marks with these extended attributes what does not simply lie over the base.
 const (
-	// opaque is a directory that hides the base's; other values than "y" mean less.
+	// opaqueMark, if it is "y", is on a directory that hides the base's.
 	opaqueMark = "trusted.overlay.opaque"
-	// redirect is something that was moved here, and has its other part elsewhere in the base.
+	// redirectMark is on something that was moved and has its other part elsewhere in the base.
 	redirectMark = "trusted.overlay.redirect"
-	// metacopy is a file that still has its content in the base.
+	// metacopyMark is on a file that still has its content in the base.
 	metacopyMark = "trusted.overlay.metacopy"
 )
 
-// below returns the guide to a directory that both trees have, nil if it must be compared in full
-// because its two parts are not from the same path.
+// below returns the guide to a directory that both trees have. It returns nil if the two parts have
+// different paths and must be compared in full.
 func (g *guide) below(name string) *guide {
 	if g == nil {
 		return nil
@@ -48,8 +48,8 @@ func (g *guide) close() {
 	}
 }
 
-// sharesContent reports whether the overlay has only the description of a file and gets its content
-// from the same path of the base.
+// sharesContent reports whether the overlay has only the metadata of a file, whose content is at
+// the same path of the base.
 func (g *guide) sharesContent(name string, before, after side) bool {
 	if g == nil || g.upper == noFile || before.stat.Size != after.stat.Size {
 		return false

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkTree has the paths of the base whose file may have changed without a trace beside them: an
-// overlay with an index changes a file that has several names under all of them, but notes only
-// the name that was used.
+// linkTree has the paths of the base whose file may have changed without a trace in the upper
+// directory. An overlay with an index changes a file under all of its names, but records only the
+// name that was used.
 type linkTree map[string]linkTree
 
-// changedLinks finds those paths. Only if there are any is the whole base walked.
+// changedLinks finds the paths of such files. It walks the base only if there are any.
 func (l *Layers) changedLinks() (linkTree, error) {
 	if l.Index == noFile {
 		return nil, nil
@@ -24,8 +24,8 @@ func (l *Layers) changedLinks() (linkTree, error) {
 	return findLinks(l.Base, indexedFiles(index))
 }
 
-// indexedFiles returns the inode numbers in the base that an index is about, nil if it can't be
-// understood. Its names are file handles in hexadecimal digits.
+// indexedFiles returns the inode numbers in the base that an index is about. The index's names are
+// file handles in hexadecimal digits. The result is nil if one can't be understood.
 func indexedFiles(index []string) map[uint64]bool {
 	const (
 		offsetType         = 4
@@ -45,7 +45,7 @@ func indexedFiles(index []string) map[uint64]bool {
 }
 
 // findLinks returns the files below a directory that have several names and one of the inode
-// numbers, nil for any.
+// numbers. With nil it takes every inode number.
 func findLinks(directory int, inodes map[uint64]bool) (linkTree, error) {
 	children, err := names(directory)
 	if err != nil {

@@ -5,7 +5,7 @@ import "pyro.agent/internal/frame"
 // Status says how a path differs.
 type Status string
 
-// The statuses.
+// A path that differs has one of these statuses.
 const (
 	Added       Status = "added"
 	Modified    Status = "modified"
@@ -20,10 +20,10 @@ const (
 type Change struct {
 	PathFields
 	Status Status `json:"status"`
-	// null on the side that has nothing at the path
+	// null if this side has nothing at the path
 	Old *Side `json:"old"`
 	New *Side `json:"new"`
-	// false when nothing but the mode differs
+	// false if only the mode differs
 	ContentChanged bool `json:"content_changed"`
 	// whether the content of each side that is a file follows
 	Content bool `json:"content,omitempty"`
@@ -53,7 +53,7 @@ func (s *side) describe() *Side {
 	return described
 }
 
-// report sends a change, with content where it matters and is not too much.
+// report sends a change, with its content unless that is above the limit.
 func (d *differ) report(p place, status Status, before, after side) error {
 	d.changes++
 	change := Change{PathFields: pathFields(p.path), Status: status, ContentChanged: status != modeOnly}
@@ -82,8 +82,7 @@ func (d *differ) report(p place, status Status, before, after side) error {
 	return nil
 }
 
-// open opens the sides that are files, all of them or none, and notes the sizes that they have by
-// now.
+// open opens the sides that are files, all of them or none, and updates their sizes.
 func (d *differ) open(p place, before, after *side) (oldFile, newFile *file) {
 	oldFile, isFine := d.openSide(p.base, p.name, before)
 	if !isFine {
@@ -96,7 +95,7 @@ func (d *differ) open(p place, before, after *side) (oldFile, newFile *file) {
 	return oldFile, newFile
 }
 
-// openSide returns nil for a side that is no file, and false if it is one that is not to be sent.
+// openSide returns nil for a side that is no file, and false for a file that must not be sent.
 func (d *differ) openSide(directory int, name string, s *side) (f *file, isFine bool) {
 	if s.kind != File {
 		return nil, true

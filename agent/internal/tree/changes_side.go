@@ -32,18 +32,18 @@ func (d *differ) look(directory int, name string) (side, error) {
 	return s, err
 }
 
-// isWhiteout reports whether an overlay takes a file for the mark that there is nothing.
+// isWhiteout reports whether a file marks for the overlay that nothing is at its path.
 func isWhiteout(stat *unix.Stat_t) bool {
 	return stat.Mode&unix.S_IFMT == unix.S_IFCHR && stat.Rdev == 0
 }
 
-// isLike reports whether two sides can be compared further than by their types.
+// isLike reports whether two sides have the same type, so that more can be compared.
 func (s *side) isLike(other side) bool {
 	return s.stat.Mode&unix.S_IFMT == other.stat.Mode&unix.S_IFMT && (s.kind != Other || s.stat.Rdev == other.stat.Rdev)
 }
 
-// differ reports whether the content of a file differs between the trees. A file that can't be
-// read can't be told from another one.
+// differ reports whether the content of a file differs between the trees. A file that can't be read
+// counts as the same.
 func (d *differ) differ(p place) bool {
 	before, err := openFile(p.base, p.name)
 	if err != nil {
@@ -66,7 +66,7 @@ func (d *differ) same(before, after *file) bool {
 		return false
 	}
 	for offset := int64(0); offset < size; {
-		// Where both have a hole there is nothing to compare.
+		// Two holes are equal.
 		if next := min(before.nextData(offset, size), after.nextData(offset, size)); next > offset {
 			offset = next
 			continue

@@ -17,7 +17,7 @@ import (
 	"pyro.agent/internal/tree"
 )
 
-// baseOf is a path at which the base can be looked at.
+// baseOf returns a path that leads to the base.
 func baseOf(layers *tree.Layers) string { return fmt.Sprintf("/proc/self/fd/%d/.", layers.Base) }
 
 // expectedChanges compares two full walks.
@@ -142,7 +142,7 @@ func TestChangesAreThoseOfAFullComparison(t *testing.T) {
 	}
 }
 
-// editor changes a tree at random. What the kernel does not let it do does not matter.
+// editor changes a tree at random. Steps that the kernel refuses do not matter.
 type editor struct {
 	*rand.Rand
 	root string
@@ -175,7 +175,8 @@ func (e *editor) make() {
 	}
 }
 
-// write replaces the content of a file, with nil by what it is. It does not wait for a fifo.
+// write replaces the content of a file; nil stands for the content that it has. It does not wait
+// for a fifo.
 func (e *editor) write(path string, content []byte) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NONBLOCK, 0o644)
 	if err != nil {
@@ -254,7 +255,7 @@ func TestChangesOfEachKind(t *testing.T) {
 	var got []string
 	for _, i := range items {
 		if i.HasContent || i.content != nil || i.oldContent != nil {
-			t.Errorf("%q has content that nobody wanted", i.path())
+			t.Errorf("%q has content that the request left out", i.path())
 		}
 		got = append(got, string(i.Status)+" "+i.path())
 	}

@@ -11,10 +11,10 @@ import (
 	"pyro.agent/internal/frame"
 )
 
-// chunkSize is how much of a file is read at once.
+// chunkSize is the number of bytes of a file that one read takes.
 const chunkSize = 128 << 10
 
-// errVanished is a file that can't be read to its end. It is no error of the stream.
+// errVanished is a file that can't be read to its end. The stream goes on.
 var errVanished = errors.New("the file can't be read")
 
 // sender sends the content of files.
@@ -28,13 +28,13 @@ func newSender(host context.Context, out *frame.Writer) *sender {
 	return &sender{host: host, out: out, buffer: make([]byte, chunkSize)}
 }
 
-// span is a part of a file: from an offset on so many bytes, -1 for all that follow.
+// span is a part of a file, in bytes. A limit of -1 takes everything after the offset.
 type span struct{ offset, limit int64 }
 
 var wholeFile = span{0, -1}
 
-// send sends a part of a file and the frame that ends it. What is appended meanwhile is left
-// out: a file that grows would have no end.
+// send sends a part of a file and the frame that ends it. It leaves out what is appended meanwhile,
+// because a file that grows would have no end.
 func (s *sender) send(f *file, part span, data, end frame.Type) error {
 	offset, size := part.offset, f.stat.Size
 	if part.limit >= 0 && part.limit < size-offset {
@@ -64,7 +64,7 @@ func (s *sender) sendHole(length int64) error {
 	return s.out.Write(frame.Hole, binary.BigEndian.AppendUint64(nil, uint64(length)))
 }
 
-// sendData sends what lies between two offsets and returns how far it came.
+// sendData sends the bytes between two offsets and returns the offset that it reached.
 func (s *sender) sendData(f *file, offset, end int64, data frame.Type) (int64, error) {
 	for offset < end {
 		if err := s.host.Err(); err != nil {

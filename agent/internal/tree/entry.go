@@ -9,10 +9,10 @@ import (
 	"pyro.agent/internal/frame"
 )
 
-// Kind is what is at a path, or is to become of it.
+// Kind is the type of what is at a path, or of what a write puts there.
 type Kind string
 
-// Missing is only read, Delete only written.
+// Only a read has Missing, and only a write has Delete.
 const (
 	File      Kind = "file"
 	Directory Kind = "directory"
@@ -47,27 +47,30 @@ type Entry struct {
 	Mode *uint32 `json:"mode,omitempty"`
 	// of a file, in bytes
 	Size *int64 `json:"size,omitempty"`
-	// decimal, because nanoseconds do not fit a JSON number
+	// nanoseconds, decimal because they do not fit a JSON number
 	MtimeNs string `json:"mtime_ns,omitempty"`
 	TargetFields
 	// of a file's content, 64 hexadecimal digits
 	SHA256 string `json:"sha256,omitempty"`
-	// why there is nothing to be had at the path, unless nothing is there
+	// reason why a path that may exist is missing
 	Reason Reason `json:"reason,omitempty"`
-	// what must be at the path when it is written
+	// state of the path that the write requires
 	Expect *Expectation `json:"expect,omitempty"`
 }
 
 // Reason says why a path that may exist is missing.
 type Reason string
 
-// The reasons that a path is not looked at.
+// These are the reasons not to look at a path.
 const (
 	// BehindLink is a path with a symbolic link among its directories.
 	BehindLink Reason = "symbolic_link"
 	// Outside is a path that leads out of the workspace, or to another file system.
 	Outside Reason = "outside"
 )
+
+// NotSymlink is a Kind only of expectations. It accepts nothing, or anything but a symbolic link.
+const NotSymlink Kind = "not_symlink"
 
 // Expectation is what must be at a path.
 type Expectation struct {

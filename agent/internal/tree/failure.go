@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FailureCode says for programs why a request about a tree was not carried out.
+// FailureCode tells programs why a request about a tree failed.
 type FailureCode string
 
-// The reasons that lie in the request or in the tree.
+// These reasons lie in the request or in the tree.
 const (
 	InvalidArgument    FailureCode = "invalid_argument"
 	FailedPrecondition FailureCode = "failed_precondition"
@@ -22,6 +22,8 @@ const (
 type Failure struct {
 	Code    FailureCode
 	Message string
+	// text of the symbolic link that a write would replace
+	TargetFields
 }
 
 func (f *Failure) Error() string { return f.Message }
@@ -30,7 +32,7 @@ func failf(code FailureCode, format string, arguments ...any) error {
 	return &Failure{Code: code, Message: fmt.Sprintf(format, arguments...)}
 }
 
-// explain says what could not be done to a path. Failures are left as they are.
+// explain adds to an error what could not be done to a path. It leaves a Failure unchanged.
 func explain(verb, path string, err error) error {
 	var known *Failure
 	switch {

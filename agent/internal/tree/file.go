@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is a regular file that is open to be read. Package os would offer it to the runtime's
-// poller, which costs more than small files take to read.
+// file is a regular file that is open for reading. Package os would register it with the runtime's
+// poller, which costs more than reading a small file.
 type file struct {
 	fd   int
 	stat unix.Stat_t
@@ -18,8 +18,8 @@ type file struct {
 
 var errNotRegular = errors.New("not a regular file")
 
-// openFile opens a regular file; see status for the name. Nothing else is ever opened: the type
-// is checked before, on a descriptor that stays with the same file.
+// openFile opens a regular file and nothing else; see status for the name. It checks the type
+// first, on a descriptor that stays with the same file.
 func openFile(directory int, name string) (*file, error) {
 	held := directory
 	if name != "" {
@@ -47,7 +47,7 @@ func openFile(directory int, name string) (*file, error) {
 	return &file{fd: fd, stat: stat}, nil
 }
 
-// ownDescriptors is the directory in which a file that is only held can be opened.
+// ownDescriptors is the directory through which a held descriptor can be opened for reading.
 var ownDescriptors = sync.OnceValues(func() (int, error) {
 	return unix.Open("/proc/self/fd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 })
@@ -77,14 +77,14 @@ func (f *file) ReadAt(p []byte, offset int64) (int, error) {
 	}
 }
 
-// isSparse reports whether looking for holes is worth it.
+// isSparse reports whether a file may have holes.
 func (f *file) isSparse() bool {
 	const blockSize = 512
 	return f.stat.Blocks*blockSize < f.stat.Size
 }
 
-// nextData returns where the first data at or after an offset begins, end when there is none
-// before it. Without holes, or a file system that knows them, that is the offset.
+// nextData returns the start of the first data at or after an offset, or end if there is none
+// before it. It returns the offset if there are no holes or the file system can't tell.
 func (f *file) nextData(offset, end int64) int64 {
 	if !f.isSparse() {
 		return offset

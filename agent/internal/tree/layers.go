@@ -1,6 +1,5 @@
-// Package tree reads, writes and compares trees of files, through descriptors: what a path means
-// can be changed at any moment by the commands that run in the guest, and must never lead out of
-// the tree.
+// Package tree reads, writes and compares trees of files through descriptors. Commands in the guest
+// can change the meaning of a path at any moment, and no path may lead out of the tree.
 package tree
 
 import (
@@ -13,32 +12,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Layers are the descriptors of a workspace's trees. Only Merged is ever written.
+// Layers are the descriptors of a workspace's trees. The agent writes only to Merged.
 type Layers struct {
-	// what commands see
+	// tree that commands see
 	Merged int
-	// the tree that the workspace began as
+	// tree that the workspace began as
 	Base int
-	// what an overlay file system keeps of the changes
+	// overlay's own directory of changes
 	Upper int
-	// an entry for each changed file that has several names in the base
+	// overlay's directory with an entry for each changed file that has several names in the base
 	Index int
 
-	// committing is held while a write is put in its place.
+	// committing is held while a write is being committed.
 	committing sync.Mutex
 }
 
-// HoldCommits keeps writes from being put in their place, when the one that just is has been.
+// HoldCommits waits for the commit that is running and keeps further ones from starting.
 func (l *Layers) HoldCommits() { l.committing.Lock() }
 
-// ResumeCommits ends what HoldCommits began.
+// ResumeCommits lets commits start again.
 func (l *Layers) ResumeCommits() { l.committing.Unlock() }
 
-// inside is how every path is resolved: nothing above the directory it starts from, no symbolic
-// link, no other file system.
+// inside resolves a path without leaving its directory, following a symbolic link or entering
+// another file system.
 const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 
-// Flags to open with. toRead never waits for a fifo and never takes a terminal.
+// These are flags to open with. toRead never waits for a fifo and never takes a terminal.
 const (
 	toLookUp = unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	toList   = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
@@ -58,14 +57,14 @@ func lookUp(directory int, path string, flags uint64) (int, error) {
 func resolve(directory int, path string, flags, how uint64) (int, error) {
 	for {
 		fd, err := unix.Openat2(directory, path, &unix.OpenHow{Flags: flags, Resolve: how})
-		// EAGAIN is a rename at the same moment.
+		// EAGAIN means a rename at the same moment.
 		if err != unix.EINTR && err != unix.EAGAIN {
 			return fd, err
 		}
 	}
 }
 
-// status describes name in a directory, or with an empty name what the descriptor is.
+// status describes name in a directory. With an empty name it describes the descriptor itself.
 func status(directory int, name string) (stat unix.Stat_t, err error) {
 	flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
 	if name == "" {

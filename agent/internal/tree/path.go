@@ -6,15 +6,15 @@ import (
 )
 
 const (
-	// maxPath is what the kernel takes for a path, its final NUL left out.
+	// maxPath is the kernel's limit for a path, without the final NUL.
 	maxPath = 4095
 
-	// StagingPrefix begins the names at the top of a workspace under which a write is prepared.
+	// StagingPrefix begins the names of staging directories, at the top of a workspace.
 	StagingPrefix = ".pyro-incoming-"
 )
 
-// Text is a path or the text of a symbolic link as JSON has it: those are bytes, but mostly UTF-8.
-// A message has a field for each way, and leaves one of them out.
+// Text is a path or the text of a symbolic link, both of which are bytes and mostly UTF-8. A JSON
+// message has one field for text and one for base64, and uses one of them.
 type Text struct {
 	plain  *string
 	base64 []byte
@@ -77,7 +77,7 @@ func (f TargetFields) target() (string, bool) {
 	return Text{f.Target, f.TargetBase64}.value()
 }
 
-// checkPath reports what is no path inside a tree. The tree itself is "".
+// checkPath refuses what is no path inside a tree. The tree itself is "".
 func checkPath(path string) error {
 	if path == "" {
 		return nil
@@ -93,7 +93,7 @@ func checkPath(path string) error {
 	return nil
 }
 
-// isStaging reports whether a path belongs to a write that is being prepared.
+// isStaging reports whether a path is in a staging directory.
 func isStaging(path string) bool { return strings.HasPrefix(path, StagingPrefix) }
 
 func join(directory, name string) string {

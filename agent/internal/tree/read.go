@@ -48,8 +48,8 @@ func (r *ReadRequest) PathList() ([]string, error) {
 	return paths, nil
 }
 
-// Read sends what is at the paths. An error means that the host is gone: what can't be read is
-// described as such.
+// Read sends what is at the paths, and says which of it can't be read. An error means that the host
+// is gone.
 func (l *Layers) Read(host context.Context, request *ReadRequest, paths []string, out *frame.Writer) error {
 	stat, err := status(l.Merged, "")
 	if err != nil {
@@ -67,15 +67,16 @@ func (l *Layers) Read(host context.Context, request *ReadRequest, paths []string
 			return err
 		}
 	}
-	if err := writeJSON(out, frame.TreeEnd, readEnd{r.entries, r.skipped}); err != nil {
+	if err := writeJSON(out, frame.TreeEnd, ReadEnd{r.entries, r.skipped}); err != nil {
 		return err
 	}
 	return out.Flush()
 }
 
-type readEnd struct {
+// ReadEnd ends the stream of a tree that is read.
+type ReadEnd struct {
 	EntryCount int `json:"entry_count"`
-	// what vanished while it was read, or can't be read
+	// paths that vanished meanwhile or can't be read
 	SkippedCount int `json:"skipped_count"`
 }
 
@@ -101,7 +102,7 @@ func (r *reader) requested(path string) error {
 	return r.node(path, held, "", r.Depth)
 }
 
-// node sends what is at a path, and below it. It is found by its name in a directory, see status.
+// node sends what is at a path and below it; see status for the directory and the name.
 func (r *reader) node(path string, directory int, name string, depth int) error {
 	stat, err := status(directory, name)
 	if err != nil {
@@ -111,7 +112,7 @@ func (r *reader) node(path string, directory int, name string, depth int) error 
 	entry := describe(path, &stat)
 	switch {
 	case stat.Dev != r.device:
-		// Something was mounted here; what is in it is no part of the workspace.
+		// A mount and what is in it are no part of the workspace.
 		entry = Entry{PathFields: entry.PathFields, Type: Other, Mode: entry.Mode, MtimeNs: entry.MtimeNs}
 	case entry.Type == Directory:
 		return r.directory(entry, path, directory, name, depth)
@@ -201,7 +202,7 @@ func (r *reader) file(entry Entry, stat *unix.Stat_t, path string, directory int
 	return r.send(f, span{r.ContentOffset, r.ContentLimit}, frame.Content, frame.ContentEnd)
 }
 
-// remember keeps the path of a file that is sent, if it may turn up by another name.
+// remember keeps the path of a file with several names, for when the walk meets another of them.
 func (r *reader) remember(stat *unix.Stat_t, path string) {
 	if r.Depth < 0 && stat.Nlink > 1 {
 		r.sent[stat.Ino] = path

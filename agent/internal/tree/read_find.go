@@ -2,7 +2,7 @@ package tree
 
 import "golang.org/x/sys/unix"
 
-// find holds what a requested path leads to, or says why that is nothing.
+// find returns a descriptor of what a requested path leads to, or the reason why there is none.
 func (r *reader) find(path string) (held int, reason Reason) {
 	if isStaging(path) {
 		return noFile, ""
@@ -26,8 +26,8 @@ func (r *reader) find(path string) (held int, reason Reason) {
 	}
 }
 
-// follow resolves a path as a command would, and then looks where that led: what it holds can't
-// be moved elsewhere any more.
+// follow resolves a path as a command would and then checks the file system of the result. The
+// check comes last, on a descriptor, so a rename can't change what it means.
 func (r *reader) follow(path string) (held int, reason Reason) {
 	held, err := resolve(r.root, path, unix.O_PATH|unix.O_CLOEXEC, unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {

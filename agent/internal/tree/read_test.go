@@ -15,6 +15,7 @@ import (
 
 	"pyro.agent/internal/overlay/overlaytest"
 	"pyro.agent/internal/tree"
+	"pyro.agent/internal/tree/treetest"
 )
 
 func kinds(items []*item) []string {
@@ -53,7 +54,7 @@ func TestReadDescribesATree(t *testing.T) {
 		unix.Mkfifo(at+"/dir/fifo", 0o600),
 		os.Chtimes(at+"/dir/b", time.Time{}, time.Unix(-5, 123456789)),
 	)
-	layers := layersOf(t, at)
+	layers := treetest.LayersOf(t, at)
 	all := tree.ReadRequest{Depth: -1, ContentLimit: -1, Digest: true}
 	mustRead(t, layers, tree.ReadRequest{}, "", "directory ")
 	mustRead(t, layers, tree.ReadRequest{Depth: 1}, "", "directory ", "directory dir")
@@ -79,7 +80,7 @@ func TestReadSendsAsMuchContentAsIsWanted(t *testing.T) {
 	long := strings.Repeat("0123456789", 100_000)
 	put(t, at+"/long", long)
 	put(t, at+"/empty", "")
-	layers := layersOf(t, at)
+	layers := treetest.LayersOf(t, at)
 	for limit, want := range map[int64]string{1: "0", 15: "012345678901234", -1: long, 1 << 40: long} {
 		items, _ := read(t, layers, tree.ReadRequest{ContentLimit: limit}, "long", "empty")
 		if string(items[0].content) != want || items[1].content == nil || len(items[1].content) > 0 {
@@ -101,7 +102,7 @@ func TestReadSendsAsMuchContentAsIsWanted(t *testing.T) {
 	}
 	items, _ := read(t, layers, tree.ReadRequest{}, "long")
 	if items[0].content != nil {
-		t.Error("content was sent that nobody wanted")
+		t.Error("content was sent that the request left out")
 	}
 }
 
@@ -116,7 +117,7 @@ func TestReadNeverLeavesTheTree(t *testing.T) {
 	} {
 		must(t, os.Symlink(target, at+"/"+name))
 	}
-	layers := layersOf(t, at)
+	layers := treetest.LayersOf(t, at)
 	mustRead(t, layers, tree.ReadRequest{Depth: -1}, "in", "symlink in -> dir")
 	mustRead(t, layers, tree.ReadRequest{}, "in/file", "missing in/file")
 	mustRead(t, layers, tree.ReadRequest{}, "out/secret", "missing out/secret")
@@ -133,7 +134,7 @@ func TestReadNeverLeavesTheTree(t *testing.T) {
 	}
 }
 
-// Which needs a file system of its own to be told from others.
+// Only a file system of its own tells such a mount apart.
 func TestReadFollowsLinksOnlyWithinTheWorkspace(t *testing.T) {
 	workspace, at := overlaytest.New(t, nil)
 	outside := t.TempDir()
@@ -166,14 +167,14 @@ func TestReadKeepsStrangeNamesAndHoles(t *testing.T) {
 	_, err = file.WriteAt([]byte("end"), 1<<24)
 	must(t, err, file.Truncate(1<<25), file.Close())
 
-	items, _ := read(t, layersOf(t, at), tree.ReadRequest{Depth: -1, ContentLimit: -1}, "")
+	items, _ := read(t, treetest.LayersOf(t, at), tree.ReadRequest{Depth: -1, ContentLimit: -1}, "")
 	found := make(map[string]*item)
 	for _, i := range items {
 		found[i.path()] = i
 	}
 	for _, name := range strange {
 		if i := found[name]; i == nil || string(i.content) != name {
-			t.Errorf("%q is not there", name)
+			t.Errorf("%q is missing", name)
 		}
 	}
 	if found["z"].target() != "\xff" {
@@ -183,7 +184,7 @@ func TestReadKeepsStrangeNamesAndHoles(t *testing.T) {
 	if len(sparse.content) != 1<<25 || string(sparse.content[1<<24:1<<24+3]) != "end" || sparse.holes == 0 {
 		t.Errorf("got %d bytes with %d holes", len(sparse.content), sparse.holes)
 	}
-	items, _ = read(t, layersOf(t, at), tree.ReadRequest{ContentOffset: 1<<24 - 8192, ContentLimit: 8195}, "sparse")
+	items, _ = read(t, treetest.LayersOf(t, at), tree.ReadRequest{ContentOffset: 1<<24 - 8192, ContentLimit: 8195}, "sparse")
 	if got := items[0]; len(got.content) != 8195 || string(got.content[8192:]) != "end" || got.holes == 0 {
 		t.Errorf("from the middle of a hole: got %d bytes with %d holes", len(got.content), got.holes)
 	}
@@ -208,7 +209,7 @@ func TestReadGoesOnWhileTheTreeChanges(t *testing.T) {
 			_ = os.Remove(fmt.Sprintf("%s/%d", at, (n+9)%20))
 		}
 	}()
-	layers := layersOf(t, at)
+	layers := treetest.LayersOf(t, at)
 	for range 200 {
 		items, _ := read(t, layers, tree.ReadRequest{Depth: -1, ContentLimit: -1, Digest: true}, "")
 		if len(items) > 100 {

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RemoveLeftovers removes what writes left behind that were cut off with their machine.
+// RemoveLeftovers removes the staging directories of writes that the death of their machine ended.
 func (l *Layers) RemoveLeftovers() error {
-	// Whatever has been written is in the upper directory, which is the smaller one.
+	// Everything that was written is in the upper directory, which is smaller than the merged one.
 	top, err := names(l.Upper)
 	if err != nil {
 		return err

@@ -103,17 +103,6 @@ func (i *item) sink(old bool) *[]byte {
 	return sink
 }
 
-// layersOf makes a tree of an ordinary directory, for what needs no overlay.
-func layersOf(t *testing.T, directory string) *tree.Layers {
-	t.Helper()
-	fd, err := unix.Open(directory, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return &tree.Layers{Merged: fd, Base: -1, Upper: fd, Index: -1}
-}
-
 func read(t *testing.T, layers *tree.Layers, request tree.ReadRequest, paths ...string) ([]*item, map[string]int) {
 	t.Helper()
 	var stream bytes.Buffer
@@ -160,6 +149,11 @@ func (s *stream) entry(text string, content ...string) *stream {
 	return s
 }
 
+// noLinkFile adds a file that may replace anything but a symbolic link.
+func (s *stream) noLinkFile(path string) *stream {
+	return s.entry(`{`+path+`,"type":"file","expect":{"type":"not_symlink"}}`, "new")
+}
+
 func (s *stream) end() *bytes.Buffer {
 	s.add(frame.TreeEnd, nil)
 	return &s.Buffer
@@ -190,7 +184,7 @@ type node struct {
 	content, target string
 }
 
-// walk describes everything below a directory in the simplest way.
+// walk describes everything below a directory with package os alone.
 func walk(t *testing.T, root string) map[string]node {
 	t.Helper()
 	found := make(map[string]node)

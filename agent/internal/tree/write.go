@@ -9,14 +9,14 @@ import (
 	"pyro.agent/internal/frame"
 )
 
-// WriteHeader says how the entries of a write are meant.
+// WriteHeader has the options of a write.
 type WriteHeader struct {
-	// directory of the workspace that the entries' paths are relative to, made if it is missing
+	// directory of the workspace that the entries' paths start at, made if missing
 	Dest       *string `json:"dest,omitempty"`
 	DestBase64 []byte  `json:"dest_base64,omitempty"`
-	// whether directories are made that entries need and do not name
+	// whether to make missing directories that entries need
 	MakeParents bool `json:"make_parents"`
-	// whether directories are removed that deletions leave empty
+	// whether to remove directories that deletions leave empty
 	RemoveEmptyParents bool `json:"remove_empty_parents"`
 }
 
@@ -27,15 +27,15 @@ func (h *WriteHeader) dest() (string, error) {
 	return decodePath(Text{h.Dest, h.DestBase64}, "dest")
 }
 
-// Written is what a write has done.
+// Written is the result of a write.
 type Written struct {
 	EntryCount int `json:"entry_count"`
-	// content of the files
+	// bytes of all files, holes included
 	BytesWritten int64 `json:"bytes_written"`
 }
 
-// Write puts a tree in its place, all of it or nothing. It is first laid out in a directory of its
-// own, so that a stream that breaks off changes nothing.
+// Write commits a tree as a whole or not at all. It first lays the tree out in a staging directory,
+// so a stream that breaks off changes nothing.
 func (l *Layers) Write(body io.Reader) (Written, error) {
 	frames := frame.NewReader(body)
 	header, err := readHeader(frames)
@@ -85,7 +85,7 @@ func readHeader(frames *frame.Reader) (*WriteHeader, error) {
 	return header, err
 }
 
-// cutOff says that a stream did not come to its end.
+// cutOff explains a stream that breaks off before its end.
 func cutOff(err error) error {
 	if errors.Is(err, frame.ErrTooLarge) {
 		return failf(InvalidArgument, "%v", err)

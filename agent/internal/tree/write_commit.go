@@ -6,17 +6,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// commit puts what was laid out in its place, entry by entry. What it replaces it keeps in the
-// staging directory, to put it back when a later entry can't be put in its place.
+// commit moves the staged entries to their paths, one by one. It keeps what it replaces in the
+// staging directory, and moves it back if a later entry fails.
 type commit struct {
 	*staging
 	*WriteHeader
-	// into is the path that the entries are relative to.
+	// into is the path that the entries' paths start at.
 	into string
 	undo undoLog
 }
 
-// run changes all that the operations say, or nothing.
+// run applies all operations or none.
 func (c *commit) run() error {
 	err := c.attempt()
 	if err == nil {
@@ -88,7 +88,7 @@ func (c *commit) apply(op *operation) error {
 	}
 }
 
-// parentOf opens the directory that is to hold a path.
+// parentOf opens the directory of a path.
 func (c *commit) parentOf(path string) (int, error) {
 	directory, _ := split(path)
 	fd, err := lookUp(c.root, directory, toLookUp|unix.O_DIRECTORY)
@@ -104,7 +104,7 @@ func (c *commit) parentOf(path string) (int, error) {
 	return fd, nil
 }
 
-// makeDirectories makes a directory and those above it, as far as they are missing.
+// makeDirectories makes a directory and those above it, if they are missing.
 func (c *commit) makeDirectories(path string) error {
 	fd, err := lookUp(c.root, path, toLookUp|unix.O_DIRECTORY)
 	if err == nil {
@@ -147,7 +147,7 @@ func changeMode(parent int, name string, mode uint32) error {
 	return unix.Fchmod(fd, mode)
 }
 
-// at does something to a path, by its name in the directory that holds it.
+// at calls do with the directory of a path and the path's name there.
 func (c *commit) at(path string, do func(parent int, name string) error) error {
 	directory, name := split(path)
 	parent, err := lookUp(c.root, directory, toLookUp|unix.O_DIRECTORY)
@@ -158,7 +158,7 @@ func (c *commit) at(path string, do func(parent int, name string) error) error {
 	return do(parent, name)
 }
 
-// diagnose says which part of a directory's path keeps a path from being written.
+// diagnose says which part of a directory's path prevents a write.
 func (c *commit) diagnose(path, directory string, err error) error {
 	for end := 0; end < len(directory); {
 		next := strings.IndexByte(directory[end+1:], '/')

@@ -4,7 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// delete takes away what is at a path. A directory must be empty.
+// delete moves what is at a path into the staging directory. A directory must be empty.
 func (c *commit) delete(path, staged string, parent int, name string, present Kind) error {
 	if present == Missing {
 		return failf(Conflict, "cannot delete %q: it does not exist", path)
@@ -26,7 +26,7 @@ func (c *commit) delete(path, staged string, parent int, name string, present Ki
 		})
 	})
 	if present == Directory {
-		// A command may have been faster.
+		// A command may have put something into the directory meanwhile.
 		return requireEmpty(path, c.fd, staged)
 	}
 	return nil
@@ -50,8 +50,8 @@ func isEmpty(parent int, name string) (bool, error) {
 	return len(children) == 0, err
 }
 
-// removeEmptyParents removes the directories that deletions left empty, but none that the stream
-// names. What was made after a deletion is in its place by now.
+// removeEmptyParents removes the directories that deletions left empty, except those that the
+// stream names. It runs after all entries, so a directory with new content stays.
 func (c *commit) removeEmptyParents() error {
 	named := make(map[string]bool)
 	for _, op := range c.operations {

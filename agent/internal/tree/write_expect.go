@@ -2,12 +2,13 @@ package tree
 
 import (
 	"context"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 )
 
-// checkEarly checks what can be checked before anything is changed: the expectations of paths that
-// no earlier entry has to do with. Each is checked again in its turn.
+// checkEarly checks expectations before anything changes, for paths that no earlier entry touches.
+// apply checks each of them again.
 func (c *commit) checkEarly() error {
 	touched := make(map[string]bool)
 	for _, op := range c.operations {
@@ -31,15 +32,15 @@ func isTouched(touched map[string]bool, path string) bool {
 	return false
 }
 
-// check compares what is at a path with what the entry expects to be there. A path that leads
-// through a symbolic link is left to those who open its directory.
+// check compares what is at a path with the entry's expectation. It skips a path through a symbolic
+// link, which fails when its directory is opened.
 func (c *commit) check(op *operation, path string) error {
 	if op.expect == nil {
 		return nil
 	}
 	held, err := lookUp(c.root, path, toLookUp)
 	if isMissing(err) {
-		if op.expect.Type == Missing {
+		if op.expect.Type == Missing || op.expect.Type == NotSymlink {
 			return nil
 		}
 		return failf(Conflict, "cannot %s %q: it does not exist any more", op.verb(), path)
@@ -48,11 +49,30 @@ func (c *commit) check(op *operation, path string) error {
 		return nil
 	}
 	defer unix.Close(held)
+	if op.expect.Type == NotSymlink {
+		return refuseLink(op, path, held)
+	}
 	found, err := op.expect.isMet(held)
 	if err == nil && !found {
 		return failf(Conflict, "cannot %s %q: it is not what it is expected to be", op.verb(), path)
 	}
 	return explain("check", path, err)
+}
+
+func refuseLink(op *operation, path string, held int) error {
+	stat, err := status(held, "")
+	if err != nil || kindOf(stat.Mode) != Symlink {
+		return explain("check", path, err)
+	}
+	target, err := readLink(held, "")
+	if err != nil {
+		return explain("check", path, err)
+	}
+	return &Failure{
+		Code:         Conflict,
+		Message:      fmt.Sprintf("cannot %s %q: it is a symbolic link to %q", op.verb(), path, target),
+		TargetFields: targetFields(target),
+	}
 }
 
 func (e *Expectation) isMet(held int) (bool, error) {

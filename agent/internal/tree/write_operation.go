@@ -8,17 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// operation is an entry of a write, waiting to be put in its place.
+// operation is a checked entry of a write.
 type operation struct {
 	path string
 	kind Kind
-	// nil when the entry does not say
+	// nil if the entry has no mode
 	mode  *uint32
 	mtime *unix.Timespec
-	// nil when anything may be at the path
+	// nil if the write accepts anything at the path
 	expect *Expectation
-	// staged is the name in the staging directory of what is to be at the path, and then of what
-	// was there.
+	// staged is a name in the staging directory. It first holds the new content of the path, and
+	// after the commit the old one.
 	staged string
 }
 
@@ -29,7 +29,7 @@ func decodeJSON(text []byte, into any) error {
 	return nil
 }
 
-// newOperation checks all of an entry that can be checked without looking at the tree.
+// newOperation checks an entry as far as that needs no look at the tree.
 func newOperation(entry *Entry) (*operation, error) {
 	path, err := entry.path()
 	if err != nil {
@@ -78,7 +78,7 @@ func (e *Expectation) validate(path string) error {
 		return nil
 	}
 	switch e.Type {
-	case Missing, File, Directory, Symlink:
+	case Missing, File, Directory, Symlink, NotSymlink:
 		return nil
 	default:
 		return failf(InvalidArgument, "expect.type of %q is not valid: %q", path, e.Type)

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// put places a file or a link.
+// put commits a file or a link.
 func (c *commit) put(op *operation, path string, parent int, name string, present Kind, stat *unix.Stat_t) error {
 	switch present {
 	case Missing:
@@ -36,7 +36,7 @@ func (c *commit) putNew(op *operation, path string, parent int, name string) err
 	return nil
 }
 
-// replace exchanges the old with the new, so that there is no moment without either.
+// replace exchanges the old with the new in one step, so the path is never missing.
 func (c *commit) replace(op *operation, path string, parent int, name string, present Kind, stat *unix.Stat_t) error {
 	if op.kind == File && op.mode == nil && present == File {
 		if err := unix.Fchmodat(c.fd, op.staged, stat.Mode&permissions, 0); err != nil {
@@ -50,14 +50,22 @@ func (c *commit) replace(op *operation, path string, parent int, name string, pr
 		return err
 	}
 	c.undo.add(func() error { return c.at(path, exchange) })
-	if replaced, err := status(c.fd, op.staged); err != nil || kindOf(replaced.Mode) == Directory {
+	replaced, err := status(c.fd, op.staged)
+	if err != nil || !op.mayReplace(kindOf(replaced.Mode)) {
 		return failf(Conflict, "cannot write %q: it was changed at this moment", path)
 	}
 	return nil
 }
 
-// move does a rename that takes something away from name. An overlay records where the content of
-// a file from its base is, unless that path is too long; then the content has to move along.
+// mayReplace reports whether a file or link may take the place of what the exchange has removed. A
+// command can have changed the path after the checks.
+func (op *operation) mayReplace(kind Kind) bool {
+	isRefusedLink := kind == Symlink && op.expect != nil && op.expect.Type == NotSymlink
+	return kind != Directory && !isRefusedLink
+}
+
+// move calls rename, which takes something away from name. An overlay records the path in the base
+// that has a file's content. If that path is too long, the content has to move along.
 func (c *commit) move(parent int, name string, rename func(parent int, name string) error) error {
 	err := rename(parent, name)
 	if !errors.Is(err, unix.EXDEV) {
@@ -110,7 +118,7 @@ func (c *commit) setMode(op *operation, path string, parent int, name string, ol
 	return nil
 }
 
-// setRootMode is putDirectory for the workspace itself, which is in no directory.
+// setRootMode is putDirectory for the workspace itself, which has no parent.
 func (c *commit) setRootMode(op *operation) error {
 	stat, err := status(c.root, "")
 	if err != nil {
@@ -119,7 +127,7 @@ func (c *commit) setRootMode(op *operation) error {
 	return c.setMode(op, "", c.root, "", stat.Mode&permissions)
 }
 
-// setDirectoryTimes comes last: what is made in a directory changes its time.
+// setDirectoryTimes comes last, because new names in a directory change its time.
 func (c *commit) setDirectoryTimes() error {
 	for _, op := range c.operations {
 		if op.kind != Directory || op.mtime == nil {

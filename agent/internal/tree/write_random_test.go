@@ -15,9 +15,10 @@ import (
 
 	"pyro.agent/internal/overlay/overlaytest"
 	"pyro.agent/internal/tree"
+	"pyro.agent/internal/tree/treetest"
 )
 
-// A write that fails changes nothing, and whatever writes do, changes are those of a full comparison.
+// A write that fails changes nothing, and after each write Changes agrees with a full comparison.
 func TestRandomWritesAreWholeOrNothing(t *testing.T) {
 	rounds := 8
 	if testing.Short() {
@@ -86,7 +87,7 @@ func (e *editor) entry(body *stream) {
 
 func TestWritesAtTheSameTimeDoNotMix(t *testing.T) {
 	at := t.TempDir()
-	layers := layersOf(t, at)
+	layers := treetest.LayersOf(t, at)
 	var group sync.WaitGroup
 	for n := range 8 {
 		group.Add(1)
@@ -111,7 +112,7 @@ func TestWritesAtTheSameTimeDoNotMix(t *testing.T) {
 // A command that changes the same paths can make a write fail, but not crash or hang.
 func TestWriteAmongCommandsEnds(t *testing.T) {
 	at := t.TempDir()
-	layers := layersOf(t, at)
+	layers := treetest.LayersOf(t, at)
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

@@ -2,15 +2,15 @@ package tree
 
 import "golang.org/x/sys/unix"
 
-// stagedFile is a file that is being received.
+// stagedFile is a file whose content is arriving.
 type stagedFile struct {
 	*operation
 	fd int
-	// size is where the next content goes; a hole leaves the file shorter for a while.
+	// size is the offset of the next content. After a hole the file itself is shorter for a while.
 	size, written int64
 }
 
-// Modes of what an entry does not give one.
+// These modes are for entries without one.
 const (
 	defaultFileMode      = 0o644
 	defaultDirectoryMode = 0o755

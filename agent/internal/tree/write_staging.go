@@ -15,8 +15,7 @@ import (
 	"pyro.agent/internal/frame"
 )
 
-// staging is a directory at the top of a tree, in which a write is laid out before any of it is
-// put in its place.
+// staging is a directory at the top of a tree in which a write is laid out before its commit.
 type staging struct {
 	root int
 	name string
@@ -53,7 +52,7 @@ func (s *staging) close() {
 	unix.Close(s.fd)
 }
 
-// remove removes the directory; what it can't remove, the next mount will.
+// remove removes the directory. The next mount removes what remove can't.
 func (s *staging) remove() {
 	if err := removeAll(s.root, s.name); err != nil {
 		log.Printf("remove %s: %v", s.name, err)
@@ -117,7 +116,7 @@ func (s *staging) add(payload []byte) error {
 	return nil
 }
 
-// lay makes what an operation is to put in its place. Directories are made there.
+// lay makes the staged form of an operation. Directories have none: the commit makes them.
 func (s *staging) lay(op *operation, fields TargetFields) (err error) {
 	switch op.kind {
 	case File:

@@ -16,14 +16,15 @@ import (
 	"pyro.agent/internal/frame"
 	"pyro.agent/internal/overlay/overlaytest"
 	"pyro.agent/internal/tree"
+	"pyro.agent/internal/tree/treetest"
 )
 
-// onEach runs a test on an ordinary directory and on a workspace, filled in the same way.
+// onEach runs a test on an ordinary directory and on a workspace with the same content.
 func onEach(t *testing.T, fill func(at string), test func(t *testing.T, layers *tree.Layers, at string)) {
 	t.Run("directory", func(t *testing.T) {
 		at := t.TempDir()
 		fill(at)
-		test(t, layersOf(t, at), at)
+		test(t, treetest.LayersOf(t, at), at)
 	})
 	t.Run("overlay", func(t *testing.T) {
 		workspace, at := overlaytest.New(t, fill)
@@ -38,7 +39,7 @@ func mustWrite(t *testing.T, layers *tree.Layers, body io.Reader) tree.Written {
 	return written
 }
 
-// mustFail checks that a write fails as it should, and changes nothing.
+// mustFail checks that a write fails with this code and changes nothing.
 func mustFail(t *testing.T, layers *tree.Layers, at string, body io.Reader, code tree.FailureCode, words string) {
 	t.Helper()
 	before := walk(t, at)
@@ -97,7 +98,7 @@ func TestWritePutsEverythingInItsPlace(t *testing.T) {
 
 func TestWriteGoesWhereItIsTold(t *testing.T) {
 	at := t.TempDir()
-	layers := layersOf(t, at)
+	layers := treetest.LayersOf(t, at)
 	mustWrite(t, layers, newStream(`{"dest":"x/y"}`).
 		entry(`{"path":"","type":"directory","mode":448}`).
 		entry(`{"path":"f","type":"file"}`, "1").end())
@@ -115,7 +116,7 @@ func TestWriteFailsAsAWhole(t *testing.T) {
 		put(t, at+"/dir/sub/file", "in dir")
 		must(t, os.Symlink("dir", at+"/link"), os.Symlink("file", at+"/file-link"), os.Mkdir(at+"/empty", 0o705))
 	}
-	// What comes before the entry that can't be put in its place.
+	// The entry that fails comes after these.
 	begin := func() *stream {
 		return newStream(`{"dest":"","make_parents":true,"remove_empty_parents":true}`).
 			entry(`{"path":"file","type":"file","mode":511}`, "replaced").
@@ -173,7 +174,7 @@ func TestWriteFailsAsAWhole(t *testing.T) {
 func TestWriteThatBreaksOffLeavesNothing(t *testing.T) {
 	at := t.TempDir()
 	put(t, at+"/file", "old")
-	layers := layersOf(t, at)
+	layers := treetest.LayersOf(t, at)
 	whole := newStream(`{"make_parents":true}`).
 		entry(`{"path":"file","type":"file"}`, "new content").
 		entry(`{"path":"a/b","type":"file"}`, "more").end().Bytes()
@@ -214,6 +215,60 @@ func TestWriteKeepsExpectations(t *testing.T) {
 	})
 }
 
+func TestWriteThatWantsNoLinkReplacesWhateverElseIsThere(t *testing.T) {
+	onEach(t, func(at string) {
+		put(t, at+"/file", "old")
+		must(t, os.Mkdir(at+"/dir", 0o755))
+	}, func(t *testing.T, layers *tree.Layers, at string) {
+		mustWrite(t, layers, newStream(`{"make_parents":true}`).
+			noLinkFile(`"path":"file"`).
+			noLinkFile(`"path":"new/file"`).
+			noLinkFile(`"path_base64":"/w=="`).
+			entry(`{"path":"dir","type":"directory","mode":448,"expect":{"type":"not_symlink"}}`).end())
+		got := walk(t, at)
+		for _, path := range []string{"file", "new/file", "\xff"} {
+			if got[path].content != "new" {
+				t.Errorf("%q: got %v", path, got[path])
+			}
+		}
+		if got["dir"].mode != 0o700 {
+			t.Errorf("got %v", got["dir"])
+		}
+	})
+}
+
+func TestWriteThatWantsNoLinkNamesTheTargetOfOne(t *testing.T) {
+	onEach(t, func(at string) {
+		put(t, at+"/dir/file", "old")
+		must(t,
+			os.Symlink("dir/file", at+"/to-file"), os.Symlink("dir", at+"/to-dir"),
+			os.Symlink("no\xfewhere", at+"/\xff"), os.Symlink("/outside", at+"/dangling"))
+	}, func(t *testing.T, layers *tree.Layers, at string) {
+		for _, test := range []struct{ path, words, target string }{
+			{`"path":"to-file"`, `cannot write "to-file": it is a symbolic link to "dir/file"`, "dir/file"},
+			{`"path":"to-dir"`, `cannot write "to-dir": it is a symbolic link to "dir"`, "dir"},
+			{`"path":"dangling"`, `cannot write "dangling": it is a symbolic link to "/outside"`, "/outside"},
+			{`"path_base64":"/w=="`, `cannot write "\xff": it is a symbolic link to "no\xfewhere"`, "no\xfewhere"},
+		} {
+			body := func() io.Reader {
+				return newStream(`{}`).entry(`{"path":"a","type":"file"}`, "new").noLinkFile(test.path).end()
+			}
+			mustFail(t, layers, at, body(), tree.Conflict, test.words)
+			_, err := layers.Write(body())
+			var failure *tree.Failure
+			if !errors.As(err, &failure) || (&item{Entry: tree.Entry{TargetFields: failure.TargetFields}}).target() != test.target {
+				t.Errorf("%s: got %v", test.path, err)
+			}
+		}
+		// An entry before it in the same stream counts too.
+		mustFail(t, layers, at, newStream(`{}`).
+			entry(`{"path":"made","type":"symlink","target":"x"}`).noLinkFile(`"path":"made"`).end(),
+			tree.Conflict, `cannot write "made": it is a symbolic link to "x"`)
+		mustFail(t, layers, at, newStream(`{}`).noLinkFile(`"path":"to-dir/file"`).end(),
+			tree.FailedPrecondition, `would be written through the symbolic link "to-dir"`)
+	})
+}
+
 func TestWriteRemovesDirectoriesThatItEmptied(t *testing.T) {
 	onEach(t, func(at string) {
 		for _, path := range []string{"a/b/c/one", "a/b/c/two", "a/b/d/e/f", "kept/x", "kept/y", "named/x", "again/x"} {
@@ -238,7 +293,7 @@ func TestWriteKeepsHolesSparse(t *testing.T) {
 	hole := binary.BigEndian.AppendUint64(nil, 1<<32)
 	body := newStream(`{}`).add(frame.Entry, []byte(`{"path":"sparse","type":"file"}`)).
 		add(frame.Hole, hole).add(frame.Content, []byte("middle")).add(frame.Hole, hole).add(frame.ContentEnd, nil)
-	mustWrite(t, layersOf(t, at), body.end())
+	mustWrite(t, treetest.LayersOf(t, at), body.end())
 	var stat unix.Stat_t
 	must(t, unix.Stat(at+"/sparse", &stat))
 	if stat.Size != 2<<32+6 || stat.Blocks > 100 {
@@ -261,7 +316,7 @@ func slicesOf(piece string, count int) []string {
 	return pieces
 }
 
-// An overlay can't record where a file from its base is when that path is too long.
+// An overlay can't record a path in its base that is too long.
 func TestWriteReplacesFilesOfTheBaseAtLongPaths(t *testing.T) {
 	deep := strings.Repeat(strings.Repeat("d", 200)+"/", 6)
 	workspace, at := overlaytest.New(t, func(base string) {
@@ -289,7 +344,7 @@ func TestATreeSurvivesBeingReadAndWritten(t *testing.T) {
 	sent.Write(header.Bytes())
 	request := &tree.ReadRequest{Depth: -1, ContentLimit: -1}
 	must(t, workspace.Layers.Read(t.Context(), request, []string{""}, frame.NewWriter(&sent)))
-	mustWrite(t, layersOf(t, to), &sent)
+	mustWrite(t, treetest.LayersOf(t, to), &sent)
 	want, got := walk(t, at), walk(t, to)
 	delete(want, "lost+found")
 	if !maps.Equal(got, want) {

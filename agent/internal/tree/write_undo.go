@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// undoLog is how to take back what has been done so far.
+// undoLog has the steps that take back what a commit has done so far.
 type undoLog struct{ steps []func() error }
 
 func (u *undoLog) add(step func() error) { u.steps = append(u.steps, step) }
@@ -19,7 +19,8 @@ func (b *brokenUndo) Error() string {
 
 func (b *brokenUndo) Unwrap() error { return b.undo }
 
-// run takes everything back, latest first, and returns the reason, with what went wrong.
+// run takes everything back, latest first. It returns the reason, together with any step that
+// failed.
 func (u *undoLog) run(reason error) error {
 	var failed error
 	for i := len(u.steps) - 1; i >= 0; i-- {

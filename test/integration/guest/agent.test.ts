@@ -176,7 +176,7 @@ test("every request names the protocol, and a fork's token after it was given", 
   const identity = { token: "t".repeat(32), entropyBase64: "", timeUnixNs: "1", hostname: "h", machineId: "" };
   await agent.fork(identity);
   await agent.setClock();
-  expect(seen).toEqual(["2.1", undefined, "2.1", `Bearer ${identity.token}`]);
+  expect(seen).toEqual(["2.2", undefined, "2.2", `Bearer ${identity.token}`]);
 });
 
 function flood(stream: http2.ServerHttp2Stream): void {

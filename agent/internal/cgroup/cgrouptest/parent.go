@@ -1,4 +1,4 @@
-// Package cgrouptest gives tests control groups where the machine lets them have some.
+// Package cgrouptest gives tests control groups, if the machine allows them.
 package cgrouptest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"pyro.agent/internal/cgroup"
 )
 
-// NewParent returns a parent group that goes away with the test, or skips the test. With
-// PYRO_REQUIRE_VM=1 it fails instead of skipping.
+// NewParent returns a parent group that the end of the test removes. Without control groups the
+// test is skipped, or fails if PYRO_REQUIRE_VM=1.
 func NewParent(t testing.TB) *cgroup.Parent {
 	t.Helper()
 	base, err := makeBase()
@@ -23,7 +23,7 @@ func NewParent(t testing.TB) *cgroup.Parent {
 		t.Skipf("no writable cgroup v2 hierarchy: %v", err)
 	}
 	t.Cleanup(func() { removeTree(t, base) })
-	// The parent's parent is ours too, because NewParent sets up controllers in it.
+	// NewParent sets up controllers in the parent of the group, so the test needs one of its own.
 	parent, err := cgroup.NewParent(filepath.Join(base, "commands"))
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func makeBase() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// A directory that is no cgroup would do everything but kill.
+	// An ordinary directory would pass every step except the kill.
 	if _, err := os.Stat(filepath.Join(base, "cgroup.kill")); err != nil {
 		os.Remove(base)
 		return "", err
@@ -54,7 +54,7 @@ func makeBase() (string, error) {
 	return base, nil
 }
 
-// removeTree retries, because what it kills takes a moment to be gone.
+// removeTree retries, because killed processes take a moment to go.
 func removeTree(t testing.TB, base string) {
 	if err := os.WriteFile(filepath.Join(base, "cgroup.kill"), []byte("1"), 0); err != nil {
 		t.Errorf("kill what the test left: %v", err)

@@ -1,5 +1,5 @@
-// Package overlaytest gives tests a workspace on a disk of its own, where the machine lets them
-// mount one.
+// Package overlaytest gives tests a workspace on a disk of its own, if the machine lets them mount
+// one.
 package overlaytest
 
 import (
@@ -22,8 +22,8 @@ type Disk struct {
 	dir    string
 }
 
-// NewDisk makes a disk whose base is filled by a function, which may be nil. It skips the test where
-// that is not possible; with PYRO_REQUIRE_VM=1 it fails instead.
+// NewDisk makes a disk whose base a function fills, which may be nil. If the machine can't, the
+// test is skipped, or fails if PYRO_REQUIRE_VM=1.
 func NewDisk(t testing.TB, fill func(base string)) *Disk {
 	t.Helper()
 	if os.Getuid() != 0 {
