@@ -129,7 +129,9 @@ const frameTypes: Readonly<Record<string, number>> = {
 test.each(allVectors)("$message: $name", ({ message, from, ...vector }) => {
   if (vector.header !== undefined) {
     const bytes = wireOf({ ...vector, header: vector.header });
-    expect([...new FrameDecoder().push(bytes)]).toEqual([{ type: frameTypes[message], payload: payloadOf(vector) }]);
+    expect([...new FrameDecoder().push(bytes)]).toEqual([
+      { type: frameTypes[message], payload: payloadOf(vector), bytes },
+    ]);
     expect(encodeFrame(frameTypes[message] ?? -1, payloadOf(vector))).toEqual(bytes);
   }
   const schema = schemas[message];
