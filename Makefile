@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint format typecheck test test-agent test-node test-clients check gen demo doctor bench smoke-run
+.PHONY: help setup build lint format typecheck test test-agent test-node test-clients chaos check check-generated gen demo doctor bench smoke-run
 
 # Each a list of more flags, for CI
 GO_TEST_FLAGS ?=
@@ -35,7 +35,14 @@ test-clients: build ## Install real MCP clients, 1.5 GB outside the checkout, an
 	-scripts/install-clients.sh
 	PYRO_REQUIRE_CLIENTS=1 npx vitest run --project clients $(VITEST_FLAGS)
 
-check: build lint typecheck ## Check style, types, unused code, generated documents and the package
+# Seeded: CHAOS_SEED=N repeats a run. `make test` runs the same tests in a small size.
+chaos: build ## Run the chaos tests in full
+	CHAOS_STEPS=$(or $(CHAOS_STEPS),144) CHAOS_CREATIONS=12 CHAOS_HAMMER_STEPS=120 CHAOS_SECONDS=60 CHAOS_LIES=300 \
+	  npx vitest run --project chaos $(VITEST_FLAGS)
+
+check: lint typecheck check-generated ## Check style, types, unused code, generated documents and the package
+
+check-generated: build
 	@npm run --silent gen:check
 	@npm run --silent check:package
 
@@ -48,7 +55,7 @@ lint: setup ## Check style and look for unused code
 format: setup ## Format, and fix what can be fixed safely
 	@npm run --silent format
 
-typecheck: setup ## Check types
+typecheck: build ## Check types
 	@npm run --silent typecheck
 
 gen: setup ## Regenerate docs/reference

@@ -1,14 +1,31 @@
 import { defineConfig } from "vitest/config";
 
 const second = 1000;
+const jsonReport = process.env["PYRO_TEST_REPORT"];
+
+/** Tests with machines: two files at a time, which is what two processors can emulate. */
+const withMachines = {
+  globalSetup: "test/e2e/global-setup.ts",
+  maxWorkers: 2,
+  sequence: { groupOrder: 1 },
+  // A machine boots in 3 to 10 s. Beside another one, on a loaded host, it takes several times that.
+  testTimeout: 240 * second,
+  hookTimeout: 240 * second,
+};
 
 export default defineConfig({
   test: {
+    reporters: ["default", "./test/slowest-tests.ts", ...(jsonReport === undefined ? [] : ["json"])],
+    ...(jsonReport === undefined ? {} : { outputFile: { json: jsonReport } }),
     projects: [
       {
         test: {
           name: "unit",
-          include: ["test/unit/**/*.test.ts", "test/architecture.test.ts"],
+          include: ["test/unit/**/*.test.ts", "test/*.test.ts"],
+          // Pure functions share nothing that isolation would protect.
+          pool: "threads",
+          isolate: false,
+          maxWorkers: 2,
         },
       },
       {
@@ -16,57 +33,28 @@ export default defineConfig({
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
           globalSetup: "test/integration/global-setup.ts",
-          testTimeout: 30 * second,
-          hookTimeout: 30 * second,
+          maxWorkers: 2,
+          testTimeout: 60 * second,
+          hookTimeout: 60 * second,
         },
       },
+      { test: { ...withMachines, name: "contract", include: ["test/contract/**/*.test.ts"] } },
+      { test: { ...withMachines, name: "e2e", include: ["test/e2e/**/*.test.ts"] } },
       {
         test: {
-          name: "contract",
-          include: ["test/contract/**/*.test.ts"],
-          globalSetup: "test/e2e/global-setup.ts",
-          // Its machines share the processors with those of e2e: one file at a time.
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
-          testTimeout: 120 * second,
-          hookTimeout: 120 * second,
-        },
-      },
-      {
-        test: {
-          name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          globalSetup: "test/e2e/global-setup.ts",
-          // Virtual machines share the processors, and some tests count every one of them on this host: one file at a time, last.
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
-          // An emulated machine boots in 3 to 10 s, a loaded host takes several times that.
-          testTimeout: 120 * second,
-          hookTimeout: 120 * second,
-        },
-      },
-      {
-        test: {
+          ...withMachines,
           name: "chaos",
           include: ["test/chaos/**/*.test.ts"],
-          globalSetup: "test/chaos/global-setup.ts",
-          // Things are killed, stopped and filled up here: one file at a time, after everything else.
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
           testTimeout: 600 * second,
-          hookTimeout: 120 * second,
         },
       },
       {
         test: {
+          ...withMachines,
           name: "clients",
           include: ["test/clients/**/*.test.ts"],
           globalSetup: "test/clients/global-setup.ts",
-          // A client is a program of some 100 MB with a virtual machine behind it, and some kill each other: one file at a time, last of all.
-          fileParallelism: false,
-          sequence: { groupOrder: 3 },
-          testTimeout: 120 * second,
-          hookTimeout: 120 * second,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

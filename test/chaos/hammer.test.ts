@@ -5,7 +5,7 @@ import { additionPatch, changePatch, operationsOn } from "./operations.ts";
 import { chosenSeed, Random, sizeFromEnvironment } from "./random.ts";
 import { World } from "./world.ts";
 
-const stepsPerProcess = sizeFromEnvironment("CHAOS_HAMMER_STEPS", 60);
+const stepsPerProcess = sizeFromEnvironment("CHAOS_HAMMER_STEPS", 25);
 const callsAtOnce = 3;
 
 interface Ran {

@@ -18,7 +18,7 @@ import { type Answer, LyingWorkspace, saying, sayingForEver } from "../helpers/l
 import { additionPatch } from "./operations.ts";
 import { chosenSeed, sizeFromEnvironment } from "./random.ts";
 
-const numRuns = sizeFromEnvironment("CHAOS_LIES", 150);
+const numRuns = sizeFromEnvironment("CHAOS_LIES", 40);
 /** An answer to a lie takes milliseconds */
 const hangMs = 30_000;
 /** What the host may hold of an endless answer */

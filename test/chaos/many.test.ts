@@ -10,7 +10,7 @@ import { chosenSeed, Random, sizeFromEnvironment } from "./random.ts";
 import { World } from "./world.ts";
 
 const workspaceCount = sizeFromEnvironment("CHAOS_WORKSPACES", 4);
-const seconds = sizeFromEnvironment("CHAOS_SECONDS", 20);
+const seconds = sizeFromEnvironment("CHAOS_SECONDS", 8);
 const mutatorCount = 4;
 const seedFiles = 50;
 /** Of one supervisor when all is done; measured 60 to 90 MiB */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -17,13 +17,11 @@ export class World implements AsyncDisposable {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly #cacheDir: string;
   readonly #sdkClients: SdkClient[] = [];
-  /** What others have left, whose processes were killed */
-  #scratchBefore: readonly string[] = [];
 
   private constructor(dir: string) {
     this.dir = dir;
     this.stateDir = join(dir, "state");
-    this.#cacheDir = inject("chaosCacheDir");
+    this.#cacheDir = join(dir, "cache");
     const { environmentsDir } = layoutFromEnvironment(process.env);
     this.env = {
       ...process.env,
@@ -36,7 +34,8 @@ export class World implements AsyncDisposable {
   static async create(): Promise<World> {
     const world = new World(await mkdtemp(join(tmpdir(), "pyro chaos ")));
     await mkdir(join(world.dir, "out"));
-    world.#scratchBefore = await world.#scratch();
+    await mkdir(world.#cacheDir, { mode: 0o700 });
+    await symlink(inject("sharedTemplatesDir"), join(world.#cacheDir, "templates"));
     return world;
   }
 
@@ -105,8 +104,7 @@ export class World implements AsyncDisposable {
     expect(left).toEqual([]);
     if (wereBootsKilled) await this.#sweepUnborn();
     expect(await readdir(this.workspacesDir).catch(() => [])).toEqual([]);
-    const scratch = (await this.#scratch()).filter((name) => !this.#scratchBefore.includes(name));
-    if (!wereBootsKilled) expect(scratch).toEqual([]);
+    if (!wereBootsKilled) expect(await this.#scratch()).toEqual([]);
   }
 
   /** What a minute does, and the next look at all workspaces */

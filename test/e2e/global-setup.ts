@@ -1,37 +1,76 @@
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
+import { layoutFromEnvironment } from "../../src/host/layout.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Why no virtual machine can run here; null when one can */
+    /** Why no virtual machine can run here; null if one can */
     vmUnavailable: string | null;
-    /** A folder for the templates of all tests that do not mind whose they use */
+    /** A folder with a template, for all tests that may share it */
     sharedTemplatesDir: string;
   }
 }
 
+interface Prepared {
+  readonly vmUnavailable: string | null;
+  readonly templatesDir: string;
+}
+
 const packageDir = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Tests use what users use: the built executable and an installed environment. */
+/** Several projects of one run share it */
+let prepared: Prepared | undefined;
+let users = 0;
+
+/** Tests use what users use: the built executable, an installed environment and its template. */
 export default function setup(project: TestProject): () => void {
+  prepared ??= prepare();
+  users += 1;
+  const { vmUnavailable, templatesDir } = prepared;
+  project.provide("vmUnavailable", vmUnavailable);
+  project.provide("sharedTemplatesDir", templatesDir);
+  return () => {
+    users -= 1;
+    if (users === 0) rmSync(templatesDir, { recursive: true, force: true });
+  };
+}
+
+function prepare(): Prepared {
   run("npm", ["run", "--silent", "build"]);
   run("scripts/build-agent.sh");
   const vmUnavailable = findObstacle();
   if (vmUnavailable !== null && process.env["PYRO_REQUIRE_VM"] === "1") {
     throw new Error(`PYRO_REQUIRE_VM=1, but ${vmUnavailable}`);
   }
-  if (vmUnavailable === null) run("bin/pyro.js", ["env", "pull", "debian:12"]);
+  const templatesDir = join(tmpdir(), `pyro-test-templates-${randomUUID()}`);
+  mkdirSync(templatesDir, { mode: 0o700 });
+  if (vmUnavailable === null) makeTemplate(templatesDir);
   else console.warn(`Tests that need a virtual machine are skipped: ${vmUnavailable}`);
-  project.provide("vmUnavailable", vmUnavailable);
-  // Made by whoever uses it first.
-  const sharedTemplatesDir = join(tmpdir(), `pyro-test-templates-${randomUUID()}`);
-  project.provide("sharedTemplatesDir", sharedTemplatesDir);
-  return () => rmSync(sharedTemplatesDir, { recursive: true, force: true });
+  return { vmUnavailable, templatesDir };
+}
+
+/** Installs the environment for this user, and builds one template of it for all tests. */
+function makeTemplate(templatesDir: string): void {
+  run("bin/pyro.js", ["env", "pull", "debian:12"]);
+  const cacheDir = `${templatesDir}.cache`;
+  mkdirSync(cacheDir, { mode: 0o700 });
+  symlinkSync(templatesDir, join(cacheDir, "templates"));
+  const { environmentsDir } = layoutFromEnvironment(process.env);
+  const env = {
+    PYRO_CACHE_DIR: cacheDir,
+    PYRO_STATE_DIR: join(cacheDir, "state"),
+    PYRO_ENVIRONMENT_CACHE_DIR: environmentsDir,
+  };
+  try {
+    run("bin/pyro.js", ["prepare", "debian:12"], env);
+  } finally {
+    rmSync(cacheDir, { recursive: true, force: true });
+  }
 }
 
 function findObstacle(): string | null {
@@ -39,7 +78,8 @@ function findObstacle(): string | null {
   return error ? `qemu-system-x86_64 cannot be run (${error.message}); run \`make setup\`` : null;
 }
 
-function run(program: string, args: readonly string[] = []): void {
-  const { status, signal, error } = spawnSync(program, args, { cwd: packageDir, stdio: "inherit" });
+function run(program: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): void {
+  const options = { cwd: packageDir, stdio: "inherit", env: { ...process.env, ...env } } as const;
+  const { status, signal, error } = spawnSync(program, args, options);
   if (status !== 0) throw error ?? new Error(`'${[program, ...args].join(" ")}' ended with ${signal ?? status}`);
 }

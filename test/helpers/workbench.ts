@@ -26,7 +26,6 @@ export class Workbench implements AsyncDisposable {
   static async create(): Promise<Workbench> {
     const cache = await TestCache.create();
     const sharedTemplatesDir = inject("sharedTemplatesDir");
-    await mkdir(sharedTemplatesDir, { recursive: true, mode: 0o700 });
     await symlink(sharedTemplatesDir, join(cache.dir, "templates"));
     await mkdir(join(cache.dir, "host"));
     return new Workbench(cache);
