@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
-import { snakeCase } from "../core/snake-case.ts";
+import { flagName } from "../operations/command-line.ts";
 import type { Operation } from "../operations/operation.ts";
 
 /** One input field as the command line offers it. */
@@ -12,10 +12,6 @@ export interface Flag {
   readonly description: string;
   readonly defaultValue: unknown;
   readonly required: boolean;
-}
-
-export function flagName(field: string): string {
-  return `--${snakeCase(field).replaceAll("_", "-")}`;
 }
 
 /** An operation's fields, split into those given by position and those given by flag. */

@@ -3,6 +3,7 @@ import { composeEngineContext } from "../compose.ts";
 import { errorCodes, messageOf, PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import { toWire } from "../core/wire-case.ts";
+import { sayInCommandLine } from "../operations/command-line.ts";
 import { invoke, type Operation, type OperationContext } from "../operations/operation.ts";
 import { ownWords, requireReadable, requireUtf8 } from "./arguments.ts";
 import { nameOfField } from "./flags.ts";
@@ -75,6 +76,7 @@ async function runInvocation(invocation: Invocation, env: HostEnvironment, stop:
     onProgress: (progress) => process.stderr.write(formatProgress(progress)),
     liveStreams: json ? undefined : liveStreams(),
     nameField: (field) => nameOfField(operation, field),
+    sayCall: sayInCommandLine,
   };
   const output = await invoke(operation, context, input);
   if (json) process.stdout.write(`${JSON.stringify(toWire(operation.output, output), null, 2)}\n`);
@@ -112,7 +114,8 @@ function report(error: unknown, json: boolean, stop: Stop): number {
     stop.exitCode === undefined || isOpen
       ? known
       : new PyroError("cancelled", "the operation was cancelled", { cause: error });
-  if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: failure }, null, 2)}\n`);
+  if (json)
+    process.stdout.write(`${JSON.stringify({ ok: false, error: failure.payload(sayInCommandLine) }, null, 2)}\n`);
   // Whoever sent a signal, or closed our output, knows that.
   else if (stop.exitCode === undefined || isOpen) process.stderr.write(formatError(failure));
   return stop.exitCode ?? failure.exitCode;

@@ -1,8 +1,9 @@
 import { Argument, Command, Option } from "commander";
 import { PyroError } from "../core/errors.ts";
+import { flagName } from "../operations/command-line.ts";
 import type { Operation } from "../operations/operation.ts";
 import { operations } from "../operations/registry.ts";
-import { type Flag, fieldsOf, flagName, parseFlag } from "./flags.ts";
+import { type Flag, fieldsOf, parseFlag } from "./flags.ts";
 import { addMcpCommand, type McpFlags } from "./mcp-command.ts";
 import { readTextFile } from "./text-file.ts";
 

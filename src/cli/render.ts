@@ -1,4 +1,6 @@
 import type { PyroError } from "../core/errors.ts";
+import { sayHint } from "../core/hint.ts";
+import { sayInCommandLine } from "../operations/command-line.ts";
 import type { OperationProgress } from "../operations/operation.ts";
 
 /** What comes after an environment is installed; the other phases install it. */
@@ -8,8 +10,9 @@ const preparePhases: ReadonlySet<OperationProgress["phase"]> = new Set([
   "wait-template",
 ]);
 
-export function formatError({ message, hint }: PyroError): string {
-  return formatLine(`[error] ${message}${hint === undefined ? "" : ` (${hint})`}`);
+export function formatError({ message, advice }: PyroError): string {
+  const hint = advice === undefined ? "" : ` (${sayHint(advice, sayInCommandLine)})`;
+  return formatLine(`[error] ${message}${hint}`);
 }
 
 export function formatProgress({ phase, environment, detail }: OperationProgress): string {

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { messageOf, PyroError } from "../core/errors.ts";
+import { hint, named } from "../core/hint.ts";
 
 /** The text of a file that a flag names; `-` is standard input. */
 export async function readTextFile(flag: string, path: string): Promise<string> {
@@ -9,7 +10,7 @@ export async function readTextFile(flag: string, path: string): Promise<string> 
   });
   if (isUtf8(bytes)) return bytes.toString("utf8");
   throw new PyroError("invalid_argument", `${flag}: '${path}' is not UTF-8 text`, {
-    hint: "Put it into a directory and use `pyro workspace sync push`.",
+    hint: hint`Put it into a directory and use ${named("workspace.sync.push")}.`,
   });
 }
 

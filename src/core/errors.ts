@@ -1,3 +1,4 @@
+import { type Hint, type SayCall, sayHint, sayInLibrary } from "./hint.ts";
 import { snakeCase } from "./snake-case.ts";
 
 /** Every way an operation can fail, with the exit code that the CLI gives it and whether trying again can help. */
@@ -19,14 +20,14 @@ export const errorCodes = {
 export type ErrorCode = keyof typeof errorCodes;
 
 export interface PyroErrorOptions {
-  /** One thing to do: an imperative sentence, or a command to run */
-  readonly hint?: string;
+  /** One thing to do, as an imperative sentence */
+  readonly hint?: string | Hint | undefined;
   /** Facts for a program: paths, figures, captured output */
   readonly details?: Readonly<Record<string, unknown>>;
   readonly cause?: unknown;
 }
 
-/** The wire form of an error on every surface. */
+/** An error as JSON has it on every surface, with the hint in that surface's terms. */
 export interface ErrorPayload {
   readonly code: ErrorCode;
   readonly message: string;
@@ -39,13 +40,14 @@ export interface ErrorPayload {
 export class PyroError extends Error {
   override readonly name = "PyroError";
   readonly code: ErrorCode;
-  readonly hint: string | undefined;
+  /** One thing to do, for each surface to say in its own terms */
+  readonly advice: Hint | undefined;
   readonly details: Readonly<Record<string, unknown>> | undefined;
 
   constructor(code: ErrorCode, message: string, options: PyroErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.hint = options.hint;
+    this.advice = typeof options.hint === "string" ? [options.hint] : options.hint;
     this.details = options.details;
   }
 
@@ -58,6 +60,11 @@ export class PyroError extends Error {
     return new PyroError("internal", messageOf(thrown), { cause: thrown });
   }
 
+  /** One thing to do, in the terms of the library */
+  get hint(): string | undefined {
+    return this.advice && sayHint(this.advice, sayInLibrary);
+  }
+
   /** Whether the same call can succeed later */
   get retryable(): boolean {
     return errorCodes[this.code].retryable;
@@ -68,10 +75,14 @@ export class PyroError extends Error {
   }
 
   toJSON(): ErrorPayload {
+    return this.payload(sayInLibrary);
+  }
+
+  payload(sayCall: SayCall): ErrorPayload {
     return {
       code: this.code,
       message: this.message,
-      hint: this.hint ?? null,
+      hint: this.advice ? sayHint(this.advice, sayCall) : null,
       retryable: this.retryable,
       ...(this.details === undefined ? {} : { details: withWireNames(this.details) }),
     };

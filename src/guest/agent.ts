@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type * as z from "zod";
 import { notIdle, withDeadline } from "../core/deadline.ts";
 import { type ErrorCode, messageOf, PyroError } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
 import { drained, type ExecOptions, runExec } from "./exec.ts";
 import {
@@ -47,7 +48,7 @@ const sessionWindowBytes = 8 << 20;
 export class ProtocolMismatchError extends PyroError {
   constructor(reason: string) {
     super("failed_precondition", `cannot talk to the guest agent: ${reason}`, {
-      hint: "Run `pyro prepare --force` to rebuild the template with this version's agent.",
+      hint: hint`${toRun("prepare", { force: true })} to rebuild the template with this version's agent.`,
     });
   }
 }

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from "n
 import { basename, dirname, join } from "node:path";
 import * as z from "zod";
 import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import { explainMismatch, fromWire, toWire } from "../core/wire-case.ts";
 
 /** Creates a private folder (0700) with its parents; a folder that exists is left as it is. */
@@ -162,7 +163,7 @@ export function fileError(action: string, error: unknown): PyroError {
   const code = systemErrorCode(error);
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new PyroError("resource_exhausted", `${action}: the disk is full`, {
-      hint: "Free some space, or run `pyro env prune`.",
+      hint: hint`Free some space, or ${toRun("env.prune")}.`,
       cause: error,
     });
   }

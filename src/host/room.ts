@@ -1,4 +1,5 @@
 import { PyroError } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import { freeBytes } from "./files.ts";
 
 /** Refuses, with the figures, what would only break in the middle on a disk that is nearly full. `failure` is what its message says first. */
@@ -9,6 +10,6 @@ export async function requireFreeBytes(failure: string, dir: string, neededBytes
   throw new PyroError(
     "resource_exhausted",
     `${failure}: needs ${mib(neededBytes)} free under '${dir}', has ${mib(free)}`,
-    { hint: "Free some space, run `pyro env prune`, or set PYRO_CACHE_DIR to a folder on a larger disk." },
+    { hint: hint`Free some space, ${toRun("env.prune")}, or set PYRO_CACHE_DIR to a folder on a larger disk.` },
   );
 }

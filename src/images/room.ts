@@ -1,4 +1,5 @@
 import { PyroError } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import type { Volume } from "../host/files.ts";
 import type { RoomClaim } from "./builder.ts";
 
@@ -18,7 +19,7 @@ export async function requireRoom(
     if (freeBytes >= bytes) continue;
     const message = `cannot pull '${environment}': needs ${gigabytes(bytes)} free under '${path}', has ${gigabytes(freeBytes)}`;
     throw new PyroError("resource_exhausted", message, {
-      hint: "Free some space, run `pyro env prune`, or set PYRO_ENVIRONMENT_CACHE_DIR to a folder on a larger disk.",
+      hint: hint`Free some space, ${toRun("env.prune")}, or set PYRO_ENVIRONMENT_CACHE_DIR to a folder on a larger disk.`,
       details: { path, neededBytes: bytes, freeBytes },
     });
   }

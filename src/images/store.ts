@@ -1,4 +1,5 @@
 import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import { digestFile, type FileStamp, sameStamp, stampFile } from "../host/files.ts";
 import { type CatalogEntry, catalogEntry } from "./catalog.ts";
 import { type BlobRecord, blobRoles, type EnvironmentRecord } from "./record.ts";
@@ -36,7 +37,7 @@ export async function findEnvironment(store: EnvironmentStore, name: string): Pr
     "failed_precondition",
     `cannot use environment '${name}': it is damaged: ${installation.reason}`,
     {
-      hint: `Run \`pyro env pull ${name}\` to repair it.`,
+      hint: hint`${toRun("env.pull", { environment: name })} to repair it.`,
     },
   );
 }

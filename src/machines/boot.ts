@@ -1,4 +1,5 @@
 import { PyroError } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import { AgentClient } from "../guest/agent.ts";
 import type { GuestInfo } from "../guest/messages.ts";
 import type { BootedVm, Driver, VmExit, VmSpec } from "../vm/driver.ts";
@@ -35,7 +36,7 @@ export async function bootGuest(driver: Driver, spec: VmSpec, options: BootOptio
     const { log } = await vm.exited;
     const failure = PyroError.from(error);
     throw new PyroError(failure.code, `cannot boot ${spec.name}: ${failure.message}`, {
-      hint: failure.hint ?? "Run `pyro doctor`.",
+      hint: failure.advice ?? hint`${toRun("doctor")}.`,
       details: { console: log.slice(-4_000) },
       cause: error,
     });

@@ -1,7 +1,7 @@
 import type { CallToolRequest, CallToolResult, InputRequiredResult, ServerContext } from "@modelcontextprotocol/server";
 import { inputRequired, inputResponse } from "@modelcontextprotocol/server";
 import { PyroError } from "../core/errors.ts";
-import { invoke, type OperationContext } from "../operations/operation.ts";
+import { type OperationContext, perform } from "../operations/operation.ts";
 import type { ProjectSource } from "../projects/source.ts";
 import { type ProjectStart, sourceOf, sourceOfRoots } from "../projects/start.ts";
 import type { Caller } from "./caller.ts";
@@ -69,7 +69,7 @@ export class ToolCalls {
     const { patienceMs, maxResultChars } = traits;
     const { engine, mayUseHost } = this.#setup;
     const work = (signal: AbortSignal, onProgress: OperationContext["onProgress"]) =>
-      invoke(
+      perform(
         tool.operation,
         {
           ...{ engine, mayUseHost, signal, project, onProgress },

@@ -1,10 +1,11 @@
 import type { CallToolResult } from "@modelcontextprotocol/server";
 import { type ErrorCode, PyroError } from "../core/errors.ts";
+import { sayAdvice } from "../core/hint.ts";
 import { toWire } from "../core/wire-case.ts";
 import type { Operation } from "../operations/operation.ts";
 import type { ClientTraits } from "./clients.ts";
 import type { Tool } from "./tool.ts";
-import { inToolTerms } from "./tool-terms.ts";
+import { sayWithTools } from "./tool-terms.ts";
 
 type Output = Readonly<Record<string, unknown>>;
 
@@ -80,11 +81,12 @@ const usualHints: Readonly<Partial<Record<ErrorCode, string>>> = {
 export function errorResult(thrown: unknown, tools: readonly Tool[]): CallToolResult {
   const error = PyroError.from(thrown);
   const { code, message } = error;
-  const hint = error.hint ?? usualHints[code];
+  const sayCall = sayWithTools(tools);
+  const advice = error.advice ?? usualHints[code];
   const lines = [
-    `Error (${code}): ${short(inToolTerms(message, tools))}.`,
-    ...(hint === undefined ? [] : [`What to do: ${short(inToolTerms(hint, tools))}`]),
+    `Error (${code}): ${short(message)}.`,
+    ...(advice === undefined ? [] : [`What to do: ${short(sayAdvice(advice, sayCall))}`]),
   ];
-  const _meta = { "pyro-mcp/error": { ...error.toJSON(), message: short(message) } };
+  const _meta = { "pyro-mcp/error": { ...error.payload(sayCall), message: short(message) } };
   return { content: [{ type: "text", text: lines.join("\n") }], isError: true, _meta };
 }

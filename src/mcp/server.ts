@@ -11,7 +11,7 @@ import { instructionsFor } from "./instructions.ts";
 import { type Prompt, promptsFor } from "./prompts.ts";
 import { listResources, readResource, resourceTemplates } from "./resources.ts";
 import { definitionOf, type Tool, toolsOf } from "./tool.ts";
-import { inToolTerms } from "./tool-terms.ts";
+import { sayWithTools } from "./tool-terms.ts";
 
 export interface ServerSetup extends CallerSetup {
   readonly engine: OperationContext["engine"];
@@ -102,10 +102,10 @@ async function orProtocolError<T>(work: Promise<T>, tools: readonly Tool[]): Pro
   try {
     return await work;
   } catch (error) {
-    const { code, message, hint } = PyroError.from(error);
-    const text = [message, hint].filter((part) => part !== undefined).join(". ");
+    const { code, message, hint } = PyroError.from(error).payload(sayWithTools(tools));
+    const text = [message, hint].filter((part) => part !== null).join(". ");
     const isTheirs = code === "not_found" || code === "invalid_argument";
     const kind = isTheirs ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError;
-    throw new ProtocolError(kind, inToolTerms(text, tools), { code });
+    throw new ProtocolError(kind, text, { code });
   }
 }

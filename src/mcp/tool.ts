@@ -11,8 +11,10 @@ import { inputJsonSchema, type JsonSchema, outputJsonSchema } from "./json-schem
 export interface Tool {
   readonly name: string;
   readonly operation: Operation;
-  /** What it takes here: some toolsets leave arguments out */
+  /** Parses all arguments of the operation, hidden ones to their defaults */
   readonly input: z.ZodObject;
+  /** The arguments that this toolset offers */
+  readonly offered: z.ZodObject;
   readonly description: string;
 }
 
@@ -33,21 +35,24 @@ export function toolName({ name, mcp }: Operation): string {
   return mcp?.name ?? name.replaceAll(".", "_");
 }
 
-/** The tools of a toolset, in its order, as far as there are operations behind them. */
+/** The tools of a toolset, in its order. */
 export function toolsOf(toolset: Toolset): readonly Tool[] {
   const byName = new Map(operations.map((operation: Operation) => [toolName(operation), operation]));
-  return toolset.tools.flatMap((name) => {
+  return toolset.tools.map((name) => {
     const operation = byName.get(name);
-    return operation ? [toTool(name, operation, toolset)] : [];
+    if (!operation)
+      throw new PyroError("internal", `toolset '${toolset.name}' names tool '${name}', which does not exist`);
+    return toTool(name, operation, toolset);
   });
 }
 
 function toTool(name: string, operation: Operation, { withoutArguments, purposes }: Toolset): Tool {
   const { summary, mcp } = operation;
-  const left = withoutArguments[name] ?? [];
-  const shape = Object.entries({ ...operation.input.shape, ...mcp?.input }).filter(([field]) => !left.includes(field));
+  const hidden = withoutArguments[name] ?? [];
+  const shape: z.ZodRawShape = { ...operation.input.shape, ...mcp?.input };
+  const offered = Object.fromEntries(Object.entries(shape).filter(([field]) => !hidden.includes(field)));
   const description = [purposes[name], mcp?.description ?? `${summary}.`].filter(Boolean).join(" ");
-  return { name, operation, input: z.object(Object.fromEntries(shape) as z.ZodRawShape), description };
+  return { name, operation, input: z.object(shape), offered: z.object(offered), description };
 }
 
 /** What is particular about a tool in a server. */
@@ -63,13 +68,13 @@ export interface ToolFacts {
 }
 
 export function definitionOf(tool: Tool, facts: ToolFacts = {}): ToolDefinition {
-  const { name, operation, input } = tool;
+  const { name, operation, offered } = tool;
   const { isEager = false, about, reachesOut = false, usesHost = false } = facts;
   const description = about === undefined ? tool.description : `${tool.description} ${about}`;
   const { effect, output, mcp } = operation;
   return {
     ...{ name, description },
-    inputSchema: inputJsonSchema(input) as ToolDefinition["inputSchema"],
+    inputSchema: inputJsonSchema(offered) as ToolDefinition["inputSchema"],
     outputSchema: outputJsonSchema(output) as ToolDefinition["outputSchema"],
     annotations: {
       readOnlyHint: effect === "read",
@@ -83,9 +88,9 @@ export function definitionOf(tool: Tool, facts: ToolFacts = {}): ToolDefinition 
   };
 }
 
-/** What a model sent, checked; it may send null for what it leaves out. */
-export function parseArguments({ name, input }: Tool, given: unknown): Readonly<Record<string, unknown>> {
-  const names = Object.keys(input.shape).map(snakeCase);
+/** Parses what a model sent, as the operation takes it. A model may send null for what it leaves out. */
+export function parseArguments({ name, input, offered }: Tool, given: unknown): Readonly<Record<string, unknown>> {
+  const names = Object.keys(offered.shape).map(snakeCase);
   const hint = names.length === 0 ? "It takes none." : `Its arguments are ${names.join(", ")}.`;
   const wrong = (reason: string, cause?: unknown) =>
     new PyroError("invalid_argument", `cannot call ${name}: ${reason}`, { hint, cause });

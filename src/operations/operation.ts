@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type * as z from "zod";
 import { PyroError } from "../core/errors.ts";
+import type { SayCall } from "../core/hint.ts";
 import { explainMismatch } from "../core/wire-case.ts";
 import type { EngineContext, EngineProgress } from "../machines/context.ts";
 import type { ProjectSource } from "../projects/source.ts";
@@ -31,6 +32,8 @@ export interface OperationContext {
   readonly project?: ProjectSource | undefined;
   /** How this surface's users write the name of an input field; default: snake_case */
   readonly nameField?: ((field: string) => string) | undefined;
+  /** How this surface writes a call in a hint; default: as the library does */
+  readonly sayCall?: SayCall | undefined;
 }
 
 /** How the command line shows an operation beyond what its schemas say. */
@@ -96,7 +99,7 @@ export function defineOperation<const N extends string, I extends z.ZodObject, O
   return operation;
 }
 
-/** The only way to run an operation: checks the input, runs it, checks the output. */
+/** Runs an operation on input that nothing has checked yet. */
 export async function invoke<I extends z.ZodObject, O extends z.ZodObject>(
   operation: Operation<string, I, O>,
   context: OperationContext,
@@ -106,6 +109,15 @@ export async function invoke<I extends z.ZodObject, O extends z.ZodObject>(
   if (!parsed.success) {
     throw new PyroError("invalid_argument", explainMismatch(parsed.error, context.nameField));
   }
-  const output = await operation.handle(context, parsed.data as z.output<I>);
+  return perform(operation, context, parsed.data as z.output<I>);
+}
+
+/** Runs an operation on input that its surface has parsed with the operation's own schema. */
+export async function perform<I extends z.ZodObject, O extends z.ZodObject>(
+  operation: Operation<string, I, O>,
+  context: OperationContext,
+  input: z.output<I>,
+): Promise<z.output<O>> {
+  const output = await operation.handle(context, input);
   return operation.output.parse(output) as z.output<O>;
 }

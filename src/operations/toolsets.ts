@@ -1,6 +1,6 @@
 import { PyroError } from "../core/errors.ts";
 
-/** Which tools a model is offered: selections over the operation table. What no operation is behind yet is left out. */
+/** The tools that a model is offered: selections over the operation table. */
 
 export const profiles = ["vm-run", "workspace-core", "workspace-full"] as const;
 export const modes = ["repro-fix", "inspect", "cold-start", "review-eval"] as const;
@@ -9,15 +9,15 @@ export type Mode = (typeof modes)[number];
 
 export const defaultProfile: Profile = "workspace-core";
 
-/** A profile or a mode, and what is particular about it. */
+/** The tools of a profile or a mode. */
 export interface Toolset {
   readonly name: Profile | Mode;
   readonly tools: readonly string[];
-  /** Arguments that its tools do not have, by tool */
+  /** Arguments that are hidden here, by tool */
   readonly withoutArguments: Readonly<Record<string, readonly string[]>>;
-  /** What tools are for here, in front of what they do, by tool */
+  /** What a tool is for here, by tool; its description begins with it */
   readonly purposes: Readonly<Record<string, string>>;
-  /** Tools that a client should show its model at once, where it would let it search for them otherwise */
+  /** Tools that a client should show its model at once, even if it makes the model search for others */
   readonly eagerTools: readonly string[];
 }
 
@@ -32,30 +32,20 @@ const reproFixTools = [
   ...["workspace_file_write", "workspace_patch_apply", "workspace_diff", "workspace_export"],
   ...["workspace_reset", "workspace_delete"],
 ];
-const serviceTools = ["service_start", "service_list", "service_status", "service_logs", "service_stop"];
-const shellTools = ["shell_open", "shell_read", "shell_write", "shell_signal", "shell_close"];
 const snapshotTools = ["snapshot_create", "snapshot_list", "snapshot_delete"];
 const coreTools = ["vm_run", ...reproFixTools];
 const fullTools = [
-  ...["vm_run", "vm_list_environments", "vm_create", "vm_start", "vm_exec", "vm_stop", "vm_delete", "vm_status"],
-  ...["vm_network_info", "vm_reap_expired"],
+  "vm_run",
+  "vm_list_environments",
   ...["workspace_create", "workspace_list", "workspace_update", "workspace_status", "workspace_sync_push"],
   ...["workspace_stop", "workspace_start"],
   ...["workspace_exec", "workspace_logs", "workspace_summary", "workspace_file_list", "workspace_file_read"],
   ...["workspace_file_write", "workspace_patch_apply", "workspace_diff", "workspace_export"],
   ...["workspace_reset", "workspace_delete"],
-  ...["workspace_disk_export", "workspace_disk_list", "workspace_disk_read"],
   ...snapshotTools,
-  ...serviceTools,
-  ...shellTools,
 ];
 
-const narrow: Toolset["withoutArguments"] = {
-  workspace_create: ["networkPolicy", "secrets"],
-  workspace_exec: ["secretEnv"],
-  service_start: ["secretEnv", "publishedPorts"],
-  shell_open: ["secretEnv"],
-};
+const narrow: Toolset["withoutArguments"] = { workspace_create: ["networkPolicy"] };
 
 const profileTools: Readonly<Record<Profile, readonly string[]>> = {
   "vm-run": ["vm_run"],
@@ -67,12 +57,10 @@ const modeTools: Readonly<Record<Mode, readonly string[]>> = {
   "repro-fix": reproFixTools,
   inspect: inspectTools,
   "cold-start": [
-    ...serviceTools,
     ...inspectTools.filter((tool) => tool !== "workspace_delete"),
     ...["workspace_reset", "workspace_delete"],
   ],
   "review-eval": [
-    ...shellTools,
     ...snapshotTools,
     ...inspectTools.filter((tool) => !["workspace_export", "workspace_delete"].includes(tool)),
     ...["workspace_diff", "workspace_export", "workspace_reset", "workspace_delete"],
@@ -116,7 +104,7 @@ export interface ToolsetChoice {
   readonly mode?: string | undefined;
 }
 
-/** The tools of a profile or of a mode, which exclude each other. */
+/** The tools of a profile or of a mode. The two exclude each other. */
 export function toolsetOf({ profile, mode }: ToolsetChoice): Toolset {
   const chosenProfile = choice("profile", profiles, profile) ?? defaultProfile;
   const chosenMode = choice("mode", modes, mode);

@@ -63,7 +63,7 @@ export async function detectProject(path: string, { signal }: DetectOptions = {}
     return unusable({
       ...brokenProblem(dir, error.message),
       code: error.code,
-      ...(error.hint && { hint: error.hint }),
+      ...(error.advice && { hint: error.advice }),
     });
   }
 }

@@ -1,5 +1,6 @@
 import { pathToFileURL } from "node:url";
 import { type ErrorCode, PyroError } from "../core/errors.ts";
+import type { Hint } from "../core/hint.ts";
 import { gitReason } from "./git.ts";
 import { shellWord } from "./shell-word.ts";
 
@@ -7,7 +8,7 @@ import { shellWord } from "./shell-word.ts";
 export interface ProjectProblem {
   readonly code: ErrorCode;
   readonly reason: string;
-  readonly hint: string;
+  readonly hint: string | Hint;
 }
 
 /** `action` is what an error says first: `cannot use project '/home/me/project'` */

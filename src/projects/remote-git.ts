@@ -1,4 +1,5 @@
 import { PyroError } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import { redactedUrl, withoutCredentials } from "./clone-url.ts";
 import { type GitOptions, gitReason, runGit } from "./git.ts";
 import { repositoryProblem } from "./problem.ts";
@@ -10,7 +11,7 @@ const explanations = [
     pattern: /No space left on device|Disk quota exceeded/i,
     code: "resource_exhausted",
     reason: "the disk became full",
-    hint: () => "Free some space, or run `pyro env prune`.",
+    hint: () => hint`Free some space, or ${toRun("env.prune")}.`,
   },
   {
     pattern: /^fatal: transport '.*' not allowed/m,

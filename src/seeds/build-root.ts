@@ -1,4 +1,5 @@
 import { PyroError } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import { type CapturedRun, capture, foundIn, killedAsGroup } from "../host/process.ts";
 
 /** Where Debian keeps tools that users' own search paths leave out. */
@@ -72,6 +73,6 @@ export function saysDiskFull(stderr: string): boolean {
 
 export function diskFull(action: string): PyroError {
   return new PyroError("resource_exhausted", `${action}: the disk became full`, {
-    hint: "Free some space, or run `pyro env prune`.",
+    hint: hint`Free some space, or ${toRun("env.prune")}.`,
   });
 }

@@ -4,6 +4,7 @@ import { copyFile, link, open, rename, rm, stat, utimes } from "node:fs/promises
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import { type CacheItem, removeLeastRecentlyUsed } from "../host/cache-budget.ts";
 import { ensureDir, fileError, namesIn, pathExists, readRecord, writeRecord } from "../host/files.ts";
 import { capture } from "../host/process.ts";
@@ -141,7 +142,7 @@ async function copyImage(imagePath: string, linkTo: string): Promise<void> {
     throw new PyroError(
       /No space left|quota exceeded/i.test(stderr) ? "resource_exhausted" : "internal",
       `cannot make disk image '${linkTo}': ${stderr.trim().split("\n").at(-1) ?? ""}`,
-      { hint: "Free some space, or run `pyro env prune`." },
+      { hint: hint`Free some space, or ${toRun("env.prune")}.` },
     );
   } catch (error) {
     if (systemErrorCode(error) !== "EEXIST") await rm(linkTo, { force: true });

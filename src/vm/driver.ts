@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { PyroError } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import type { DriverFeatures } from "./features.ts";
 
 export const accelerators = ["kvm", "tcg"] as const;
@@ -103,7 +104,7 @@ export class FrozenStateError extends PyroError {
     options: { readonly details: Readonly<Record<string, unknown>>; readonly cause: unknown },
   ) {
     super("failed_precondition", `cannot continue the frozen machine: ${reason}`, {
-      hint: "Run `pyro prepare --force`.",
+      hint: hint`${toRun("prepare", { force: true })}.`,
       details: options.details,
       cause: options.cause,
     });

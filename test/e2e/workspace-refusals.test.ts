@@ -3,6 +3,13 @@ import type { Surface } from "../helpers/surfaces.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 import { Workbench } from "../helpers/workbench.ts";
 
+/** Each surface says in its own terms what to do. */
+const startOnSurface = {
+  cli: (id: string) => `Run \`pyro workspace start ${id}\``,
+  sdk: (id: string) => `Call \`pyro.workspace.start({ workspaceId: "${id}" })\``,
+  mcp: (id: string) => `Call \`workspace_start(workspace_id="${id}")\``,
+};
+
 describeWithVm("what a workspace refuses", () => {
   let bench: Workbench;
   let id: string;
@@ -34,8 +41,10 @@ describeWithVm("what a workspace refuses", () => {
       ["snapshot.create", { snapshotName: "x" }],
     ])("%s, while it is stopped", async (operation, input) => {
       expect(await refusal(operation, { workspaceId: stopped, ...input })).toMatchObject({
-        ...{ code: "failed_precondition", message: `workspace '${stopped}' is not running, it is stopped` },
-        ...{ hint: `Run \`pyro workspace start ${stopped}\`; its files are kept.`, details: { state: "stopped" } },
+        code: "failed_precondition",
+        message: `workspace '${stopped}' is not running, it is stopped`,
+        hint: `${startOnSurface[which](stopped)}; its files are kept.`,
+        details: { state: "stopped" },
       });
     });
 

@@ -1,4 +1,5 @@
 import { PyroError, type PyroErrorOptions } from "../../core/errors.ts";
+import { hint, toRun } from "../../core/hint.ts";
 
 const mirrorHint =
   "Check the network and http_proxy, or set PYRO_DEBIAN_MIRROR to a mirror that this machine can reach.";
@@ -9,7 +10,7 @@ export function bootstrapError(environment: string, stderr: string): PyroError {
   const details = { stderr: stderr.trim().split("\n").slice(-20).join("\n") };
   if (/No space left on device|not enough free space/i.test(stderr)) {
     return new PyroError("resource_exhausted", `${action}: the disk became full while packages were unpacked`, {
-      hint: "Free some space, or run `pyro env prune`.",
+      hint: hint`Free some space, or ${toRun("env.prune")}.`,
       details,
     });
   }

@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { PyroError } from "../../core/errors.ts";
+import { hint, toRun } from "../../core/hint.ts";
 import { capture, killedAsGroup } from "../../host/process.ts";
 import type { EnvironmentRecord } from "../record.ts";
 import { type BuildHost, hostCommand, isSuperuser } from "./host-tools.ts";
@@ -69,7 +70,7 @@ function imageError(environment: string, stderr: string): PyroError {
       "resource_exhausted",
       `cannot pull '${environment}': the disk became full while its image was made`,
       {
-        hint: "Free some space, or run `pyro env prune`.",
+        hint: hint`Free some space, or ${toRun("env.prune")}.`,
       },
     );
   }

@@ -1,5 +1,6 @@
 import { access, constants } from "node:fs/promises";
 import { PyroError } from "../../core/errors.ts";
+import { type Hint, hint, toRun } from "../../core/hint.ts";
 import { ensureDir, fileError, freeBytes } from "../../host/files.ts";
 import { findProgram } from "../../host/process.ts";
 import { hostPlatform, requireSupportedPlatform } from "../../host/system.ts";
@@ -24,7 +25,7 @@ import { type Readiness, readinessOf } from "./readiness.ts";
 /** A thing that keeps machines from working, now or soon, and the one thing to do about it. */
 export interface Issue {
   readonly message: string;
-  readonly hint: string | null;
+  readonly hint: string | Hint | null;
 }
 
 export interface Diagnosis {
@@ -93,9 +94,9 @@ class Issues {
     try {
       return await check();
     } catch (error) {
-      const { message, hint, code } = PyroError.from(error);
+      const { message, advice, code } = PyroError.from(error);
       if (code === "cancelled") throw error;
-      this.found.push({ message, hint: hint ?? null });
+      this.found.push({ message, hint: advice ?? null });
       return undefined;
     }
   }
@@ -172,7 +173,7 @@ async function checkTemplate(
     if (lookup.status !== "damaged") return;
     const { name } = source.environment;
     throw new PyroError("failed_precondition", `the template of '${name}' is damaged: ${lookup.reason}`, {
-      hint: `Run \`pyro prepare ${name} --force\`; without that the next use rebuilds it.`,
+      hint: hint`${toRun("prepare", { environment: name, force: true })}; without that the next use rebuilds it.`,
     });
   });
 }

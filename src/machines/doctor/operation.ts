@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { sayAdvice, sayInLibrary } from "../../core/hint.ts";
 import { supportedPlatform } from "../../host/system.ts";
 import { environmentName } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
@@ -38,14 +39,14 @@ export const doctor = defineOperation({
     render: renderDoctor,
     exitCode: ({ runtimeOk }) => (runtimeOk ? 0 : 1),
   },
-  async handle({ engine, signal }, input) {
+  async handle({ engine, signal, sayCall = sayInLibrary }, input) {
     const { cacheDir, cacheFreeBytes, readiness, issues, ...diagnosis } = await diagnose(engine, input, { signal });
     return {
       ...diagnosis,
       runtimeOk: issues.length === 0,
       environmentCache: { path: cacheDir, freeBytes: cacheFreeBytes },
       dailyLoop: { status: readiness.status, environment: input.environment, reason: readiness.reason },
-      issues: [...issues],
+      issues: issues.map(({ message, hint }) => ({ message, hint: hint && sayAdvice(hint, sayCall) })),
     };
   },
 });

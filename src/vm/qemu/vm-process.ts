@@ -3,6 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { PyroError } from "../../core/errors.ts";
+import { hint, toRun } from "../../core/hint.ts";
 import { endingOf, killGroup, spawnTied } from "../../host/process.ts";
 import { confine, type FileOwner } from "../confinement.ts";
 import type { VmExit, VmSpec } from "../driver.ts";
@@ -172,7 +173,7 @@ export async function whileRunning<T>(vm: VmProcess, work: Promise<T>): Promise<
     const exit = await vm.exited;
     if (failure.code === "unavailable" && exit.signal !== "SIGKILL") throw vmDied(exit);
     throw new PyroError(failure.code, failure.message, {
-      ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+      hint: failure.advice,
       details: { log: exit.log },
       cause: error,
     });
@@ -183,7 +184,7 @@ function vmDied({ exitCode, signal, log }: VmExit): PyroError {
   const how = signal === null ? `exit code ${exitCode}` : signal;
   const lastLine = log.trim().split("\n").at(-1) ?? "";
   return new PyroError("unavailable", `the virtual machine ended unexpectedly (${how}): ${lastLine}`, {
-    hint: "Run `pyro doctor`.",
+    hint: hint`${toRun("doctor")}.`,
     details: { log },
   });
 }

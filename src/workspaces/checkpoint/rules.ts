@@ -1,4 +1,5 @@
 import { PyroError } from "../../core/errors.ts";
+import { hint, named, toRun } from "../../core/hint.ts";
 import { baselineName, type SnapshotRecord, type WorkspaceRecord } from "../record/record.ts";
 
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -25,7 +26,7 @@ export function requireNewSnapshot(record: WorkspaceRecord, snapshotName: string
       "resource_exhausted",
       `${cannot}: workspace '${record.workspaceId}' has ${maxSnapshots} already`,
       {
-        hint: "Delete one with `pyro workspace snapshot delete`.",
+        hint: hint`Delete one with ${named("workspace.snapshot.delete")}.`,
       },
     );
   }
@@ -58,7 +59,7 @@ function requireSnapshot(record: WorkspaceRecord, snapshotName: string): Snapsho
   const snapshot = findSnapshot(record, snapshotName);
   if (snapshot) return snapshot;
   throw new PyroError("not_found", `workspace '${record.workspaceId}' has no snapshot '${snapshotName}'`, {
-    hint: `Run \`pyro workspace snapshot list ${record.workspaceId}\`.`,
+    hint: hint`${toRun("workspace.snapshot.list", { workspaceId: record.workspaceId })}.`,
   });
 }
 

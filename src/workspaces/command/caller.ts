@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { unlessCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
+import { hint, named } from "../../core/hint.ts";
 import { encodeStdin } from "../../guest/exec.ts";
 import { framesOf, frameType } from "../../guest/frames.ts";
 import type { EngineContext } from "../../machines/context.ts";
@@ -80,7 +81,7 @@ function mayRunOn(cause: unknown): PyroError {
     "outcome_unknown",
     "the operation was cancelled just when the command was left running, and it may run on",
     {
-      hint: "Look at it with `pyro workspace logs`.",
+      hint: hint`Look at it with ${named("workspace.logs")}.`,
       cause,
     },
   );

@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
+import { hint, toRun } from "../../core/hint.ts";
 import type { HeldLock } from "../../host/lock-file.ts";
 import { killGroupOf } from "../../host/process-identity.ts";
 import type { EngineContext } from "../../machines/context.ts";
@@ -220,7 +221,7 @@ const unknownEnd = {
 function notRunning({ workspaceId, state, stateReason }: WorkspaceRecord): PyroError {
   const reason = stateReason === null ? "" : `: ${stateReason}`;
   return new PyroError("failed_precondition", `workspace '${workspaceId}' is not running, it is ${state}${reason}`, {
-    hint: `Run \`pyro workspace start ${workspaceId}\`; its files are kept.`,
+    hint: hint`${toRun("workspace.start", { workspaceId })}; its files are kept.`,
     details: { state },
   });
 }

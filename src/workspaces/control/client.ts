@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { notIdle } from "../../core/deadline.ts";
 import { type ErrorCode, errorCodes, messageOf, PyroError } from "../../core/errors.ts";
+import { hint, named } from "../../core/hint.ts";
 import { fromWire, toWire } from "../../core/wire-case.ts";
 import { encodeFrame, type Frame, maxPayloadLength } from "../../guest/frames.ts";
 import { type SupervisorConnection, silenceMs, supervisorName } from "./connection.ts";
@@ -162,7 +163,7 @@ class OutgoingCall {
       "outcome_unknown",
       "the operation was cancelled while it was carried out, and may be completed",
       {
-        hint: "Look at the workspace with `pyro workspace status`.",
+        hint: hint`Look at the workspace with ${named("workspace.status")}.`,
         cause,
       },
     );
@@ -197,17 +198,28 @@ function parseJson({ payload }: Frame): unknown {
   return JSON.parse(payload.toString("utf8"));
 }
 
+const hintSchema = z.array(
+  z.union([
+    z.string(),
+    z.object({
+      operation: z.string(),
+      arguments: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+      as: z.enum(["imperative", "name"]),
+    }),
+  ]),
+);
+
 const errorPayloadSchema = z.object({
   code: z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]]),
   message: z.string(),
-  hint: z.string().nullable(),
+  hint: hintSchema.nullable(),
   details: z.record(z.string(), z.unknown()).optional(),
 });
 
 /** An error that a supervisor reports, as it was thrown there. */
 export function parseError(json: unknown): PyroError {
   const { code, message, hint, details } = errorPayloadSchema.parse(json);
-  return new PyroError(code, message, { ...(hint === null ? {} : { hint }), ...(details ? { details } : {}) });
+  return new PyroError(code, message, { hint: hint ?? undefined, ...(details ? { details } : {}) });
 }
 
 /**
@@ -222,7 +234,7 @@ function lost(mayHaveRun: boolean, cause: unknown): PyroError {
   const reason = `lost ${supervisorName}: ${messageOf(cause)}`;
   if (!mayHaveRun) return new PyroError("unavailable", `the operation did not happen: ${reason}`, { cause });
   return new PyroError("outcome_unknown", `the operation may have happened: ${reason}`, {
-    hint: "Look at the workspace with `pyro workspace status` and `pyro workspace logs` before you repeat it.",
+    hint: hint`Look at the workspace with ${named("workspace.status")} and ${named("workspace.logs")} before you repeat it.`,
     cause,
   });
 }

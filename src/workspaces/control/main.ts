@@ -1,5 +1,4 @@
 import { basename, dirname } from "node:path";
-import { PyroError } from "../../core/errors.ts";
 import { toWire } from "../../core/wire-case.ts";
 import { commandLineOf, identifyProcess, killGroupOf } from "../../host/process-identity.ts";
 import { changeOwner } from "../change/owner.ts";
@@ -27,6 +26,7 @@ import {
 import { complain } from "./complain.ts";
 import { fromLaunchContext, guardianName, idleExitCode, type Launch } from "./launch.ts";
 import { type NewMachine, OwnedWorkspace } from "./owned-workspace.ts";
+import { errorData } from "./protocol.ts";
 import { ControlServer } from "./server.ts";
 import { Starter } from "./starter.ts";
 
@@ -65,7 +65,7 @@ async function run(place: WorkspacePlace): Promise<number> {
     await workspace?.abandon();
     if (launch.mode === "create") await removeWorkspace(dirname(place.dir), place);
     await server?.close(0);
-    await starter.tell({ error: PyroError.from(error).toJSON() });
+    await starter.tell({ error: errorData(error) });
     return 1;
   }
   server.serve(owners.flatMap((owner) => owner(workspace)));

@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { Deferred, SerialQueue } from "../../core/async.ts";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
+import { hint, named, toRun } from "../../core/hint.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { lastWords, type Machine } from "../../machines/machine.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
@@ -82,7 +83,7 @@ export class OwnedWorkspace {
     if (endReason === undefined) return this.#session;
     const { workspaceId } = this.place;
     throw new PyroError("failed_precondition", `workspace '${workspaceId}' is not running: ${endReason}`, {
-      hint: `Run \`pyro workspace start ${workspaceId}\`.`,
+      hint: hint`${toRun("workspace.start", { workspaceId })}.`,
     });
   }
 
@@ -232,6 +233,6 @@ export class OwnedWorkspace {
 
 function tooLate({ workspaceId }: WorkspacePlace): PyroError {
   return new PyroError("unavailable", `the operation did not happen: workspace '${workspaceId}' has just ended`, {
-    hint: `Look at it with \`pyro workspace status ${workspaceId}\`.`,
+    hint: hint`Look at it with ${named("workspace.status", { workspaceId })}.`,
   });
 }

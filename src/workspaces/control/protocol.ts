@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
+import { hint, named, toRun } from "../../core/hint.ts";
 import { encodeFrame, maxPayloadLength } from "../../guest/frames.ts";
 
 /** Raised when a supervisor that is older or newer than its caller could misunderstand it. */
@@ -73,8 +74,14 @@ export function* encodeData(bytes: Buffer): Generator<Buffer> {
   }
 }
 
+/** An error on its way to a caller, with its hint as data. */
+export function errorData(thrown: unknown): object {
+  const error = PyroError.from(thrown);
+  return { ...error.toJSON(), hint: error.advice ?? null };
+}
+
 export function otherVersion(): PyroError {
   return new PyroError("failed_precondition", "this workspace was started by another version of pyro", {
-    hint: "Run `pyro workspace stop` with that version, then `pyro workspace start` with this one.",
+    hint: hint`${toRun("workspace.stop")} with that version, then ${named("workspace.start")} with this one.`,
   });
 }

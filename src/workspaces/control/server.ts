@@ -16,6 +16,7 @@ import {
   controlRequestSchema,
   controlVersion,
   encodeData,
+  errorData,
   otherVersion,
   type Verb,
   type VerbInput,
@@ -171,7 +172,7 @@ async function serveCall(socket: Socket, verbs: Promise<ReadonlyMap<string, Owne
     const result = await owner.handle(input, { signal: gone.signal, body: bodyOf(frames), send, sendEnd });
     await say(controlFrame.result, toWire(owner.verb.output, result));
   } catch (error) {
-    await say(controlFrame.error, PyroError.from(error));
+    await say(controlFrame.error, errorData(error));
   } finally {
     clearInterval(alive);
     queue.discard();

@@ -5,6 +5,7 @@ import type { Duplex, Readable } from "node:stream";
 import * as z from "zod";
 import { withDeadline } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
+import { hint, named } from "../../core/hint.ts";
 import { fromWire, toWire } from "../../core/wire-case.ts";
 import { withoutInherited } from "../../host/inherited-fds.ts";
 import type { HeldLock } from "../../host/lock-file.ts";
@@ -97,7 +98,7 @@ async function explainFailure({ dir, logPath }: SupervisorPlace, said: string): 
     "outcome_unknown",
     `the supervisor of '${dir}' ended before it said that it serves: ${lastLine}`,
     {
-      hint: "Look at the workspace with `pyro workspace list`.",
+      hint: hint`Look at the workspace with ${named("workspace.list")}.`,
       details: { log: log.slice(-4_000) },
     },
   );

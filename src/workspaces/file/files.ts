@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { PyroError } from "../../core/errors.ts";
+import { hint, named, toRun } from "../../core/hint.ts";
 import { characterBoundary, pageEnd } from "../../core/utf8.ts";
 import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import { workspacePath } from "../../machines/shape.ts";
@@ -114,7 +115,7 @@ export async function writeFile(call: WorkspaceCall, typed: string, text: string
       "invalid_argument",
       `cannot write ${data.length} bytes to '${displayed(path)}': ${maxWriteBytes} are the most`,
       {
-        hint: "Use `pyro workspace sync push` for large files.",
+        hint: hint`Use ${named("workspace.sync.push")} for large files.`,
       },
     );
   }
@@ -154,7 +155,7 @@ export function displayed(path: Buffer): string {
 
 export function noSuchFile(path: Buffer): PyroError {
   return new PyroError("not_found", `there is no '${displayed(path)}' in the workspace`, {
-    hint: "Run `pyro workspace file list`.",
+    hint: hint`${toRun("workspace.file.list")}.`,
   });
 }
 
@@ -191,7 +192,8 @@ function requireRegularFile({ type }: GuestEntry, path: Buffer): void {
         ? "a link that leads out of the workspace or nowhere"
         : "no regular file";
   throw new PyroError("failed_precondition", `cannot read '${displayed(path)}': it is ${what}`, {
-    hint: type === "directory" ? "Run `pyro workspace file list`." : "Look at it with `pyro workspace exec`.",
+    hint:
+      type === "directory" ? hint`${toRun("workspace.file.list")}.` : hint`Look at it with ${named("workspace.exec")}.`,
   });
 }
 

@@ -1,4 +1,5 @@
 import { PyroError } from "../../core/errors.ts";
+import { hint, named } from "../../core/hint.ts";
 import { withLock } from "../../host/lock.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { currentRecord } from "../control/access.ts";
@@ -20,7 +21,7 @@ export async function claimActiveSlot<T>(context: EngineContext, action: string,
     if (active < maxActiveWorkspaces) return await claim();
     const running = active === 1 ? "1 workspace is" : `${active} workspaces are`;
     throw new PyroError("resource_exhausted", `cannot ${action}: ${running} running, which is the limit`, {
-      hint: "Stop or delete one (`pyro workspace list`), or set PYRO_MAX_ACTIVE_WORKSPACES.",
+      hint: hint`Stop or delete one (${named("workspace.list")}), or set PYRO_MAX_ACTIVE_WORKSPACES.`,
     });
   });
 }

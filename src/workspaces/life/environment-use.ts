@@ -1,4 +1,5 @@
 import { PyroError } from "../../core/errors.ts";
+import { hint, named } from "../../core/hint.ts";
 import { pathExists } from "../../host/files.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
@@ -21,7 +22,7 @@ export async function requireEnvironmentFiles(record: WorkspaceRecord): Promise<
     throw new PyroError(
       "failed_precondition",
       `cannot start workspace '${workspaceId}': '${path}' of its environment ${environment.name} ${environment.version} is gone`,
-      { hint: `Restore that file, or delete the workspace: \`pyro workspace delete ${workspaceId}\`.` },
+      { hint: hint`Restore that file, or delete the workspace: ${named("workspace.delete", { workspaceId })}.` },
     );
   }
 }

@@ -1,4 +1,5 @@
 import { PyroError } from "../../core/errors.ts";
+import { hint, toRun } from "../../core/hint.ts";
 import { forgetVerdict } from "../../machines/accelerator.ts";
 import type { EngineCallOptions, EngineContext } from "../../machines/context.ts";
 import { type PrepareManifest, readinessOf, recordPrepared } from "../../machines/doctor/readiness.ts";
@@ -103,7 +104,7 @@ async function expectSuccess(
   const ending = await execInWorkspace(context, request, { onStdout: keep, onStderr: keep, signal });
   if (ending.exitCode === 0) return;
   throw new PyroError("internal", `a prepared workspace does not work: '${command}' failed: ${output.trim()}`, {
-    hint: "Run `pyro doctor`.",
+    hint: hint`${toRun("doctor")}.`,
     details: { ...ending },
   });
 }

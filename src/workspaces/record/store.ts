@@ -1,6 +1,7 @@
 import { chmod, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError, systemErrorCode } from "../../core/errors.ts";
+import { hint, toRun } from "../../core/hint.ts";
 import { ensureDir, fileError, pathExists, readRecord, replaceRecord } from "../../host/files.ts";
 import { createLockFile, type HeldLock, tryLockFile } from "../../host/lock-file.ts";
 import { type WorkspaceRecord, workspaceRecordSchema } from "./record.ts";
@@ -76,13 +77,13 @@ export async function readWorkspace(workspacesDir: string, workspaceId: string):
   const stored = await findWorkspace(workspacesDir, workspaceId);
   if (stored.status === "ok") return stored.record;
   throw new PyroError("failed_precondition", `cannot use workspace '${workspaceId}': it is broken: ${stored.reason}`, {
-    hint: `Run \`pyro workspace delete ${workspaceId}\`.`,
+    hint: hint`${toRun("workspace.delete", { workspaceId })}.`,
   });
 }
 
 export function noSuchWorkspace(workspaceId: string): PyroError {
   return new PyroError("not_found", `there is no workspace '${workspaceId}'`, {
-    hint: "Run `pyro workspace list` to see which there are.",
+    hint: hint`${toRun("workspace.list")} to see which there are.`,
   });
 }
 

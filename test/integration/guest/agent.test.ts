@@ -162,7 +162,7 @@ test("an agent of another major version is named as what it is", async () => {
   await expect(agent.info()).rejects.toMatchObject({
     code: "failed_precondition",
     message: "cannot talk to the guest agent: guest agent speaks 2.x, host 1.x",
-    hint: expect.stringContaining("pyro prepare --force"),
+    hint: expect.stringContaining("pyro.prepare({ force: true })"),
   });
 });
 

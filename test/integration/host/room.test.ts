@@ -10,7 +10,7 @@ test("a disk without enough room is refused with both figures, before anything i
     message: expect.stringMatching(
       /^cannot dig: needs 1099511627776 MiB free under '.*\/not\/there\/yet', has \d+ MiB$/,
     ),
-    hint: expect.stringContaining("pyro env prune"),
+    hint: expect.stringContaining("pyro.env.prune()"),
   });
   await expect(requireFreeBytes("cannot dig", dir, 1)).resolves.toBeUndefined();
 });

@@ -67,7 +67,7 @@ test.each(damages)("$what is listed as damaged, refused, and repaired by the nex
   expect(described).toMatchObject({ state: "damaged", problem: expect.stringMatching(reason) });
   await expect(findEnvironment(environment.store, name)).rejects.toMatchObject({
     code: "failed_precondition",
-    hint: "Run `pyro env pull debian:12` to repair it.",
+    hint: 'Call `pyro.env.pull({ environment: "debian:12" })` to repair it.',
   });
   await environment.repair();
   expect(await findEnvironment(environment.store, name)).toBeDefined();

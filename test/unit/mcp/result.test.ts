@@ -22,7 +22,8 @@ const printing = defineOperation({
 });
 
 function toolFor(operation: Operation): Tool {
-  return { name: operation.name, operation, input: operation.input, description: "" };
+  const { name, input } = operation;
+  return { name, operation, input, offered: input, description: "" };
 }
 
 test("a result is there twice: with the names of JSON, and laid out for reading", () => {

@@ -23,6 +23,25 @@ test("what a mode says of its tools, it says of tools that it has", () => {
   for (const { tools, purposes } of toolsets) expect(tools).toEqual(expect.arrayContaining(Object.keys(purposes)));
 });
 
+test("a toolset names only tools and arguments that exist", () => {
+  for (const toolset of toolsets) {
+    const tools = toolsOf(toolset);
+    expect(tools.map(({ name }) => name)).toEqual(toolset.tools);
+    for (const [name, hidden] of Object.entries(toolset.withoutArguments)) {
+      expect(Object.keys(tool(name).operation.input.shape)).toEqual(expect.arrayContaining([...hidden]));
+    }
+    for (const name of toolset.eagerTools) expect(tool(name)).toBeDefined();
+  }
+  const wishful = { ...toolsetOf({ mode: "inspect" }), tools: ["workspace_fly"] };
+  expect(() => toolsOf(wishful)).toThrow(/names tool 'workspace_fly', which does not exist/);
+});
+
+test("what a toolset hides has its default, and cannot be given", () => {
+  const create = tool("workspace_create", toolsOf(toolsetOf({ mode: "inspect" })));
+  expect(parseArguments(create, {})).toMatchObject({ networkPolicy: "off" });
+  expect(() => parseArguments(create, { network_policy: "egress" })).toThrow(/no argument 'network_policy'/);
+});
+
 test("schemas name fields as JSON does, and only modes and the core profile leave some out", () => {
   const schema = (each: Tool) => Object.keys(definitionOf(each).inputSchema["properties"] as object);
   expect(schema(tool("workspace_create"))).toContain("network_policy");

@@ -88,7 +88,7 @@ test("an ordinary user's scan skips what may not be read or entered", async () =
     dir,
   );
   const scan = await evaluateAsOrdinaryUser(
-    `const { scanListed } = await import("./src/trees/listed-scan.ts");
+    `const { scanListed } = await import("./src/tree/scan/listed-scan.ts");
      const list = (...paths) => paths.map((path) => Buffer.from(path));
      const files = list("closed/sub/in", "closed/in", "open/in", "open/secret");
      const { entries, skipped } = await scanListed(dir, { files, folders: list("closed/sub"), skipped: [] });

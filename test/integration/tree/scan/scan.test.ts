@@ -70,7 +70,7 @@ test("an ordinary user's scan skips what may not be read or entered", async () =
     dir,
   );
   const scan = await evaluateAsOrdinaryUser(
-    `const { scanDirectory } = await import("./src/trees/scan.ts");
+    `const { scanDirectory } = await import("./src/tree/scan/scan.ts");
      const { entries, skipped } = await scanDirectory(dir);
      return { paths: entries.map(({ path }) => path.toString()), skipped };`,
     { dir },
@@ -90,7 +90,7 @@ test("other file systems in the tree are entered", async () => {
   const paths = await evaluateInNamespace(
     'mkdir "$1/mounted"; mount -t tmpfs tmpfs "$1/mounted"; echo a > "$1/mounted/file"',
     dir,
-    `const { scanDirectory } = await import("./src/trees/scan.ts");
+    `const { scanDirectory } = await import("./src/tree/scan/scan.ts");
      return (await scanDirectory(dir)).entries.map(({ path }) => path.toString());`,
     { dir },
   );

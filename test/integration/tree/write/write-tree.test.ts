@@ -143,7 +143,7 @@ test("cancelling leaves nothing", async () => {
 test("an ordinary user's folders that nobody may write in are written and removed", async () => {
   const dir = await emptyFolder();
   const failure = await evaluateAsOrdinaryUser(
-    `const { writeTree } = await import("./src/trees/write-tree.ts");
+    `const { writeTree } = await import("./src/tree/write/write-tree.ts");
      const { mkdir } = await import("node:fs/promises");
      const entry = (path, type, mode) => ({ path: Buffer.from(path), type, mode, size: 0, mtimeNs: 0n, async *content() {} });
      const items = async function* (target) {

@@ -181,7 +181,7 @@ test.each([
   await make(stopped);
   await spoil();
   await expect(currentRecord(context, id)).rejects.toMatchObject({
-    ...{ code: "failed_precondition", hint: `Run \`pyro workspace delete ${id}\`.` },
+    ...{ code: "failed_precondition", hint: `Call \`pyro.workspace.delete({ workspaceId: "${id}" })\`.` },
   });
   await deleteWorkspace({ context, workspaceId: id });
   expect(await names()).toEqual([]);
@@ -202,7 +202,7 @@ test.each([id, "", "..", "../../etc", "0A1B2C3D4E5F", "0a1b2c3d4e5f0", "0a1b2c3d
         ...{
           code: "not_found",
           message: `there is no workspace '${unknown}'`,
-          hint: "Run `pyro workspace list` to see which there are.",
+          hint: "Call `pyro.workspace.list()` to see which there are.",
         },
       });
     }

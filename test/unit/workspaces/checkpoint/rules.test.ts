@@ -18,7 +18,7 @@ test("a snapshot that is not there is named as such", () => {
       expect.objectContaining({
         code: "not_found",
         message: `workspace '${record.workspaceId}' has no snapshot 'three'`,
-        hint: `Run \`pyro workspace snapshot list ${record.workspaceId}\`.`,
+        hint: `Call \`pyro.workspace.snapshot.list({ workspaceId: "${record.workspaceId}" })\`.`,
       }),
     );
   }
