@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
+import { checkWire } from "../../core/wire-case.ts";
 import { encodeFrame, maxPayloadLength } from "../../guest/frames.ts";
 
 /** Raised when a supervisor that is older or newer than its caller could misunderstand it. */
@@ -56,6 +57,10 @@ export type Verbs = Readonly<Record<string, Verb>>;
 export function defineVerbs<const T extends Readonly<Record<string, Omit<Verb, "name">>>>(
   table: T,
 ): { readonly [K in keyof T]: T[K] & { readonly name: string } } {
+  for (const [name, { input, output }] of Object.entries(table)) {
+    checkWire(input, `${name}.input`);
+    checkWire(output, `${name}.output`);
+  }
   const verbs = Object.fromEntries(Object.entries(table).map(([name, verb]) => [name, { ...verb, name }]));
   return verbs as { [K in keyof T]: T[K] & { name: string } };
 }
