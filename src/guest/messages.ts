@@ -58,24 +58,45 @@ export const execSpecSchema = z.object({
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;
 
-export const execEndingSchema = z.object({
+/**
+ * How a command ended: the one description, from which messages of the guest, journals and results take what they have.
+ * Its order is theirs. A field that is added needs a default, for journals and agents that are older than it.
+ */
+export const commandEndSchema = z.object({
+  exitCode: z.number().nullable(),
+  signal: z.string().nullable().describe("Signal that ended the command"),
+  timedOut: z.boolean().describe("Its whole process tree was killed at the time limit"),
+  cancelled: z.boolean(),
+  oomKilled: z.boolean().describe("The guest ran out of memory"),
+  startError: z.string().nullable().describe("Why the command could not be started"),
+  syncError: z.string().nullable().describe("Why what it wrote may not be on the workspace's disk"),
+  unknownReason: z.string().nullable().describe("Why it is unknown how it ended"),
+  durationMs: z.number(),
+});
+export type CommandEnd = z.output<typeof commandEndSchema>;
+
+/** How a command ended, as the guest reports it. */
+export const execEndingSchema = commandEndSchema.omit({ startError: true, unknownReason: true }).extend({
   exitCode: z.number().int().min(0).max(255).nullable(),
-  /** Such as `SIGKILL`, when a signal ended the command */
   signal: z
     .string()
     .max(32)
     .regex(/^SIG[A-Z0-9+-]+$/)
     .nullable(),
-  timedOut: z.boolean(),
-  cancelled: z.boolean(),
-  durationMs: z.number(),
-  oomKilled: z.boolean(),
-  /** Why what it wrote may not be on the disks, although that was asked for */
   syncError: z.string().max(4096).optional(),
   /** Why the command could not be started */
   error: z.object({ code: z.string().max(64), message: z.string().max(4096) }).optional(),
 });
 export type ExecEnding = z.output<typeof execEndingSchema>;
+
+/** The report of a guest that has nothing to say */
+export const nothingReported: Omit<ExecEnding, "durationMs"> = {
+  exitCode: null,
+  signal: null,
+  timedOut: false,
+  cancelled: false,
+  oomKilled: false,
+};
 
 export const agentErrorSchema = z.object({
   error: z.object({ code: z.string().max(64), message: z.string().max(4096) }),

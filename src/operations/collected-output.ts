@@ -52,8 +52,12 @@ export class CollectedOutput {
     };
     const [stdout, stderr] = [shown(this.#stdout), shown(this.#stderr)];
     return {
-      ...{ stdout: stdout.text, stdoutEncoding: stdout.encoding, stdoutBytes: this.#stdout.totalBytes },
-      ...{ stderr: stderr.text, stderrEncoding: stderr.encoding, stderrBytes: this.#stderr.totalBytes },
+      stdout: stdout.text,
+      stdoutEncoding: stdout.encoding,
+      stdoutBytes: this.#stdout.totalBytes,
+      stderr: stderr.text,
+      stderrEncoding: stderr.encoding,
+      stderrBytes: this.#stderr.totalBytes,
       truncated: this.#isKept && (this.#stdout.isCut || this.#stderr.isCut),
     };
   }

@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import { beginningOf, firstBytes, lastBytes } from "../core/shorten.ts";
+import type { CommandEnd } from "../guest/messages.ts";
 import type { collectedOutputSchema } from "./collected-output.ts";
 
 /** A command's output as a model can read it. */
@@ -46,7 +47,10 @@ export function readableStreams<O extends Streams>(
   };
   return {
     ...output,
-    ...{ stdout: shown("stdout"), stdoutEncoding: "utf-8", stderr: shown("stderr"), stderrEncoding: "utf-8" },
+    stdout: shown("stdout"),
+    stdoutEncoding: "utf-8",
+    stderr: shown("stderr"),
+    stderrEncoding: "utf-8",
     truncated: output.truncated || isLonger("stdout") || isLonger("stderr"),
   };
 }
@@ -83,24 +87,12 @@ export function shortLine(command: readonly string[]): string[] {
   return line.length <= maxCommandBytes ? [...command] : [`${beginningOf(line, maxCommandBytes).trimEnd()} …`];
 }
 
-export interface CommandReport {
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-  readonly timedOut: boolean;
-  readonly oomKilled?: boolean;
-  readonly startError?: string | null;
-  readonly durationMs: number | null;
-}
+/** The end of a command in a result. A history shows less of it, and knows no duration of a command that runs. */
+type ShownEnd = Pick<CommandEnd, "exitCode" | "signal" | "timedOut"> &
+  Omit<Partial<CommandEnd>, "durationMs"> & { readonly durationMs: number | null };
 
 /** How a command ended, in words. */
-export function endingInWords({
-  exitCode,
-  signal,
-  timedOut,
-  oomKilled,
-  startError,
-  durationMs,
-}: CommandReport): string {
+export function endingInWords({ exitCode, signal, timedOut, oomKilled, startError, durationMs }: ShownEnd): string {
   const took = durationMs === null ? "" : ` after ${(durationMs / 1000).toFixed(1)} s`;
   const parts = [
     startError ? `could not be started: ${startError}` : undefined,

@@ -50,8 +50,10 @@ export const demo = defineOperation({
       executionMode: "guest" as const,
       isolation: machine.isolation,
       exitCode: exitStatus(ending).exitCode,
-      ...{ stdout, stderr },
-      ...{ hostname, kernel },
+      stdout,
+      stderr,
+      hostname,
+      kernel,
       durationMs: performance.now() - startedMs,
       // Proved, not assumed: close() resolves when the process is gone.
       cleanup: { deleted: !isRunning(machine.vm.pid), vmId: machine.id },

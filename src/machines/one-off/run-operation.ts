@@ -64,7 +64,8 @@ export const run = defineOperation({
     description:
       "Run one shell command in a fresh virtual machine, which is gone afterwards. It has none of the user's files, and no network.",
     input: {
-      ...{ environment: environmentChoice, command: shellText },
+      environment: environmentChoice,
+      command: shellText,
       allowHostCompat: z
         .boolean()
         .default(false)
@@ -97,7 +98,8 @@ export const run = defineOperation({
       },
       { signal, onProgress, ...collected.streams },
     );
-    return { ...outcome, environment, command: commandWords(command), ...exitStatus(ending), ...collected.result() };
+    const status = exitStatus(ending);
+    return { ...status, ...outcome, environment, command: commandWords(command), ...collected.result() };
   },
 });
 

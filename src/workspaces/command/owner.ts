@@ -1,15 +1,15 @@
 import { withDeadline } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
-import type { ExecEnding, ExecSpec } from "../../guest/messages.ts";
-import { exitStatus } from "../../machines/exit-status.ts";
+import type { CommandEnd, ExecEnding, ExecSpec } from "../../guest/messages.ts";
+import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
 import { workspacePath } from "../../machines/shape.ts";
 import { complain } from "../control/complain.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput, VerbOutput } from "../control/protocol.ts";
 import { type Call, type OwnedVerb, owned } from "../control/server.ts";
 import type { Session } from "../control/session.ts";
-import type { CommandEnd } from "../record/journal.ts";
-import { shortCommand } from "../record/record.ts";
+import type { LineOf } from "../record/journal.ts";
+import { lastCommandOf } from "../record/record.ts";
 import { Attachment } from "./attachment.ts";
 import { OutputKeeper, type OutputStream } from "./kept-output.ts";
 import { commandVerbs } from "./verbs.ts";
@@ -98,7 +98,8 @@ async function runAndRecord(
       signal: attachment.signal,
     })
     .then(
-      (ending) => (isCutOff(session, ending) ? unknownEnd(session, undefined, ending.durationMs) : endOf(ending)),
+      (ending) =>
+        isCutOff(session, ending) ? unknownEnd(session, undefined, ending.durationMs) : { end: exitStatus(ending) },
       (error: unknown) => unknownEnd(session, error, performance.now() - startedMs),
     );
   attachment.end();
@@ -120,7 +121,7 @@ async function recordStart(
   command: string[],
 ): Promise<void> {
   const about = { sequence, command, cwd: workspacePath };
-  const lastCommand = { ...about, command: shortCommand(command), exitCode: null, durationMs: null };
+  const lastCommand = lastCommandOf({ ...about, end: undefined });
   const lastActivityAt = new Date().toISOString();
   workspace
     .update({ commandCount: sequence, lastCommand, lastActivityAt }, { isDurable: false })
@@ -133,7 +134,7 @@ async function recordStart(
 async function recordEnd(
   workspace: OwnedWorkspace,
   session: Session,
-  end: CommandEnd & { sequence: number },
+  end: LineOf<"command_end">["end"],
 ): Promise<void> {
   await session.journal.append({ event: "command_end", end });
   const { sequence, exitCode, durationMs } = end;
@@ -152,21 +153,14 @@ function keeper({ historyDir }: Session, sequence: number, stream: OutputStream)
   return new OutputKeeper(historyDir, sequence, stream);
 }
 
-type Outcome = { readonly end: Omit<CommandEnd, "stdoutBytes" | "stderrBytes">; readonly failure?: PyroError };
+type Outcome = { readonly end: CommandEnd; readonly failure?: PyroError };
 
 /** A machine that is switched off kills what runs in it. */
 function isCutOff({ endReason }: Session, { signal, timedOut }: ExecEnding): boolean {
   return endReason !== undefined && signal === "SIGKILL" && !timedOut;
 }
 
-function endOf(ending: ExecEnding): Outcome {
-  const { exitCode, signal, timedOut, oomKilled, startError } = exitStatus(ending);
-  const { cancelled, durationMs, syncError = null } = ending;
-  const how = { exitCode, signal, timedOut, cancelled, oomKilled, startError, syncError };
-  return { end: { ...how, unknownReason: null, durationMs } };
-}
-
-/** It began, and nobody saw it end. */
+/** The end of a command that began, and of whose end nothing was heard. */
 function unknownEnd(session: Session, error: unknown, durationMs: number): Outcome {
   const thrown = PyroError.from(error);
   const failure =
@@ -176,9 +170,3 @@ function unknownEnd(session: Session, error: unknown, durationMs: number): Outco
   const how = { timedOut: failure.code === "timeout", cancelled: failure.code === "cancelled" };
   return { failure, end: { ...nothingKnown, ...how, unknownReason: failure.message, durationMs } };
 }
-
-/** Of how a command ended */
-const nothingKnown = {
-  ...{ exitCode: null, signal: null, timedOut: false, cancelled: false, oomKilled: false },
-  ...{ startError: null, syncError: null, unknownReason: null },
-};

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { defineVerbs, nothing } from "../control/protocol.ts";
-import { commandEndSchema } from "../record/journal.ts";
+import { recordedEndSchema } from "../record/journal.ts";
 
 /** What a timer can be set to */
 const timeoutMs = z
@@ -22,7 +22,7 @@ export const commandVerbs = defineVerbs({
       detachAfterMs: timeoutMs.optional(),
     }),
     /** How it ended; of one that runs on, how far it has come */
-    output: commandEndSchema.extend({ sequence: z.number(), cwd: z.string(), running: z.boolean() }),
+    output: recordedEndSchema.extend({ sequence: z.number(), cwd: z.string(), running: z.boolean() }),
   },
   /** Answers when a command's end is on file, or at the time limit */
   awaitCommand: {

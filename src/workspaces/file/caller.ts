@@ -13,7 +13,8 @@ import {
 import { requireRunning, type WorkspaceCall } from "../control/access.ts";
 import { call, SupervisorCall } from "../control/client.ts";
 import type { VerbInput } from "../control/protocol.ts";
-import { type ExportReport, exportReportSchema, fileVerbs } from "./verbs.ts";
+import { exportSchema } from "../record/journal.ts";
+import { type ExportReport, fileVerbs } from "./verbs.ts";
 
 export interface ReadRequest extends Omit<TreeReadRequest, "paths"> {
   readonly paths: readonly Buffer[];
@@ -37,7 +38,7 @@ export async function exportTree(wanted: WorkspaceCall, request: ReadRequest): P
   const { connection } = await requireRunning(wanted);
   const reported = new Deferred<ExportReport>();
   const body = (async function* () {
-    yield Buffer.from(JSON.stringify(toWire(exportReportSchema, await reported.promise)));
+    yield Buffer.from(JSON.stringify(toWire(exportSchema, await reported.promise)));
   })();
   const made = new SupervisorCall(connection, fileVerbs.exportTree, asSent(request), { signal: wanted.signal, body });
   return {

@@ -2,34 +2,18 @@ import { isUtf8 } from "node:buffer";
 import { PyroError } from "../../core/errors.ts";
 import { characterBoundary, pageEnd } from "../../core/utf8.ts";
 import type { GuestEntry, GuestItem } from "../../guest/tree.ts";
-import { workspacePath } from "../../machines/shape.ts";
 import { displayPath } from "../../tree/patch/quoting.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
+import { displayed } from "./entry.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
+import type { FileContent, FileEntry, FileListing, WrittenFile } from "./results.ts";
 
 /** More than this at once is a matter for export or sync */
 export const maxReadBytes = 16 * 1024 * 1024;
 const maxWriteBytes = 16 * 1024 * 1024;
 /** A listing that is longer says nothing to anybody */
 const maxListedEntries = 50_000;
-
-export interface FileEntry {
-  readonly path: string;
-  readonly artifactType: "file" | "directory" | "symlink" | "other";
-  /** Of a regular file, in `bytes` */
-  readonly sizeBytes: number | null;
-  /** Permission bits in octal, such as `0644` */
-  readonly mode: string;
-  readonly linkTarget: string | null;
-}
-
-export interface FileListing {
-  readonly path: string;
-  readonly entries: readonly FileEntry[];
-  /** There are more entries than are listed */
-  readonly truncated: boolean;
-}
 
 /** What is in a directory, or everything below it; a file lists itself. */
 export async function listFiles(call: WorkspaceCall, typed: string, recursive: boolean): Promise<FileListing> {
@@ -51,17 +35,6 @@ export async function listFiles(call: WorkspaceCall, typed: string, recursive: b
 export interface FilePage {
   readonly offset: number;
   readonly maxBytes: number;
-}
-
-export interface FileContent {
-  readonly path: string;
-  /** Of the whole file */
-  readonly sizeBytes: number;
-  /** Where the content begins: inside of a character that is the character's beginning */
-  readonly offset: number;
-  readonly content: string;
-  /** Where to read on; null at the end */
-  readonly nextOffset: number | null;
 }
 
 const maxCharacterBytes = 4;
@@ -98,11 +71,6 @@ export async function readFile(
     requireRegularFile(entry, path);
   }
   throw noSuchFile(path);
-}
-
-export interface WrittenFile {
-  readonly path: string;
-  readonly bytesWritten: number;
 }
 
 /** Writes a text file, new or in place of an old one, with the directories that it needs. */
@@ -145,11 +113,6 @@ async function refuseLink(call: WorkspaceCall, path: Buffer): Promise<void> {
 
 export async function* pieces(data: Buffer): AsyncGenerator<{ data: Buffer }> {
   if (data.length > 0) yield { data };
-}
-
-/** A path of the tree as users see it. */
-export function displayed(path: Buffer): string {
-  return path.length === 0 ? workspacePath : displayPath(Buffer.concat([Buffer.from(`${workspacePath}/`), path]));
 }
 
 export function noSuchFile(path: Buffer): PyroError {

@@ -9,8 +9,10 @@ import { scanDirectory } from "../../tree/scan/scan.ts";
 import { writeTree as writeHostTree } from "../../tree/write/write-tree.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { exportTree, writeTree } from "./caller.ts";
-import { displayed, noSuchFile } from "./files.ts";
+import { displayed } from "./entry.ts";
+import { noSuchFile } from "./files.ts";
 import { pathInWorkspace } from "./guest-path.ts";
+import type { ExportedTree, PushedTree } from "./results.ts";
 
 /** More than a workspace's disk can hold, holes included, is a guest that lies */
 const exportLimits: TreeLimits = { maxEntries: 1_000_000, maxBytes: 1024 ** 4 };
@@ -18,22 +20,14 @@ const exportLimits: TreeLimits = { maxEntries: 1_000_000, maxBytes: 1024 ** 4 };
 const maxNameBytes = 256 * 1024 * 1024;
 const maxSkippedShown = 1_000;
 
-export interface PushedTree {
-  readonly mode: "directory" | "tar_archive";
-  readonly source: string;
-  readonly destination: string;
-  readonly entryCount: number;
-  readonly bytesWritten: number;
-  readonly skippedFiles: readonly SkippedEntry[];
-}
-
 /** Copies a directory's or an archive's content into a directory of the workspace, all of it or nothing. */
 export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, dest: string): Promise<PushedTree> {
   const destination = pathInWorkspace(dest);
   const origin = await seedSourceOf(resolve(source));
   const header = {
     ...(destination.length === 0 ? {} : { dest: destination.toString("utf8") }),
-    ...{ makeParents: true, removeEmptyParents: false },
+    makeParents: true,
+    removeEmptyParents: false,
   };
   const edit = { kind: "sync_push", path: displayed(destination) } as const;
   let skipped: readonly SkippedEntry[] = [];
@@ -46,7 +40,10 @@ export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, d
   const written = await writeTree(wanted, edit, header, items);
   return {
     mode: origin.kind === "directory" ? "directory" : "tar_archive",
-    ...{ source: origin.path, destination: displayed(destination), skippedFiles: skipped, ...written },
+    source: origin.path,
+    destination: displayed(destination),
+    ...written,
+    skippedFiles: [...skipped],
   };
 }
 
@@ -70,15 +67,6 @@ async function* guestItems(items: AsyncIterable<TreeItem>): AsyncGenerator<Guest
     const link = target ? { target } : {};
     yield { entry: { path, type, mode, size, mtimeNs, ...link }, content: () => item.content() };
   }
-}
-
-export interface ExportedTree {
-  readonly workspacePath: string;
-  readonly outputPath: string;
-  readonly artifactType: "file" | "directory" | "symlink";
-  readonly entryCount: number;
-  readonly bytesWritten: number;
-  readonly skippedFiles: readonly SkippedEntry[];
 }
 
 /** Copies a file, directory or link out of the workspace, complete or not at all, to a path where nothing is. */

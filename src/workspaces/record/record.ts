@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
+import { commandEndSchema } from "../../guest/messages.ts";
 import { processIdentitySchema } from "../../host/process-identity.ts";
+import { begunCommandSchema, type JournaledCommand } from "./journal.ts";
 
 const seedModes = ["empty", "directory", "tar_archive"] as const;
 const originKinds = ["empty", "manual_seed_path", "project_path", "repo_url"] as const;
@@ -32,14 +34,12 @@ export const snapshotRecordSchema = z.object({
 });
 export type SnapshotRecord = z.output<typeof snapshotRecordSchema>;
 
-export const lastCommandSchema = z.object({
-  sequence: z.number(),
-  command: z.array(z.string()),
-  cwd: z.string(),
-  /** null while it runs, and when it is unknown how it ended */
-  exitCode: z.number().nullable(),
-  durationMs: z.number().nullable(),
+/** A command in short. Its exit code is null while it runs, and if it is unknown how it ended. */
+export const lastCommandSchema = begunCommandSchema.extend({
+  exitCode: commandEndSchema.shape.exitCode,
+  durationMs: commandEndSchema.shape.durationMs.nullable(),
 });
+export type LastCommand = z.output<typeof lastCommandSchema>;
 
 /** All that is kept of a workspace beside its disks and its journal. */
 export const workspaceRecordSchema = z.object({
@@ -83,10 +83,20 @@ export const workspaceRecordSchema = z.object({
 });
 export type WorkspaceRecord = z.output<typeof workspaceRecordSchema>;
 
-/** Of a long command its beginning is kept in the record, which is rewritten with each; the history has all of it. */
+/** A command of the history in short. */
+export function inShort({ sequence, command, cwd, end }: Omit<JournaledCommand, "startedAt">): LastCommand {
+  return { sequence, command, cwd, exitCode: end?.exitCode ?? null, durationMs: end?.durationMs ?? null };
+}
+
+/** The record, which is rewritten with each command, keeps the beginning of a long one. The history has all of it */
 const maxCommandLength = 4096;
 
-export function shortCommand(command: readonly string[]): string[] {
+/** A command of the history as the record keeps it. */
+export function lastCommandOf(command: Omit<JournaledCommand, "startedAt">): LastCommand {
+  return { ...inShort(command), command: shortCommand(command.command) };
+}
+
+function shortCommand(command: readonly string[]): string[] {
   const words: string[] = [];
   let length = 0;
   for (const word of command) {

@@ -14,6 +14,9 @@ function entryOf(stdout: Buffer, { offset = 0, maxBytes = Number.POSITIVE_INFINI
     ...{ stdout: text, stdoutEncoding: encoding, stdoutBytes: stdout.length, stdoutOffset: offset },
     ...{ stderr: "", stderrEncoding: "utf-8" as const, stderrBytes: 0, stderrOffset: 0, stderrNextOffset: null },
     stdoutNextOffset: next < stdout.length ? next : null,
+    cwd: "/workspace",
+    executionMode: "guest" as const,
+    recordedAt: "2026-01-02T03:04:05.678Z",
   };
 }
 
