@@ -43,7 +43,7 @@ export type LineOf<E extends EventName> = Extract<JournalLine, { readonly event:
 /** A line before it has its time. */
 export type JournalEvent = { [E in EventName]: Omit<LineOf<E>, "at"> }[EventName];
 
-/** Appends to a workspace's history; each line is with the operating system before the call returns. */
+/** Appends to a workspace's history. The operating system has each line before the call returns. */
 export class JournalWriter implements AsyncDisposable {
   readonly #file: FileHandle;
   /** Whether the file ends with a whole line */
@@ -64,8 +64,7 @@ export class JournalWriter implements AsyncDisposable {
   }
 
   async append(event: JournalEvent): Promise<void> {
-    const line: JournalLine = { ...event, at: new Date().toISOString() };
-    const text = `${JSON.stringify(toWire(journalLineSchema, line))}\n`;
+    const text = encodeLine({ ...event, at: new Date().toISOString() });
     await this.#writes.run(() => this.#write(text));
   }
 
@@ -81,18 +80,22 @@ export class JournalWriter implements AsyncDisposable {
   }
 }
 
-/** Reads a history. A line that a crash cut off was never acknowledged, and is left out. */
+export function encodeLine(line: JournalLine): string {
+  return `${JSON.stringify(toWire(journalLineSchema, line))}\n`;
+}
+
+/** Reads a history, which is empty if there is no file. */
 export async function readJournal(historyDir: string): Promise<readonly JournalLine[]> {
   const text = await readFile(join(historyDir, journalName), "utf8").catch((error: unknown) => {
     if (systemErrorCode(error) === "ENOENT") return "";
     throw error;
   });
-  const lines: JournalLine[] = [];
-  for (const line of text.split("\n")) {
-    const parsed = parseLine(line);
-    if (parsed) lines.push(parsed);
-  }
-  return lines;
+  return parseJournal(text);
+}
+
+/** A line that a crash cut off was never acknowledged, and is left out. */
+export function parseJournal(text: string): readonly JournalLine[] {
+  return text.split("\n").flatMap((line) => parseLine(line) ?? []);
 }
 
 function parseLine(line: string): JournalLine | undefined {
@@ -123,7 +126,9 @@ export function commandsOf(lines: readonly JournalLine[]): readonly JournaledCom
         if (begun) commands.set(begun.sequence, { ...begun, end: { ...line.end, endedAt: line.at } });
         break;
       }
-      default:
+      case "edit":
+      case "export":
+        break;
     }
   }
   return [...commands.values()];
