@@ -5,8 +5,9 @@ import { snakeCase } from "./snake-case.ts";
 type Direction = "encode" | "decode";
 
 /**
- * JSON keys are snake_case on the CLI, over MCP and on disk, and camelCase in TypeScript. This file is the one place that
- * converts. The schema decides, so the keys of a record (labels, environment variables) stay as the user wrote them.
+ * JSON keys are snake_case on the CLI, over MCP and on disk, and camelCase in TypeScript. This file
+ * is the one place that converts. The schema decides, so the keys of a record (labels, environment
+ * variables) stay as the user wrote them.
  */
 export function toWire(schema: z.ZodType, value: unknown): unknown {
   return convert(checkWire(schema), value, "encode");
@@ -31,8 +32,9 @@ export function explainMismatch(error: z.ZodError, nameField = snakeCase): strin
 const checkedSchemas = new WeakSet<z.ZodType>();
 
 /**
- * Refuses a schema whose keys cannot be converted, and returns any other. A schema is checked where it is defined, so that
- * a mistake in it shows before a value comes. `name` is what the message calls the schema.
+ * Refuses a schema whose keys cannot be converted, and returns any other. A schema is checked where
+ * it is defined, so that a mistake in it shows before a value comes. `name` is what the message
+ * calls the schema.
  */
 export function checkWire<S extends z.ZodType>(schema: S, name = "schema"): S {
   if (checkedSchemas.has(schema)) return schema;
@@ -85,7 +87,9 @@ const leafKinds: ReadonlySet<string> = new Set([
   "unknown",
 ]);
 
-/** Whether values of a schema are the same in JSON. A union of such schemas needs no discriminator. */
+/**
+ * Whether values of a schema are the same in JSON. A union of such schemas needs no discriminator.
+ */
 function isKeyless(schema: z.ZodType): boolean {
   const inner = unwrap(schema);
   if (leafKinds.has(inner.def.type)) return true;

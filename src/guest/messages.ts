@@ -1,6 +1,9 @@
 import * as z from "zod";
 
-/** Version of the protocol in agent/PROTOCOL.md; host and guest refuse each other when the majors differ. */
+/**
+ * Version of the protocol in agent/PROTOCOL.md; host and guest refuse each other when the majors
+ * differ.
+ */
 export const protocolVersion = "2.1";
 
 export const guestInfoSchema = z.object({
@@ -59,8 +62,8 @@ export const execSpecSchema = z.object({
 export type ExecSpec = z.output<typeof execSpecSchema>;
 
 /**
- * How a command ended: the one description, from which messages of the guest, journals and results take what they have.
- * Its order is theirs. A field that is added needs a default, for journals and agents that are older than it.
+ * How a command ended. Messages of the guest, journals and results take their fields, and the order
+ * of these, from here. A new field needs a default, because older journals and agents lack it.
  */
 export const commandEndSchema = z.object({
   exitCode: z.number().nullable(),

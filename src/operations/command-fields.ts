@@ -11,7 +11,10 @@ export const guestCommand = z
 export const exitCodeMeaning =
   "The command's; 128 + N after signal N, 124 after a timeout, 126 or 127 if it could not be started";
 
-/** How a command ended, beside its exit code. Its caller has waited for the end, so it is neither cancelled nor unknown. */
+/**
+ * How a command ended, beside its exit code. The caller has waited for the end, so the command is
+ * neither cancelled nor unknown.
+ */
 export const commandEnding = commandEndSchema.omit({
   exitCode: true,
   cancelled: true,

@@ -9,8 +9,8 @@ const maxTwiceChars = 4_000;
 const maxUnseenLines = 20;
 
 /**
- * Each change is told twice, by itself and in the whole patch. If that is too long, its own patch becomes null, and then the
- * end of the whole patch goes.
+ * Each change is told twice, by itself and in the whole patch. If that is too long, its own patch
+ * becomes null, and then the end of the whole patch goes.
  */
 export function readableDiff<D extends WorkspaceDiff>(diff: D, maxChars: number): D {
   if (JSON.stringify(diff).length <= Math.min(maxChars, maxTwiceChars)) return diff;

@@ -14,10 +14,13 @@ const diffContentBytes = 4 * 1024 * 1024;
 /** Of all patches together; what is beyond is reported without content too */
 const maxPatchBytes = 64 * 1024 * 1024;
 
-/** More says nothing to anybody */
+/** More changes are no use to a reader */
 const maxChanges = 200_000;
 
-/** What differs from the tree that the workspace began as; only what is at or below the paths, if there are any. */
+/**
+ * Compares with the tree that the workspace began as. Paths, if given, limit the result to what is
+ * at or below them.
+ */
 export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string[]): Promise<WorkspaceDiff> {
   const paths = typed?.map(pathInWorkspace);
   const changes: FormattedChange[] = [];
@@ -59,7 +62,10 @@ interface FormattedChange {
   readonly patch: string | null;
 }
 
-/** What a build leaves behind is no part of a change, and may be in the checkout already, where git would refuse all of the patch. */
+/**
+ * Finds the new files that the project ignores. What a build leaves behind is no part of a change.
+ * It may also be in the checkout already, and git would then refuse all of the patch.
+ */
 async function ignoredByProject(
   { seed }: Pick<WorkspaceRecord, "seed">,
   changes: readonly FormattedChange[],
@@ -81,7 +87,7 @@ function isAtOrBelow(path: Buffer, top: Buffer): boolean {
 
 const slash = 0x2f;
 
-/** git takes no patch for what is in a folder of that name, in whatever case. */
+/** git takes no patch for what is in a folder of that name, in upper or lower case. */
 function isOfGit(path: Buffer): boolean {
   return path
     .toString("latin1")
@@ -124,7 +130,7 @@ function lacksContent({ old, new: now, contentChanged, oldContent, newContent }:
 }
 
 function withContent({ path, status, old, new: now, contentChanged, oldContent, newContent }: GuestChange) {
-  // Where only the mode has changed any content will do, as long as both sides have the same.
+  // If only the mode has changed, any content will do that is the same on both sides.
   const same = contentChanged ? undefined : Buffer.alloc(0);
   return { path, status, old: sideOf(old, oldContent ?? same), new: sideOf(now, newContent ?? same) };
 }

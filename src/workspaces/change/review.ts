@@ -21,7 +21,10 @@ export interface WorkspaceReview {
   readonly changes: ChangesReview;
 }
 
-/** Tells what happened in a workspace since its last reset. If the changes cannot be had, the review says why. */
+/**
+ * Tells what happened in a workspace since its last reset. If the changes cannot be had, the review
+ * says why.
+ */
 export async function reviewWorkspace(call: WorkspaceCall): Promise<WorkspaceReview> {
   const record = await currentRecord(call.context, call.workspaceId);
   const lines = await readJournal(historyOf(call.context, record));

@@ -11,7 +11,10 @@ import { SupervisorCall } from "../control/client.ts";
 import type { VerbOutput } from "../control/protocol.ts";
 import { commandVerbs } from "./verbs.ts";
 
-/** So long before a command would be detached, its supervisor learns in time of a call that is cancelled */
+/**
+ * So long before a command would be detached, its supervisor learns in time of a call that is
+ * cancelled
+ */
 const lastMomentMs = 1_000;
 
 export interface WorkspaceExecRequest {
@@ -36,8 +39,8 @@ export type WorkspaceExecOutcome = VerbOutput<typeof commandVerbs.exec> & {
 };
 
 /**
- * Runs a command in a workspace. When the caller gives up, or dies, the command is killed, unless it has been detached by then; the workspace's
- * journal has it all the same.
+ * Runs a command in a workspace. If the caller gives up or dies, the command is killed, unless it
+ * has been detached by then. The workspace's journal has it in any case.
  */
 export async function execInWorkspace(
   context: EngineContext,
@@ -64,12 +67,12 @@ export async function execInWorkspace(
     if (isLate && !stdin && PyroError.from(error).code === "cancelled") throw mayRunOn(error);
     throw error;
   } finally {
-    // Somebody who can take no more output ends the command.
+    // A reader that takes no more output ends the command.
     connection.close();
   }
 }
 
-/** Waits for whoever takes the output, who may never do so. */
+/** Waits for the reader of the output, which may never take it. */
 async function taken(work: Promise<void> | void, signal: AbortSignal | undefined): Promise<void> {
   if (work !== undefined) await unlessCancelled(work, signal);
 }

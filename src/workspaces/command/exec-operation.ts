@@ -89,7 +89,8 @@ function adviceOn({ running, timedOut, oomKilled, startError, sequence }: z.outp
 }
 
 function resultOf({ exitCode, command, ...rest }: WorkspaceExecOutcome) {
-  // A command that has ended has an exit code. Only a journal has commands of which the end is unknown.
+  // A command that has ended has an exit code. Only a journal has commands of which the end is
+  // unknown.
   return { ...rest, exitCode: rest.running ? null : (exitCode ?? 1), command: [...command] };
 }
 

@@ -18,7 +18,10 @@ export interface KeptOutput {
   /** What was asked for; a line says how much is missing where something is not kept */
   readonly bytes: Buffer;
   readonly isCut: boolean;
-  /** Where it begins in the stream: at the offset that was asked for, or where the character begins that is there */
+  /**
+   * Where it begins in the stream: at the offset that was asked for, or where the character begins
+   * that is there
+   */
   readonly offset: number;
   /** How much the stream has had, kept or not */
   readonly totalBytes: number;
@@ -51,8 +54,9 @@ export class KeptOutputs {
   }
 
   /**
-   * A page of a stream. `endedAt` is how much it had in all, as far as that was recorded; undefined while its command runs. A page that has a limit
-   * has bytes of the stream that lie side by side, or only the line that says what is not kept there.
+   * Reads a page of a stream. `endedAt` is the recorded length of the whole stream, and undefined
+   * while its command runs. A page with a limit has adjacent bytes of the stream, or only the line
+   * that says what is not kept there.
    */
   async read(
     sequence: number,
@@ -63,7 +67,7 @@ export class KeptOutputs {
     const name = streamName(sequence, stream);
     const stretches = await this.#stretches(name);
     const isOver = endedAt !== undefined;
-    // The end of a command that nobody saw end says nothing of its output.
+    // The recorded end of a command that lost its supervisor says nothing of its output.
     const totalBytes = Math.max(stretches.at(-1)?.end ?? 0, endedAt ?? 0);
     const kept: KeptStream = { name, stretches, isOver, totalBytes };
     const page = new Page(offset);
@@ -109,7 +113,10 @@ export class KeptOutputs {
     return stretches;
   }
 
-  /** About `room` bytes of a stretch from a position on, in whole characters: text stays text beside what is not kept, or not there yet. */
+  /**
+   * About `room` bytes of a stretch from a position on, in whole characters: text stays text beside
+   * what is not kept, or not there yet.
+   */
   async #window(kept: KeptStream, { start, end }: Stretch, position: number, room: number): Promise<Window> {
     const from = Math.max(start, position - maxCharacterBytes);
     const read = await this.#bytes(kept.name, from, Math.min(end, position + room + maxCharacterBytes));

@@ -6,7 +6,10 @@ export const blockBytes = 1024 * 1024;
 
 export type OutputStream = "stdout" | "stderr";
 
-/** Writes one stream of a command to files as it comes, of which a long one keeps its beginning and its end. */
+/**
+ * Writes one stream of a command to files as it comes. Of a long one the beginning and the end are
+ * kept.
+ */
 export class OutputKeeper {
   readonly #path: string;
   #file: FileHandle | undefined;
@@ -30,7 +33,7 @@ export class OutputKeeper {
 
   async close(): Promise<void> {
     await this.#last.catch(() => {
-      // whoever added what could not be written has been told
+      // The caller of `add` has been told of the failure.
     });
     await this.#file?.close();
   }

@@ -56,7 +56,7 @@ const otherChars = 800;
 /** Of more commands so many share the room. What they leave is for older ones */
 const maxSharing = 8;
 
-/** All of the output of one command as far as there is room; of many, the newest with a share for each. */
+/** Shortens logs: one command gets all of the room, and of many each of the newest gets a share. */
 export function readableLogs(logs: Logs, maxChars: number): Logs {
   const [only, another] = logs.entries;
   if (only && !another) return { ...logs, entries: [readableEntry(only, maxChars - otherChars)] };

@@ -56,7 +56,7 @@ async function readCommands({ context, workspaceId }: WorkspaceCall, sequence: n
   });
 }
 
-/** A workspace that does not run has nothing to wait for; when it ends meanwhile, so does the command. */
+/** Waits for the end of a command. A workspace that does not run has no command to wait for. */
 async function untilEnded({ context, workspaceId, signal }: WorkspaceCall, sequence: number, timeoutMs: number) {
   const connection = await connectSupervisor(new WorkspacePlace(context.layout.workspacesDir, workspaceId));
   if (!connection || !(await connection.isReady(signal))) return;

@@ -28,8 +28,10 @@ export function commandOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
 }
 
 /**
- * Runs a command and writes down that it began, what it printed and how it ended, whoever is there to hear it. The end is on file, and
- * what it wrote on the guest's disks, before the caller is told; a caller that is to be detached by then is told that it still runs.
+ * Runs a command and records that it began, what it printed and how it ended, even if its caller
+ * has gone. Before the caller is told of the end, the end is on file and what the command wrote is
+ * on the guest's disks. A caller that asked to be detached earlier is told that the command still
+ * runs.
  */
 async function execCommand(workspace: OwnedWorkspace, input: ExecInput, call: Call): Promise<ExecOutput> {
   const session = await workspace.session();
@@ -41,7 +43,7 @@ async function execCommand(workspace: OwnedWorkspace, input: ExecInput, call: Ca
   });
 }
 
-/** Waits for the end of a command, at most so long. Whoever waits has no part in it, and what does not run has ended. */
+/** Waits for the end of a command up to a limit. The command does not depend on the wait. */
 async function awaitCommand(
   workspace: OwnedWorkspace,
   { sequence, timeoutMs }: VerbInput<typeof commandVerbs.awaitCommand>,
@@ -106,7 +108,7 @@ async function runAndRecord(
   await Promise.all([outputs.stdout.close(), outputs.stderr.close()]);
   const end = { ...outcome.end, ...lengths() };
   await recordEnd(workspace, session, { sequence, ...end }).catch((error: unknown) => {
-    // What became of the command is the answer, also where it could not be written down.
+    // What became of the command is the answer, also if it could not be recorded.
     complain(`cannot record the end of command ${sequence}`, error);
   });
   if (outcome.failure) throw outcome.failure;
@@ -126,11 +128,15 @@ async function recordStart(
   workspace
     .update({ commandCount: sequence, lastCommand, lastActivityAt }, { isDurable: false })
     .catch((error: unknown) => complain(`cannot record the start of command ${sequence}`, error));
-  // This is what counts: whoever finds the workspace without a supervisor makes its record from it.
+  // The journal decides: a process that finds the workspace without a supervisor makes its record
+  // from it.
   await session.journal.append({ event: "command", command: about });
 }
 
-/** Writes the end down; a reset that came in between has begun another history, which it does not belong to. */
+/**
+ * Records the end. After a reset the record belongs to another history, and only the journal of the
+ * old one takes it.
+ */
 async function recordEnd(
   workspace: OwnedWorkspace,
   session: Session,

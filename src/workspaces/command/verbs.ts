@@ -9,7 +9,10 @@ const timeoutMs = z
   .max(2 ** 31 - 1);
 
 export const commandVerbs = defineVerbs({
-  /** Data is the command's standard input one way, and its output the other, in the frames of the guest protocol */
+  /**
+   * Data is the command's standard input one way, and its output the other, in the frames of the
+   * guest protocol
+   */
   exec: {
     changes: true,
     endsWithCaller: true,

@@ -20,7 +20,7 @@ export interface ReadRequest extends Omit<TreeReadRequest, "paths"> {
   readonly paths: readonly Buffer[];
 }
 
-/** Entries of the workspace's tree, as its guest tells them. */
+/** Reads entries of the workspace's tree from its guest. */
 export async function* readTree(wanted: WorkspaceCall, request: ReadRequest): AsyncGenerator<GuestItem> {
   const { connection } = await requireRunning(wanted);
   const { signal } = wanted;
@@ -51,7 +51,10 @@ export async function exportTree(wanted: WorkspaceCall, request: ReadRequest): P
   };
 }
 
-/** Writes a tree into the workspace, all of it or nothing. `items` are read once the supervisor is there to take them. */
+/**
+ * Writes a tree into the workspace, all of it or nothing. `items` are read once the supervisor is
+ * there to take them.
+ */
 export async function writeTree(
   wanted: WorkspaceCall,
   edit: VerbInput<typeof fileVerbs.writeTree>,
@@ -61,7 +64,8 @@ export async function writeTree(
   const { connection } = await requireRunning(wanted);
   const { signal } = wanted;
   const body = (async function* () {
-    // The supervisor bothers the guest when the first bytes come, and reading a large archive takes long before that.
+    // The supervisor calls the guest at the first bytes, which a large archive only yields after a
+    // long scan.
     yield* encodeTree(header, await begun(items));
   })();
   return call(connection, fileVerbs.writeTree, edit, { signal, body });

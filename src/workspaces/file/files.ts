@@ -12,7 +12,7 @@ import type { FileContent, FileEntry, FileListing, WrittenFile } from "./results
 /** More than this at once is a matter for export or sync */
 export const maxReadBytes = 16 * 1024 * 1024;
 const maxWriteBytes = 16 * 1024 * 1024;
-/** A listing that is longer says nothing to anybody */
+/** A longer listing is no use to a reader */
 const maxListedEntries = 50_000;
 
 /** What is in a directory, or everything below it; a file lists itself. */
@@ -46,7 +46,8 @@ export async function readFile(
   { offset, maxBytes }: FilePage,
 ): Promise<FileContent> {
   const path = pathBelowWorkspace(typed);
-  // A few more bytes on both sides tell whether a character lies across an edge, and whether there is more.
+  // A few more bytes on both sides tell whether a character lies across an edge, and whether there
+  // is more.
   const contentOffset = Math.max(0, offset - maxCharacterBytes);
   const contentLimit = offset - contentOffset + maxBytes + maxCharacterBytes;
   const request = { paths: [path], depth: 0, contentLimit, contentOffset, digest: false, follow: true };

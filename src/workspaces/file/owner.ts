@@ -12,7 +12,8 @@ export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
       return passOn(machine.agent.readTree(input, call.signal), call);
     },
     async writeTree(input, call) {
-      // A caller may have a lot to read first, and the guest need not wait for it.
+      // The caller may read its source for long before the first bytes. The guest does not wait
+      // meanwhile.
       const body = await begun(call.body);
       const { machine, journal } = await workspace.session();
       const written = await machine.agent.writeTree(body, call.signal);

@@ -12,7 +12,10 @@ export const fileVerbs = defineVerbs({
     input: editSchema.pick({ kind: true, path: true }),
     output: treeWriteAnswerSchema,
   },
-  /** A read. The caller then reports, in one piece of data, what it has made of it on the host, for the history */
+  /**
+   * A read. The caller then reports, in one piece of data, what it has made of it on the host, for
+   * the history
+   */
   exportTree: { changes: false, endsWithCaller: true, input: treeReadSchema, output: nothing },
 });
 

@@ -73,7 +73,10 @@ export function readableWorkspace<V extends WorkspaceView>(view: V): V {
 
 const { environment, createdAt, lastActivityAt, expiresAt } = workspaceView.shape;
 
-/** A workspace as a list has it. Of one whose record cannot be read it has the id and the reason. */
+/**
+ * A workspace as a list shows it. If its record cannot be read, only the id and the reason are
+ * known.
+ */
 export const workspaceRow = workspaceView
   .pick({
     workspaceId: true,

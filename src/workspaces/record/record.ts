@@ -34,7 +34,7 @@ export const snapshotRecordSchema = z.object({
 });
 export type SnapshotRecord = z.output<typeof snapshotRecordSchema>;
 
-/** A command in short. Its exit code is null while it runs, and if it is unknown how it ended. */
+/** A command in short. Its exit code is null while it runs, or if its end is unknown. */
 export const lastCommandSchema = begunCommandSchema.extend({
   exitCode: commandEndSchema.shape.exitCode,
   durationMs: commandEndSchema.shape.durationMs.nullable(),

@@ -6,7 +6,7 @@ import { commandsOf, encodeLine, parseJournal } from "../../../../src/workspaces
 const written = await readFile(new URL("./journal.jsonl", import.meta.url), "utf8");
 
 test("a journal of version 0.1.0 is read, each event with what it has", () => {
-  expect(parseJournal(written)).toEqual([
+  expect(parseJournal(written)).toMatchObject([
     {
       event: "command",
       at: "2026-11-26T18:36:44.299Z",
@@ -44,8 +44,13 @@ test("a journal of version 0.1.0 is read, each event with what it has", () => {
   expect(commandsOf(parseJournal(written))).toMatchObject([{ sequence: 1, end: { exitCode: 137 } }]);
 });
 
-test("the same lines are written today, byte for byte", () => {
-  expect(parseJournal(written).map(encodeLine).join("")).toBe(written);
+test("what version 0.1.0 wrote is written today, byte for byte, beside newer fields", () => {
+  const keys = new Set([...written.matchAll(/"(\w+)":/g)].map(([, key]) => key));
+  const isKnown = (key: string) => keys.has(key) || /^\d*$/.test(key);
+  const withoutNewer = (line: string) =>
+    `${JSON.stringify(JSON.parse(line, (key, value: unknown) => (isKnown(key) ? value : undefined)))}\n`;
+  const encoded = parseJournal(written).map(encodeLine);
+  expect(encoded.map(withoutNewer).join("")).toBe(written);
 });
 
 test.each([
