@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { checkWire } from "../../core/wire-case.ts";
 import { acceleratorChoices } from "../../machines/accelerator.ts";
 import type { EngineContext } from "../../machines/context.ts";
 
@@ -33,6 +34,7 @@ export const launchSchema = z.object({
     maxActiveWorkspaces: z.number(),
   }),
 });
+checkWire(launchSchema, "launch");
 export type Launch = z.output<typeof launchSchema>;
 
 /** By which the supervisor gets its task and says that it serves; the next descriptor is the lock, which it only has to keep open. */

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
+import { checkWire } from "../../core/wire-case.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
 import { processIdentitySchema } from "../../host/process-identity.ts";
 import { begunCommandSchema, type JournaledCommand } from "./journal.ts";
@@ -81,6 +82,7 @@ export const workspaceRecordSchema = z.object({
   /** The shell that outlives the supervisor, to end the workspace at its time */
   guardian: processIdentitySchema.nullable(),
 });
+checkWire(workspaceRecordSchema, "workspace record");
 export type WorkspaceRecord = z.output<typeof workspaceRecordSchema>;
 
 /** A command of the history in short. */
