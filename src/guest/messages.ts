@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 /**
- * Version of the protocol in agent/PROTOCOL.md; host and guest refuse each other when the majors
+ * Version of the protocol in agent/PROTOCOL.md. Host and guest refuse each other if the majors
  * differ.
  */
 export const protocolVersion = "2.1";
@@ -24,7 +24,7 @@ export const guestInfoSchema = z.object({
 });
 export type GuestInfo = z.output<typeof guestInfoSchema>;
 
-/** What makes a clone unlike its siblings; sent before any user code runs in it. */
+/** Makes a clone unlike its siblings. The host sends it before any user code runs. */
 export const forkRequestSchema = z.object({
   /** Every later request must carry it */
   token: z.string(),
@@ -48,7 +48,7 @@ export const execSpecSchema = z.object({
   argv: z.array(z.string()).optional(),
   /** Text for the guest's shell */
   shell: z.string().optional(),
-  /** Default: `/workspace` where it exists, else `/` */
+  /** Default: `/workspace` if it exists, else `/` */
   cwd: z.string().optional(),
   /** Added to the agent's default environment; null removes a variable */
   env: z.record(z.string(), z.string().nullable()).optional(),
@@ -56,7 +56,7 @@ export const execSpecSchema = z.object({
   timeoutMs: z.number().int(),
   /** Without it the command reads an empty stream */
   stdin: z.boolean(),
-  /** What the command wrote is on the disks before its end is told */
+  /** Whether what the command wrote is on the disks before its end is told */
   sync: z.boolean().optional(),
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;

@@ -4,7 +4,7 @@ import { HeadAndTail } from "../core/head-and-tail.ts";
 import { wholeCharacters } from "../core/utf8.ts";
 import type { LiveStreams, OperationContext } from "./operation.ts";
 
-/** Of each stream, unless the surface says otherwise */
+/** Limit for each stream, unless the surface gives another */
 const defaultKeptBytes = 64 * 1024 * 1024;
 
 const encoding = z.enum(["utf-8", "base64"]);

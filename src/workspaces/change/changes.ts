@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { artifactType } from "../file/entry.ts";
 
-/** What results say of changes. */
+/** Changes as results have them. */
 
 export const changeSummary = z.object({
   total: z.number(),
@@ -36,7 +36,7 @@ export const diffSchema = z.object({
 });
 export type WorkspaceDiff = z.output<typeof diffSchema>;
 
-/** Changes as a review has them, which does not fail without them. */
+/** Changes as a review has them. A review without them does not fail. */
 export const changesReview = z.object({
   available: z.boolean(),
   reason: z.string().nullable().describe("Why they are not"),

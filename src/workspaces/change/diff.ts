@@ -11,7 +11,7 @@ import type { ChangeEntry, ChangeSummary, WorkspaceDiff } from "./changes.ts";
 
 /** Files larger than this, on either side, are reported without their content */
 const diffContentBytes = 4 * 1024 * 1024;
-/** Of all patches together; what is beyond is reported without content too */
+/** Limit for all patches together; later changes are reported without content too */
 const maxPatchBytes = 64 * 1024 * 1024;
 
 /** More changes are no use to a reader */

@@ -34,7 +34,7 @@ export class Attachment {
     }, timeoutMs);
   }
 
-  /** Hands output to the caller, as long as that is there to take it. */
+  /** Sends output to the caller, while the command is tied to it. */
   async send(bytes: Buffer): Promise<void> {
     if (this.#isOver) return;
     const stopped = new Promise<void>((resolve) => {

@@ -11,17 +11,14 @@ import { SupervisorCall } from "../control/client.ts";
 import type { VerbOutput } from "../control/protocol.ts";
 import { commandVerbs } from "./verbs.ts";
 
-/**
- * So long before a command would be detached, its supervisor learns in time of a call that is
- * cancelled
- */
+/** A cancellation this long before the command is detached reaches the supervisor in time */
 const lastMomentMs = 1_000;
 
 export interface WorkspaceExecRequest {
   readonly workspaceId: string;
   readonly command: GuestCommand;
   readonly timeoutMs: number;
-  /** After this time the command runs on without us, unless it is given input; default: never */
+  /** After this time a command without input is detached; default: never */
   readonly detachAfterMs?: number | undefined;
 }
 
@@ -32,7 +29,7 @@ export interface WorkspaceExecOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How a command ended; or, of one that runs on without its caller, how far it has come. */
+/** How a command ended or, if it was detached, how far it has come. */
 export type WorkspaceExecOutcome = VerbOutput<typeof commandVerbs.exec> & {
   readonly command: readonly string[];
   readonly isolation: Isolation | null;
@@ -77,7 +74,7 @@ async function taken(work: Promise<void> | void, signal: AbortSignal | undefined
   if (work !== undefined) await unlessCancelled(work, signal);
 }
 
-/** It may have been detached while we were cancelled. */
+/** The command may have been detached while the call was cancelled. */
 function mayRunOn(cause: unknown): PyroError {
   return new PyroError(
     "outcome_unknown",

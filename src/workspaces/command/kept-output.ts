@@ -14,7 +14,7 @@ export class OutputKeeper {
   readonly #path: string;
   #file: FileHandle | undefined;
   #length = 0;
-  /** Writes in their order, however they are called */
+  /** Keeps writes in the order of the calls */
   #last: Promise<void> = Promise.resolve();
 
   constructor(historyDir: string, sequence: number, stream: OutputStream) {
@@ -53,13 +53,15 @@ export class OutputKeeper {
     if (this.#file && !Number.isInteger(blocks)) return this.#file;
     await this.#file?.close();
     this.#file = await open(blockPath(this.#path, blocks), "w", 0o600);
-    // Only now that there is another end; the beginning stays.
+    // The stream has a newer end now, so this part of the old one goes. The beginning stays.
     if (blocks > 2) await rm(blockPath(this.#path, blocks - 2), { force: true });
     return this.#file;
   }
 }
 
-/** Of the file with a stream's beginning; the others have the numbers of their blocks behind it */
+/**
+ * Names of output files: the first block's ends with the stream, the others' with a block number
+ */
 export const blockName = /^(\d+\.(?:stdout|stderr))(?:\.(\d+))?$/;
 
 export function streamName(sequence: number, stream: OutputStream): string {

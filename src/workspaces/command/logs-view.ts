@@ -53,7 +53,7 @@ type Logs = z.output<typeof logsOutput>;
 
 /** What an entry takes beside its output */
 const otherChars = 800;
-/** Of more commands so many share the room. What they leave is for older ones */
+/** Number of newest commands that share the room. What they leave is for older ones */
 const maxSharing = 8;
 
 /** Shortens logs: one command gets all of the room, and of many each of the newest gets a share. */

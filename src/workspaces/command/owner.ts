@@ -115,7 +115,7 @@ async function runAndRecord(
   return { sequence, cwd: workspacePath, running: false, ...end };
 }
 
-/** A command that cannot be written down is not run. */
+/** Records the start. A command that cannot be recorded must not run. */
 async function recordStart(
   workspace: OwnedWorkspace,
   session: Session,
@@ -166,7 +166,7 @@ function isCutOff({ endReason }: Session, { signal, timedOut }: ExecEnding): boo
   return endReason !== undefined && signal === "SIGKILL" && !timedOut;
 }
 
-/** The end of a command that began, and of whose end nothing was heard. */
+/** The end of a command whose end the guest has not reported. */
 function unknownEnd(session: Session, error: unknown, durationMs: number): Outcome {
   const thrown = PyroError.from(error);
   const failure =

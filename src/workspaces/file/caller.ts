@@ -30,7 +30,7 @@ export async function* readTree(wanted: WorkspaceCall, request: ReadRequest): As
 /** Entries of the workspace's tree on their way to the host. */
 export interface TreeExport extends Disposable {
   readonly items: AsyncIterable<GuestItem>;
-  /** Puts on file, in the workspace's history, what has become of the items */
+  /** Records in the workspace's history what has become of the items */
   report(report: ExportReport): Promise<void>;
 }
 
@@ -52,8 +52,8 @@ export async function exportTree(wanted: WorkspaceCall, request: ReadRequest): P
 }
 
 /**
- * Writes a tree into the workspace, all of it or nothing. `items` are read once the supervisor is
- * there to take them.
+ * Writes a tree into the workspace, all of it or nothing. It reads
+ * `items` once the supervisor is ready.
  */
 export async function writeTree(
   wanted: WorkspaceCall,

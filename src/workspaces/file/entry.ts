@@ -11,9 +11,7 @@ export function displayed(path: Buffer): string {
   return path.length === 0 ? workspacePath : displayPath(Buffer.concat([Buffer.from(`${workspacePath}/`), path]));
 }
 
-/**
- * A name as lines for users have it. The guest's line breaks must not make several entries of one.
- */
+/** A name on one line. Line breaks in a guest's name must not make several entries of one. */
 export function oneLine(name: string): string {
   return /\p{Cc}/u.test(name) ? JSON.stringify(name) : name;
 }

@@ -15,7 +15,7 @@ const maxWriteBytes = 16 * 1024 * 1024;
 /** A longer listing is no use to a reader */
 const maxListedEntries = 50_000;
 
-/** What is in a directory, or everything below it; a file lists itself. */
+/** Lists a directory, or everything below it. A file lists itself. */
 export async function listFiles(call: WorkspaceCall, typed: string, recursive: boolean): Promise<FileListing> {
   const path = pathInWorkspace(typed);
   const request = { paths: [path], depth: recursive ? -1 : 1, contentLimit: 0, digest: false, follow: false };
@@ -39,7 +39,7 @@ export interface FilePage {
 
 const maxCharacterBytes = 4;
 
-/** A part of a text file. */
+/** Reads a part of a text file. */
 export async function readFile(
   call: WorkspaceCall,
   typed: string,
@@ -67,7 +67,7 @@ export async function readFile(
       nextOffset: end < bytes.length ? contentOffset + end : null,
     };
   }
-  // A link that leads out of the workspace, or nowhere, is there all the same.
+  // A link that leads out of the workspace, or nowhere, exists although it cannot be followed.
   for await (const { entry } of readTree(call, { ...request, contentLimit: 0, follow: false })) {
     requireRegularFile(entry, path);
   }
@@ -96,7 +96,7 @@ export async function writeFile(call: WorkspaceCall, typed: string, text: string
   return { path: displayed(path), bytesWritten };
 }
 
-/** Writing would put a file in the place of the link, and leave alone what it leads to. */
+/** Refuses a link, because a write would replace it and not what it leads to. */
 async function refuseLink(call: WorkspaceCall, path: Buffer): Promise<void> {
   const request = { paths: [path], depth: 0, contentLimit: 0, digest: false, follow: false };
   for await (const { entry } of readTree(call, request)) {
@@ -122,7 +122,7 @@ export function noSuchFile(path: Buffer): PyroError {
   });
 }
 
-/** The content of a file up to a limit; a guest that sends more lies. */
+/** Reads the content of a file up to a limit. A guest that sends more lies. */
 export async function contentOf({ content }: GuestItem, limitBytes: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   let length = 0;

@@ -14,9 +14,9 @@ import { noSuchFile } from "./files.ts";
 import { pathInWorkspace } from "./guest-path.ts";
 import type { ExportedTree, PushedTree } from "./results.ts";
 
-/** More than a workspace's disk can hold, holes included, is a guest that lies */
+/** More than a workspace's disk can hold, holes included; a guest that sends more lies */
 const exportLimits: TreeLimits = { maxEntries: 1_000_000, maxBytes: 1024 ** 4 };
-/** Of all names of an export together: they are held in memory */
+/** Limit for all names of an export together, which are held in memory */
 const maxNameBytes = 256 * 1024 * 1024;
 const maxSkippedShown = 1_000;
 

@@ -12,10 +12,7 @@ export const fileVerbs = defineVerbs({
     input: editSchema.pick({ kind: true, path: true }),
     output: treeWriteAnswerSchema,
   },
-  /**
-   * A read. The caller then reports, in one piece of data, what it has made of it on the host, for
-   * the history
-   */
+  /** A read, after which the caller reports in one piece of data what it has written on the host */
   exportTree: { changes: false, endsWithCaller: true, input: treeReadSchema, output: nothing },
 });
 
