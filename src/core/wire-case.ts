@@ -2,17 +2,20 @@ import * as z from "zod";
 import { PyroError } from "./errors.ts";
 import { snakeCase } from "./snake-case.ts";
 
+type Direction = "encode" | "decode";
+
 /**
- * JSON keys are snake_case on the CLI, over MCP and on disk, camelCase in TypeScript: this file is the one place that converts.
- * The schema decides, so that the keys of a record (labels, environment variables) stay as the user wrote them.
+ * JSON keys are snake_case on the CLI, over MCP and on disk, and camelCase in TypeScript. This file
+ * is the one place that converts. The schema decides, so the keys of a record (labels, environment
+ * variables) stay as the user wrote them.
  */
 export function toWire(schema: z.ZodType, value: unknown): unknown {
-  return convert(schema, value, "encode");
+  return convert(checkWire(schema), value, "encode");
 }
 
-/** Parses JSON with snake_case keys; throws `z.ZodError` when it does not fit the schema. */
+/** Parses JSON with snake_case keys; throws `z.ZodError` if it does not fit the schema. */
 export function fromWire<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  return schema.parse(convert(schema, value, "decode"));
+  return schema.parse(convert(checkWire(schema), value, "decode"));
 }
 
 /** Explains the first thing that is wrong with a value, naming it as users write it. */
@@ -25,12 +28,82 @@ export function explainMismatch(error: z.ZodError, nameField = snakeCase): strin
   return path === "" ? what : `${path}: ${what}`;
 }
 
-function convert(schema: z.ZodType, value: unknown, direction: "encode" | "decode"): unknown {
+/** Schemas that have passed the check, which looks at all of a schema and never at a value */
+const checkedSchemas = new WeakSet<z.ZodType>();
+
+/**
+ * Refuses a schema whose keys cannot be converted, and returns any other. A schema is checked where
+ * it is defined, so that a mistake in it shows before a value comes. `name` is what the message
+ * calls the schema.
+ */
+export function checkWire<S extends z.ZodType>(schema: S, name = "schema"): S {
+  if (checkedSchemas.has(schema)) return schema;
+  check(schema, name);
+  checkedSchemas.add(schema);
+  return schema;
+}
+
+function check(schema: z.ZodType, path: string): void {
+  const inner = unwrap(schema);
+  if (isKeyless(inner)) return;
+  if (inner instanceof z.ZodArray) return check(inner.element as z.ZodType, `${path}[]`);
+  if (inner instanceof z.ZodRecord) return check(inner.valueType as z.ZodType, `${path}.*`);
+  if (inner instanceof z.ZodObject) return checkFields(inner, path);
+  if (inner instanceof z.ZodDiscriminatedUnion) {
+    for (const option of optionsOf(inner)) check(option, path);
+    return;
+  }
+  const isUnion = inner instanceof z.ZodUnion;
+  throw refused(
+    path,
+    isUnion ? "it is a union of objects without a discriminator" : `it is of kind '${inner.def.type}'`,
+  );
+}
+
+function checkFields({ shape, def }: z.ZodObject, path: string): void {
+  if (def.catchall) throw refused(path, "it has a rule for keys that it does not name");
+  const fields = new Map<string, string>();
+  for (const [name, field] of Object.entries(shape)) {
+    const other = fields.get(snakeCase(name));
+    if (other !== undefined) throw refused(`${path}.${name}`, `in JSON it has the name of '${other}'`);
+    fields.set(snakeCase(name), name);
+    check(field as z.ZodType, `${path}.${name}`);
+  }
+}
+
+function refused(path: string, reason: string): PyroError {
+  return new PyroError("internal", `cannot convert the keys of '${path}': ${reason}`);
+}
+
+/** Kinds of schemas whose values have no keys that follow from the schema */
+const leafKinds: ReadonlySet<string> = new Set([
+  "string",
+  "number",
+  "boolean",
+  "null",
+  "literal",
+  "enum",
+  // Another schema takes it apart.
+  "unknown",
+]);
+
+/**
+ * Whether values of a schema are the same in JSON. A union of such schemas needs no discriminator.
+ */
+function isKeyless(schema: z.ZodType): boolean {
+  const inner = unwrap(schema);
+  if (leafKinds.has(inner.def.type)) return true;
+  if (inner instanceof z.ZodArray) return isKeyless(inner.element as z.ZodType);
+  return inner instanceof z.ZodUnion && optionsOf(inner).every(isKeyless);
+}
+
+function convert(schema: z.ZodType, value: unknown, direction: Direction): unknown {
   const inner = unwrap(schema);
   if (inner instanceof z.ZodArray && Array.isArray(value)) {
     return value.map((item) => convert(inner.element as z.ZodType, item, direction));
   }
   if (!isPlainObject(value)) return value;
+  if (inner instanceof z.ZodDiscriminatedUnion) return convertOption(inner, value, direction);
   if (inner instanceof z.ZodRecord) {
     const valueType = inner.valueType as z.ZodType;
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(valueType, item, direction)]));
@@ -38,10 +111,37 @@ function convert(schema: z.ZodType, value: unknown, direction: "encode" | "decod
   if (!(inner instanceof z.ZodObject)) return value;
   const converted: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(inner.shape)) {
-    const [from, to] = direction === "encode" ? [name, snakeCase(name)] : [snakeCase(name), name];
-    if (value[from] !== undefined) converted[to] = convert(field as z.ZodType, value[from], direction);
+    const [from, to] = namesIn(direction, name);
+    if (!Object.hasOwn(value, from) || value[from] === undefined) continue;
+    converted[to] = convert(field as z.ZodType, value[from], direction);
   }
   return converted;
+}
+
+/** Converts a value of a union by the option that its discriminator names. */
+function convertOption(
+  union: z.ZodDiscriminatedUnion,
+  value: Readonly<Record<string, unknown>>,
+  direction: Direction,
+): unknown {
+  const { discriminator } = union.def;
+  const [from, to] = namesIn(direction, discriminator);
+  const option = optionsOf(union).find(({ _zod }) => _zod.propValues?.[discriminator]?.has(value[from] as string));
+  if (option) return convert(option, value, direction);
+  if (direction === "encode") {
+    throw new PyroError("internal", `cannot convert a value: no option has its '${discriminator}'`);
+  }
+  // The schema then refuses it by its discriminator.
+  return { [to]: value[from] };
+}
+
+/** Names of a field where it is read, and where it is written. */
+function namesIn(direction: Direction, name: string): readonly [string, string] {
+  return direction === "encode" ? [name, snakeCase(name)] : [snakeCase(name), name];
+}
+
+function optionsOf({ options }: z.ZodUnion | z.ZodDiscriminatedUnion): readonly z.ZodType[] {
+  return options as readonly z.ZodType[];
 }
 
 function unwrap(schema: z.ZodType): z.ZodType {
@@ -53,9 +153,6 @@ function unwrap(schema: z.ZodType): z.ZodType {
     current instanceof z.ZodReadonly
   ) {
     current = current.unwrap() as z.ZodType;
-  }
-  if (current instanceof z.ZodUnion) {
-    throw new PyroError("internal", "wire schemas must not hold unions: their keys cannot be converted");
   }
   return current;
 }

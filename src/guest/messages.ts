@@ -24,7 +24,7 @@ export const guestInfoSchema = z.object({
 });
 export type GuestInfo = z.output<typeof guestInfoSchema>;
 
-/** What makes a clone unlike its siblings; sent before any user code runs in it. */
+/** Makes a clone unlike its siblings. The host sends it before any user code runs. */
 export const forkRequestSchema = z.object({
   /** Every later request must carry it */
   token: z.string(),
@@ -48,7 +48,7 @@ export const execSpecSchema = z.object({
   argv: z.array(z.string()).optional(),
   /** Text for the guest's shell */
   shell: z.string().optional(),
-  /** Default: `/workspace` where it exists, else `/` */
+  /** Default: `/workspace` if it exists, else `/` */
   cwd: z.string().optional(),
   /** Added to the agent's default environment; null removes a variable */
   env: z.record(z.string(), z.string().nullable()).optional(),
@@ -56,29 +56,50 @@ export const execSpecSchema = z.object({
   timeoutMs: z.number().int(),
   /** Without it the command reads an empty stream */
   stdin: z.boolean(),
-  /** What the command wrote is on the disks before its end is told */
+  /** Whether what the command wrote is on the disks before its end is told */
   sync: z.boolean().optional(),
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;
 
-export const execEndingSchema = z.object({
+/**
+ * How a command ended. Messages of the guest, journals and results take their fields, and the order
+ * of these, from here. A new field needs a default, because older journals and agents lack it.
+ */
+export const commandEndSchema = z.object({
+  exitCode: z.number().nullable(),
+  signal: z.string().nullable().describe("Signal that ended the command"),
+  timedOut: z.boolean().describe("Its whole process tree was killed at the time limit"),
+  cancelled: z.boolean(),
+  oomKilled: z.boolean().describe("The guest ran out of memory"),
+  startError: z.string().nullable().describe("Why the command could not be started"),
+  syncError: z.string().nullable().describe("Why what it wrote may not be on the workspace's disk"),
+  unknownReason: z.string().nullable().describe("Why it is unknown how it ended"),
+  durationMs: z.number(),
+});
+export type CommandEnd = z.output<typeof commandEndSchema>;
+
+/** How a command ended, as the guest reports it. */
+export const execEndingSchema = commandEndSchema.omit({ startError: true, unknownReason: true }).extend({
   exitCode: z.number().int().min(0).max(255).nullable(),
-  /** Such as `SIGKILL`, when a signal ended the command */
   signal: z
     .string()
     .max(32)
     .regex(/^SIG[A-Z0-9+-]+$/)
     .nullable(),
-  timedOut: z.boolean(),
-  cancelled: z.boolean(),
-  durationMs: z.number(),
-  oomKilled: z.boolean(),
-  /** Why what it wrote may not be on the disks, although that was asked for */
   syncError: z.string().max(4096).optional(),
   /** Why the command could not be started */
   error: z.object({ code: z.string().max(64), message: z.string().max(4096) }).optional(),
 });
 export type ExecEnding = z.output<typeof execEndingSchema>;
+
+/** The report of a guest that has nothing to say */
+export const nothingReported: Omit<ExecEnding, "durationMs"> = {
+  exitCode: null,
+  signal: null,
+  timedOut: false,
+  cancelled: false,
+  oomKilled: false,
+};
 
 export const agentErrorSchema = z.object({
   error: z.object({ code: z.string().max(64), message: z.string().max(4096) }),

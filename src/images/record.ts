@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
+import { checkWire } from "../core/wire-case.ts";
 import { fileStampSchema } from "../host/files.ts";
 
 const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be sha256: and 64 hexadecimal digits");
@@ -36,6 +37,7 @@ export const environmentRecordSchema = z.object({
   /** Identifies the three files together */
   digest: digestSchema,
 });
+checkWire(environmentRecordSchema, "environment record");
 export type EnvironmentRecord = z.output<typeof environmentRecordSchema>;
 
 export const blobRoles = ["kernel", "modules", "rootImage"] as const;

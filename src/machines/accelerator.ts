@@ -2,6 +2,7 @@ import { access, constants, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
+import { checkWire } from "../core/wire-case.ts";
 import { ensureDir, fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
 import { withLock } from "../host/lock.ts";
 import { bootId } from "../host/system.ts";
@@ -30,6 +31,7 @@ const verdictSchema = z.object({
   evidence: z.string(),
   provedAt: z.string(),
 });
+checkWire(verdictSchema, "accelerator verdict");
 export type KvmVerdict = z.output<typeof verdictSchema>;
 
 /** What VMs run on, and why. */

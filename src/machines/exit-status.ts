@@ -1,23 +1,24 @@
 import { constants } from "node:os";
-import type { ExecEnding } from "../guest/messages.ts";
+import { type CommandEnd, type ExecEnding, nothingReported } from "../guest/messages.ts";
 
 /** Exit code of `timeout(1)` if it had to end the command */
 const timedOutExitCode = 124;
 /** Shells report the end of a command by signal N as 128 + N */
 const signalExitBase = 128;
 
-export interface ExitStatus {
-  readonly exitCode: number;
-  readonly signal: string | null;
-  readonly timedOut: boolean;
-  readonly oomKilled: boolean;
-  readonly startError: string | null;
-}
+/** The end of a command that has not ended, or of which the end is unknown */
+export const nothingKnown: Omit<CommandEnd, "durationMs"> = {
+  ...nothingReported,
+  startError: null,
+  syncError: null,
+  unknownReason: null,
+};
 
-/** An ending in the terms of shells: always one exit code. */
-export function exitStatus(ending: ExecEnding): ExitStatus {
-  const { signal, timedOut, oomKilled } = ending;
-  return { exitCode: exitCodeOf(ending), signal, timedOut, oomKilled, startError: ending.error?.message ?? null };
+/** The end of a command as shells and their users know it: always one exit code. */
+export function exitStatus(ending: ExecEnding): CommandEnd & { readonly exitCode: number } {
+  const { error, syncError = null, ...reported } = ending;
+  const startError = error?.message ?? null;
+  return { ...nothingKnown, ...reported, exitCode: exitCodeOf(ending), startError, syncError };
 }
 
 function exitCodeOf({ timedOut, signal, exitCode }: ExecEnding): number {
@@ -26,7 +27,7 @@ function exitCodeOf({ timedOut, signal, exitCode }: ExecEnding): number {
   return signalExitBase + signalNumber(signal);
 }
 
-/** The number of a signal; 0 for one that this host does not know, as the guest chose it. */
+/** The number of a signal that the guest named, or 0 for a name that this host does not know. */
 function signalNumber(name: string): number {
   const unnamed = /^SIG(\d{1,2})$/.exec(name);
   if (unnamed) return Number(unnamed[1]);

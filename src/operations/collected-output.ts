@@ -4,7 +4,7 @@ import { HeadAndTail } from "../core/head-and-tail.ts";
 import { wholeCharacters } from "../core/utf8.ts";
 import type { LiveStreams, OperationContext } from "./operation.ts";
 
-/** Of each stream, unless the surface says otherwise */
+/** Limit for each stream, unless the surface gives another */
 const defaultKeptBytes = 64 * 1024 * 1024;
 
 const encoding = z.enum(["utf-8", "base64"]);
@@ -19,7 +19,10 @@ export const collectedOutputSchema = z.object({
   truncated: z.boolean().describe("The middle of a stream was left out; a line in its place says how much"),
 });
 
-/** Keeps a command's output for its result, or only counts it for a surface that takes it as it comes. */
+/**
+ * Keeps a command's output for its result, or only counts it for a surface that takes it as it
+ * comes.
+ */
 export class CollectedOutput {
   readonly streams: LiveStreams;
   readonly #stdout: HeadAndTail;
@@ -44,7 +47,10 @@ export class CollectedOutput {
     };
   }
 
-  /** What has come until now; of a command that still runs the last character may not be whole. */
+  /**
+   * The output until now. If the command still runs, its last character may be incomplete and is
+   * left out.
+   */
   result({ running = false } = {}): z.output<typeof collectedOutputSchema> {
     const shown = (output: HeadAndTail) => {
       const bytes = this.#isKept ? output.bytes() : Buffer.alloc(0);
@@ -52,8 +58,12 @@ export class CollectedOutput {
     };
     const [stdout, stderr] = [shown(this.#stdout), shown(this.#stderr)];
     return {
-      ...{ stdout: stdout.text, stdoutEncoding: stdout.encoding, stdoutBytes: this.#stdout.totalBytes },
-      ...{ stderr: stderr.text, stderrEncoding: stderr.encoding, stderrBytes: this.#stderr.totalBytes },
+      stdout: stdout.text,
+      stdoutEncoding: stdout.encoding,
+      stdoutBytes: this.#stdout.totalBytes,
+      stderr: stderr.text,
+      stderrEncoding: stderr.encoding,
+      stderrBytes: this.#stderr.totalBytes,
       truncated: this.#isKept && (this.#stdout.isCut || this.#stderr.isCut),
     };
   }

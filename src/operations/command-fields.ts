@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { commandEndSchema } from "../guest/messages.ts";
 import { commandText } from "./fields.ts";
 
 /** Fields of operations that run a command. */
@@ -10,15 +11,19 @@ export const guestCommand = z
 export const exitCodeMeaning =
   "The command's; 128 + N after signal N, 124 after a timeout, 126 or 127 if it could not be started";
 
-/** How a command ended, beside its exit code. */
-export const commandEnding = z.object({
-  signal: z.string().nullable().describe("Signal that ended the command"),
-  timedOut: z.boolean().describe("Its whole process tree was killed at the time limit"),
-  oomKilled: z.boolean().describe("The guest ran out of memory"),
-  startError: z.string().nullable().describe("Why the command could not be started"),
+/**
+ * How a command ended, beside its exit code. The caller has waited for the end, so the command is
+ * neither cancelled nor unknown.
+ */
+export const commandEnding = commandEndSchema.omit({
+  exitCode: true,
+  cancelled: true,
+  syncError: true,
+  unknownReason: true,
+  durationMs: true,
 });
 
-/** The parts of a summary line that few commands have. */
+/** The parts of a summary line that only some commands have. */
 export function endingFacts({ signal, timedOut, oomKilled }: z.output<typeof commandEnding>): string[] {
   return [
     ...(signal === null ? [] : [`signal=${signal}`]),

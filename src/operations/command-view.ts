@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import { beginningOf, firstBytes, lastBytes } from "../core/shorten.ts";
+import type { CommandEnd } from "../guest/messages.ts";
 import type { collectedOutputSchema } from "./collected-output.ts";
 
 /** A command's output as a model can read it. */
@@ -7,15 +8,21 @@ import type { collectedOutputSchema } from "./collected-output.ts";
 export type Streams = z.output<typeof collectedOutputSchema>;
 export type Stream = "stdout" | "stderr";
 
-/** Of text with some bytes in another encoding at most this part is replaced; more of it, and it is something else than text */
+/**
+ * Share of characters in another encoding, or control characters, up to which output still counts
+ * as text
+ */
 const maxOddPart = 0.25;
-/** … or so many of a short one */
+/** The same as a number, for short output */
 const maxOddCount = 8;
 const maxCommandBytes = 200;
 /** What a result takes beside its output */
 const otherChars = 1_000;
 
-/** A command's result in about `maxChars`, with both ends of each stream at least; `rest` says how to get what is left out from a byte on. */
+/**
+ * Shortens a command's result to about `maxChars`, with both ends of each stream. `rest` says how
+ * to get what is left out from a byte on.
+ */
 export function readableCommand<O extends Streams & { readonly command: string[] }>(
   output: O,
   maxChars: number,
@@ -25,7 +32,7 @@ export function readableCommand<O extends Streams & { readonly command: string[]
   return readableStreams(short, maxChars - otherChars, rest);
 }
 
-/** Both streams in about `maxChars`, likewise. */
+/** Shortens both streams to about `maxChars`, likewise. */
 export function readableStreams<O extends Streams>(
   output: O,
   maxChars: number,
@@ -46,12 +53,15 @@ export function readableStreams<O extends Streams>(
   };
   return {
     ...output,
-    ...{ stdout: shown("stdout"), stdoutEncoding: "utf-8", stderr: shown("stderr"), stderrEncoding: "utf-8" },
+    stdout: shown("stdout"),
+    stdoutEncoding: "utf-8",
+    stderr: shown("stderr"),
+    stderrEncoding: "utf-8",
     truncated: output.truncated || isLonger("stdout") || isLonger("stderr"),
   };
 }
 
-/** A third of the room at least for each stream, and what the other does not need. */
+/** Gives each stream a third of the room, and what the other does not need. */
 export function roomsFor(
   { stdout, stderr }: Readonly<Record<Stream, Buffer>>,
   maxChars: number,
@@ -68,7 +78,10 @@ export function bytesOf(output: Streams): Readonly<Record<Stream, Buffer>> {
   return { stdout: bytes("stdout"), stderr: bytes("stderr") };
 }
 
-/** Output with odd bytes in it is text nevertheless; what is none would tell a model nothing. */
+/**
+ * Output as text. Output that is not text becomes a line that says so, because a model could not
+ * read it.
+ */
 export function asText(bytes: Buffer, totalBytes: number): string {
   const text = bytes.toString("utf8");
   const oddCount = text.match(/\uFFFD|(?!\s)\p{Cc}/gu)?.length ?? 0;
@@ -77,30 +90,21 @@ export function asText(bytes: Buffer, totalBytes: number): string {
     : `[${totalBytes} bytes that are not text: xxd or base64 shows them]\n`;
 }
 
-/** A command as a line of a result: a model that has just written it knows the rest. */
+/** The beginning of a command, by which the model that wrote it knows it. */
 export function shortLine(command: readonly string[]): string[] {
   const line = command.join(" ");
   return line.length <= maxCommandBytes ? [...command] : [`${beginningOf(line, maxCommandBytes).trimEnd()} …`];
 }
 
-export interface CommandReport {
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-  readonly timedOut: boolean;
-  readonly oomKilled?: boolean;
-  readonly startError?: string | null;
-  readonly durationMs: number | null;
-}
+/**
+ * The end of a command in a result. A history shows less of it, and has no duration while the
+ * command runs.
+ */
+type ShownEnd = Pick<CommandEnd, "exitCode" | "signal" | "timedOut"> &
+  Omit<Partial<CommandEnd>, "durationMs"> & { readonly durationMs: number | null };
 
 /** How a command ended, in words. */
-export function endingInWords({
-  exitCode,
-  signal,
-  timedOut,
-  oomKilled,
-  startError,
-  durationMs,
-}: CommandReport): string {
+export function endingInWords({ exitCode, signal, timedOut, oomKilled, startError, durationMs }: ShownEnd): string {
   const took = durationMs === null ? "" : ` after ${(durationMs / 1000).toFixed(1)} s`;
   const parts = [
     startError ? `could not be started: ${startError}` : undefined,
@@ -112,7 +116,7 @@ export function endingInWords({
   return parts.filter((part) => part !== undefined).join(", ");
 }
 
-/** Both streams, apart from each other where there are two. */
+/** Both streams, separated if neither is empty. */
 export function streamsText({ stdout, stderr }: Pick<Streams, Stream>): string {
   const whole = (text: string) => (text === "" || text.endsWith("\n") ? text : `${text}\n`);
   if (stdout === "" && stderr === "") return "(no output)\n";

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import type { SayCall } from "../core/hint.ts";
-import { explainMismatch } from "../core/wire-case.ts";
+import { checkWire, explainMismatch } from "../core/wire-case.ts";
 import type { EngineContext, EngineProgress } from "../machines/context.ts";
 import type { ProjectSource } from "../projects/source.ts";
 
@@ -96,6 +96,10 @@ export interface Operation<
 export function defineOperation<const N extends string, I extends z.ZodObject, O extends z.ZodObject>(
   operation: Operation<N, I, O>,
 ): Operation<N, I, O> {
+  const { name, input, output, mcp } = operation;
+  checkWire(input, `${name}.input`);
+  checkWire(output, `${name}.output`);
+  for (const [field, schema] of Object.entries(mcp?.input ?? {})) checkWire(schema as z.ZodType, `${name}.${field}`);
   return operation;
 }
 

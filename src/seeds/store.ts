@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { hint, toRun } from "../core/hint.ts";
+import { checkWire } from "../core/wire-case.ts";
 import { type CacheItem, removeLeastRecentlyUsed } from "../host/cache-budget.ts";
 import { ensureDir, fileError, namesIn, pathExists, readRecord, writeRecord } from "../host/files.ts";
 import { capture } from "../host/process.ts";
@@ -25,6 +26,7 @@ const indexEntrySchema = z.object({
   contentBytes: z.number(),
   skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
 });
+checkWire(indexEntrySchema, "seed index entry");
 export type IndexEntry = Omit<z.output<typeof indexEntrySchema>, "formatVersion">;
 
 export interface StoredSeed extends CacheItem {

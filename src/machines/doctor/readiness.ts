@@ -2,6 +2,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { messageOf } from "../../core/errors.ts";
 import { version } from "../../core/version.ts";
+import { checkWire } from "../../core/wire-case.ts";
 import { readRecord, writeRecord } from "../../host/files.ts";
 import { hostPlatform } from "../../host/system.ts";
 import { catalogVersion } from "../../images/catalog.ts";
@@ -28,6 +29,7 @@ export const prepareManifestSchema = z.object({
   /** Key of the template that the proof left ready */
   templateKey: z.string(),
 });
+checkWire(prepareManifestSchema, "prepare manifest");
 export type PrepareManifest = z.output<typeof prepareManifestSchema>;
 
 export const readinessStates = ["cold", "warm", "stale"] as const;

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
-import { CollectedOutput } from "../../operations/collected-output.ts";
+import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { executionMode, isolation } from "../../operations/fields.ts";
 import { refuseNetwork } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
@@ -25,8 +25,7 @@ export const demo = defineOperation({
     executionMode,
     isolation,
     exitCode: z.number(),
-    stdout: z.string(),
-    stderr: z.string(),
+    ...collectedOutputSchema.pick({ stdout: true, stderr: true }).shape,
     hostname: z.string().describe("The guest's own name"),
     kernel: z.string().describe("The guest's own kernel"),
     durationMs: z.number(),

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { throwIfCancelled, unlessCancelled } from "../../core/deadline.ts";
-import type { ExecEnding, ExecSpec } from "../../guest/messages.ts";
+import { type ExecEnding, type ExecSpec, nothingReported } from "../../guest/messages.ts";
 import { type Ending, endingOf, findProgram, killGroup, spawnTied } from "../../host/process.ts";
 
 /** Standard streams of a command. A promise of a reader holds the command back until it resolves. */
@@ -35,9 +35,9 @@ export async function runOnHost(spec: ExecSpec, options: HostRunOptions): Promis
     const program = await lookUp(name, cwd, options.searchPath);
     const outcome =
       "error" in program
-        ? { ...program, signal: null, timedOut: false }
+        ? program
         : await runTied([program.path, ...args], { ...options, cwd, timeoutMs: spec.timeoutMs });
-    return { ...outcome, cancelled: false, oomKilled: false, durationMs: performance.now() - startedMs };
+    return { ...nothingReported, ...outcome, durationMs: performance.now() - startedMs };
   } finally {
     await rm(cwd, { recursive: true, force: true }).catch(() => {
       // A process that escaped still writes there, and the command's outcome matters more.

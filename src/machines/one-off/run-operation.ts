@@ -98,7 +98,8 @@ export const run = defineOperation({
       },
       { signal, onProgress, ...collected.streams },
     );
-    return { ...outcome, environment, command: commandWords(command), ...exitStatus(ending), ...collected.result() };
+    const status = exitStatus(ending);
+    return { ...status, ...outcome, environment, command: commandWords(command), ...collected.result() };
   },
 });
 

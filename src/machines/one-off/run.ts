@@ -1,6 +1,6 @@
 import { PyroError } from "../../core/errors.ts";
 import { encodeStdin } from "../../guest/exec.ts";
-import type { ExecEnding, ExecSpec } from "../../guest/messages.ts";
+import { type ExecEnding, type ExecSpec, nothingReported } from "../../guest/messages.ts";
 import type { EngineCallOptions, EngineContext } from "../context.ts";
 import { commandSpec, type GuestCommand } from "../guest-command.ts";
 import type { Isolation, Machine } from "../machine.ts";
@@ -68,7 +68,7 @@ export async function runCommand(
       if (PyroError.from(error).code !== "timeout") throw error;
       // It escaped the guest's own limit, but not the end of the machine.
       await machine.close();
-      return endedWithMachine(spec.timeoutMs);
+      return { ...nothingReported, timedOut: true, durationMs: spec.timeoutMs };
     });
   const durationMs = performance.now() - startedMs;
   return { ending, readyMs, durationMs, executionMode: "guest", isolation: machine.isolation, hostCompatReason: null };
@@ -95,9 +95,4 @@ function meansNoGuest(error: unknown): boolean {
 
 function expired(ttlMs: number): PyroError {
   return new PyroError("timeout", `the machine's time to live of ${ttlMs / 1000} s ended before its output was read`);
-}
-
-function endedWithMachine(timeoutMs: number): ExecEnding {
-  const how = { exitCode: null, signal: null, timedOut: true, cancelled: false, oomKilled: false };
-  return { ...how, durationMs: timeoutMs };
 }

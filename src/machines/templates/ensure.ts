@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
+import { checkWire } from "../../core/wire-case.ts";
 import {
   digestFile,
   fileStampSchema,
@@ -92,6 +93,7 @@ export async function templateKeyOf(
 }
 
 const agentFactSchema = z.object({ stamp: fileStampSchema, digest: z.string() });
+checkWire(agentFactSchema, "agent fact");
 
 /** The agent's digest, kept for as long as the file stays the same. */
 export async function digestOfAgent({ layout }: Pick<EngineContext, "layout">): Promise<string> {

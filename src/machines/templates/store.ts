@@ -3,6 +3,7 @@ import { readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { systemErrorCode } from "../../core/errors.ts";
+import { checkWire } from "../../core/wire-case.ts";
 import { type CacheItem, removeLeastRecentlyUsed } from "../../host/cache-budget.ts";
 import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../../host/files.ts";
 import { digestSparseFile } from "../../host/sparse-digest.ts";
@@ -44,6 +45,7 @@ const templateRecordSchema = z.object({
   hostBootId: z.string(),
   files: z.record(z.enum(fileNames), checkedFileSchema),
 });
+checkWire(templateRecordSchema, "template record");
 export type TemplateRecord = z.output<typeof templateRecordSchema>;
 
 export interface Template {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
+import { checkWire } from "../../core/wire-case.ts";
 import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../../host/files.ts";
 import { capture, findProgram } from "../../host/process.ts";
 import { hostPlatform, requireSupportedPlatform } from "../../host/system.ts";
@@ -20,6 +21,7 @@ const installationSchema = z.object({
   /** Understands `rom=off`: a private mapping of a memory file that QEMU cannot write */
   mapsReadOnlyMemory: z.boolean(),
 });
+checkWire(installationSchema, "QEMU installation");
 export type QemuInstallation = z.output<typeof installationSchema>;
 
 export interface FindQemuOptions {

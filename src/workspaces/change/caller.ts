@@ -12,7 +12,7 @@ export interface TreeChanges {
   readonly changes: AsyncIterable<GuestChange>;
 }
 
-/** What differs from the tree that the workspace began as. Files above `contentLimit` bytes come without content. */
+/** Reads the changes since the start. Files above `contentLimit` bytes come without content. */
 export async function treeChanges(wanted: WorkspaceCall, contentLimit: number): Promise<TreeChanges> {
   const { connection, record } = await requireRunning(wanted);
   const { signal } = wanted;

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
-import { changeEntry, changeSummary } from "./change-fields-view.ts";
+import { type DiffEntry, diffSchema } from "./changes.ts";
 import { diffWorkspace } from "./diff.ts";
 import { diffText, readableDiff } from "./diff-view.ts";
 
@@ -13,19 +13,7 @@ export const workspaceDiff = defineOperation({
     workspaceId,
     paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below this path; repeatable"),
   }),
-  output: z.object({
-    workspaceId: z.string(),
-    changed: z.boolean(),
-    summary: changeSummary,
-    entries: z.array(
-      changeEntry.extend({
-        textPatch: z.string().nullable().describe("null where text cannot tell the change"),
-        ignored: z.boolean().describe("The project ignores it, so that the patch leaves it out"),
-      }),
-    ),
-    patch: z.string().describe("For `git apply`; without what is in .git, which git refuses to patch"),
-    truncated: z.boolean().describe("Some content was too large: the patch does not have it"),
-  }),
+  output: z.object({ workspaceId: z.string(), ...diffSchema.shape }),
   cli: {
     positionals: ["workspaceId"],
     examples: [
@@ -49,20 +37,19 @@ export const workspaceDiff = defineOperation({
     text: diffText,
   },
   async handle({ engine: context, signal }, { workspaceId: id, paths }) {
-    const diff = await diffWorkspace({ context, workspaceId: id, signal }, paths);
-    return { ...diff, workspaceId: id, entries: [...diff.entries] };
+    return { workspaceId: id, ...(await diffWorkspace({ context, workspaceId: id, signal }, paths)) };
   },
 });
 
-function ignoredLine(entries: readonly { readonly ignored: boolean }[]): string[] {
+function ignoredLine(entries: readonly DiffEntry[]): string[] {
   const count = entries.filter(({ ignored }) => ignored).length;
   return count === 0 ? [] : [`[ignored] ${count} new files that the project ignores are not in the patch`];
 }
 
 const maxNonTextLines = 20;
 
-/** What a reader of the patch does not see as text; directories have none to show. */
-function nonTextLines(entries: readonly (z.output<typeof changeEntry> & { textPatch: string | null })[]): string[] {
+/** Names what a reader of the patch does not see as text. Directories have none to show. */
+function nonTextLines(entries: readonly DiffEntry[]): string[] {
   const unseen = entries.filter(({ textPatch, artifactType }) => textPatch === null && artifactType !== "directory");
   const lines = unseen.slice(0, maxNonTextLines).map(({ status, path }) => `[non-text] ${status} ${path}`);
   const more = unseen.length - lines.length;

@@ -1,32 +1,18 @@
 import { beginningOf, fitting } from "../../core/shorten.ts";
+import type { DiffEntry, WorkspaceDiff } from "./changes.ts";
 
 /** Changes as a model can read them. */
-
-interface Change {
-  readonly path: string;
-  readonly status: string;
-  readonly artifactType: string;
-  /** null also where the whole patch has it, and both would be too long */
-  readonly textPatch: string | null;
-  /** By the project; the patch leaves it out */
-  readonly ignored: boolean;
-}
-
-interface Diff<C extends Change> {
-  readonly changed: boolean;
-  readonly summary: Readonly<Record<"total" | "added" | "modified" | "deleted" | "typeChanged", number>>;
-  readonly entries: C[];
-  readonly patch: string;
-  readonly truncated: boolean;
-}
 
 const otherChars = 700;
 /** Of longer ones each patch is shown once */
 const maxTwiceChars = 4_000;
 const maxUnseenLines = 20;
 
-/** Each change is told twice, by itself and in the whole patch: the first to go is what is said twice, then the end of the patch. */
-export function readableDiff<C extends Change, D extends Diff<C>>(diff: D, maxChars: number): D {
+/**
+ * Each change is told twice, by itself and in the whole patch. If that is too long, its own patch
+ * becomes null, and then the end of the whole patch goes.
+ */
+export function readableDiff<D extends WorkspaceDiff>(diff: D, maxChars: number): D {
   if (JSON.stringify(diff).length <= Math.min(maxChars, maxTwiceChars)) return diff;
   const once = { ...diff, entries: diff.entries.map((entry) => ({ ...entry, textPatch: null })) };
   if (JSON.stringify(once).length <= maxChars) return once;
@@ -56,14 +42,15 @@ function beginningOfPatch(patch: string, maxChars: number): string {
   return `${beginningOf(files[0] ?? "", maxChars)}\n[… the rest of this patch: workspace_file_read shows the file${more} …]\n`;
 }
 
-export function diffText({ changed, summary, entries, patch, truncated }: Diff<Change>): string {
+export function diffText({ changed, summary, entries, patch, truncated }: WorkspaceDiff): string {
   if (!changed) return "No changes.\n";
   const kinds = [
     ...(["added", "modified", "deleted"] as const).map((kind) => `${summary[kind]} ${kind}`),
     ...(summary.typeChanged > 0 ? [`${summary.typeChanged} of another type`] : []),
   ];
   const ignoredCount = entries.filter(({ ignored }) => ignored).length;
-  const isSeen = ({ artifactType, path }: Change) => artifactType === "directory" || patch.includes(nameInPatch(path));
+  const isSeen = ({ artifactType, path }: DiffEntry) =>
+    artifactType === "directory" || patch.includes(nameInPatch(path));
   const unseen = entries.filter((entry) => !entry.ignored && !isSeen(entry));
   const lines = [
     `${summary.total} ${summary.total === 1 ? "change" : "changes"}: ${kinds.join(", ")}`,

@@ -3,50 +3,24 @@ import type { GuestChange, GuestSide } from "../../guest/tree/messages.ts";
 import { ignoredPaths } from "../../projects/ignored.ts";
 import { formatChange } from "../../tree/patch/format.ts";
 import type { WorkspaceCall } from "../control/access.ts";
-import { displayed } from "../file/files.ts";
+import { displayed } from "../file/entry.ts";
 import { pathInWorkspace } from "../file/guest-path.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { treeChanges } from "./caller.ts";
+import type { ChangeEntry, ChangeSummary, WorkspaceDiff } from "./changes.ts";
 
 /** Files larger than this, on either side, are reported without their content */
 const diffContentBytes = 4 * 1024 * 1024;
-/** Of all patches together; what is beyond is reported without content too */
+/** Limit for all patches together; later changes are reported without content too */
 const maxPatchBytes = 64 * 1024 * 1024;
 
-/** More says nothing to anybody */
+/** More changes are no use to a reader */
 const maxChanges = 200_000;
 
-export interface DiffEntry {
-  readonly path: string;
-  readonly status: "added" | "modified" | "deleted" | "type_changed";
-  readonly artifactType: "file" | "directory" | "symlink" | "other";
-  /** null where text cannot tell the change */
-  readonly textPatch: string | null;
-  /** New, and of a kind that the project that the workspace began with ignores: no part of the patch */
-  readonly ignored: boolean;
-}
-
-export interface DiffSummary {
-  readonly total: number;
-  readonly added: number;
-  readonly modified: number;
-  readonly deleted: number;
-  readonly typeChanged: number;
-  readonly textPatched: number;
-  readonly nonText: number;
-}
-
-export interface WorkspaceDiff {
-  readonly changed: boolean;
-  readonly summary: DiffSummary;
-  readonly entries: readonly DiffEntry[];
-  /** For `git apply`, bytes included; what git keeps for itself in `.git` is not in it, as git would refuse all of it */
-  readonly patch: string;
-  /** Some content was too large: the patch does not have it */
-  readonly truncated: boolean;
-}
-
-/** What differs from the tree that the workspace began as; only what is at or below the paths, if there are any. */
+/**
+ * Compares with the tree that the workspace began as. Paths, if given, limit the result to what is
+ * at or below them.
+ */
 export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string[]): Promise<WorkspaceDiff> {
   const paths = typed?.map(pathInWorkspace);
   const changes: FormattedChange[] = [];
@@ -74,7 +48,8 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
     summary: summarizeChanges(changes),
     entries: changes.map(({ change, textPatch }) => ({
       ...describeChange(change),
-      ...{ textPatch, ignored: isIgnored(change) },
+      textPatch,
+      ignored: isIgnored(change),
     })),
     patch: changes.map(({ change, patch }) => (isIgnored(change) ? "" : (patch ?? ""))).join(""),
     truncated,
@@ -87,7 +62,10 @@ interface FormattedChange {
   readonly patch: string | null;
 }
 
-/** What a build leaves behind is no part of a change, and may be in the checkout already, where git would refuse all of the patch. */
+/**
+ * Finds the new files that the project ignores. What a build leaves behind is no part of a change.
+ * It may also be in the checkout already, and git would then refuse all of the patch.
+ */
 async function ignoredByProject(
   { seed }: Pick<WorkspaceRecord, "seed">,
   changes: readonly FormattedChange[],
@@ -109,7 +87,7 @@ function isAtOrBelow(path: Buffer, top: Buffer): boolean {
 
 const slash = 0x2f;
 
-/** git takes no patch for what is in a folder of that name, in whatever case. */
+/** git takes no patch for what is in a folder of that name, in upper or lower case. */
 function isOfGit(path: Buffer): boolean {
   return path
     .toString("latin1")
@@ -124,24 +102,23 @@ function tooManyChanges(): PyroError {
 }
 
 /** A change without what is in the files. */
-function describeChange({ path, status, old, new: now }: GuestChange): Omit<DiffEntry, "textPatch" | "ignored"> {
+function describeChange({ path, status, old, new: now }: GuestChange): ChangeEntry {
   return { path: displayed(path), status, artifactType: (now ?? old)?.type ?? "other" };
 }
 
 function summarizeChanges(
   changes: readonly { readonly change: GuestChange; readonly textPatch: string | null }[],
-): DiffSummary {
+): ChangeSummary {
   const count = (status: GuestChange["status"]) => changes.filter(({ change }) => change.status === status).length;
   const textPatched = changes.filter(({ textPatch }) => textPatch !== null).length;
   return {
     total: changes.length,
-    ...{
-      added: count("added"),
-      modified: count("modified"),
-      deleted: count("deleted"),
-      typeChanged: count("type_changed"),
-    },
-    ...{ textPatched, nonText: changes.length - textPatched },
+    added: count("added"),
+    modified: count("modified"),
+    deleted: count("deleted"),
+    typeChanged: count("type_changed"),
+    textPatched,
+    nonText: changes.length - textPatched,
   };
 }
 
@@ -153,7 +130,7 @@ function lacksContent({ old, new: now, contentChanged, oldContent, newContent }:
 }
 
 function withContent({ path, status, old, new: now, contentChanged, oldContent, newContent }: GuestChange) {
-  // Where only the mode has changed any content will do, as long as both sides have the same.
+  // If only the mode has changed, any content will do that is the same on both sides.
   const same = contentChanged ? undefined : Buffer.alloc(0);
   return { path, status, old: sideOf(old, oldContent ?? same), new: sideOf(now, newContent ?? same) };
 }

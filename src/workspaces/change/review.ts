@@ -1,43 +1,38 @@
 import { PyroError } from "../../core/errors.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { currentRecord, type WorkspaceCall } from "../control/access.ts";
-import { commandsOf, type JournaledCommand, type JournalLine, readJournal } from "../record/journal.ts";
+import { commandsOf, type JournaledCommand, type LineOf, readJournal } from "../record/journal.ts";
 import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
 import { WorkspacePlace } from "../record/store.ts";
-import { type DiffEntry, type DiffSummary, diffWorkspace } from "./diff.ts";
+import type { ChangesReview } from "./changes.ts";
+import { diffWorkspace } from "./diff.ts";
 
 const recentCount = 5;
 const shownChanges = 10;
-
-export interface ChangesReview {
-  readonly available: boolean;
-  /** Why they are not */
-  readonly reason: string | null;
-  readonly changed: boolean | null;
-  readonly summary: DiffSummary | null;
-  readonly entries: readonly Omit<DiffEntry, "textPatch" | "ignored">[];
-}
 
 export interface WorkspaceReview {
   readonly record: WorkspaceRecord;
   readonly commands: readonly JournaledCommand[];
   /** Newest first, as all lists here */
-  readonly edits: readonly JournalLine[];
-  readonly exports: readonly JournalLine[];
+  readonly edits: readonly LineOf<"edit">[];
+  readonly exports: readonly LineOf<"export">[];
   readonly exportCount: number;
   readonly snapshots: readonly SnapshotRecord[];
   readonly changes: ChangesReview;
 }
 
-/** What happened in a workspace since its last reset; a part that cannot be had says why, and does not spoil the rest. */
+/**
+ * Tells what happened in a workspace since its last reset. If the changes cannot be had, the review
+ * says why.
+ */
 export async function reviewWorkspace(call: WorkspaceCall): Promise<WorkspaceReview> {
   const record = await currentRecord(call.context, call.workspaceId);
   const lines = await readJournal(historyOf(call.context, record));
-  const exports = lines.filter(({ event }) => event === "export");
+  const exports = lines.filter((line) => line.event === "export");
   return {
     record,
     commands: newest(commandsOf(lines)),
-    edits: newest(lines.filter(({ event }) => event === "edit")),
+    edits: newest(lines.filter((line) => line.event === "edit")),
     exports: newest(exports),
     exportCount: exports.length,
     snapshots: newest(record.snapshots),

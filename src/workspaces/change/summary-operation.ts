@@ -3,10 +3,10 @@ import { fitting } from "../../core/shorten.ts";
 import { shortLine } from "../../operations/command-view.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
-import { workspaceId } from "../life/workspace-view.ts";
-import type { JournalLine } from "../record/journal.ts";
-import { lastCommandSchema, workspaceStates } from "../record/record.ts";
-import { changeEntry, changeSummary } from "./change-fields-view.ts";
+import { noServices, workspaceId, workspaceView } from "../life/workspace-view.ts";
+import { editSchema, exportSchema, type LineOf } from "../record/journal.ts";
+import { inShort, lastCommandSchema, snapshotRecordSchema, workspaceRecordSchema } from "../record/record.ts";
+import { changesReview } from "./changes.ts";
 import { reviewWorkspace, type WorkspaceReview } from "./review.ts";
 import { renderReview } from "./summary-view.ts";
 
@@ -17,54 +17,34 @@ function short<C extends { command: string[] }>(command: C): C {
 }
 
 const editReview = z.object({
-  eventKind: z.enum(["sync_push", "file_write", "patch_apply"]),
-  path: z.string(),
-  entryCount: z.number(),
-  bytesWritten: z.number(),
+  eventKind: editSchema.shape.kind,
+  ...editSchema.omit({ kind: true }).shape,
   recordedAt: z.string(),
 });
 
 const exportReview = z.object({
-  workspacePath: z.string(),
-  outputPath: z.string(),
-  entryCount: z.number(),
-  bytesWritten: z.number(),
+  workspacePath: exportSchema.shape.path,
+  ...exportSchema.omit({ path: true }).shape,
   recordedAt: z.string(),
 });
 
 const serviceReview = z.object({ serviceName: z.string(), state: z.string() });
 
-const reviewOutput = z.object({
-  workspaceId: z.string(),
-  name: z.string().nullable(),
-  labels: z.record(z.string(), z.string()),
-  environment: z.string(),
-  state: z.enum(workspaceStates),
+const reviewOutput = workspaceView.pick({ workspaceId: true, name: true, labels: true, environment: true }).extend({
+  state: workspaceRecordSchema.shape.state,
   lastActivityAt: z.string(),
   sessionStartedAt: z.string().describe("Its creation or its last reset"),
-  outcome: z.object({
-    commandCount: z.number(),
-    lastCommand: lastCommandSchema.nullable(),
-    serviceCount: z.number(),
-    runningServiceCount: z.number(),
-    exportCount: z.number(),
-    snapshotCount: z.number(),
-    resetCount: z.number(),
-  }),
+  outcome: workspaceView
+    .pick({ commandCount: true, lastCommand: true, serviceCount: true, runningServiceCount: true })
+    .extend({ exportCount: z.number(), snapshotCount: z.number(), resetCount: z.number() }),
   commands: z.object({ total: z.number(), recent: z.array(commandReview) }),
   edits: z.object({ recent: z.array(editReview) }),
-  changes: z.object({
-    available: z.boolean(),
-    reason: z.string().nullable().describe("Why they are not"),
-    changed: z.boolean().nullable(),
-    summary: changeSummary.nullable(),
-    entries: z.array(changeEntry).describe("The first ten"),
-  }),
+  changes: changesReview,
   services: z.object({ current: z.array(serviceReview), recent: z.array(serviceReview) }),
   artifacts: z.object({ exports: z.array(exportReview) }),
   snapshots: z.object({
     namedCount: z.number(),
-    recent: z.array(z.object({ snapshotName: z.string(), createdAt: z.string() })),
+    recent: z.array(snapshotRecordSchema.pick({ snapshotName: true, createdAt: true })),
   }),
 });
 export type ReviewOutput = z.output<typeof reviewOutput>;
@@ -95,41 +75,32 @@ export const workspaceSummary = defineOperation({
 });
 
 function outputOf(review: WorkspaceReview): z.input<typeof reviewOutput> {
-  const { record, changes } = review;
-  const { workspaceId: id, name, labels, state, lastActivityAt, sessionStartedAt } = record;
+  const { record, changes, exportCount } = review;
   const { commandCount, lastCommand, snapshots, resetCount } = record;
   return {
-    ...{ workspaceId: id, name, labels, state, lastActivityAt, sessionStartedAt, environment: record.environment.name },
-    outcome: {
-      ...{ commandCount, lastCommand, resetCount, serviceCount: 0, runningServiceCount: 0 },
-      ...{ exportCount: review.exportCount, snapshotCount: snapshots.length },
-    },
+    ...record,
+    environment: record.environment.name,
+    outcome: { ...noServices, commandCount, lastCommand, exportCount, snapshotCount: snapshots.length, resetCount },
     commands: {
       total: commandCount,
-      recent: review.commands.map(({ end, startedAt, command, ...begun }) => ({
-        ...{ ...begun, command: [...command], executionMode: "guest", recordedAt: startedAt },
-        ...{ exitCode: end?.exitCode ?? null, durationMs: end?.durationMs ?? null },
+      recent: review.commands.map((command) => ({
+        ...inShort(command),
+        executionMode: "guest",
+        recordedAt: command.startedAt,
       })),
     },
-    edits: { recent: review.edits.flatMap(editOf) },
-    changes: { ...changes, entries: [...changes.entries] },
+    edits: { recent: review.edits.map(editOf) },
+    changes,
     services: { current: [], recent: [] },
-    artifacts: { exports: review.exports.flatMap(exportOf) },
-    snapshots: {
-      namedCount: snapshots.length,
-      recent: review.snapshots.map(({ snapshotName, createdAt }) => ({ snapshotName, createdAt })),
-    },
+    artifacts: { exports: review.exports.map(exportOf) },
+    snapshots: { namedCount: snapshots.length, recent: [...review.snapshots] },
   };
 }
 
-function editOf({ edit, at }: JournalLine): z.input<typeof editReview>[] {
-  if (!edit) return [];
-  const { kind, ...rest } = edit;
-  return [{ eventKind: kind, ...rest, recordedAt: at }];
+function editOf({ edit: { kind, ...edit }, at }: LineOf<"edit">): z.input<typeof editReview> {
+  return { eventKind: kind, ...edit, recordedAt: at };
 }
 
-function exportOf({ export: exported, at }: JournalLine): z.input<typeof exportReview>[] {
-  if (!exported) return [];
-  const { path, ...rest } = exported;
-  return [{ workspacePath: path, ...rest, recordedAt: at }];
+function exportOf({ export: { path, ...exported }, at }: LineOf<"export">): z.input<typeof exportReview> {
+  return { workspacePath: path, ...exported, recordedAt: at };
 }

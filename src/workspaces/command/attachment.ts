@@ -1,11 +1,12 @@
 import type { Call } from "../control/server.ts";
 
 /**
- * What ties a command to its caller, whose going ends it. After a time it is let go: from then on it runs for itself, and neither the end nor
- * the pace of the caller matters. Which of the two comes first is decided here and nowhere else.
+ * Ties a command to its caller, whose end is the command's. After a time the command is detached,
+ * and neither the end nor the pace of the caller matters any more. Only this class decides which of
+ * the two comes first.
  */
 export class Attachment {
-  /** Aborts when the command shall end with its caller */
+  /** Aborts if the command must end with its caller */
   readonly signal: AbortSignal;
   readonly #call: Call;
   readonly #ender = new AbortController();
@@ -22,7 +23,9 @@ export class Attachment {
     if (call.signal.aborted) this.#onGone();
   }
 
-  /** Lets the command go after a time, unless its caller or the command itself is gone by then. */
+  /**
+   * Detaches the command after a time, unless its caller or the command itself has ended by then.
+   */
   detachAfter(timeoutMs: number, onDetached: () => void): void {
     this.#timer = setTimeout(() => {
       if (this.signal.aborted || this.#isOver) return;
@@ -31,7 +34,7 @@ export class Attachment {
     }, timeoutMs);
   }
 
-  /** Hands output to the caller, as long as that is there to take it. */
+  /** Sends output to the caller, while the command is tied to it. */
   async send(bytes: Buffer): Promise<void> {
     if (this.#isOver) return;
     const stopped = new Promise<void>((resolve) => {

@@ -12,14 +12,14 @@ import { SupervisorCall } from "../control/client.ts";
 import type { VerbOutput } from "../control/protocol.ts";
 import { commandVerbs } from "./verbs.ts";
 
-/** So long before a command would be detached, its supervisor learns in time of a call that is cancelled */
+/** A cancellation this long before the command is detached reaches the supervisor in time */
 const lastMomentMs = 1_000;
 
 export interface WorkspaceExecRequest {
   readonly workspaceId: string;
   readonly command: GuestCommand;
   readonly timeoutMs: number;
-  /** After this time the command runs on without us, unless it is given input; default: never */
+  /** After this time a command without input is detached; default: never */
   readonly detachAfterMs?: number | undefined;
 }
 
@@ -30,15 +30,15 @@ export interface WorkspaceExecOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How a command ended; or, of one that runs on without its caller, how far it has come. */
+/** How a command ended or, if it was detached, how far it has come. */
 export type WorkspaceExecOutcome = VerbOutput<typeof commandVerbs.exec> & {
   readonly command: readonly string[];
   readonly isolation: Isolation | null;
 };
 
 /**
- * Runs a command in a workspace. When the caller gives up, or dies, the command is killed, unless it has been detached by then; the workspace's
- * journal has it all the same.
+ * Runs a command in a workspace. If the caller gives up or dies, the command is killed, unless it
+ * has been detached by then. The workspace's journal has it in any case.
  */
 export async function execInWorkspace(
   context: EngineContext,
@@ -65,17 +65,17 @@ export async function execInWorkspace(
     if (isLate && !stdin && PyroError.from(error).code === "cancelled") throw mayRunOn(error);
     throw error;
   } finally {
-    // Somebody who can take no more output ends the command.
+    // A reader that takes no more output ends the command.
     connection.close();
   }
 }
 
-/** Waits for whoever takes the output, who may never do so. */
+/** Waits for the reader of the output, which may never take it. */
 async function taken(work: Promise<void> | void, signal: AbortSignal | undefined): Promise<void> {
   if (work !== undefined) await unlessCancelled(work, signal);
 }
 
-/** It may have been detached while we were cancelled. */
+/** The command may have been detached while the call was cancelled. */
 function mayRunOn(cause: unknown): PyroError {
   return new PyroError(
     "outcome_unknown",

@@ -1,27 +1,28 @@
 import * as z from "zod";
+import { commandEndSchema } from "../../guest/messages.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
 import { endingInWords, readableCommand, streamsText } from "../../operations/command-view.ts";
 import { commandTimeoutSeconds, executionMode, isolation, shellText } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceId } from "../life/workspace-view.ts";
+import { begunCommandSchema } from "../record/journal.ts";
 import { execInWorkspace, type WorkspaceExecOutcome } from "./caller.ts";
 
 const execOutput = z.object({
   workspaceId: z.string(),
-  sequence: z.number().describe("Its number in the workspace's history"),
-  command: z.array(z.string()),
-  cwd: z.string(),
+  ...begunCommandSchema.shape,
+  sequence: begunCommandSchema.shape.sequence.describe("Its number in the workspace's history"),
   running: z
     .boolean()
     .describe(
       "It was left running: what is here is how far it had come; the workspace's logs have the rest and its end",
     ),
-  exitCode: z.number().nullable().describe(`${exitCodeMeaning}; null while it runs`),
+  exitCode: commandEndSchema.shape.exitCode.describe(`${exitCodeMeaning}; null while it runs`),
   ...commandEnding.shape,
-  syncError: z.string().nullable().describe("Why what it wrote may not be on the workspace's disk"),
+  syncError: commandEndSchema.shape.syncError,
   ...collectedOutputSchema.shape,
-  durationMs: z.number(),
+  durationMs: commandEndSchema.shape.durationMs,
   advice: z.string().nullable().describe("For a model: how to go on, where that is not plain"),
   executionMode,
   isolation,
@@ -88,7 +89,8 @@ function adviceOn({ running, timedOut, oomKilled, startError, sequence }: z.outp
 }
 
 function resultOf({ exitCode, command, ...rest }: WorkspaceExecOutcome) {
-  // One that has ended has an exit code: only a journal holds commands of which nobody knows how they ended.
+  // A command that has ended has an exit code. Only a journal has commands of which the end is
+  // unknown.
   return { ...rest, exitCode: rest.running ? null : (exitCode ?? 1), command: [...command] };
 }
 

@@ -4,21 +4,21 @@ import { systemErrorCode } from "../../core/errors.ts";
 import { characterBoundary, fromCharacterStart, pageEnd, wholeCharacters } from "../../core/utf8.ts";
 import { blockBytes, blockName, blockPath, type OutputStream, streamName } from "./kept-output.ts";
 
-/** What of a stream to read. */
+/** The part of a stream to read. */
 export interface OutputPage {
   /** First byte of the stream to read */
   readonly offset: number;
-  /** Of what is kept */
+  /** Limit of kept bytes */
   readonly maxBytes: number;
 }
 
 const wholeStream: OutputPage = { offset: 0, maxBytes: Number.POSITIVE_INFINITY };
 
 export interface KeptOutput {
-  /** What was asked for; a line says how much is missing where something is not kept */
+  /** The page. A line stands for bytes that are not kept, and says how many they are */
   readonly bytes: Buffer;
   readonly isCut: boolean;
-  /** Where it begins in the stream: at the offset that was asked for, or where the character begins that is there */
+  /** First byte in the stream: the offset of the request, or the start of the character there */
   readonly offset: number;
   /** How much the stream has had, kept or not */
   readonly totalBytes: number;
@@ -26,7 +26,7 @@ export interface KeptOutput {
   readonly nextOffset: number | null;
 }
 
-/** The output that a history holds, as it was when this was made; it may grow. */
+/** The output that a history holds, as it was at `open`. It may grow. */
 export class KeptOutputs {
   readonly #historyDir: string;
   /** Numbers of the blocks that there are, by stream */
@@ -51,8 +51,9 @@ export class KeptOutputs {
   }
 
   /**
-   * A page of a stream. `endedAt` is how much it had in all, as far as that was recorded; undefined while its command runs. A page that has a limit
-   * has bytes of the stream that lie side by side, or only the line that says what is not kept there.
+   * Reads a page of a stream. `endedAt` is the recorded length of the whole stream, and undefined
+   * while its command runs. A page with a limit has adjacent bytes of the stream, or only the line
+   * that says what is not kept there.
    */
   async read(
     sequence: number,
@@ -63,7 +64,7 @@ export class KeptOutputs {
     const name = streamName(sequence, stream);
     const stretches = await this.#stretches(name);
     const isOver = endedAt !== undefined;
-    // The end of a command that nobody saw end says nothing of its output.
+    // The recorded end of a command that lost its supervisor says nothing of its output.
     const totalBytes = Math.max(stretches.at(-1)?.end ?? 0, endedAt ?? 0);
     const kept: KeptStream = { name, stretches, isOver, totalBytes };
     const page = new Page(offset);
@@ -109,7 +110,10 @@ export class KeptOutputs {
     return stretches;
   }
 
-  /** About `room` bytes of a stretch from a position on, in whole characters: text stays text beside what is not kept, or not there yet. */
+  /**
+   * Reads about `room` bytes of a stretch from a position on, in whole characters. Text thus stays
+   * text beside bytes that are not kept, or not written yet.
+   */
   async #window(kept: KeptStream, { start, end }: Stretch, position: number, room: number): Promise<Window> {
     const from = Math.max(start, position - maxCharacterBytes);
     const read = await this.#bytes(kept.name, from, Math.min(end, position + room + maxCharacterBytes));
@@ -139,7 +143,7 @@ export class KeptOutputs {
 /** UTF-8 */
 const maxCharacterBytes = 4;
 
-/** Bytes of a stream that lie side by side: offsets of the first, and behind the last. */
+/** Adjacent bytes of a stream: the offset of the first, and the one behind the last. */
 interface Stretch {
   readonly start: number;
   readonly end: number;
@@ -160,7 +164,7 @@ interface KeptStream {
   readonly totalBytes: number;
 }
 
-/** What a reader gets, as it is put together. */
+/** Puts together what a reader gets. */
 class Page {
   readonly #parts: Buffer[] = [];
   /** Offset of what comes next */
@@ -183,7 +187,7 @@ class Page {
     this.position += bytes.length;
   }
 
-  /** Goes on at another place; a line says how much is missing, if something is. */
+  /** Goes on at another offset. If bytes are missing in between, a line says how many. */
   skipTo(offset: number): void {
     const missingBytes = offset - this.position;
     this.position = offset;

@@ -6,12 +6,15 @@ export const blockBytes = 1024 * 1024;
 
 export type OutputStream = "stdout" | "stderr";
 
-/** Writes one stream of a command to files as it comes, of which a long one keeps its beginning and its end. */
+/**
+ * Writes one stream of a command to files as it comes. Of a long one the beginning and the end are
+ * kept.
+ */
 export class OutputKeeper {
   readonly #path: string;
   #file: FileHandle | undefined;
   #length = 0;
-  /** Writes in their order, however they are called */
+  /** Keeps writes in the order of the calls */
   #last: Promise<void> = Promise.resolve();
 
   constructor(historyDir: string, sequence: number, stream: OutputStream) {
@@ -30,7 +33,7 @@ export class OutputKeeper {
 
   async close(): Promise<void> {
     await this.#last.catch(() => {
-      // whoever added what could not be written has been told
+      // The caller of `add` has been told of the failure.
     });
     await this.#file?.close();
   }
@@ -50,13 +53,15 @@ export class OutputKeeper {
     if (this.#file && !Number.isInteger(blocks)) return this.#file;
     await this.#file?.close();
     this.#file = await open(blockPath(this.#path, blocks), "w", 0o600);
-    // Only now that there is another end; the beginning stays.
+    // The stream has a newer end now, so this part of the old one goes. The beginning stays.
     if (blocks > 2) await rm(blockPath(this.#path, blocks - 2), { force: true });
     return this.#file;
   }
 }
 
-/** Of the file with a stream's beginning; the others have the numbers of their blocks behind it */
+/**
+ * Names of output files: the first block's ends with the stream, the others' with a block number
+ */
 export const blockName = /^(\d+\.(?:stdout|stderr))(?:\.(\d+))?$/;
 
 export function streamName(sequence: number, stream: OutputStream): string {

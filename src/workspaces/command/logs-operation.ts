@@ -1,43 +1,10 @@
 import * as z from "zod";
-import { collectedOutputSchema, decodeOutput } from "../../operations/collected-output.ts";
-import { exitCodeMeaning } from "../../operations/command-fields.ts";
-import { executionMode } from "../../operations/fields.ts";
+import { nothingKnown } from "../../machines/exit-status.ts";
+import { decodeOutput } from "../../operations/collected-output.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { commandLogs, type LoggedCommand } from "./logs.ts";
-import { logsText, readableLogs } from "./logs-view.ts";
-
-const nextOffset = z
-  .number()
-  .nullable()
-  .describe(
-    "Offset to read on from; null when the stream has ended and nothing of it is left, or it was not asked for",
-  );
-
-const logEntry = z.object({
-  sequence: z.number(),
-  command: z.array(z.string()),
-  cwd: z.string(),
-  state: z.enum(["running", "ended", "unknown"]).describe("unknown: it began, and nobody saw how it ended"),
-  exitCode: z.number().nullable().describe(`${exitCodeMeaning}; null while that is not known`),
-  signal: z.string().nullable(),
-  timedOut: z.boolean(),
-  cancelled: z.boolean(),
-  unknownReason: z.string().nullable().describe("Why it is unknown how it ended"),
-  ...collectedOutputSchema.shape,
-  stdoutOffset: z.number().describe("Where in the stream it begins"),
-  stderrOffset: z.number(),
-  stdoutNextOffset: nextOffset,
-  stderrNextOffset: nextOffset,
-  truncated: z
-    .boolean()
-    .describe(
-      "Something is missing: of each stream the first MiB is kept, and at least the last; a line says how much",
-    ),
-  durationMs: z.number().nullable(),
-  executionMode,
-  recordedAt: z.string(),
-});
+import { type LogEntry, logsOutput, logsText, readableLogs } from "./logs-view.ts";
 
 export const workspaceLogs = defineOperation({
   name: "workspace.logs",
@@ -61,7 +28,7 @@ export const workspaceLogs = defineOperation({
       .optional()
       .describe("How much of each stream to show (default: all that is kept)"),
   }),
-  output: z.object({ workspaceId: z.string(), count: z.number(), entries: z.array(logEntry) }),
+  output: logsOutput,
   cli: {
     positionals: ["workspaceId"],
     examples: [
@@ -82,7 +49,7 @@ export const workspaceLogs = defineOperation({
     { workspaceId: id, waitSeconds, ...input },
   ) {
     const wanted = { context, workspaceId: id, signal };
-    // Whoever does not begin at the beginning reads page by page.
+    // A caller that does not begin at the beginning reads page by page.
     const request = { ...input, maxBytes: input.maxBytes ?? (input.offset > 0 ? keptOutputBytes : undefined) };
     const waitMs = Math.min(waitSeconds * 1000, detachAfterMs ?? Number.POSITIVE_INFINITY);
     const commands = await commandLogs(wanted, { ...request, waitMs });
@@ -90,34 +57,34 @@ export const workspaceLogs = defineOperation({
   },
 });
 
-function logEntryOf({ end, stdout, stderr, startedAt, ...begun }: LoggedCommand): z.input<typeof logEntry> {
+function logEntryOf({ end, stdout, stderr, startedAt, ...begun }: LoggedCommand): LogEntry {
   const [out, err] = [decodeOutput(stdout.bytes), decodeOutput(stderr.bytes)];
   return {
     ...begun,
-    command: [...begun.command],
+    ...(end ?? { ...nothingKnown, durationMs: null }),
     state: !end ? "running" : end.unknownReason === null ? "ended" : "unknown",
-    exitCode: end?.exitCode ?? null,
-    signal: end?.signal ?? null,
-    timedOut: end?.timedOut ?? false,
-    cancelled: end?.cancelled ?? false,
-    unknownReason: end?.unknownReason ?? null,
-    ...{ stdout: out.text, stdoutEncoding: out.encoding, stdoutBytes: stdout.totalBytes },
-    ...{ stderr: err.text, stderrEncoding: err.encoding, stderrBytes: stderr.totalBytes },
-    ...{ stdoutOffset: stdout.offset, stderrOffset: stderr.offset },
-    ...{ stdoutNextOffset: stdout.nextOffset, stderrNextOffset: stderr.nextOffset },
+    stdout: out.text,
+    stdoutEncoding: out.encoding,
+    stdoutBytes: stdout.totalBytes,
+    stdoutOffset: stdout.offset,
+    stdoutNextOffset: stdout.nextOffset,
+    stderr: err.text,
+    stderrEncoding: err.encoding,
+    stderrBytes: stderr.totalBytes,
+    stderrOffset: stderr.offset,
+    stderrNextOffset: stderr.nextOffset,
     truncated: stdout.isCut || stderr.isCut,
-    durationMs: end?.durationMs ?? null,
     executionMode: "guest",
     recordedAt: startedAt,
   };
 }
 
-function renderLogEntry(entry: z.output<typeof logEntry>): string {
+function renderLogEntry(entry: LogEntry): string {
   const { sequence, command, cwd, exitCode, durationMs, state, unknownReason } = entry;
   const outcome = exitCode === null ? (unknownReason ?? state) : `exit_code=${exitCode}`;
   const took = durationMs === null ? "" : ` duration_ms=${Math.round(durationMs)}`;
   const text = (content: string, encoding: string) => {
-    // Bytes that are no text, as far as they can be shown.
+    // Bytes that are not text are shown as far as they can be.
     const shown = encoding === "base64" ? Buffer.from(content, "base64").toString("utf8") : content;
     return shown === "" || shown.endsWith("\n") ? shown : `${shown}\n`;
   };

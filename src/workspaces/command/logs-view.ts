@@ -1,4 +1,8 @@
+import * as z from "zod";
 import { firstBytes, fitting } from "../../core/shorten.ts";
+import { commandEndSchema } from "../../guest/messages.ts";
+import { collectedOutputSchema } from "../../operations/collected-output.ts";
+import { exitCodeMeaning } from "../../operations/command-fields.ts";
 import {
   asText,
   bytesOf,
@@ -6,43 +10,54 @@ import {
   readableStreams,
   roomsFor,
   type Stream,
-  type Streams,
   shortLine,
   streamsText,
 } from "../../operations/command-view.ts";
+import { executionMode } from "../../operations/fields.ts";
+import { begunCommandSchema } from "../record/journal.ts";
 
 /** A history of commands as a model can read it. */
 
-interface LogEntry extends Streams {
-  readonly sequence: number;
-  readonly command: string[];
-  readonly state: "running" | "ended" | "unknown";
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-  readonly timedOut: boolean;
-  readonly cancelled: boolean;
-  readonly unknownReason: string | null;
-  readonly stdoutOffset: number;
-  readonly stderrOffset: number;
-  readonly stdoutNextOffset: number | null;
-  readonly stderrNextOffset: number | null;
-  readonly durationMs: number | null;
-}
+const nextOffset = z
+  .number()
+  .nullable()
+  .describe(
+    "Offset to read on from; null when the stream has ended and nothing of it is left, or it was not asked for",
+  );
 
-interface Logs<E extends LogEntry> {
-  readonly workspaceId: string;
-  /** Also of those that are not shown */
-  readonly count: number;
-  readonly entries: E[];
-}
+const logEntry = z.object({
+  ...begunCommandSchema.shape,
+  state: z.enum(["running", "ended", "unknown"]).describe("unknown: it began, and nobody saw how it ended"),
+  exitCode: commandEndSchema.shape.exitCode.describe(`${exitCodeMeaning}; null while that is not known`),
+  ...commandEndSchema.omit({ exitCode: true, oomKilled: true, startError: true, syncError: true, durationMs: true })
+    .shape,
+  ...collectedOutputSchema.shape,
+  stdoutOffset: z.number().describe("Where in the stream it begins"),
+  stderrOffset: z.number(),
+  stdoutNextOffset: nextOffset,
+  stderrNextOffset: nextOffset,
+  truncated: z
+    .boolean()
+    .describe(
+      "Something is missing: of each stream the first MiB is kept, and at least the last; a line says how much",
+    ),
+  durationMs: commandEndSchema.shape.durationMs.nullable(),
+  executionMode,
+  recordedAt: z.string(),
+});
+export type LogEntry = z.output<typeof logEntry>;
+
+/** The count is also of entries that are not shown. */
+export const logsOutput = z.object({ workspaceId: z.string(), count: z.number(), entries: z.array(logEntry) });
+type Logs = z.output<typeof logsOutput>;
 
 /** What an entry takes beside its output */
 const otherChars = 800;
-/** When there are more commands the room is shared among so many, and what they leave is for older ones */
+/** Number of newest commands that share the room. What they leave is for older ones */
 const maxSharing = 8;
 
-/** All of the output of one command as far as there is room; of many, the newest with a share for each. */
-export function readableLogs<E extends LogEntry, L extends Logs<E>>(logs: L, maxChars: number): L {
+/** Shortens logs: one command gets all of the room, and of many each of the newest gets a share. */
+export function readableLogs(logs: Logs, maxChars: number): Logs {
   const [only, another] = logs.entries;
   if (only && !another) return { ...logs, entries: [readableEntry(only, maxChars - otherChars)] };
   const share = maxChars / Math.min(maxSharing, Math.max(1, logs.entries.length)) - otherChars;
@@ -50,7 +65,7 @@ export function readableLogs<E extends LogEntry, L extends Logs<E>>(logs: L, max
   return { ...logs, entries: fitting(newestFirst, maxChars - 100).toReversed() };
 }
 
-function readableEntry<E extends LogEntry>(entry: E, maxChars: number): E {
+function readableEntry(entry: LogEntry, maxChars: number): LogEntry {
   const short = { ...entry, command: shortLine(entry.command) };
   if (isPage(entry, "stdout") || isPage(entry, "stderr")) return readablePage(short, maxChars);
   return readableStreams(
@@ -60,14 +75,14 @@ function readableEntry<E extends LogEntry>(entry: E, maxChars: number): E {
   );
 }
 
-/** Whether somebody reads a stream piece by piece: not from its beginning, or not to its end. */
+/** Whether the caller reads a stream piece by piece: not from its beginning, or not to its end. */
 function isPage(entry: LogEntry, stream: Stream): boolean {
   const next = entry[`${stream}NextOffset`];
   return entry[`${stream}Offset`] > 0 || (next !== null && next < entry[`${stream}Bytes`]);
 }
 
 /** Pages are cut at their end only, and the next one begins there. */
-function readablePage<E extends LogEntry>(entry: E, maxChars: number): E {
+function readablePage(entry: LogEntry, maxChars: number): LogEntry {
   const streams = bytesOf(entry);
   const rooms = roomsFor(streams, maxChars);
   const page = (stream: Stream): readonly [string, number | null] => {
@@ -81,7 +96,7 @@ function readablePage<E extends LogEntry>(entry: E, maxChars: number): E {
   return { ...entry, stdout, stderr, ...encodings, stdoutNextOffset, stderrNextOffset };
 }
 
-export function logsText({ count, entries }: Logs<LogEntry>): string {
+export function logsText({ count, entries }: Logs): string {
   if (count === 0) return "No commands yet.\n";
   const missing = count - entries.length;
   const before = missing > 0 ? `[… ${missing} earlier commands; sequence shows one of them …]\n\n` : "";
@@ -90,9 +105,8 @@ export function logsText({ count, entries }: Logs<LogEntry>): string {
 
 function entryText(entry: LogEntry): string {
   const { sequence, command, state, unknownReason, cancelled } = entry;
-  const ending = { ...entry, oomKilled: false, startError: null };
   const outcome =
-    state === "running" ? "still running" : (unknownReason ?? (cancelled ? "cancelled" : endingInWords(ending)));
+    state === "running" ? "still running" : (unknownReason ?? (cancelled ? "cancelled" : endingInWords(entry)));
   const next = (["stdout", "stderr"] as const).flatMap((stream) => {
     const offset = entry[`${stream}NextOffset`];
     return offset === null || offset >= entry[`${stream}Bytes`]

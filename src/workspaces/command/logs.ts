@@ -8,7 +8,7 @@ import type { OutputStream } from "./kept-output.ts";
 import { type KeptOutput, KeptOutputs } from "./kept-output-pages.ts";
 import { commandVerbs } from "./verbs.ts";
 
-/** Of all commands together; the output of older ones is left out */
+/** Limit for all commands together; the output of older ones is left out */
 const maxLoggedBytes = 64 * 1024 * 1024;
 
 export interface LogRequest {
@@ -16,11 +16,11 @@ export interface LogRequest {
   readonly sequence?: number | undefined;
   /** How long to wait for the end of that command, or of the last one */
   readonly waitMs?: number | undefined;
-  /** Only what it wrote to this stream */
+  /** Only this stream */
   readonly stream?: OutputStream | undefined;
-  /** Of each stream, what comes before is left out */
+  /** First byte to read of each stream */
   readonly offset?: number | undefined;
-  /** Of each stream */
+  /** Limit for each stream */
   readonly maxBytes?: number | undefined;
 }
 
@@ -29,7 +29,9 @@ export interface LoggedCommand extends JournaledCommand {
   readonly stderr: KeptOutput;
 }
 
-/** Commands since the last reset with their output, also of a workspace that does not run. */
+/**
+ * Reads the commands since the last reset with their output, even if the workspace does not run.
+ */
 export async function commandLogs(wanted: WorkspaceCall, request: LogRequest = {}): Promise<readonly LoggedCommand[]> {
   const { sequence, waitMs = 0 } = request;
   const now = await readCommands(wanted, sequence);
@@ -56,7 +58,7 @@ async function readCommands({ context, workspaceId }: WorkspaceCall, sequence: n
   });
 }
 
-/** A workspace that does not run has nothing to wait for; when it ends meanwhile, so does the command. */
+/** Waits for the end of a command. A workspace that does not run has no command to wait for. */
 async function untilEnded({ context, workspaceId, signal }: WorkspaceCall, sequence: number, timeoutMs: number) {
   const connection = await connectSupervisor(new WorkspacePlace(context.layout.workspacesDir, workspaceId));
   if (!connection || !(await connection.isReady(signal))) return;

@@ -1,15 +1,15 @@
 import { withDeadline } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
-import type { ExecEnding, ExecSpec } from "../../guest/messages.ts";
-import { exitStatus } from "../../machines/exit-status.ts";
+import type { CommandEnd, ExecEnding, ExecSpec } from "../../guest/messages.ts";
+import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
 import { workspacePath } from "../../machines/shape.ts";
 import { complain } from "../control/complain.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput, VerbOutput } from "../control/protocol.ts";
 import { type Call, type OwnedVerb, owned } from "../control/server.ts";
 import type { Session } from "../control/session.ts";
-import type { CommandEnd } from "../record/journal.ts";
-import { shortCommand } from "../record/record.ts";
+import type { LineOf } from "../record/journal.ts";
+import { lastCommandOf } from "../record/record.ts";
 import { Attachment } from "./attachment.ts";
 import { OutputKeeper, type OutputStream } from "./kept-output.ts";
 import { commandVerbs } from "./verbs.ts";
@@ -28,8 +28,10 @@ export function commandOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
 }
 
 /**
- * Runs a command and writes down that it began, what it printed and how it ended, whoever is there to hear it. The end is on file, and
- * what it wrote on the guest's disks, before the caller is told; a caller that is to be detached by then is told that it still runs.
+ * Runs a command and records that it began, what it printed and how it ended, even if its caller
+ * has gone. Before the caller is told of the end, the end is on file and what the command wrote is
+ * on the guest's disks. A caller that asked to be detached earlier is told that the command still
+ * runs.
  */
 async function execCommand(workspace: OwnedWorkspace, input: ExecInput, call: Call): Promise<ExecOutput> {
   const session = await workspace.session();
@@ -41,7 +43,7 @@ async function execCommand(workspace: OwnedWorkspace, input: ExecInput, call: Ca
   });
 }
 
-/** Waits for the end of a command, at most so long. Whoever waits has no part in it, and what does not run has ended. */
+/** Waits for the end of a command up to a limit. The command does not depend on the wait. */
 async function awaitCommand(
   workspace: OwnedWorkspace,
   { sequence, timeoutMs }: VerbInput<typeof commandVerbs.awaitCommand>,
@@ -98,21 +100,22 @@ async function runAndRecord(
       signal: attachment.signal,
     })
     .then(
-      (ending) => (isCutOff(session, ending) ? unknownEnd(session, undefined, ending.durationMs) : endOf(ending)),
+      (ending) =>
+        isCutOff(session, ending) ? unknownEnd(session, undefined, ending.durationMs) : { end: exitStatus(ending) },
       (error: unknown) => unknownEnd(session, error, performance.now() - startedMs),
     );
   attachment.end();
   await Promise.all([outputs.stdout.close(), outputs.stderr.close()]);
   const end = { ...outcome.end, ...lengths() };
   await recordEnd(workspace, session, { sequence, ...end }).catch((error: unknown) => {
-    // What became of the command is the answer, also where it could not be written down.
+    // What became of the command is the answer, also if it could not be recorded.
     complain(`cannot record the end of command ${sequence}`, error);
   });
   if (outcome.failure) throw outcome.failure;
   return { sequence, cwd: workspacePath, running: false, ...end };
 }
 
-/** A command that cannot be written down is not run. */
+/** Records the start. A command that cannot be recorded must not run. */
 async function recordStart(
   workspace: OwnedWorkspace,
   session: Session,
@@ -120,20 +123,24 @@ async function recordStart(
   command: string[],
 ): Promise<void> {
   const about = { sequence, command, cwd: workspacePath };
-  const lastCommand = { ...about, command: shortCommand(command), exitCode: null, durationMs: null };
+  const lastCommand = lastCommandOf({ ...about, end: undefined });
   const lastActivityAt = new Date().toISOString();
   workspace
     .update({ commandCount: sequence, lastCommand, lastActivityAt }, { isDurable: false })
     .catch((error: unknown) => complain(`cannot record the start of command ${sequence}`, error));
-  // This is what counts: whoever finds the workspace without a supervisor makes its record from it.
+  // The journal decides: a process that finds the workspace without a supervisor makes its record
+  // from it.
   await session.journal.append({ event: "command", command: about });
 }
 
-/** Writes the end down; a reset that came in between has begun another history, which it does not belong to. */
+/**
+ * Records the end. After a reset the record belongs to another history, and only the journal of the
+ * old one takes it.
+ */
 async function recordEnd(
   workspace: OwnedWorkspace,
   session: Session,
-  end: CommandEnd & { sequence: number },
+  end: LineOf<"command_end">["end"],
 ): Promise<void> {
   await session.journal.append({ event: "command_end", end });
   const { sequence, exitCode, durationMs } = end;
@@ -152,21 +159,14 @@ function keeper({ historyDir }: Session, sequence: number, stream: OutputStream)
   return new OutputKeeper(historyDir, sequence, stream);
 }
 
-type Outcome = { readonly end: Omit<CommandEnd, "stdoutBytes" | "stderrBytes">; readonly failure?: PyroError };
+type Outcome = { readonly end: CommandEnd; readonly failure?: PyroError };
 
 /** A machine that is switched off kills what runs in it. */
 function isCutOff({ endReason }: Session, { signal, timedOut }: ExecEnding): boolean {
   return endReason !== undefined && signal === "SIGKILL" && !timedOut;
 }
 
-function endOf(ending: ExecEnding): Outcome {
-  const { exitCode, signal, timedOut, oomKilled, startError } = exitStatus(ending);
-  const { cancelled, durationMs, syncError = null } = ending;
-  const how = { exitCode, signal, timedOut, cancelled, oomKilled, startError, syncError };
-  return { end: { ...how, unknownReason: null, durationMs } };
-}
-
-/** It began, and nobody saw it end. */
+/** The end of a command whose end the guest has not reported. */
 function unknownEnd(session: Session, error: unknown, durationMs: number): Outcome {
   const thrown = PyroError.from(error);
   const failure =
@@ -176,9 +176,3 @@ function unknownEnd(session: Session, error: unknown, durationMs: number): Outco
   const how = { timedOut: failure.code === "timeout", cancelled: failure.code === "cancelled" };
   return { failure, end: { ...nothingKnown, ...how, unknownReason: failure.message, durationMs } };
 }
-
-/** Of how a command ended */
-const nothingKnown = {
-  ...{ exitCode: null, signal: null, timedOut: false, cancelled: false, oomKilled: false },
-  ...{ startError: null, syncError: null, unknownReason: null },
-};

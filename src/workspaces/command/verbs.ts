@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { defineVerbs, nothing } from "../control/protocol.ts";
-import { commandEndSchema } from "../record/journal.ts";
+import { recordedEndSchema } from "../record/journal.ts";
 
 /** What a timer can be set to */
 const timeoutMs = z
@@ -9,7 +9,10 @@ const timeoutMs = z
   .max(2 ** 31 - 1);
 
 export const commandVerbs = defineVerbs({
-  /** Data is the command's standard input one way, and its output the other, in the frames of the guest protocol */
+  /**
+   * Data is the command's standard input one way, and its output the other, in the frames of the
+   * guest protocol
+   */
   exec: {
     changes: true,
     endsWithCaller: true,
@@ -21,8 +24,8 @@ export const commandVerbs = defineVerbs({
       /** After this time a command that reads nothing from its caller runs on without it */
       detachAfterMs: timeoutMs.optional(),
     }),
-    /** How it ended; of one that runs on, how far it has come */
-    output: commandEndSchema.extend({ sequence: z.number(), cwd: z.string(), running: z.boolean() }),
+    /** How the command ended or, if it was detached, how far it has come */
+    output: recordedEndSchema.extend({ sequence: z.number(), cwd: z.string(), running: z.boolean() }),
   },
   /** Answers when a command's end is on file, or at the time limit */
   awaitCommand: {

@@ -6,8 +6,9 @@ import { hint, toRun } from "../../core/hint.ts";
 import type { HeldLock } from "../../host/lock-file.ts";
 import { killGroupOf } from "../../host/process-identity.ts";
 import type { EngineContext } from "../../machines/context.ts";
+import { nothingKnown } from "../../machines/exit-status.ts";
 import { commandsOf, JournalWriter, readJournal } from "../record/journal.ts";
-import { isActive, isExpired, isUnfinished, shortCommand, type WorkspaceRecord } from "../record/record.ts";
+import { isActive, isExpired, isUnfinished, lastCommandOf, type WorkspaceRecord } from "../record/record.ts";
 import {
   findWorkspace,
   lockWorkspace,
@@ -184,7 +185,7 @@ async function recordLoss(place: WorkspacePlace, record: WorkspaceRecord): Promi
     await using journal = await JournalWriter.open(historyDir);
     for (const { sequence, startedAt } of unfinished) {
       const durationMs = Math.max(0, Date.parse(record.lastActivityAt) - Date.parse(startedAt));
-      await journal.append({ event: "command_end", end: { ...unknownEnd, sequence, durationMs } });
+      await journal.append({ event: "command_end", end: { ...lostEnd, sequence, durationMs } });
     }
   }
   const last = commands.at(-1);
@@ -193,29 +194,17 @@ async function recordLoss(place: WorkspacePlace, record: WorkspaceRecord): Promi
     state: "failed",
     stateReason: record.state === "starting" ? "its start was interrupted" : "its supervisor ended unexpectedly",
     commandCount: Math.max(record.commandCount, last?.sequence ?? 0),
-    lastCommand: last
-      ? {
-          ...{ sequence: last.sequence, command: shortCommand(last.command), cwd: last.cwd },
-          ...{ exitCode: last.end?.exitCode ?? null, durationMs: last.end?.durationMs ?? null },
-        }
-      : record.lastCommand,
+    lastCommand: last ? lastCommandOf(last) : record.lastCommand,
   };
   await saveWorkspace(place, lost);
   return lost;
 }
 
-const unknownEnd = {
-  ...{
-    exitCode: null,
-    signal: null,
-    timedOut: false,
-    cancelled: false,
-    oomKilled: false,
-    startError: null,
-    syncError: null,
-  },
-  ...{ stdoutBytes: 0, stderrBytes: 0 },
+const lostEnd = {
+  ...nothingKnown,
   unknownReason: "the workspace's supervisor ended while the command ran",
+  stdoutBytes: 0,
+  stderrBytes: 0,
 };
 
 function notRunning({ workspaceId, state, stateReason }: WorkspaceRecord): PyroError {

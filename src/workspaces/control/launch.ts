@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { checkWire } from "../../core/wire-case.ts";
 import { acceleratorChoices } from "../../machines/accelerator.ts";
 import type { EngineContext } from "../../machines/context.ts";
 
@@ -36,6 +37,7 @@ export const launchSchema = z.object({
     maxActiveWorkspaces: z.number(),
   }),
 });
+checkWire(launchSchema, "launch");
 export type Launch = z.output<typeof launchSchema>;
 
 /**

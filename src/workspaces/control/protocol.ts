@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
+import { checkWire } from "../../core/wire-case.ts";
 import { encodeFrame, maxPayloadLength } from "../../guest/frames.ts";
 
 /** Raised when a supervisor that is older or newer than its caller could misunderstand it. */
@@ -60,6 +61,10 @@ export type Verbs = Readonly<Record<string, Verb>>;
 export function defineVerbs<const T extends Readonly<Record<string, Omit<Verb, "name">>>>(
   table: T,
 ): { readonly [K in keyof T]: T[K] & { readonly name: string } } {
+  for (const [name, { input, output }] of Object.entries(table)) {
+    checkWire(input, `${name}.input`);
+    checkWire(output, `${name}.output`);
+  }
   const verbs = Object.fromEntries(Object.entries(table).map(([name, verb]) => [name, { ...verb, name }]));
   return verbs as { [K in keyof T]: T[K] & { name: string } };
 }

@@ -7,13 +7,14 @@ import type { GuestItem, TreeReadRequest, TreeWriteAnswer, TreeWriteHeader } fro
 import { requireRunning, type WorkspaceCall } from "../control/access.ts";
 import { call, SupervisorCall } from "../control/client.ts";
 import type { VerbInput } from "../control/protocol.ts";
-import { type ExportReport, exportReportSchema, fileVerbs } from "./verbs.ts";
+import { exportSchema } from "../record/journal.ts";
+import { type ExportReport, fileVerbs } from "./verbs.ts";
 
 export interface ReadRequest extends Omit<TreeReadRequest, "paths"> {
   readonly paths: readonly Buffer[];
 }
 
-/** Entries of the workspace's tree, as its guest tells them. */
+/** Reads entries of the workspace's tree from its guest. */
 export async function* readTree(wanted: WorkspaceCall, request: ReadRequest): AsyncGenerator<GuestItem> {
   const { connection } = await requireRunning(wanted);
   const { signal } = wanted;
@@ -23,7 +24,7 @@ export async function* readTree(wanted: WorkspaceCall, request: ReadRequest): As
 /** Entries of the workspace's tree on their way to the host. */
 export interface TreeExport extends Disposable {
   readonly items: AsyncIterable<GuestItem>;
-  /** Puts on file, in the workspace's history, what has become of the items */
+  /** Records in the workspace's history what has become of the items */
   report(report: ExportReport): Promise<void>;
 }
 
@@ -31,7 +32,7 @@ export async function exportTree(wanted: WorkspaceCall, request: ReadRequest): P
   const { connection } = await requireRunning(wanted);
   const reported = new Deferred<ExportReport>();
   const body = (async function* () {
-    yield Buffer.from(JSON.stringify(toWire(exportReportSchema, await reported.promise)));
+    yield Buffer.from(JSON.stringify(toWire(exportSchema, await reported.promise)));
   })();
   const made = new SupervisorCall(connection, fileVerbs.exportTree, asSent(request), { signal: wanted.signal, body });
   return {
@@ -44,7 +45,10 @@ export async function exportTree(wanted: WorkspaceCall, request: ReadRequest): P
   };
 }
 
-/** Writes a tree into the workspace, all of it or nothing. `items` are read once the supervisor is there to take them. */
+/**
+ * Writes a tree into the workspace, all of it or nothing. It reads
+ * `items` once the supervisor is ready.
+ */
 export async function writeTree(
   wanted: WorkspaceCall,
   edit: VerbInput<typeof fileVerbs.writeTree>,
@@ -54,7 +58,8 @@ export async function writeTree(
   const { connection } = await requireRunning(wanted);
   const { signal } = wanted;
   const body = (async function* () {
-    // The supervisor bothers the guest when the first bytes come, and reading a large archive takes long before that.
+    // The supervisor calls the guest at the first bytes, which a large archive only yields after a
+    // long scan.
     yield* encodeTree(header, await begun(items));
   })();
   return call(connection, fileVerbs.writeTree, edit, { signal, body });

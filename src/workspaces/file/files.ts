@@ -3,36 +3,20 @@ import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
 import { characterBoundary, pageEnd } from "../../core/utf8.ts";
 import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
-import { workspacePath } from "../../machines/shape.ts";
 import { displayPath } from "../../tree/patch/quoting.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
+import { displayed } from "./entry.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
+import type { FileContent, FileEntry, FileListing, WrittenFile } from "./results.ts";
 
 /** More than this at once is a matter for export or sync */
 export const maxReadBytes = 16 * 1024 * 1024;
 const maxWriteBytes = 16 * 1024 * 1024;
-/** A listing that is longer says nothing to anybody */
+/** A longer listing is no use to a reader */
 const maxListedEntries = 50_000;
 
-export interface FileEntry {
-  readonly path: string;
-  readonly artifactType: "file" | "directory" | "symlink" | "other";
-  /** Of a regular file, in `bytes` */
-  readonly sizeBytes: number | null;
-  /** Permission bits in octal, such as `0644` */
-  readonly mode: string;
-  readonly linkTarget: string | null;
-}
-
-export interface FileListing {
-  readonly path: string;
-  readonly entries: readonly FileEntry[];
-  /** There are more entries than are listed */
-  readonly truncated: boolean;
-}
-
-/** What is in a directory, or everything below it; a file lists itself. */
+/** Lists a directory, or everything below it. A file lists itself. */
 export async function listFiles(call: WorkspaceCall, typed: string, recursive: boolean): Promise<FileListing> {
   const path = pathInWorkspace(typed);
   const request = { paths: [path], depth: recursive ? -1 : 1, contentLimit: 0, digest: false, follow: false };
@@ -54,27 +38,17 @@ export interface FilePage {
   readonly maxBytes: number;
 }
 
-export interface FileContent {
-  readonly path: string;
-  /** Of the whole file */
-  readonly sizeBytes: number;
-  /** Where the content begins: inside of a character that is the character's beginning */
-  readonly offset: number;
-  readonly content: string;
-  /** Where to read on; null at the end */
-  readonly nextOffset: number | null;
-}
-
 const maxCharacterBytes = 4;
 
-/** A part of a text file. */
+/** Reads a part of a text file. */
 export async function readFile(
   call: WorkspaceCall,
   typed: string,
   { offset, maxBytes }: FilePage,
 ): Promise<FileContent> {
   const path = pathBelowWorkspace(typed);
-  // A few more bytes on both sides tell whether a character lies across an edge, and whether there is more.
+  // A few more bytes on both sides tell whether a character lies across an edge, and whether there
+  // is more.
   const contentOffset = Math.max(0, offset - maxCharacterBytes);
   const contentLimit = offset - contentOffset + maxBytes + maxCharacterBytes;
   const request = { paths: [path], depth: 0, contentLimit, contentOffset, digest: false, follow: true };
@@ -94,16 +68,11 @@ export async function readFile(
       nextOffset: end < bytes.length ? contentOffset + end : null,
     };
   }
-  // A link that leads out of the workspace, or nowhere, is there all the same.
+  // A link that leads out of the workspace, or nowhere, exists although it cannot be followed.
   for await (const { entry } of readTree(call, { ...request, contentLimit: 0, follow: false })) {
     requireRegularFile(entry, path);
   }
   throw noSuchFile(path);
-}
-
-export interface WrittenFile {
-  readonly path: string;
-  readonly bytesWritten: number;
 }
 
 /** Writes a text file, new or in place of an old one, with the directories that it needs. */
@@ -128,7 +97,7 @@ export async function writeFile(call: WorkspaceCall, typed: string, text: string
   return { path: displayed(path), bytesWritten };
 }
 
-/** Writing would put a file in the place of the link, and leave alone what it leads to. */
+/** Refuses a link, because a write would replace it and not what it leads to. */
 async function refuseLink(call: WorkspaceCall, path: Buffer): Promise<void> {
   const request = { paths: [path], depth: 0, contentLimit: 0, digest: false, follow: false };
   for await (const { entry } of readTree(call, request)) {
@@ -148,18 +117,13 @@ export async function* pieces(data: Buffer): AsyncGenerator<{ data: Buffer }> {
   if (data.length > 0) yield { data };
 }
 
-/** A path of the tree as users see it. */
-export function displayed(path: Buffer): string {
-  return path.length === 0 ? workspacePath : displayPath(Buffer.concat([Buffer.from(`${workspacePath}/`), path]));
-}
-
 export function noSuchFile(path: Buffer): PyroError {
   return new PyroError("not_found", `there is no '${displayed(path)}' in the workspace`, {
     hint: hint`${toRun("workspace.file.list")}.`,
   });
 }
 
-/** The content of a file up to a limit; a guest that sends more lies. */
+/** Reads the content of a file up to a limit. A guest that sends more lies. */
 export async function contentOf({ content }: GuestItem, limitBytes: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   let length = 0;

@@ -5,7 +5,10 @@ import { workspacePath } from "../../machines/shape.ts";
 const maxPathBytes = 4096;
 const maxNameBytes = 255;
 
-/** A path as users give it, absolute or from `/workspace`, as the tree has it: relative, and inside. */
+/**
+ * Turns a path that a user gives, absolute or from `/workspace`, into a relative one inside the
+ * tree.
+ */
 export function pathInWorkspace(typed: string): Buffer {
   if (typed.length > maxPathBytes) throw tooLong(typed);
   if (typed.includes("\0")) throw new PyroError("invalid_argument", "cannot use a path with a NUL character in it");

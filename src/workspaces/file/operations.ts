@@ -2,17 +2,12 @@ import * as z from "zod";
 import { firstBytes, fitting } from "../../core/shorten.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
-import { artifactType, workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
+import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
+import { oneLine } from "./entry.ts";
 import { listFiles, maxReadBytes, readFile, writeFile } from "./files.ts";
-import { oneLine } from "./shown-name.ts";
+import { type FileEntry, fileContent, fileListing, writtenFile } from "./results.ts";
 
-const fileEntry = z.object({
-  path: z.string(),
-  artifactType,
-  sizeBytes: z.number().nullable(),
-  mode: z.string().describe("Permission bits in octal"),
-  linkTarget: z.string().nullable(),
-});
+const { path: listedPath, ...listed } = fileListing.shape;
 
 export const workspaceFileList = defineOperation({
   name: "workspace.file.list",
@@ -25,11 +20,10 @@ export const workspaceFileList = defineOperation({
   }),
   output: z.object({
     workspaceId: z.string(),
-    path: z.string(),
+    path: listedPath,
     recursive: z.boolean(),
     count: z.number().describe("Entries there are, 50,000 at the most"),
-    entries: z.array(fileEntry),
-    truncated: z.boolean().describe("There are more than are listed here"),
+    ...listed,
   }),
   cli: {
     positionals: ["workspaceId", "path"],
@@ -48,8 +42,7 @@ export const workspaceFileList = defineOperation({
   },
   async handle({ engine: context, signal }, { workspaceId: id, path, recursive }) {
     const listing = await listFiles({ context, workspaceId: id, signal }, path, recursive);
-    const entries = [...listing.entries];
-    return { ...listing, workspaceId: id, recursive, entries, count: entries.length };
+    return { ...listing, workspaceId: id, recursive, count: listing.entries.length };
   },
 });
 
@@ -65,11 +58,7 @@ export const workspaceFileRead = defineOperation({
   }),
   output: z.object({
     workspaceId: z.string(),
-    path: z.string(),
-    sizeBytes: z.number().describe("Of the whole file"),
-    offset: z.number().describe("Where the content begins; a character is never cut in two"),
-    content: z.string(),
-    nextOffset: z.number().nullable().describe("Offset to read on from; null at the end of the file"),
+    ...fileContent.shape,
     truncated: z.boolean().describe("The file goes on behind it"),
     executionMode,
   }),
@@ -105,7 +94,7 @@ export const workspaceFileWrite = defineOperation({
   summary: "Write a text file in a workspace, with the directories that it needs",
   effect: "write",
   input: z.object({ workspaceId, path: workspaceFilePath, text: z.string().describe("All of its content") }),
-  output: z.object({ workspaceId: z.string(), path: z.string(), bytesWritten: z.number(), executionMode }),
+  output: z.object({ workspaceId: z.string(), ...writtenFile.shape, executionMode }),
   cli: {
     positionals: ["workspaceId", "path"],
     fileFlags: {
@@ -142,7 +131,7 @@ function readablePage<R extends { content: string; offset: number; nextOffset: n
   return { ...read, content, nextOffset: read.offset + shown.length, truncated: true };
 }
 
-function renderEntry({ path, artifactType: type, sizeBytes, mode, linkTarget }: z.output<typeof fileEntry>): string {
+function renderEntry({ path, artifactType: type, sizeBytes, mode, linkTarget }: FileEntry): string {
   const size = sizeBytes === null ? "-" : String(sizeBytes);
   const link = linkTarget === null ? "" : ` -> ${oneLine(linkTarget)}`;
   return `${mode} ${type.padEnd(9)} ${size.padStart(10)} ${oneLine(path)}${link}\n`;

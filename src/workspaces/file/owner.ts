@@ -2,7 +2,8 @@ import { begun } from "../../core/async.ts";
 import { fromWire } from "../../core/wire-case.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import { type OwnedVerb, owned, passOn } from "../control/server.ts";
-import { exportReportSchema, fileVerbs } from "./verbs.ts";
+import { exportSchema } from "../record/journal.ts";
+import { fileVerbs } from "./verbs.ts";
 
 export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
   return owned(fileVerbs, {
@@ -11,7 +12,8 @@ export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
       return passOn(machine.agent.readTree(input, call.signal), call);
     },
     async writeTree(input, call) {
-      // A caller may have a lot to read first, and the guest need not wait for it.
+      // The caller may read its source for long before the first bytes. The guest does not wait
+      // meanwhile.
       const body = await begun(call.body);
       const { machine, journal } = await workspace.session();
       const written = await machine.agent.writeTree(body, call.signal);
@@ -23,7 +25,7 @@ export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
       const { machine, journal } = await workspace.session();
       await passOn(machine.agent.readTree(input, call.signal), call);
       await call.sendEnd();
-      const report = fromWire(exportReportSchema, JSON.parse((await whole(call.body)).toString("utf8")));
+      const report = fromWire(exportSchema, JSON.parse((await whole(call.body)).toString("utf8")));
       await journal.append({ event: "export", export: report });
       return {};
     },

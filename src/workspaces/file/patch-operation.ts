@@ -3,8 +3,9 @@ import { fitting } from "../../core/shorten.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceId } from "../life/workspace-view.ts";
+import { oneLine } from "./entry.ts";
 import { applyPatch } from "./patch.ts";
-import { oneLine } from "./shown-name.ts";
+import { appliedPatch } from "./results.ts";
 
 export const workspacePatchApply = defineOperation({
   name: "workspace.patch.apply",
@@ -14,8 +15,7 @@ export const workspacePatchApply = defineOperation({
   output: z.object({
     workspaceId: z.string(),
     changed: z.boolean(),
-    summary: z.object({ total: z.number(), added: z.number(), modified: z.number(), deleted: z.number() }),
-    entries: z.array(z.object({ path: z.string(), status: z.enum(["added", "modified", "deleted"]) })),
+    ...appliedPatch.shape,
     executionMode,
   }),
   cli: {
@@ -35,8 +35,7 @@ export const workspacePatchApply = defineOperation({
     readable: (output, maxChars) => ({ ...output, entries: fitting(output.entries, maxChars - 400) }),
   },
   async handle({ engine: context, signal }, { workspaceId: id, patch }) {
-    const { summary, entries } = await applyPatch({ context, workspaceId: id, signal }, patch);
-    const changed = summary.total > 0;
-    return { workspaceId: id, changed, summary, entries: [...entries], executionMode: "guest" as const };
+    const applied = await applyPatch({ context, workspaceId: id, signal }, patch);
+    return { ...applied, workspaceId: id, changed: applied.summary.total > 0, executionMode: "guest" as const };
   },
 });

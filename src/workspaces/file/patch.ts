@@ -5,27 +5,19 @@ import { parsePatch } from "../../tree/patch/parse/parse.ts";
 import { type PlannedChange, pathsOf, planPatch, type TreeEntry } from "../../tree/patch/plan.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
-import { contentOf, displayed, pieces } from "./files.ts";
+import { displayed } from "./entry.ts";
+import { contentOf, pieces } from "./files.ts";
+import type { AppliedPatch } from "./results.ts";
 
-/** A file that is patched as text */
+/** Of a file that is patched as text */
 const maxFileBytes = 16 * 1024 * 1024;
-
-export interface AppliedPatch {
-  readonly summary: {
-    readonly total: number;
-    readonly added: number;
-    readonly modified: number;
-    readonly deleted: number;
-  };
-  readonly entries: readonly { readonly path: string; readonly status: PlannedChange["status"] }[];
-}
 
 interface Found {
   readonly entry: GuestEntry;
   readonly before: TreeEntry;
 }
 
-/** Applies a patch, all of it or nothing: also when the files change between our reading and our writing. */
+/** Applies a patch, all of it or nothing, also if files change between the read and the write. */
 export async function applyPatch(call: WorkspaceCall, text: string): Promise<AppliedPatch> {
   const patches = parsePatch(text);
   const found = await readFiles(call, pathsOf(patches));

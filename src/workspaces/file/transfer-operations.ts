@@ -2,7 +2,8 @@ import * as z from "zod";
 import { fitting } from "../../core/shorten.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
-import { artifactType, skippedFiles, workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
+import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
+import { exportedTree, pushedTree } from "./results.ts";
 import { exportFromWorkspace, pushIntoWorkspace } from "./transfer.ts";
 
 export const workspaceSyncPush = defineOperation({
@@ -16,12 +17,7 @@ export const workspaceSyncPush = defineOperation({
   }),
   output: z.object({
     workspaceId: z.string(),
-    mode: z.enum(["directory", "tar_archive"]),
-    source: z.string(),
-    destination: z.string(),
-    entryCount: z.number(),
-    bytesWritten: z.number(),
-    skippedFiles,
+    ...pushedTree.shape,
     executionMode,
   }),
   cli: {
@@ -42,7 +38,7 @@ export const workspaceSyncPush = defineOperation({
   },
   async handle({ engine: context, signal }, { workspaceId: id, sourcePath, dest }) {
     const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal }, sourcePath, dest);
-    return { ...pushed, workspaceId: id, skippedFiles: [...pushed.skippedFiles], executionMode: "guest" as const };
+    return { ...pushed, workspaceId: id, executionMode: "guest" as const };
   },
 });
 
@@ -58,12 +54,7 @@ export const workspaceExport = defineOperation({
   }),
   output: z.object({
     workspaceId: z.string(),
-    workspacePath: z.string(),
-    outputPath: z.string(),
-    artifactType,
-    entryCount: z.number(),
-    bytesWritten: z.number(),
-    skippedFiles,
+    ...exportedTree.shape,
     executionMode,
   }),
   cli: {
@@ -85,6 +76,6 @@ export const workspaceExport = defineOperation({
   },
   async handle({ engine: context, signal }, { workspaceId: id, path, outputPath }) {
     const exported = await exportFromWorkspace({ context, workspaceId: id, signal }, path, outputPath);
-    return { ...exported, workspaceId: id, skippedFiles: [...exported.skippedFiles], executionMode: "guest" as const };
+    return { ...exported, workspaceId: id, executionMode: "guest" as const };
   },
 });

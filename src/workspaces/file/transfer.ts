@@ -9,35 +9,33 @@ import { scanDirectory } from "../../tree/scan/scan.ts";
 import { writeTree as writeHostTree } from "../../tree/write/write-tree.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { exportTree, writeTree } from "./caller.ts";
-import { displayed, noSuchFile } from "./files.ts";
+import { displayed } from "./entry.ts";
+import { noSuchFile } from "./files.ts";
 import { pathInWorkspace } from "./guest-path.ts";
+import type { ExportedTree, PushedTree } from "./results.ts";
 
-/** More than a workspace's disk can hold, holes included, is a guest that lies */
+/** More than a workspace's disk can hold, holes included; a guest that sends more lies */
 const exportLimits: TreeLimits = { maxEntries: 1_000_000, maxBytes: 1024 ** 4 };
-/** Of all names of an export together: they are held in memory */
+/** Limit for all names of an export together, which are held in memory */
 const maxNameBytes = 256 * 1024 * 1024;
 const maxSkippedShown = 1_000;
 
-export interface PushedTree {
-  readonly mode: "directory" | "tar_archive";
-  readonly source: string;
-  readonly destination: string;
-  readonly entryCount: number;
-  readonly bytesWritten: number;
-  readonly skippedFiles: readonly SkippedEntry[];
-}
-
-/** Copies a directory's or an archive's content into a directory of the workspace, all of it or nothing. */
+/**
+ * Copies a directory's or an archive's content into a directory of the workspace, all of it or
+ * nothing.
+ */
 export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, dest: string): Promise<PushedTree> {
   const destination = pathInWorkspace(dest);
   const origin = await seedSourceOf(resolve(source));
   const header = {
     ...(destination.length === 0 ? {} : { dest: destination.toString("utf8") }),
-    ...{ makeParents: true, removeEmptyParents: false },
+    makeParents: true,
+    removeEmptyParents: false,
   };
   const edit = { kind: "sync_push", path: displayed(destination) } as const;
   let skipped: readonly SkippedEntry[] = [];
-  // Read only when the supervisor is there to take it: looking through a large archive takes long.
+  // The source is read only when the supervisor is ready, because scanning a large archive takes
+  // long.
   const items = (async function* () {
     const source = await openSource(origin, wanted.signal);
     skipped = source.skipped;
@@ -46,7 +44,10 @@ export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, d
   const written = await writeTree(wanted, edit, header, items);
   return {
     mode: origin.kind === "directory" ? "directory" : "tar_archive",
-    ...{ source: origin.path, destination: displayed(destination), skippedFiles: skipped, ...written },
+    source: origin.path,
+    destination: displayed(destination),
+    ...written,
+    skippedFiles: [...skipped],
   };
 }
 
@@ -62,7 +63,7 @@ async function openSource(
   return { items: directorySource(scan, signal), skipped: scan.skipped };
 }
 
-/** What is in the root goes into the destination; the root itself stays as it is. */
+/** Yields what is in the root. The root itself stays as it is. */
 async function* guestItems(items: AsyncIterable<TreeItem>): AsyncGenerator<GuestItem> {
   for await (const item of items) {
     const { path, type, mode, size, mtimeNs, target } = item;
@@ -72,16 +73,10 @@ async function* guestItems(items: AsyncIterable<TreeItem>): AsyncGenerator<Guest
   }
 }
 
-export interface ExportedTree {
-  readonly workspacePath: string;
-  readonly outputPath: string;
-  readonly artifactType: "file" | "directory" | "symlink";
-  readonly entryCount: number;
-  readonly bytesWritten: number;
-  readonly skippedFiles: readonly SkippedEntry[];
-}
-
-/** Copies a file, directory or link out of the workspace, complete or not at all, to a path where nothing is. */
+/**
+ * Copies a file, directory or link out of the workspace, complete or not at all, to a path where
+ * nothing is.
+ */
 export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, output: string): Promise<ExportedTree> {
   const path = pathInWorkspace(typed);
   const outputPath = resolve(output);
@@ -93,7 +88,7 @@ export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, 
   const { type, entryCount, contentBytes } = await writeHostTree(items, outputPath, { limits: exportLimits, signal });
   const exported = { entryCount, bytesWritten: contentBytes };
   await tree.report({ path: displayed(path), outputPath, ...exported }).catch((error: unknown) => {
-    // It is there: a workspace that has ended meanwhile has no history to be told.
+    // The export is complete: a workspace that has ended meanwhile has no history to record it in.
     if (wanted.signal?.aborted) throw error;
   });
   return { workspacePath: displayed(path), outputPath, artifactType: type, ...exported, skippedFiles: skipped };
@@ -108,7 +103,7 @@ async function* hostItems(
   for await (const { entry, content } of items) {
     entryCount += 1;
     nameBytes += entry.path.length;
-    // Also of what is left out: a guest could go on for ever with that.
+    // Entries that are left out count too, because a guest could send them for ever.
     if (entryCount > exportLimits.maxEntries || nameBytes > maxNameBytes) {
       throw new PyroError("resource_exhausted", "cannot export: there are too many files");
     }
@@ -138,7 +133,10 @@ function hostEntry(root: Buffer, { path, mode = 0o644, size = 0, mtimeNs = 0n, t
   return { path: below(root, path), mode, size, mtimeNs, ...(link ? { target: link } : {}) };
 }
 
-/** A path from the exported root on; what a guest says is elsewhere stays so, and is refused by whoever writes it. */
+/**
+ * A path relative to the exported root. A path elsewhere, which only a lying guest sends, becomes
+ * one that the writer refuses.
+ */
 function below(root: Buffer, path: Buffer): Buffer {
   if (root.length === 0) return path;
   if (path.equals(root)) return Buffer.alloc(0);

@@ -1,7 +1,7 @@
-import * as z from "zod";
+import type * as z from "zod";
 import { treeReadSchema, treeWriteAnswerSchema } from "../../guest/tree/messages.ts";
 import { defineVerbs, nothing } from "../control/protocol.ts";
-import { editKinds } from "../record/journal.ts";
+import { editSchema, type exportSchema } from "../record/journal.ts";
 
 /** Data is trees of files, in the frames of the guest protocol. */
 export const fileVerbs = defineVerbs({
@@ -9,17 +9,11 @@ export const fileVerbs = defineVerbs({
   writeTree: {
     changes: true,
     endsWithCaller: true,
-    input: z.object({ kind: z.enum(editKinds), path: z.string() }),
+    input: editSchema.pick({ kind: true, path: true }),
     output: treeWriteAnswerSchema,
   },
-  /** A read. The caller then reports, in one piece of data, what it has made of it on the host, for the history */
+  /** A read, after which the caller reports in one piece of data what it has written on the host */
   exportTree: { changes: false, endsWithCaller: true, input: treeReadSchema, output: nothing },
 });
 
-export const exportReportSchema = z.object({
-  path: z.string(),
-  outputPath: z.string(),
-  entryCount: z.number(),
-  bytesWritten: z.number(),
-});
-export type ExportReport = z.output<typeof exportReportSchema>;
+export type ExportReport = z.output<typeof exportSchema>;

@@ -3,8 +3,9 @@ import { fitting } from "../../core/shorten.ts";
 import { environmentChoice, environmentName, memMib, vcpuCount } from "../../operations/fields.ts";
 import { refuseHostCompat, refuseNetworkPolicy } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
+import { skippedFiles } from "../file/results.ts";
 import { createWorkspace } from "./create.ts";
-import { labels, renderWorkspace, skippedFiles, viewOf, workspaceView } from "./workspace-view.ts";
+import { labels, renderWorkspace, viewOf, workspaceView } from "./workspace-view.ts";
 
 const maxTtlSeconds = 30 * 86_400;
 const defaultTtlSeconds = 86_400;

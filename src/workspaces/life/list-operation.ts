@@ -3,7 +3,7 @@ import { fitting } from "../../core/shorten.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import type { StoredWorkspace } from "../record/store.ts";
 import { allWorkspaces } from "./caller.ts";
-import { workspaceRow } from "./workspace-view.ts";
+import { noServices, viewOf, workspaceRow } from "./workspace-view.ts";
 
 export const workspaceList = defineOperation({
   name: "workspace.list",
@@ -33,16 +33,20 @@ export const workspaceList = defineOperation({
 type Row = z.output<typeof workspaceRow>;
 
 function rowOf(stored: StoredWorkspace): Row {
-  const services = { serviceCount: 0, runningServiceCount: 0 };
-  if (stored.status === "broken") {
-    return {
-      ...{ workspaceId: stored.place.workspaceId, name: null, labels: {}, environment: null },
-      ...{ state: "broken", stateReason: stored.reason, createdAt: null, lastActivityAt: null, expiresAt: null },
-      ...{ commandCount: 0, ...services },
-    };
-  }
-  const { environment, ...record } = stored.record;
-  return { ...record, ...services, environment: environment.name };
+  if (stored.status === "ok") return viewOf(stored.record);
+  return {
+    workspaceId: stored.place.workspaceId,
+    name: null,
+    labels: {},
+    environment: null,
+    state: "broken",
+    stateReason: stored.reason,
+    createdAt: null,
+    lastActivityAt: null,
+    expiresAt: null,
+    commandCount: 0,
+    ...noServices,
+  };
 }
 
 const rowHeader = row(["ID", "STATE", "ENVIRONMENT", "COMMANDS", "LAST ACTIVITY", "NAME"]);

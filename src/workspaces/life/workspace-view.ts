@@ -1,7 +1,13 @@
 import * as z from "zod";
 import { shortLine } from "../../operations/command-view.ts";
 import { executionMode, isolation } from "../../operations/fields.ts";
-import { lastCommandSchema, type WorkspaceRecord, workspaceSeedSchema, workspaceStates } from "../record/record.ts";
+import {
+  lastCommandSchema,
+  type WorkspaceRecord,
+  workspaceRecordSchema,
+  workspaceSeedSchema,
+  workspaceStates,
+} from "../record/record.ts";
 
 /** Fields that operations on workspaces share. */
 
@@ -9,20 +15,21 @@ export const workspaceId = z.string().min(1).max(64).describe("Id of the workspa
 
 export const workspaceFilePath = z.string().min(1).describe("Path under /workspace, absolute or relative to it");
 
-export const artifactType = z.enum(["file", "directory", "symlink", "other"]);
-
-export const labels = z.record(z.string(), z.string());
-
-export const skippedFiles = z.array(z.object({ path: z.string(), reason: z.string() }));
+export const labels = workspaceRecordSchema.shape.labels;
 
 const state = z.enum(workspaceStates);
 const stateReason = z.string().nullable().describe("Why it is in a state that nobody asked for");
+
+const serviceCounts = { serviceCount: z.number(), runningServiceCount: z.number() };
+
+/** The counts of every workspace, as long as there are no services */
+export const noServices = { serviceCount: 0, runningServiceCount: 0 };
 
 /** A workspace as `create`, `status`, `reset` and the like give it. */
 export const workspaceView = z.object({
   workspaceId: z.string(),
   name: z.string().nullable(),
-  labels: z.record(z.string(), z.string()),
+  labels,
   environment: z.string(),
   state,
   stateReason,
@@ -41,8 +48,7 @@ export const workspaceView = z.object({
   lastCommand: lastCommandSchema.nullable(),
   resetCount: z.number(),
   lastResetAt: z.string().nullable(),
-  serviceCount: z.number(),
-  runningServiceCount: z.number(),
+  ...serviceCounts,
 });
 export type WorkspaceView = z.output<typeof workspaceView>;
 
@@ -55,32 +61,44 @@ export function viewOf(record: WorkspaceRecord): WorkspaceView {
     executionMode: "guest",
     workspaceSeed: seed,
     secrets: [],
-    serviceCount: 0,
-    runningServiceCount: 0,
+    ...noServices,
   };
 }
 
-/**
- * What a workspace was last told to do may be long; a model that reads of the workspace needs to
- * recognise it.
- */
+/** Shortens the last command, which a model only needs to recognise. */
 export function readableWorkspace<V extends WorkspaceView>(view: V): V {
   const { lastCommand } = view;
   return lastCommand ? { ...view, lastCommand: { ...lastCommand, command: shortLine(lastCommand.command) } } : view;
 }
 
-export const workspaceRow = z.object({
-  ...workspaceView.pick({ workspaceId: true, name: true, labels: true }).shape,
-  environment: z.string().nullable(),
-  state: z.enum([...workspaceStates, "broken"]),
-  stateReason,
-  createdAt: z.string().nullable(),
-  lastActivityAt: z.string().nullable(),
-  expiresAt: z.string().nullable(),
-  commandCount: z.number(),
-  serviceCount: z.number(),
-  runningServiceCount: z.number(),
-});
+const { environment, createdAt, lastActivityAt, expiresAt } = workspaceView.shape;
+
+/**
+ * A workspace as a list shows it. If its record cannot be read, only the id and the reason are
+ * known.
+ */
+export const workspaceRow = workspaceView
+  .pick({
+    workspaceId: true,
+    name: true,
+    labels: true,
+    environment: true,
+    state: true,
+    stateReason: true,
+    createdAt: true,
+    lastActivityAt: true,
+    expiresAt: true,
+    commandCount: true,
+    serviceCount: true,
+    runningServiceCount: true,
+  })
+  .extend({
+    environment: environment.nullable(),
+    state: z.enum([...workspaceStates, "broken"]),
+    createdAt: createdAt.nullable(),
+    lastActivityAt: lastActivityAt.nullable(),
+    expiresAt: expiresAt.nullable(),
+  });
 
 /** A workspace in full, line by line. */
 export function renderWorkspace(view: WorkspaceView): string {

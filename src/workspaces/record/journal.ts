@@ -3,44 +3,45 @@ import { join } from "node:path";
 import * as z from "zod";
 import { SerialQueue } from "../../core/async.ts";
 import { systemErrorCode } from "../../core/errors.ts";
-import { fromWire, toWire } from "../../core/wire-case.ts";
-
-export const editKinds = ["sync_push", "file_write", "patch_apply"] as const;
+import { checkWire, fromWire, toWire } from "../../core/wire-case.ts";
+import { commandEndSchema } from "../../guest/messages.ts";
 
 const journalName = "journal.jsonl";
 
-/** How a command ended. Its output is in files of its own. */
-export const commandEndSchema = z.object({
-  exitCode: z.number().nullable(),
-  signal: z.string().nullable(),
-  timedOut: z.boolean(),
-  cancelled: z.boolean(),
-  oomKilled: z.boolean(),
-  startError: z.string().nullable(),
-  /** Why its writes may not be on the disks */
-  syncError: z.string().nullable(),
-  /** Why its end is unknown */
-  unknownReason: z.string().nullable(),
-  durationMs: z.number(),
-  stdoutBytes: z.number(),
-  stderrBytes: z.number(),
-});
-export type CommandEnd = z.output<typeof commandEndSchema>;
+export const begunCommandSchema = z.object({ sequence: z.number(), command: z.array(z.string()), cwd: z.string() });
 
-/** One line of the journal; which fields it has follows from `event`. */
-const journalLineSchema = z.object({
-  event: z.enum(["command", "command_end", "edit", "export"]),
-  at: z.string(),
-  command: z.object({ sequence: z.number(), command: z.array(z.string()), cwd: z.string() }).optional(),
-  end: commandEndSchema.extend({ sequence: z.number() }).optional(),
-  edit: z
-    .object({ kind: z.enum(editKinds), path: z.string(), entryCount: z.number(), bytesWritten: z.number() })
-    .optional(),
-  export: z
-    .object({ path: z.string(), outputPath: z.string(), entryCount: z.number(), bytesWritten: z.number() })
-    .optional(),
+/** How a command ended, and how much it wrote. The output itself is in files of its own. */
+export const recordedEndSchema = commandEndSchema.extend({ stdoutBytes: z.number(), stderrBytes: z.number() });
+
+const treeCounts = { entryCount: z.number(), bytesWritten: z.number() };
+
+export const editSchema = z.object({
+  kind: z.enum(["sync_push", "file_write", "patch_apply"]),
+  path: z.string(),
+  ...treeCounts,
 });
+
+export const exportSchema = z.object({ path: z.string(), outputPath: z.string(), ...treeCounts });
+
+const endSchema = recordedEndSchema.extend({ sequence: z.number() });
+const at = z.string();
+
+const journalLineSchema = checkWire(
+  z.discriminatedUnion("event", [
+    z.object({ event: z.literal("command"), at, command: begunCommandSchema }),
+    z.object({ event: z.literal("command_end"), at, end: endSchema }),
+    z.object({ event: z.literal("edit"), at, edit: editSchema }),
+    z.object({ event: z.literal("export"), at, export: exportSchema }),
+  ]),
+  "journal line",
+);
 export type JournalLine = z.output<typeof journalLineSchema>;
+
+type EventName = JournalLine["event"];
+/** The line of one event. */
+export type LineOf<E extends EventName> = Extract<JournalLine, { readonly event: E }>;
+/** A line before it has its time. */
+export type JournalEvent = { [E in EventName]: Omit<LineOf<E>, "at"> }[EventName];
 
 /** Appends to a workspace's history. The operating system has each line before the call returns. */
 export class JournalWriter implements AsyncDisposable {
@@ -62,9 +63,8 @@ export class JournalWriter implements AsyncDisposable {
     return new JournalWriter(file);
   }
 
-  async append(line: Omit<JournalLine, "at">): Promise<void> {
-    const complete: JournalLine = { ...line, at: new Date().toISOString() };
-    const text = `${JSON.stringify(toWire(journalLineSchema, complete))}\n`;
+  async append(event: JournalEvent): Promise<void> {
+    const text = encodeLine({ ...event, at: new Date().toISOString() });
     await this.#writes.run(() => this.#write(text));
   }
 
@@ -80,18 +80,25 @@ export class JournalWriter implements AsyncDisposable {
   }
 }
 
-/** Reads a history. It leaves out a line that a crash has cut off, which was never acknowledged. */
+export function encodeLine(line: JournalLine): string {
+  return `${JSON.stringify(toWire(journalLineSchema, line))}\n`;
+}
+
+/**
+ * Reads a history, which is empty if there is no file. It leaves out a line that a crash has cut
+ * off, which was never acknowledged.
+ */
 export async function readJournal(historyDir: string): Promise<readonly JournalLine[]> {
   const text = await readFile(join(historyDir, journalName), "utf8").catch((error: unknown) => {
     if (systemErrorCode(error) === "ENOENT") return "";
     throw error;
   });
-  const lines: JournalLine[] = [];
-  for (const line of text.split("\n")) {
-    const parsed = parseLine(line);
-    if (parsed) lines.push(parsed);
-  }
-  return lines;
+  return parseJournal(text);
+}
+
+/** A line that a crash cut off was never acknowledged, and is left out. */
+export function parseJournal(text: string): readonly JournalLine[] {
+  return text.split("\n").flatMap((line) => parseLine(line) ?? []);
 }
 
 function parseLine(line: string): JournalLine | undefined {
@@ -103,22 +110,29 @@ function parseLine(line: string): JournalLine | undefined {
   }
 }
 
-export interface JournaledCommand {
-  readonly sequence: number;
-  readonly command: readonly string[];
-  readonly cwd: string;
+export interface JournaledCommand extends z.output<typeof begunCommandSchema> {
   readonly startedAt: string;
   /** undefined while it runs */
-  readonly end: (CommandEnd & { readonly endedAt: string }) | undefined;
+  readonly end: (z.output<typeof recordedEndSchema> & { readonly endedAt: string }) | undefined;
 }
 
 /** Commands in the order in which they began. */
 export function commandsOf(lines: readonly JournalLine[]): readonly JournaledCommand[] {
   const commands = new Map<number, JournaledCommand>();
-  for (const { at, command, end } of lines) {
-    if (command) commands.set(command.sequence, { ...command, startedAt: at, end: undefined });
-    const begun = end && commands.get(end.sequence);
-    if (begun) commands.set(begun.sequence, { ...begun, end: { ...end, endedAt: at } });
+  for (const line of lines) {
+    switch (line.event) {
+      case "command":
+        commands.set(line.command.sequence, { ...line.command, startedAt: line.at, end: undefined });
+        break;
+      case "command_end": {
+        const begun = commands.get(line.end.sequence);
+        if (begun) commands.set(begun.sequence, { ...begun, end: { ...line.end, endedAt: line.at } });
+        break;
+      }
+      case "edit":
+      case "export":
+        break;
+    }
   }
   return [...commands.values()];
 }

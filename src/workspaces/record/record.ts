@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
+import { checkWire } from "../../core/wire-case.ts";
+import { commandEndSchema } from "../../guest/messages.ts";
 import { processIdentitySchema } from "../../host/process-identity.ts";
+import { begunCommandSchema, type JournaledCommand } from "./journal.ts";
 
 const seedModes = ["empty", "directory", "tar_archive"] as const;
 const originKinds = ["empty", "manual_seed_path", "project_path", "repo_url"] as const;
@@ -34,14 +37,12 @@ export const snapshotRecordSchema = z.object({
 });
 export type SnapshotRecord = z.output<typeof snapshotRecordSchema>;
 
-export const lastCommandSchema = z.object({
-  sequence: z.number(),
-  command: z.array(z.string()),
-  cwd: z.string(),
-  /** null while it runs, and if its end is unknown */
-  exitCode: z.number().nullable(),
-  durationMs: z.number().nullable(),
+/** A command in short. Its exit code is null while it runs, or if its end is unknown. */
+export const lastCommandSchema = begunCommandSchema.extend({
+  exitCode: commandEndSchema.shape.exitCode,
+  durationMs: commandEndSchema.shape.durationMs.nullable(),
 });
+export type LastCommand = z.output<typeof lastCommandSchema>;
 
 /** All that is on file of a workspace beside its disks and its journal. */
 export const workspaceRecordSchema = z.object({
@@ -85,7 +86,13 @@ export const workspaceRecordSchema = z.object({
   /** The process that removes the workspace when it expires, if the supervisor cannot */
   guardian: processIdentitySchema.nullable(),
 });
+checkWire(workspaceRecordSchema, "workspace record");
 export type WorkspaceRecord = z.output<typeof workspaceRecordSchema>;
+
+/** A command of the history in short. */
+export function inShort({ sequence, command, cwd, end }: Omit<JournaledCommand, "startedAt">): LastCommand {
+  return { sequence, command, cwd, exitCode: end?.exitCode ?? null, durationMs: end?.durationMs ?? null };
+}
 
 /**
  * The record, which is rewritten with each command, keeps the beginning of a long one. The history
@@ -93,7 +100,12 @@ export type WorkspaceRecord = z.output<typeof workspaceRecordSchema>;
  */
 const maxCommandLength = 4096;
 
-export function shortCommand(command: readonly string[]): string[] {
+/** A command of the history as the record keeps it. */
+export function lastCommandOf(command: Omit<JournaledCommand, "startedAt">): LastCommand {
+  return { ...inShort(command), command: shortCommand(command.command) };
+}
+
+function shortCommand(command: readonly string[]): string[] {
   const words: string[] = [];
   let length = 0;
   for (const word of command) {

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import { nothingReported } from "../../../src/guest/messages.ts";
 import { exitStatus } from "../../../src/machines/exit-status.ts";
 
-const ending = { exitCode: 0, signal: null, timedOut: false, cancelled: false, oomKilled: false, durationMs: 1 };
+const ending = { ...nothingReported, exitCode: 0, durationMs: 1 };
 
 test.each([
   ["an exit code", { exitCode: 7 }, 7],

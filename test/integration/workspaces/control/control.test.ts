@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { PyroError } from "../../../../src/core/errors.ts";
 import { encodeFrame, type Frame, framesOf } from "../../../../src/guest/frames.ts";
+import { nothingKnown } from "../../../../src/machines/exit-status.ts";
 import { changeVerbs } from "../../../../src/workspaces/change/verbs.ts";
 import { commandVerbs } from "../../../../src/workspaces/command/verbs.ts";
 import { call, SupervisorCall } from "../../../../src/workspaces/control/client.ts";
@@ -95,24 +96,14 @@ const accepted = encodeFrame(controlFrame.accepted, Buffer.alloc(0));
 const alive = encodeFrame(controlFrame.alive, Buffer.alloc(0));
 const exec = { argv: ["true"], timeoutMs: 1000, stdin: false };
 const ending = {
-  ...{
-    sequence: 1,
-    cwd: "/workspace",
-    exitCode: 0,
-    signal: null,
-    timedOut: false,
-    cancelled: false,
-  },
-  ...{
-    oomKilled: false,
-    startError: null,
-    syncError: null,
-    unknownReason: null,
-    durationMs: 1,
-    stdoutBytes: 0,
-    stderrBytes: 0,
-    running: false,
-  },
+  ...nothingKnown,
+  sequence: 1,
+  cwd: "/workspace",
+  running: false,
+  exitCode: 0,
+  durationMs: 1,
+  stdoutBytes: 0,
+  stderrBytes: 0,
 };
 
 test("a call has its input's and its result's names and types on the other side", async () => {

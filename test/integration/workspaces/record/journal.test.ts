@@ -2,6 +2,7 @@ import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { nothingKnown } from "../../../../src/machines/exit-status.ts";
 import { commandsOf, JournalWriter, readJournal } from "../../../../src/workspaces/record/journal.ts";
 
 let dir: string;
@@ -18,19 +19,7 @@ const command = (sequence: number, words = ["true"]) => ({
 });
 const end = (sequence: number, exitCode: number | null = 0) => ({
   event: "command_end" as const,
-  end: {
-    ...{
-      sequence,
-      exitCode,
-      signal: null,
-      timedOut: false,
-      cancelled: false,
-      oomKilled: false,
-      startError: null,
-      syncError: null,
-    },
-    ...{ unknownReason: null, durationMs: 1.5, stdoutBytes: 3, stderrBytes: 0 },
-  },
+  end: { ...nothingKnown, sequence, exitCode, durationMs: 1.5, stdoutBytes: 3, stderrBytes: 0 },
 });
 async function write(...lines: Parameters<JournalWriter["append"]>[0][]): Promise<void> {
   await using journal = await JournalWriter.open(dir);

@@ -7,12 +7,14 @@ const binaryPatch = (name: string) =>
   `diff --git a/${name} b/${name}\nGIT binary patch\nliteral 9000\n${"zcmV;@1poj532;bRa\n".repeat(450)}\n`;
 
 function entry(name: string, textPatch: string | null, ignored = false) {
-  return { path: `/workspace/${name}`, status: "added", artifactType: "file", textPatch, ignored };
+  const kind = { status: "added", artifactType: "file" } as const;
+  return { path: `/workspace/${name}`, ...kind, textPatch, ignored };
 }
 
 function diffOf(entries: ReturnType<typeof entry>[], patch: string) {
   const counts = { total: entries.length, added: entries.length, modified: 0, deleted: 0, typeChanged: 0 };
-  return { changed: entries.length > 0, summary: counts, entries, patch, truncated: false };
+  const summary = { ...counts, textPatched: entries.length, nonText: 0 };
+  return { changed: entries.length > 0, summary, entries, patch, truncated: false };
 }
 
 test("a small diff is told as it is", () => {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { nothingKnown } from "../../../../src/machines/exit-status.ts";
 import { decodeOutput } from "../../../../src/operations/collected-output.ts";
 import { logsText, readableLogs } from "../../../../src/workspaces/command/logs-view.ts";
 
@@ -9,11 +10,19 @@ function entryOf(stdout: Buffer, { offset = 0, maxBytes = Number.POSITIVE_INFINI
   const { text, encoding } = decodeOutput(page);
   const next = offset + page.length;
   return {
-    ...{ sequence, command: ["make", "test"], state: "ended" as const, exitCode: 0, signal: null, timedOut: false },
-    ...{ cancelled: false, unknownReason: null, durationMs: 10, truncated: false },
+    ...nothingKnown,
+    sequence,
+    command: ["make", "test"],
+    state: "ended" as const,
+    exitCode: 0,
+    durationMs: 10,
+    truncated: false,
     ...{ stdout: text, stdoutEncoding: encoding, stdoutBytes: stdout.length, stdoutOffset: offset },
     ...{ stderr: "", stderrEncoding: "utf-8" as const, stderrBytes: 0, stderrOffset: 0, stderrNextOffset: null },
     stdoutNextOffset: next < stdout.length ? next : null,
+    cwd: "/workspace",
+    executionMode: "guest" as const,
+    recordedAt: "2026-01-02T03:04:05.678Z",
   };
 }
 

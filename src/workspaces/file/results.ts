@@ -1,0 +1,62 @@
+import * as z from "zod";
+import { workspaceSeedSchema } from "../record/record.ts";
+import { artifactType } from "./entry.ts";
+
+/** What is done with files, as results have it. */
+
+export const skippedFiles = z.array(z.object({ path: z.string(), reason: z.string() }));
+
+const fileEntry = z.object({
+  path: z.string(),
+  artifactType,
+  sizeBytes: z.number().nullable(),
+  mode: z.string().describe("Permission bits in octal"),
+  linkTarget: z.string().nullable(),
+});
+export type FileEntry = z.output<typeof fileEntry>;
+
+export const fileListing = z.object({
+  path: z.string(),
+  entries: z.array(fileEntry),
+  truncated: z.boolean().describe("There are more than are listed here"),
+});
+export type FileListing = z.output<typeof fileListing>;
+
+export const fileContent = z.object({
+  path: z.string(),
+  sizeBytes: z.number().describe("Of the whole file"),
+  offset: z.number().describe("Where the content begins; a character is never cut in two"),
+  content: z.string(),
+  nextOffset: z.number().nullable().describe("Offset to read on from; null at the end of the file"),
+});
+export type FileContent = z.output<typeof fileContent>;
+
+export const writtenFile = z.object({ path: z.string(), bytesWritten: z.number() });
+export type WrittenFile = z.output<typeof writtenFile>;
+
+const patchStatus = z.enum(["added", "modified", "deleted"]);
+
+export const appliedPatch = z.object({
+  summary: z.object({ total: z.number(), added: z.number(), modified: z.number(), deleted: z.number() }),
+  entries: z.array(z.object({ path: z.string(), status: patchStatus })),
+});
+export type AppliedPatch = z.output<typeof appliedPatch>;
+
+/** What has been copied into or out of a workspace */
+const copied = { entryCount: z.number(), bytesWritten: z.number(), skippedFiles };
+
+export const pushedTree = z.object({
+  mode: workspaceSeedSchema.shape.mode.exclude(["empty"]),
+  source: z.string(),
+  destination: z.string(),
+  ...copied,
+});
+export type PushedTree = z.output<typeof pushedTree>;
+
+export const exportedTree = z.object({
+  workspacePath: z.string(),
+  outputPath: z.string(),
+  artifactType,
+  ...copied,
+});
+export type ExportedTree = z.output<typeof exportedTree>;
