@@ -26,7 +26,10 @@ export function composeEngineContext(env: HostEnvironment): EngineContext {
   };
 }
 
-/** Whether a model may ask for commands on the host where no machine can be had: its user decides that, not the model */
+/**
+ * Whether a model may ask for commands on the host where no machine can be had: its user decides
+ * that, not the model
+ */
 export function composeMayUseHost(env: HostEnvironment): boolean {
   return env["PYRO_MCP_ALLOW_HOST_COMPAT"] === "1";
 }

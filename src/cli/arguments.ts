@@ -19,8 +19,8 @@ export function requireReadable(argv: readonly string[]): void {
 }
 
 /**
- * Refuses what cannot be passed on unchanged: Node decodes arguments as UTF-8, with U+FFFD for every byte that is none. Only the kernel
- * knows whether the user typed that character.
+ * Refuses what cannot be passed on unchanged: Node decodes arguments as UTF-8, with U+FFFD for
+ * every byte that is none. Only the kernel knows whether the user typed that character.
  */
 export function requireUtf8(argv: readonly string[]): void {
   if (!argv.some((word) => word.includes("\uFFFD"))) return;

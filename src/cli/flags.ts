@@ -36,7 +36,10 @@ function repeatedFlagName(field: string): string {
   return flagName(field).replace(/s$/, "");
 }
 
-/** Turns what the user typed into the field's type; what does not fit is left for the schema to refuse. */
+/**
+ * Turns what the user typed into the field's type; what does not fit is left for the schema to
+ * refuse.
+ */
 export function parseFlag(flag: Flag, typed: unknown): unknown {
   if (flag.kind === "record" && Array.isArray(typed)) return parsePairs(flag, typed.map(String));
   if (flag.kind !== "number" || typeof typed !== "string") return typed;

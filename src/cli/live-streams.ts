@@ -1,7 +1,10 @@
 import { fstatSync } from "node:fs";
 import type { LiveStreams } from "../operations/operation.ts";
 
-/** Connects a guest command to this process's own standard streams, at the pace of whoever reads them. */
+/**
+ * Connects a guest command to this process's own standard streams, at the pace of whoever reads
+ * them.
+ */
 export function liveStreams(): LiveStreams {
   return {
     stdin: hasInput() ? process.stdin : undefined,
@@ -17,7 +20,10 @@ function write(stream: NodeJS.WriteStream, chunk: Buffer): Promise<void> {
   });
 }
 
-/** A pipe, socket or file is meant for the command; a terminal is not, since there is no terminal on the other side. */
+/**
+ * A pipe, socket or file is meant for the command; a terminal is not, since there is no terminal on
+ * the other side.
+ */
 function hasInput(): boolean {
   try {
     const stats = fstatSync(0);

@@ -92,7 +92,10 @@ function show({ cli }: Operation, output: Readonly<Record<string, unknown>>): vo
   if (summarize) process.stderr.write(summarize(output).map(formatLine).join(""));
 }
 
-/** Content stays as it is for a file or a program; a guest's could drive the terminal of somebody who watches. */
+/**
+ * Content stays as it is for a file or a program; a guest's could drive the terminal of somebody
+ * who watches.
+ */
 function forReader(text: string): string {
   return process.stdout.isTTY ? escapeControls(text, "\t") : text;
 }
@@ -108,7 +111,8 @@ function report(error: unknown, json: boolean, stop: Stop): number {
   // No command: a mistake as any other, but one that the help on standard error answers best.
   if (error instanceof CommanderError && error.code === "commander.help") return errorCodes.invalid_argument.exitCode;
   const known = PyroError.from(usageError(error));
-  // What may have been done all the same is worth saying, also to somebody who did not want to wait.
+  // What may have been done all the same is worth saying, also to somebody who did not want to
+  // wait.
   const isOpen = known.code === "outcome_unknown";
   const failure =
     stop.exitCode === undefined || isOpen

@@ -12,7 +12,10 @@ export interface Stop {
   dispose(): void;
 }
 
-/** The first signal cancels and lets everything be cleaned up; a second one ends the program at once. */
+/**
+ * The first signal cancels and lets everything be cleaned up; a second one ends the program at
+ * once.
+ */
 export function stopOnSignals(): Stop {
   const controller = new AbortController();
   let exitCode: number | undefined;
@@ -49,7 +52,10 @@ export function stopOnSignals(): Stop {
   };
 }
 
-/** Resolves when all that was written to standard output and error has left the process, or at the limit. */
+/**
+ * Resolves when all that was written to standard output and error has left the process, or at the
+ * limit.
+ */
 export async function flush(limitMs: number | undefined): Promise<void> {
   const pending = [process.stdout, process.stderr].filter(
     ({ writableLength, destroyed }) => writableLength > 0 && !destroyed,

@@ -20,7 +20,10 @@ export function formatProgress({ phase, environment, detail }: OperationProgress
   return formatLine(`[${label}] phase=${phase} environment=${environment}${detail === undefined ? "" : ` ${detail}`}`);
 }
 
-/** One line whatever is in it: a guest's words could otherwise drive the terminal or pass for a line of ours. */
+/**
+ * One line whatever is in it: a guest's words could otherwise drive the terminal or pass for a line
+ * of ours.
+ */
 export function formatLine(text: string): string {
   return `${escapeControls(text.replaceAll(/\s*\n\s*/g, " "))}\n`;
 }

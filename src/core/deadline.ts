@@ -3,15 +3,18 @@ import { PyroError, type PyroErrorOptions } from "./errors.ts";
 
 export interface DeadlineOptions extends PyroErrorOptions {
   readonly timeoutMs: number;
-  /** What was being waited for, as the object of "timed out": `the guest agent of template 3f2a` */
+  /** Object of "timed out … waiting for": `the guest agent of template 3f2a` */
   readonly waitingFor: string;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Settles as `work` does, or rejects with `cancelled` once the signal aborts; `work` itself must be stopped by the caller. */
+/**
+ * Settles as `work` does, or rejects with `cancelled` once the signal aborts. The caller must stop
+ * `work` itself.
+ */
 export async function unlessCancelled<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work;
-  // Whoever gives up waiting must not leave a failure that nobody handles.
+  // A caller that gives up waiting must not leave an unhandled rejection.
   work.catch(() => {});
   throwIfCancelled(signal);
   let onAbort = () => {};
@@ -26,7 +29,10 @@ export async function unlessCancelled<T>(work: Promise<T>, signal: AbortSignal |
   }
 }
 
-/** Settles as `work` does, or rejects with `timeout` or `cancelled`; `work` itself must be stopped by the caller. */
+/**
+ * Settles as `work` does, or rejects with `timeout` or `cancelled`. The caller must stop `work`
+ * itself.
+ */
 export async function withDeadline<T>(work: Promise<T>, options: DeadlineOptions): Promise<T> {
   const { timeoutMs, waitingFor, signal } = options;
   let timer: NodeJS.Timeout | undefined;
@@ -45,13 +51,13 @@ export async function withDeadline<T>(work: Promise<T>, options: DeadlineOptions
 
 const lastLookMs = 1_000;
 
-/** Passes on what comes, unless nothing comes for `timeoutMs` while it is waited for. */
+/** Passes items on, and fails if none comes for `timeoutMs` while the reader waits. */
 export async function* notIdle<T>(items: AsyncIterable<T>, options: DeadlineOptions): AsyncGenerator<T> {
   const iterator = items[Symbol.asyncIterator]();
   for (;;) {
     const next = iterator.next();
     const item = await withDeadline(next, options).catch(async (error: unknown) => {
-      // After this process itself was stopped for a while, timers run before the input that waits.
+      // After a stop of this process timers run before the input that waits.
       const isLate = error instanceof PyroError && error.code === "timeout";
       const late = isLate ? await Promise.race([next, sleep(lastLookMs, undefined, { ref: false })]) : undefined;
       if (late) return late;

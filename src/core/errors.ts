@@ -1,7 +1,10 @@
 import { type Hint, type SayCall, sayHint, sayInLibrary } from "./hint.ts";
 import { snakeCase } from "./snake-case.ts";
 
-/** Every way an operation can fail, with the exit code that the CLI gives it and whether trying again can help. */
+/**
+ * Every way an operation can fail, with the exit code that the CLI gives it and whether trying
+ * again can help.
+ */
 export const errorCodes = {
   invalid_argument: { exitCode: 2, retryable: false },
   not_found: { exitCode: 1, retryable: false },
@@ -36,7 +39,10 @@ export interface ErrorPayload {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** The one error class: thrown when an operation did not happen, never for a guest command that failed. */
+/**
+ * The one error class: thrown when an operation did not happen, never for a guest command that
+ * failed.
+ */
 export class PyroError extends Error {
   override readonly name = "PyroError";
   readonly code: ErrorCode;

@@ -2,7 +2,10 @@ import { fromCharacterStart, wholeCharacters } from "./utf8.ts";
 
 const minReservedBytes = 4 * 1024;
 
-/** The first and the last bytes of a stream, each up to half of a limit: what is held does not grow with the stream. */
+/**
+ * The first and the last bytes of a stream, each up to half of a limit. Memory does not grow with
+ * the stream.
+ */
 export class HeadAndTail {
   readonly #head: Store;
   readonly #tail: Store;
@@ -13,7 +16,7 @@ export class HeadAndTail {
     this.#tail = new Store(Math.floor(maxBytes / 2));
   }
 
-  /** How much there was */
+  /** Length of the stream */
   get totalBytes(): number {
     return this.#totalBytes;
   }
@@ -30,7 +33,10 @@ export class HeadAndTail {
     this.#tail.add(chunk.subarray(room));
   }
 
-  /** All of it; or its two ends, with a line between them that says how much is missing, cut so that text stays text. */
+  /**
+   * The whole stream, or its two ends with a line between them that says how much is missing. The
+   * cuts keep characters whole.
+   */
   bytes(): Buffer {
     const [head, tail] = [this.#head.bytes(), this.#tail.bytes()];
     if (!this.isCut) return tail.length === 0 ? head : Buffer.concat([head, tail]);
@@ -41,8 +47,8 @@ export class HeadAndTail {
 }
 
 /**
- * The last bytes that were added, up to a limit; a ring, once that is reached. Copies only: a kept slice would keep the whole buffer that it is
- * a slice of, and many small ones take more than they hold.
+ * The last bytes that were added, up to a limit, in a ring. It copies: a slice would keep its whole
+ * buffer in memory, and many small slices take more than they hold.
  */
 class Store {
   readonly maxBytes: number;

@@ -14,7 +14,9 @@ export type Hint = readonly (string | OperationCall)[];
 /** Writes a call; `isFirst` if the hint begins with it. */
 export type SayCall = (call: OperationCall, isFirst: boolean) => string;
 
-/** A hint with calls in it: hint`${toRun("workspace.start", { workspaceId })}; its files are kept.` */
+/**
+ * A hint with calls in it: hint`${toRun("workspace.start", { workspaceId })}; its files are kept.`
+ */
 export function hint(texts: TemplateStringsArray, ...calls: readonly OperationCall[]): Hint {
   return texts.flatMap((text, index) => [text, calls[index] ?? ""]).filter((part) => part !== "");
 }

@@ -1,10 +1,10 @@
 import { fromCharacterStart, pageEnd } from "./utf8.ts";
 
-/** Ways to say less where a model's client would cut off; whoever shortens says what is left out in its place. */
+/** Ways to shorten what a model's client would cut off. The caller says what it has left out. */
 
 const newline = 0x0a;
 
-/** As many of the first items as take at most about `maxChars` characters of JSON. */
+/** As many of the first items as fit into about `maxChars` characters of JSON. */
 export function fitting<T>(items: readonly T[], maxChars: number): T[] {
   let taken = 0;
   let room = maxChars;
@@ -16,7 +16,10 @@ export function fitting<T>(items: readonly T[], maxChars: number): T[] {
   return items.slice(0, taken);
 }
 
-/** The first bytes, at most about so many: whole lines where they are not too long, whole characters in any case. */
+/**
+ * The first bytes, up to about `maxBytes`. It keeps lines whole if they are not too long, and
+ * characters always.
+ */
 export function firstBytes(bytes: Buffer, maxBytes: number): Buffer {
   if (bytes.length <= maxBytes) return bytes;
   const end = pageEnd(bytes, 0, Math.max(1, Math.floor(maxBytes)));
@@ -24,7 +27,7 @@ export function firstBytes(bytes: Buffer, maxBytes: number): Buffer {
   return bytes.subarray(0, line > end / 2 ? line + 1 : end);
 }
 
-/** The last bytes, likewise. */
+/** The last bytes, cut in the same way. */
 export function lastBytes(bytes: Buffer, maxBytes: number): Buffer {
   if (bytes.length <= maxBytes) return bytes;
   const end = bytes.subarray(bytes.length - Math.max(1, Math.floor(maxBytes)));
@@ -33,7 +36,7 @@ export function lastBytes(bytes: Buffer, maxBytes: number): Buffer {
   return isNear ? end.subarray(line + 1) : fromCharacterStart(end);
 }
 
-/** The beginning of a text that takes at most so many bytes. */
+/** The beginning of a text, up to about `maxBytes`. */
 export function beginningOf(text: string, maxBytes: number): string {
   return firstBytes(Buffer.from(text), maxBytes).toString("utf8");
 }

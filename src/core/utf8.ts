@@ -1,6 +1,7 @@
 /**
- * The place at which bytes can be cut so that no character of UTF-8 text is cut in two: this one, or up to three bytes before it. The end of
- * what there is counts as the middle of a character that is not whole yet. Bytes that are no text are cut somewhere, too.
+ * The place at or up to three bytes before `at` where a cut leaves each character of UTF-8 text
+ * whole. A character that the end of the bytes cuts off counts as incomplete. Bytes that are not
+ * text are cut at `at`.
  */
 export function characterBoundary(bytes: Buffer, at: number): number {
   if (at < bytes.length && !isContinuation(bytes[at])) return at;
@@ -23,7 +24,9 @@ export function fromCharacterStart(bytes: Buffer): Buffer {
   return bytes.subarray(start);
 }
 
-/** Where a page of about so many bytes ends: at the end of a character, and with one at least, so that whoever reads on gets on. */
+/**
+ * The end of a page of about `maxBytes`. It is the end of a character, and a page has at least one.
+ */
 export function pageEnd(bytes: Buffer, start: number, maxBytes: number): number {
   const end = start + maxBytes;
   if (end >= bytes.length) return bytes.length;
@@ -36,7 +39,7 @@ function isContinuation(byte: number | undefined): boolean {
   return byte !== undefined && (byte & 0xc0) === 0x80;
 }
 
-/** How many bytes a character has that begins with this one; what begins none stands for itself. */
+/** Length of the character that begins with this byte; 1 for a byte that begins none. */
 function lengthOf(byte = 0): number {
   if (byte >= 0xc2 && byte <= 0xdf) return 2;
   if (byte >= 0xe0 && byte <= 0xef) return 3;

@@ -1,18 +1,18 @@
-/** What a cache keeps, as far as it matters for what goes first. */
+/** An item of a cache. */
 export interface CacheItem {
-  /** What it takes of the disk */
+  /** Disk space in `bytes` */
   readonly allocatedBytes: number;
   readonly lastUsedMs: number;
 }
 
 export interface CacheBudget<T extends CacheItem> {
   readonly budgetBytes: number;
-  /** Stays, whatever its age */
+  /** Never removed, whatever its age */
   isKept(item: T): boolean;
   remove(item: T): Promise<void>;
 }
 
-/** Removes the least recently used until the rest fits; tells what has gone. */
+/** Removes the least recently used items until the rest fits, and returns them. */
 export async function removeLeastRecentlyUsed<T extends CacheItem>(
   items: readonly T[],
   { budgetBytes, isKept, remove }: CacheBudget<T>,

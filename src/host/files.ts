@@ -7,7 +7,7 @@ import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
 import { hint, toRun } from "../core/hint.ts";
 import { explainMismatch, fromWire, toWire } from "../core/wire-case.ts";
 
-/** Creates a private folder (0700) with its parents; a folder that exists is left as it is. */
+/** Creates a private folder (0700) and its parents. It leaves an existing folder as it is. */
 export async function ensureDir(path: string): Promise<void> {
   try {
     await makeDir(path);
@@ -17,8 +17,8 @@ export async function ensureDir(path: string): Promise<void> {
 }
 
 /**
- * Not Node's own `recursive`: that tries again for ever on a file system that answers ENOENT whatever one does (/proc), and says ENOENT where
- * a parent is read-only.
+ * Replaces Node's `recursive`, which loops for ever on a file system that always answers ENOENT
+ * (/proc), and reports ENOENT for a read-only parent.
  */
 async function makeDir(path: string): Promise<void> {
   const make = () => mkdir(path, { mode: 0o700 });
@@ -35,7 +35,7 @@ async function makeDir(path: string): Promise<void> {
   }
 }
 
-/** Names in a folder; none when there is no such folder. */
+/** Names in a folder; none if it does not exist. */
 export async function namesIn(dir: string): Promise<string[]> {
   try {
     return await readdir(dir);
@@ -57,7 +57,10 @@ export async function writeRecord<S extends z.ZodType>(path: string, schema: S, 
   await replaceRecord(path, schema, record, { isDurable: true });
 }
 
-/** As `writeRecord` in a folder that must be there; what is not `isDurable` survives our death, but not the host's. */
+/**
+ * Like `writeRecord`, in a folder that must exist. Unless `isDurable`, the record survives this
+ * process but not a crash of the host.
+ */
 export async function replaceRecord<S extends z.ZodType>(
   path: string,
   schema: S,
@@ -75,7 +78,10 @@ export async function replaceRecord<S extends z.ZodType>(
   }
 }
 
-/** A record as read from disk: absent and unreadable are states for the caller to handle, not exceptions. */
+/**
+ * A record as read from disk: absent and unreadable are states for the caller to handle, not
+ * exceptions.
+ */
 export type RecordRead<T> =
   | { readonly status: "ok"; readonly record: T }
   | { readonly status: "absent" }
@@ -101,8 +107,8 @@ export async function digestFile(path: string, signal?: AbortSignal): Promise<st
 }
 
 /**
- * Identifies a file's content without reading it: any write, truncation or replacement changes at least the ctime,
- * which no unprivileged process can set.
+ * Identifies a file's content without reading it. Any write, truncation or replacement changes at
+ * least the ctime, which no unprivileged process can set.
  */
 export const fileStampSchema = z.object({
   inode: z.string(),
@@ -139,11 +145,11 @@ export async function pathExists(path: string): Promise<boolean> {
   }
 }
 
-/** A mounted file system, as far as room on it matters. */
+/** A mounted file system and its free space. */
 export interface Volume {
   /** Equal for paths on the same file system */
   readonly id: number;
-  /** What an ordinary user may still write, in `bytes` */
+  /** Free space for an ordinary user, in `bytes` */
   readonly freeBytes: number;
 }
 
@@ -158,7 +164,7 @@ export async function freeBytes(path: string): Promise<number> {
   return (await volumeOf(path)).freeBytes;
 }
 
-/** Translates a system error on a path into one with something to do. */
+/** Translates a system error on a path into one with a hint. */
 export function fileError(action: string, error: unknown): PyroError {
   const code = systemErrorCode(error);
   if (code === "ENOSPC" || code === "EDQUOT") {

@@ -2,17 +2,21 @@ import type { FileHandle } from "node:fs/promises";
 import { PyroError } from "../core/errors.ts";
 import { type CaptureOptions, capture } from "./process.ts";
 
-/** Any that no failure has: the default, 1, is what a program between us and `flock` would end with */
+/**
+ * An exit code that no failure has. A program between this process and `flock` could end with the
+ * default, 1
+ */
 const conflictExitCode = 75;
 
 export interface FlockOptions extends Pick<CaptureOptions, "timeoutMs" | "signal"> {
-  /** Whether to wait for whoever has the lock; `held` is only said without */
+  /** Whether to wait for the holder of the lock. Only a call that does not wait answers `held` */
   readonly waits: boolean;
 }
 
 /**
- * Lets a child lock a file that it has in common with us: the lock stays when the child ends, and goes when nobody has the file open any more.
- * `flock` is found through this process's own PATH.
+ * Lets a child lock an open file that it shares with this process. The lock outlives the child and
+ * ends when no process has the file open any more. `flock` is found through this process's own
+ * PATH.
  */
 export async function flock(
   path: string,

@@ -5,8 +5,8 @@ import { readdirSync, readFileSync } from "node:fs";
 const closeOnExec = 0o2000000;
 
 /**
- * Standard streams and descriptors for a child, with nothing in place of those that whoever started us has left open in us: a child that
- * lives long would hold them for as long.
+ * Standard streams and descriptors for a child, without the descriptors that this process has
+ * inherited itself. A long-lived child would hold them for as long as it lives.
  */
 export function withoutInherited(stdio: Exclude<StdioOptions, string>): Exclude<StdioOptions, string> {
   const complete = [...stdio];
@@ -23,13 +23,16 @@ function inheritedFds(): number[] {
     .filter((fd) => fd > 2 && isInherited(fd));
 }
 
-/** Node closes what it opens itself in its children, and of what it inherited only the first few. */
+/**
+ * Node closes its own descriptors in its children, but only the first few of those that it
+ * inherited.
+ */
 function isInherited(fd: number): boolean {
   try {
     const flags = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1];
     return flags !== undefined && (Number.parseInt(flags, 8) & closeOnExec) === 0;
   } catch {
-    // closed meanwhile, such as the one that listed them
+    // It is closed by now, such as the one that listed them.
     return false;
   }
 }

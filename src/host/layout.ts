@@ -3,20 +3,23 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { PyroError } from "../core/errors.ts";
 
-/** The folders that pyro keeps on the host, and its agent; what is in a folder is named by the code that fills it. */
+/**
+ * The folders that pyro keeps on the host, and its programs. The code that fills a folder names
+ * what is in it.
+ */
 export interface Layout {
   /** Installed environments and their blobs */
   readonly environmentsDir: string;
   /** Frozen machines, one folder each */
   readonly templatesDir: string;
-  /** What was found out about this host: QEMU, accelerators, prepared environments */
+  /** Facts about this host: QEMU, accelerators, prepared environments */
   readonly factsDir: string;
   readonly locksDir: string;
-  /** Files without a name by the time they are used; what a crash left is swept */
+  /** Files that lose their name before they are used. A sweep removes what a crash leaves */
   readonly scratchDir: string;
   /** Starting trees of workspaces as disk images, by content */
   readonly seedsDir: string;
-  /** Workspaces, one folder each; the only thing here that is not a cache */
+  /** Workspaces, one folder each. Only this one is not a cache */
   readonly workspacesDir: string;
   /** The static Linux binary that becomes the guest's first process */
   readonly agentPath: string;

@@ -5,14 +5,17 @@ import { flock } from "./flock.ts";
 
 const flockTimeoutMs = 10_000;
 
-/** A lock that lives as long as any process has its file open: handing the descriptor to a child hands the lock over. */
+/**
+ * A lock that lives as long as any process has its file open. A child that inherits the descriptor
+ * has the lock.
+ */
 export interface HeldLock extends AsyncDisposable {
   readonly fd: number;
 }
 
 /**
- * Takes the lock of a file at once, or not at all. `held`: somebody has it; `gone`: there is no such file, or it was removed before the lock
- * was ours.
+ * Takes the lock of a file at once, or not at all. `held`: another process has it. `gone`: the file
+ * does not exist, or another process removed it before this one had the lock.
  */
 export async function tryLockFile(path: string): Promise<HeldLock | "held" | "gone"> {
   let file: FileHandle;
@@ -35,20 +38,23 @@ export async function tryLockFile(path: string): Promise<HeldLock | "held" | "go
   }
 }
 
-/** A lock that takes a moment to be ours. Its descriptor can be handed on meanwhile: then everybody who has it has the lock. */
+/**
+ * A lock that is being taken. A child can inherit its descriptor meanwhile, and has the lock once
+ * it is taken.
+ */
 export interface PendingLock extends HeldLock {
   /** Resolves once the lock is held, and fails if it cannot be */
   readonly taken: Promise<void>;
 }
 
-/** Makes a file and takes its lock. */
+/** Creates a file and takes its lock. */
 export async function createLockFile(path: string): Promise<PendingLock> {
   const file = await open(path, "wx+", 0o600);
   const taken = lockOpen(path, file).then((outcome) => {
     if (outcome !== "ours") throw new PyroError("internal", `cannot lock '${path}': somebody else was faster`);
   });
   const settled = taken.catch(() => {
-    // Told to whoever needs the lock
+    // The caller that needs the lock gets the error.
   });
   return {
     ...{ fd: file.fd, taken },

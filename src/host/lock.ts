@@ -8,20 +8,20 @@ export interface LockRequest {
   readonly dir: string;
   /** File name of the lock; letters, digits, dots and dashes */
   readonly name: string;
-  /** What the holder does, for those who wait: `building a template of debian:12` */
+  /** What the holder does, for messages to waiting processes: `building a template of debian:12` */
   readonly purpose: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Told once, when somebody else holds the lock */
+  /** Called once if another process holds the lock */
   readonly onWait?: (holder: string) => void;
 }
 
-/** How long to try silently before telling that somebody else holds the lock. */
+/** Time before a waiting process reports the holder */
 const quietWaitMs = 300;
 
 /**
- * Runs `work` while no other process on this host holds the lock. The kernel holds it (flock) for a file that only this process has open,
- * so no crash leaves a stale one.
+ * Runs `work` while no other process on this host holds the lock. The kernel holds it (flock) for a
+ * file that only this process has open, so a crash leaves no stale lock.
  */
 export async function withLock<T>(request: LockRequest, work: () => Promise<T>): Promise<T> {
   await ensureDir(request.dir);
@@ -33,7 +33,7 @@ export async function withLock<T>(request: LockRequest, work: () => Promise<T>):
     return await work();
   } finally {
     await file.truncate().catch(() => {
-      // At worst somebody who waits is told of the previous holder
+      // At worst a waiting process reports the previous holder.
     });
   }
 }
@@ -65,13 +65,13 @@ async function acquire(path: string, file: FileHandle, { timeoutMs, signal, onWa
   }
 }
 
-/** Writes down who holds the lock. */
+/** Records the holder of the lock. */
 async function sign(path: string, file: FileHandle, purpose: string): Promise<void> {
   try {
     await file.truncate();
     await file.writeFile(`${process.pid} ${purpose}\n`);
   } catch (error) {
-    // A lock without a name is one all the same, and what frees a full disk needs it
+    // The lock holds without the record, and work that frees a full disk needs it.
     if (!isDiskFull(error)) throw cannotLock(path, error);
   }
 }

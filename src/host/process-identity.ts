@@ -2,26 +2,29 @@ import { readFile } from "node:fs/promises";
 import * as z from "zod";
 import { bootId } from "./system.ts";
 
-/** A process as nobody else: its number may be given to another one later, the time of its start not. */
+/**
+ * Identifies a process for good. Its number can be used again, but not with the same start time.
+ */
 export const processIdentitySchema = z.object({
   pid: z.number(),
   /** Clock ticks from the host's boot to its start, as in /proc/PID/stat */
   startTicks: z.string(),
-  /** Of the host: after the next one both begin anew */
+  /** Boot of the host, after which numbers and ticks start anew */
   bootId: z.string(),
 });
 export type ProcessIdentity = z.output<typeof processIdentitySchema>;
 
-/** Who runs under a number; one that has ended and only waits to be noticed by its parent does not. */
+/** The process that runs under a number; none for a zombie. */
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
-  // The second field is the program's name in brackets, which can hold anything; the start time is the 22nd.
+  // The second field is the program's name in brackets, which can hold anything. The start time is
+  // the 22nd.
   const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const startTicks = fields[18];
   return startTicks === undefined || state === "Z" ? undefined : { pid, startTicks, bootId: await bootId() };
 }
 
-/** The words that a process was started with; none when it has ended. */
+/** The words that a process was started with; none if it has ended. */
 export async function commandLineOf(pid: number): Promise<readonly string[]> {
   return (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0").slice(0, -1);
 }
@@ -33,11 +36,11 @@ export function isSameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
 /** Kills the group that a process leads, unless it has ended. */
 export async function killGroupOf(leader: ProcessIdentity): Promise<void> {
   const current = await identifyProcess(leader.pid);
-  // Minus one would mean everybody.
+  // Minus one would mean every process.
   if (!current || !isSameProcess(current, leader) || leader.pid <= 1) return;
   try {
     process.kill(-leader.pid, "SIGKILL");
   } catch {
-    // It ended in this moment.
+    // It has just ended.
   }
 }

@@ -23,19 +23,23 @@ export interface CaptureOptions {
   readonly privileges?: readonly string[];
   /** Open files for descriptors 3, 4, … of the child */
   readonly extraFds?: readonly number[];
-  /** Gets each line of standard error as it comes */
+  /** Called with each line of standard error as it comes */
   readonly onStderrLine?: (line: string) => void;
 }
 
-/** How much of each stream of a helper program is kept: its end, where errors are. */
+/** Size of the kept end of each stream of a helper program, where errors are */
 const capturedTailBytes = 256 * 1024;
 const killGraceMs = 5_000;
-/** How long the pipes of a dead program may stay open: a descendant that left its group can hold them for ever. */
+/**
+ * Limit for the open pipes of a dead program. A descendant that left its group can hold them for
+ * ever
+ */
 const pipeGraceMs = 1_000;
 
 /**
- * Runs a helper program of the host to its end and keeps the tail of its output. It dies with this process (SIGTERM, so that it can
- * clean up), at its deadline and when the signal aborts. Its whole process group goes with it.
+ * Runs a helper program of the host to its end and keeps the tail of its output. The program and
+ * its process group die with this process (by SIGTERM, so that it can clean up), at the deadline,
+ * and when the signal aborts.
  */
 export async function capture(command: readonly [string, ...string[]], options: CaptureOptions): Promise<CapturedRun> {
   const child = spawnTied(command, "TERM", {
@@ -48,7 +52,7 @@ export async function capture(command: readonly [string, ...string[]], options: 
   const stderr = tailOf(child.stderr, options.onStderrLine);
   const program = command[0];
   const ended = endingOf(child, program);
-  // Now, as later the number of the group may be another's
+  // Now, because another group can have the number later.
   child.once("exit", () => killGroup(child, "SIGKILL"));
   let cutOff: (reason: PyroError) => void = () => {};
   const cutShort = new Promise<PyroError>((resolve) => {
@@ -103,9 +107,9 @@ async function atMost(timeoutMs: number, work: Promise<unknown>): Promise<void> 
 }
 
 /**
- * Spawns a process-group leader that the kernel signals when this process dies, SIGKILL included. `setpriv` arms the signal; the shell
- * then makes sure that this process had not died before that, which would have left the signal unarmed for ever. `setpriv` itself is
- * found through this process's own PATH.
+ * Spawns a process-group leader that the kernel signals when this process dies, SIGKILL included.
+ * `setpriv` arms the signal. The shell then checks that this process had not died before, which
+ * would leave the signal unarmed for ever. `setpriv` is found through this process's own PATH.
  */
 export function spawnTied(
   command: readonly [string, ...string[]],
@@ -131,22 +135,26 @@ export function spawnTied(
 }
 
 /**
- * Wraps a command for `capture` so that it goes at once and with all its children when it is told to end, also by this process's death:
- * for programs that ignore SIGTERM or would leave children behind. They get no chance to clean up.
+ * Wraps a command for `capture` so that it and all its children die at once when it must end, also
+ * by this process's death. It is for programs that ignore SIGTERM or leave children behind. They
+ * get no chance to clean up.
  */
 export function killedAsGroup(command: readonly string[]): [string, ...string[]] {
   return ["/bin/sh", "-c", 'trap "kill -KILL 0" TERM; "$@" & wait "$!"', "sh", ...command];
 }
 
 /**
- * Makes a command, and what it runs, be looked up in `searchPath`. The rest of the environment stays, because programs of the host need
- * it (proxies, above all), but for the assignments that the command may begin with, as in a shell.
+ * Looks a command, and what it runs, up in `searchPath`. The rest of the environment stays, because
+ * programs of the host need it (proxies above all), except for the assignments that the command may
+ * begin with, as in a shell.
  */
 export function foundIn(searchPath: string, command: readonly string[]): [string, ...string[]] {
   return ["env", `PATH=${searchPath}`, ...command];
 }
 
-/** Resolves when the process has ended and its pipes are closed; rejects when it could not be started. */
+/**
+ * Resolves when the process has ended and its pipes are closed. Rejects if it could not be started.
+ */
 export function endingOf(child: ChildProcess, program: string): Promise<Ending> {
   return new Promise((resolve, reject) => {
     child.once("close", (exitCode, signal) => resolve({ exitCode, signal }));
@@ -164,13 +172,16 @@ function cannotStart(program: string, error: Error): PyroError {
   });
 }
 
-/** Signals everything in the group of a process that was started as its leader, whether or not the leader still runs. */
+/**
+ * Signals the group of a process that was started as its leader, whether or not the leader still
+ * runs.
+ */
 export function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, signal);
   } catch (error) {
-    // EPERM: all that is left runs as another user, such as the set-user-ID program newuidmap for a moment
+    // EPERM: the rest runs as another user, such as the set-user-ID program newuidmap for a moment.
     if (!["ESRCH", "EPERM"].includes(systemErrorCode(error) ?? "")) throw error;
   }
 }
@@ -184,7 +195,7 @@ export async function findProgram(name: string, searchPath: string): Promise<str
       await access(candidate, constants.X_OK);
       return candidate;
     } catch {
-      // not in this folder
+      // It is not in this folder.
     }
   }
   return undefined;

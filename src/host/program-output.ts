@@ -4,19 +4,20 @@ import { type Ending, endingOf, killGroup, spawnTied } from "./process.ts";
 export interface OutputOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** What it reads from standard input, if it wants to; default: nothing */
+  /** Standard input; default: nothing */
   readonly input?: Buffer | undefined;
-  /** Gets standard output as it comes; the program is killed when this throws */
+  /** Called with standard output as it comes. If it throws, the program is killed */
   readonly onOutput: (piece: Buffer) => void;
 }
 
 const keptErrorBytes = 256 * 1024;
-/** How long a program that was killed may take to be gone. */
+/** Limit for the end of a killed program */
 const endGraceMs = 5_000;
 
 /**
- * Runs a program whose output is data, of any bytes and length, where `capture` keeps the tail as text. It dies with this process, at its
- * deadline and when the signal aborts, and its process group with it, without a chance to clean up.
+ * Runs a program whose output is data of any length. (`capture` keeps the tail as text.) The
+ * program and its process group die with this process, at the deadline, and when the signal aborts,
+ * without a chance to clean up.
  */
 export async function readOutput(
   command: readonly [string, ...string[]],
@@ -25,10 +26,10 @@ export async function readOutput(
   const child = spawnTied(command, "KILL", { stdio: [input ? "pipe" : "ignore", "pipe", "pipe"] });
   const ended = endingOf(child, command[0]);
   child.stdin?.on("error", () => {
-    // It did not read all of it: how it ends tells whether it had to
+    // It has not read all of it. Its exit tells whether it had to.
   });
   child.stdin?.end(input);
-  // Now, as later the number of the group may be another's
+  // Now, because another group can have the number later.
   child.once("exit", () => killGroup(child, "SIGKILL"));
   let isRefused = false;
   const refused = new Promise<never>((_, reject) => {
@@ -53,7 +54,7 @@ export async function readOutput(
   } catch (error) {
     if (child.exitCode === null && child.signalCode === null) killGroup(child, "SIGKILL");
     await withDeadline(ended, { timeoutMs: endGraceMs, waitingFor: `the end of '${command[0]}'` }).catch(() => {
-      // What it said no longer matters, and whoever waits has the reason already
+      // Its output no longer matters, and the caller has the reason already.
     });
     child.stdout?.destroy();
     child.stderr?.destroy();

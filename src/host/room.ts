@@ -2,7 +2,10 @@ import { PyroError } from "../core/errors.ts";
 import { hint, toRun } from "../core/hint.ts";
 import { freeBytes } from "./files.ts";
 
-/** Refuses, with the figures, what would only break in the middle on a disk that is nearly full. `failure` is what its message says first. */
+/**
+ * Refuses work for which the disk has too little free space, with the figures. `failure` begins the
+ * message.
+ */
 export async function requireFreeBytes(failure: string, dir: string, neededBytes: number): Promise<void> {
   const free = await freeBytes(dir);
   if (free >= neededBytes) return;

@@ -5,15 +5,16 @@ import { throwIfCancelled } from "../core/deadline.ts";
 const chunkLength = 1 << 20;
 const zeros = Buffer.alloc(chunkLength);
 
-/** Part of a file, in bytes */
+/** Part of a file, in `bytes` */
 interface Extent {
   readonly start: number;
   readonly length: number;
 }
 
 /**
- * SHA-256 over a file's size and its chunks that are not all zero, as `sparse-sha256:HEX`. Holes and zeros count alike, so it is the same for
- * every copy. Only chunks that an extent touches are read; without extents, all.
+ * SHA-256 over a file's size and its chunks that are not all zero, as `sparse-sha256:HEX`. Holes
+ * and zeros count alike, so every copy has the same digest. It reads only chunks that an extent
+ * touches, or all without extents.
  */
 export async function digestSparseFile(
   path: string,

@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { PyroError } from "../core/errors.ts";
 
-/** Changes with every boot of the host, so that what was proved about its hardware is proved again. */
+/** Changes with every boot of the host, so that facts about its hardware are proved again. */
 export async function bootId(): Promise<string> {
   return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
 }
 
-/** The one kind of host that is known to work, as the kernel's own names put it. */
+/** The only supported kind of host, in the kernel's own names. */
 export const supportedPlatform = "linux-x86_64";
 
 const machineNames: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };

@@ -1,13 +1,13 @@
 import type { CatalogEntry } from "./catalog.ts";
 import type { EnvironmentRecord } from "./record.ts";
 
-/** Makes the files of an environment; pull decides when, and what becomes of them. */
+/** Makes the files of an environment. `pull` decides when, and stores them. */
 export interface EnvironmentBuilder {
-  /** How much room a build takes, and where */
+  /** Disk space that a build takes, by folder */
   roomFor(entry: CatalogEntry, stagingDir: string): readonly RoomClaim[];
   /** Builds in `stagingDir`, an empty folder that is the build's own */
   build(request: BuildRequest): Promise<BuiltEnvironment>;
-  /** Undoes what a build, finished or killed, left in its folder and cannot be removed like other files */
+  /** Removes what a finished or killed build leaves and `rm` cannot remove */
   clean(stagingDir: string): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export interface BuildRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Paths are inside the staging folder: pull moves the files into the store. */
+/** Files of a build in the staging folder. `pull` moves them into the store. */
 export interface BuiltEnvironment {
   readonly source: EnvironmentRecord["source"];
   readonly packages: EnvironmentRecord["packages"];

@@ -1,6 +1,6 @@
 import { PyroError } from "../core/errors.ts";
 
-/** Changes whenever an entry does, so that what was prepared from an older catalog is known to be stale. */
+/** Changes with every entry, so that what was prepared from an older catalog is stale */
 export const catalogVersion = "1.1.0";
 
 export const defaultEnvironment = "debian:12";
@@ -10,7 +10,7 @@ export interface CatalogEntry {
   readonly name: string;
   readonly version: string;
   readonly description: string;
-  /** Packages asked for, beside the essential ones; what they depend on comes along */
+  /** Packages beside the essential ones, without their dependencies */
   readonly packages: readonly string[];
   /** Range of pyro versions that can use it */
   readonly compatibility: string;
@@ -19,11 +19,11 @@ export interface CatalogEntry {
   readonly suite: string;
   /** Metapackage that depends on the current kernel */
   readonly kernelPackage: string;
-  /** Room to have free for a pull, measured and rounded up */
+  /** Disk space that a pull needs, measured and rounded up */
   readonly room: {
-    /** Unpacked packages and downloads, in `bytes`, gone when the pull has ended */
+    /** Unpacked packages and downloads in `bytes`, removed after the pull */
     readonly scratchBytes: number;
-    /** What stays, in `bytes` */
+    /** Installed files in `bytes` */
     readonly storeBytes: number;
   };
 }

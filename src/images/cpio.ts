@@ -1,4 +1,7 @@
-/** An entry of a cpio archive; it belongs to root and has no modification time, so that equal input gives equal bytes. */
+/**
+ * An entry of a cpio archive. It belongs to root and has no modification time, so equal input gives
+ * equal bytes.
+ */
 export type CpioEntry =
   | { readonly type: "directory"; readonly path: string; readonly mode: number }
   | { readonly type: "file"; readonly path: string; readonly mode: number; readonly content: Uint8Array }
@@ -13,7 +16,10 @@ export type CpioEntry =
 const typeBits = { directory: 0o040000, file: 0o100000, "character-device": 0o020000 } as const;
 const alignment = 4;
 
-/** Makes an archive in the "newc" format, the one that Linux unpacks as an initramfs. Its length is a multiple of four. */
+/**
+ * Makes an archive in the "newc" format, which Linux unpacks as an initramfs. Its length is a
+ * multiple of four.
+ */
 export function cpioArchive(entries: readonly CpioEntry[]): Buffer {
   const sorted = entries.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
   const parts: Uint8Array[] = [];
@@ -43,7 +49,9 @@ function member(entry: CpioEntry, inode: number): Uint8Array[] {
   ];
 }
 
-/** The entry that ends an archive. Linux starts afresh after it, which is what lets archives follow one another. */
+/**
+ * The entry that ends an archive. Linux starts anew after it, so archives can follow one another.
+ */
 function trailer(): Uint8Array[] {
   return [header({ inode: 0, mode: 0, links: 1, sizeBytes: 0, major: 0, minor: 0, path: "TRAILER!!!" })];
 }

@@ -3,20 +3,20 @@ import type { EnvironmentRecord } from "./record.ts";
 import { type BootableEnvironment, bootable, examine } from "./store.ts";
 import { type EnvironmentStore, installDir, readEnvironment, slugOf, storedSlugs } from "./store-layout.ts";
 
-/** What there is to know about an environment, of the catalog's or left in the store by an older one. */
+/** An environment of the catalog, or one that an older catalog left in the store. */
 export interface EnvironmentDescription {
   readonly name: string;
   readonly state: "not-installed" | "installed" | "outdated" | "damaged" | "obsolete";
   /** Why it is damaged */
   readonly problem: string | null;
-  /** What the catalog says; `null` when it does not list the environment any more */
+  /** Its entry; `null` if the catalog no longer lists it */
   readonly entry: CatalogEntry | null;
   readonly installDir: string;
   readonly record: EnvironmentRecord | null;
   readonly files: BootableEnvironment | null;
 }
 
-/** The catalog's environments in its order, then what the store holds beside them. */
+/** The catalog's environments in its order, then others in the store. */
 export async function listEnvironments(store: EnvironmentStore): Promise<EnvironmentDescription[]> {
   const listed = await Promise.all(catalog.map((entry) => describe(store, entry)));
   const known = new Set(catalog.map((entry) => slugOf(entry.name)));

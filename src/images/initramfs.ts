@@ -3,7 +3,7 @@ import { fileError } from "../host/files.ts";
 import { type CpioEntry, cpioArchive } from "./cpio.ts";
 
 export interface InitramfsPaths {
-  /** The file to write */
+  /** File to write */
   readonly path: string;
   readonly agentPath: string;
   readonly modulesPath: string;
@@ -15,7 +15,7 @@ export interface KernelModule {
   readonly content: Uint8Array;
 }
 
-/** The kernel modules of an environment, with the order to load them in; made once per environment. */
+/** The kernel modules of an environment in the order to load them, made once per environment. */
 export function modulesArchive(modulesInLoadOrder: readonly KernelModule[]): Buffer {
   const order = modulesInLoadOrder.map(({ fileName }) => `${fileName}\n`).join("");
   return cpioArchive([
@@ -27,18 +27,21 @@ export function modulesArchive(modulesInLoadOrder: readonly KernelModule[]): Buf
   ]);
 }
 
-/** The guest agent as the first process of the machine, with the folders that it mounts on. */
+/** The guest agent as the first process of the machine, with its mount points. */
 export function agentArchive(agent: Uint8Array): Buffer {
   const directories = ["dev", "newroot", "proc", "sys"];
   return cpioArchive([
     ...directories.map((path): CpioEntry => ({ type: "directory", path, mode: 0o755 })),
-    // Linux opens it for the first process before devtmpfs is mounted
+    // Linux opens it for the first process before devtmpfs is mounted.
     { type: "character-device", path: "dev/console", mode: 0o600, major: 5, minor: 1 },
     { type: "file", path: "init", mode: 0o755, content: agent },
   ]);
 }
 
-/** Writes an initramfs from the agent's binary and an environment's modules archive: a new agent needs no new pull. */
+/**
+ * Writes an initramfs from the agent's binary and an environment's modules, so a new agent needs no
+ * new pull.
+ */
 export async function writeInitramfs({ path, agentPath, modulesPath }: InitramfsPaths): Promise<void> {
   const [agent, modules] = await Promise.all([readFile(agentPath), readFile(modulesPath)]);
   try {

@@ -18,7 +18,7 @@ import {
   writeEnvironment,
 } from "./store-layout.ts";
 
-/** How long to wait for somebody else's pull of the same environment. */
+/** Limit for waiting for another process's pull of the same environment */
 const pullLockTimeoutMs = 75 * 60_000;
 
 export interface EnvironmentProgress {
@@ -42,8 +42,8 @@ export interface InstallRequest {
 type Report = (phase: EnvironmentProgress["phase"], detail?: string) => void;
 
 /**
- * Makes sure that an environment is in the store, building it when it is missing, outdated or damaged. When several processes do so at
- * once, one builds and the others wait and use what it built.
+ * Makes sure that an environment is in the store, and builds it if it is missing, outdated or
+ * damaged. If several processes do so at once, one builds and the others wait and use the result.
  */
 export async function installEnvironment(
   request: InstallRequest,
@@ -94,7 +94,7 @@ async function buildAndPublish(
     throw pullError(entry.name, error);
   } finally {
     await sweepStaging(store, slug, builder).catch(() => {
-      // The outcome of the pull matters more; the next pull or prune sweeps again
+      // The outcome of the pull matters more, and the next pull or prune sweeps again.
     });
   }
 }
@@ -137,7 +137,7 @@ async function publish(
   });
 }
 
-/** Makes a file read-only, brings it to the disk and hashes it. */
+/** Makes a file read-only and durable, and hashes it. */
 async function seal(path: string, signal: AbortSignal | undefined): Promise<string> {
   await chmod(path, 0o444);
   await using file = await open(path, "r");
@@ -149,7 +149,7 @@ async function moveToBlobs(store: EnvironmentStore, path: string, digest: string
   const target = blobPath(store, digest);
   await ensureDir(blobsDir(store));
   try {
-    // Keeps a file that others use as it is, unless it is not what its name says
+    // Keeps an existing file that others use, unless its content is wrong.
     if ((await digestIfReadable(target)) === digest) await rm(path);
     else await rename(path, target);
     const stamp = await stampFile(target);
@@ -159,7 +159,7 @@ async function moveToBlobs(store: EnvironmentStore, path: string, digest: string
   }
 }
 
-/** `undefined` for a file that is missing, or so damaged that it must be replaced. */
+/** Undefined for a file that is missing, or so damaged that it must be replaced. */
 async function digestIfReadable(path: string): Promise<string | undefined> {
   return await digestFile(path).catch(() => undefined);
 }

@@ -22,30 +22,30 @@ import {
   withStoreLock,
 } from "./store-layout.ts";
 
-/** An environment that somebody pulls is left alone rather than waited for. */
+/** Prune skips an environment that another process pulls */
 const environmentLockTimeoutMs = 1_000;
 
 export interface PruneOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Files of the store that somebody stands on, although no environment may name them any more */
+  /** Files of the store that workspaces need, even if no environment names them */
   readonly usedPaths?: ReadonlySet<string>;
 }
 
 export interface PruneResult {
-  /** Names, as folders of the store, of the environments removed */
+  /** Removed environments, by their folder in the store */
   readonly environments: readonly string[];
   readonly blobs: readonly string[];
-  /** Environments whose unfinished pulls were cleared away */
+  /** Environments whose unfinished pulls were removed */
   readonly staging: readonly string[];
-  /** Left alone, because a pull of them is going on */
+  /** Skipped, because another process pulls them */
   readonly busy: readonly string[];
-  /** Of the blobs, in `bytes` */
+  /** Size of the removed blobs in `bytes` */
   readonly freedBytes: number;
 }
 
 /**
- * Removes what the catalog does not want any more, files that no environment names, and what killed pulls left. Everything else in the
- * folder stays: it may be somebody else's.
+ * Removes environments that the catalog no longer lists, files that no environment names, and what
+ * killed pulls left. Everything else in the folder stays, as it may not be pyro's.
  */
 export async function pruneEnvironments(context: EnvironmentContext, options: PruneOptions = {}): Promise<PruneResult> {
   return pruneStore(context.layout, debianBuilder(context), options);
@@ -86,14 +86,17 @@ export async function pruneStore(
   return { environments, blobs, staging, busy: [...new Set(busy)], freedBytes };
 }
 
-/** Whether the environment is one of the catalog in its current version. An unreadable record can never be used again. */
+/**
+ * Whether the environment is the catalog's in its current version. An unreadable record is never
+ * used again.
+ */
 async function isWanted(store: EnvironmentStore, slug: string): Promise<boolean> {
   const entry = catalog.find((candidate) => slugOf(candidate.name) === slug);
   const read = await readEnvironment(store, slug);
   return entry !== undefined && read.status === "ok" && read.record.version === entry.version;
 }
 
-/** Runs `work` unless somebody holds the environment's lock. */
+/** Runs `work` unless another process holds the environment's lock. */
 async function whileUnclaimed(
   store: EnvironmentStore,
   slug: string,

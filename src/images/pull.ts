@@ -10,11 +10,13 @@ export type { EnvironmentProgress, PullOptions };
 
 export interface EnvironmentContext extends BuildHost {
   readonly layout: EnvironmentStore;
-  /** Debian mirror, mmdebstrap's default one when undefined */
+  /** Debian mirror; default: mmdebstrap's own */
   readonly mirror: string | undefined;
 }
 
-/** Installs an environment of the catalog, unless its current version is installed and whole. */
+/**
+ * Installs an environment of the catalog, unless its current version is installed and undamaged.
+ */
 export async function pullEnvironment(
   context: EnvironmentContext,
   name: string,
@@ -26,7 +28,7 @@ export async function pullEnvironment(
   );
 }
 
-/** What this host lacks for building environments, without building one. */
+/** Checks whether this host can build environments, without building one. */
 export async function environmentBuildIssues(
   context: EnvironmentContext,
 ): Promise<{ readonly message: string; readonly hint: string | null }[]> {

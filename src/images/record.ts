@@ -8,12 +8,12 @@ const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be sha256: 
 const blobSchema = z.object({
   digest: digestSchema,
   sizeBytes: z.number(),
-  /** What the file looked like when its digest was last known to be right */
+  /** Stamp of the file when its digest was last right */
   stamp: fileStampSchema,
 });
 export type BlobRecord = z.output<typeof blobSchema>;
 
-/** `environment.json`: written last, so its presence is what makes an environment installed. */
+/** `environment.json`. It is written last, so an environment with it is installed. */
 export const environmentRecordSchema = z.object({
   formatVersion: z.literal(1),
   name: z.string(),
@@ -34,7 +34,7 @@ export const environmentRecordSchema = z.object({
   rootImage: blobSchema,
   packages: z.array(z.object({ name: z.string(), version: z.string() })),
   builtAt: z.string(),
-  /** Identifies the three files together */
+  /** Digest over the three files together */
   digest: digestSchema,
 });
 checkWire(environmentRecordSchema, "environment record");

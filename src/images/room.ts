@@ -3,7 +3,7 @@ import { hint, toRun } from "../core/hint.ts";
 import type { Volume } from "../host/files.ts";
 import type { RoomClaim } from "./builder.ts";
 
-/** Refuses to pull when a file system has less room than the claims on it together. */
+/** Refuses to pull if a file system has less free space than all claims on it together. */
 export async function requireRoom(
   environment: string,
   claims: readonly RoomClaim[],

@@ -7,8 +7,9 @@ import { type LockRequest, withLock } from "../host/lock.ts";
 import { type EnvironmentRecord, environmentRecordSchema } from "./record.ts";
 
 /**
- * The folder of installed environments: `NAME/environment.json`, the files they name in `blobs/sha256/HEX`, `staging/NAME/UUID/…` for work
- * in progress, and `locks`, so that all who share the folder exclude each other. It may be a folder that holds other things as well.
+ * The folder of installed environments: `NAME/environment.json`, the files they name in
+ * `blobs/sha256/HEX`, `staging/NAME/UUID/…` for unfinished pulls, and `locks`, so that all
+ * processes that share the folder exclude each other. The folder may hold other things as well.
  */
 export type EnvironmentStore = Pick<Layout, "environmentsDir">;
 
@@ -36,7 +37,7 @@ export function blobsDir(store: EnvironmentStore): string {
   return join(store.environmentsDir, blobsName, "sha256");
 }
 
-/** Digests of the files that the store keeps, named by environments or not. */
+/** Digests of the files in the store, whether environments name them or not. */
 export async function storedDigests(store: EnvironmentStore): Promise<string[]> {
   const names = await namesIn(blobsDir(store));
   return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map((hex) => `sha256:${hex}`);
@@ -55,7 +56,10 @@ export function writeEnvironment(store: EnvironmentStore, record: EnvironmentRec
   return writeRecord(recordPath(store, slugOf(record.name)), environmentRecordSchema, record);
 }
 
-/** Held for moments: while files enter or leave the store, so that none goes between its arrival and the record that names it. */
+/**
+ * The store's lock, held for moments while files enter or leave. No file can then be removed before
+ * the record that names it is there.
+ */
 export function withStoreLock<T>(
   store: EnvironmentStore,
   { purpose, signal }: { readonly purpose: string; readonly signal?: AbortSignal | undefined },
@@ -65,7 +69,7 @@ export function withStoreLock<T>(
   return withLock(request, work);
 }
 
-/** Held by whoever builds, replaces or removes one environment. */
+/** The lock of one environment, for processes that build, replace or remove it. */
 export function withEnvironmentLock<T>(
   store: EnvironmentStore,
   slug: string,
@@ -75,7 +79,7 @@ export function withEnvironmentLock<T>(
   return withLock({ dir: locksDir(store), name: `environment-${slug}`, ...options }, work);
 }
 
-/** The environments, as file names, that the store holds a record of, readable or not. */
+/** Environments, as file names, with a record in the store, readable or not. */
 export async function storedSlugs(store: EnvironmentStore): Promise<string[]> {
   const names = (await namesIn(store.environmentsDir)).toSorted();
   const areOurs = await Promise.all(names.map((name) => holdsRecord(store, name)));
@@ -86,12 +90,12 @@ async function holdsRecord(store: EnvironmentStore, name: string): Promise<boole
   try {
     return (await lstat(recordPath(store, name))).isFile();
   } catch {
-    // Not a folder, without a record, or one that we may not look into: nothing says that it is ours
+    // Without a readable folder and a record in it, nothing says that it is pyro's.
     return false;
   }
 }
 
-/** Whether a file in an environment's folder is its record, or what a killed process left of writing one. */
+/** Whether a file in an environment's folder is its record, or a half-written one. */
 export function isRecordFile(name: string): boolean {
   return name === recordName || (name.startsWith(`.${recordName}.`) && isUuid(name.slice(recordName.length + 2)));
 }
@@ -108,7 +112,7 @@ function locksDir(store: EnvironmentStore): string {
   return join(store.environmentsDir, locksName);
 }
 
-/** Removes a folder of ours, unless somebody else keeps something in it or made it a link. */
+/** Removes a folder, unless it holds other files or is a link. */
 export async function removeIfEmpty(dir: string): Promise<void> {
   try {
     await rmdir(dir);

@@ -12,7 +12,7 @@ import {
   writeEnvironment,
 } from "./store-layout.ts";
 
-/** An installed environment whose files were checked: what a template is made from. */
+/** An installed environment with checked files, ready for a template. */
 export interface BootableEnvironment {
   readonly name: string;
   readonly version: string;
@@ -22,13 +22,13 @@ export interface BootableEnvironment {
   readonly rootImagePath: string;
 }
 
-/** What the store holds of an environment that the catalog lists. */
+/** State of an environment of the catalog in the store. */
 export type Installation =
   | { readonly state: "not-installed" }
   | { readonly state: "damaged"; readonly reason: string }
   | { readonly state: "outdated" | "installed"; readonly record: EnvironmentRecord };
 
-/** Finds an environment in the store; `undefined` when it, or its current version, is not installed. */
+/** Finds an environment in the store; undefined if its current version is not installed. */
 export async function findEnvironment(store: EnvironmentStore, name: string): Promise<BootableEnvironment | undefined> {
   const installation = await examine(store, catalogEntry(name));
   if (installation.state === "installed") return bootable(store, installation.record);
@@ -42,7 +42,10 @@ export async function findEnvironment(store: EnvironmentStore, name: string): Pr
   );
 }
 
-/** Tells whether an environment is installed and whole. Files that look as they did when they were last hashed are not read. */
+/**
+ * Tells whether an environment is installed and undamaged. It does not read files whose stamps have
+ * not changed.
+ */
 export async function examine(store: EnvironmentStore, entry: CatalogEntry): Promise<Installation> {
   const read = await readEnvironment(store, slugOf(entry.name));
   if (read.status === "absent") return { state: "not-installed" };
@@ -69,7 +72,7 @@ export function bootable(store: EnvironmentStore, record: EnvironmentRecord): Bo
   };
 }
 
-/** The stamp of a file that is as it should be, or what is wrong with it. */
+/** The stamp of a correct file, or what is wrong with it. */
 async function checkBlob(store: EnvironmentStore, { digest, stamp }: BlobRecord): Promise<FileStamp | string> {
   const path = blobPath(store, digest);
   try {
@@ -82,7 +85,10 @@ async function checkBlob(store: EnvironmentStore, { digest, stamp }: BlobRecord)
   }
 }
 
-/** After a cache was moved or restored its stamps are other ones; without this every use would hash the files again. */
+/**
+ * Records new stamps after a cache was moved or restored. Otherwise every use would hash the files
+ * again.
+ */
 async function rememberStamps(
   store: EnvironmentStore,
   record: EnvironmentRecord,
@@ -97,6 +103,6 @@ async function rememberStamps(
     for (const role of blobRoles) updated[role].stamp = current(updated[role]);
     await writeEnvironment(store, updated);
   }).catch(() => {
-    // A cache that cannot be written to can still be used
+    // A read-only cache can still be used.
   });
 }

@@ -16,7 +16,10 @@ export interface Caller {
   readonly traits: ClientTraits;
   /** Whether it can say what its user has opened */
   readonly hasRoots: boolean;
-  /** Asks it for them, in the era in which a server can; in the other one the client asks again with the answer */
+  /**
+   * Asks it for them, in the era in which a server can; in the other one the client asks again with
+   * the answer
+   */
   readonly listRoots?: () => Promise<Roots>;
 }
 
@@ -27,7 +30,9 @@ export interface CallerSetup {
   readonly era?: "legacy" | "modern";
 }
 
-/** In the newer era a client says who it is with every request, in the older one at the beginning. */
+/**
+ * In the newer era a client says who it is with every request, in the older one at the beginning.
+ */
 export function callerOf(
   server: Server,
   { mcpReq }: ServerContext,

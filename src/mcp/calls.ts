@@ -10,7 +10,10 @@ import { reportProgress } from "./progress.ts";
 import { errorResult, toolResult } from "./result.ts";
 import { parseArguments, type Tool } from "./tool.ts";
 
-/** The engine answers a little before a call would be left to itself: this much at the most, and this part of a short patience */
+/**
+ * The engine answers a little before a call would be left to itself: this much at the most, and
+ * this part of a short patience
+ */
 const graceMs = 2_000;
 const gracePart = 0.2;
 const rootsKey = "roots";

@@ -1,4 +1,7 @@
-/** What a client lets a tool do before it gives up or cuts off, and what it makes of what it is given. */
+/**
+ * What a client lets a tool do before it gives up or cuts off, and what it makes of what it is
+ * given.
+ */
 export interface ClientTraits {
   /** A call that takes longer is answered before its end */
   readonly patienceMs: number;
@@ -17,8 +20,9 @@ const unknownClient: ClientTraits = {
 
 /** As measured with the versions of November 2026. */
 const knownClients: Readonly<Record<string, Partial<ClientTraits>>> = {
-  // Waits longer than that. Of more than 50,000 characters its model sees the first 2 KB. Splits what is typed behind a prompt's name at spaces, one
-  // word for each argument, and drops the rest; a prompt without arguments comes with all that was typed.
+  // Waits longer than that. Of more than 50,000 characters its model sees the first 2 KB. Splits
+  // what is typed behind a prompt's name at spaces, one word for each argument, and drops the rest;
+  // a prompt without arguments comes with all that was typed.
   "claude-code": { patienceMs: 285_000, maxResultChars: 40_000, takesPromptArguments: false },
   // Gives up after 300 s, and cuts the middle out of what is longer than some 12,000 characters.
   "codex-mcp-client": { patienceMs: 285_000, maxResultChars: 10_000 },

@@ -9,8 +9,9 @@ export function inputJsonSchema(schema: z.ZodObject): JsonSchema {
 }
 
 /**
- * What a result looks like, for programs that check it: the types of its fields, without prose and without what is inside of them. A client
- * loads the schemas of all tools before a model's first word, and a result explains itself.
+ * What a result looks like, for programs that check it: the types of its fields, without prose and
+ * without what is inside of them. A client loads the schemas of all tools before a model's first
+ * word, and a result explains itself.
  */
 export function outputJsonSchema(schema: z.ZodObject): JsonSchema {
   const { properties, type } = convert(schema, "output");
@@ -42,7 +43,8 @@ function renameProperties(schema: z.core.JSONSchema.BaseSchema): void {
 function compact(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(compact);
   if (typeof node !== "object" || node === null) return node;
-  // Keys of JSON objects are always text; and how long a text may be is worth saying to whoever sends one that is not.
+  // Keys of JSON objects are always text; and how long a text may be is worth saying to whoever
+  // sends one that is not.
   const { propertyNames: _, minLength: __, maxLength: ___, ...rest } = node as JsonSchema;
   const compacted = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, compact(value)]));
   return orNull(compacted) ?? compacted;

@@ -15,7 +15,10 @@ export interface LongCallOptions {
   readonly signal: AbortSignal;
   /** Told while this caller waits */
   readonly onProgress: OnProgress;
-  /** Whether it goes on without its caller: what only reads is asked again instead, and tells what is so then */
+  /**
+   * Whether it goes on without its caller: what only reads is asked again instead, and tells what
+   * is so then
+   */
   readonly goesOn: boolean;
 }
 
@@ -26,13 +29,18 @@ interface Ongoing<T> {
   onProgress: OnProgress;
 }
 
-/** Calls that may take longer than their client waits: such a call goes on, and the same call made again picks it up. */
+/**
+ * Calls that may take longer than their client waits: such a call goes on, and the same call made
+ * again picks it up.
+ */
 export class LongCalls<T> {
   /** Those whose caller was told to come again, by what they were called with */
   readonly #left = new Map<string, Ongoing<T>[]>();
   readonly #all = new Set<Ongoing<T>>();
 
-  /** Does `work`, or goes on with what was left of the same call; a cancelled call cancels its work. */
+  /**
+   * Does `work`, or goes on with what was left of the same call; a cancelled call cancels its work.
+   */
   async run(key: string, work: Work<T>, options: LongCallOptions): Promise<T> {
     // Whoever makes the same call at the same time wants it done twice.
     const call = this.#pickUp(key) ?? this.#begin(work);

@@ -8,7 +8,10 @@ export interface ProgressReport extends Disposable {
   onProgress(progress: OperationProgress): void;
 }
 
-/** Tells a client that asked for it how its call comes along: at every step, and in between that it goes on. */
+/**
+ * Tells a client that asked for it how its call comes along: at every step, and in between that it
+ * goes on.
+ */
 export function reportProgress({ _meta, notify }: ServerContext["mcpReq"], name: string): ProgressReport {
   const progressToken = _meta?.progressToken;
   if (progressToken === undefined) return { onProgress: () => {}, [Symbol.dispose]: () => {} };

@@ -4,7 +4,10 @@ import type { Tool } from "./tool.ts";
 export interface Prompt {
   readonly name: string;
   readonly description: string;
-  /** The one thing to say with it, which is the rest of the line in some clients: more than one could not be told apart */
+  /**
+   * The one thing to say with it, which is the rest of the line in some clients: more than one
+   * could not be told apart
+   */
   readonly argument: { readonly name: string; readonly description: string };
   /** Tools without which it makes no sense */
   readonly needs: readonly string[];

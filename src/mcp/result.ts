@@ -16,8 +16,9 @@ const maxAttempts = 6;
 type Limits = Pick<ClientTraits, "maxResultChars" | "maxResultLines">;
 
 /**
- * A result as its client's model gets it: some show only `structuredContent`, some only text, so that each has all of it. One that would be
- * cut off by the client is shortened here, where it is known what matters.
+ * A result as its client's model gets it: some show only `structuredContent`, some only text, so
+ * that each has all of it. One that would be cut off by the client is shortened here, where it is
+ * known what matters.
  */
 export function toolResult({ operation }: Tool, output: Output, limits: Limits): CallToolResult {
   const { text, structured } = fitted(operation, output, limits);
@@ -77,7 +78,10 @@ const usualHints: Readonly<Partial<Record<ErrorCode, string>>> = {
   outcome_unknown: "Look with workspace_status and workspace_logs before it is repeated.",
 };
 
-/** What went wrong and what to do, as text only, which every client shows of an error; for programs there is the rest. */
+/**
+ * What went wrong and what to do, as text only, which every client shows of an error; for programs
+ * there is the rest.
+ */
 export function errorResult(thrown: unknown, tools: readonly Tool[]): CallToolResult {
   const error = PyroError.from(thrown);
   const { code, message } = error;

@@ -88,7 +88,10 @@ export function definitionOf(tool: Tool, facts: ToolFacts = {}): ToolDefinition 
   };
 }
 
-/** Parses what a model sent, as the operation takes it. A model may send null for what it leaves out. */
+/**
+ * Parses what a model sent, as the operation takes it. A model may send null for what it leaves
+ * out.
+ */
 export function parseArguments({ name, input, offered }: Tool, given: unknown): Readonly<Record<string, unknown>> {
   const names = Object.keys(offered.shape).map(snakeCase);
   const hint = names.length === 0 ? "It takes none." : `Its arguments are ${names.join(", ")}.`;

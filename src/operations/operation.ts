@@ -9,7 +9,9 @@ import type { ProjectSource } from "../projects/source.ts";
 /** Told while an operation installs and builds what a first use needs. */
 export type OperationProgress = EngineProgress;
 
-/** Streams of a guest command, for a surface that shows them as they come instead of in the result. */
+/**
+ * Streams of a guest command, for a surface that shows them as they come instead of in the result.
+ */
 export interface LiveStreams {
   readonly stdin?: Readable | undefined;
   onStdout(chunk: Buffer): Promise<void> | void;
@@ -22,11 +24,20 @@ export interface OperationContext {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
   readonly liveStreams?: LiveStreams | undefined;
-  /** Of each stream of a command's output this much is kept for the result, half of it from its end; default: 64 MiB */
+  /**
+   * Of each stream of a command's output this much is kept for the result, half of it from its end;
+   * default: 64 MiB
+   */
   readonly keptOutputBytes?: number | undefined;
-  /** A command that still runs after this time is left running, and the result says so; default: never */
+  /**
+   * A command that still runs after this time is left running, and the result says so; default:
+   * never
+   */
   readonly detachAfterMs?: number | undefined;
-  /** Whether an input may ask for the host instead of a machine; default: yes, whoever calls decides for themselves */
+  /**
+   * Whether an input may ask for the host instead of a machine; default: yes, whoever calls decides
+   * for themselves
+   */
   readonly mayUseHost?: boolean | undefined;
   /** What a workspace begins with when no seed is named; default: nothing */
   readonly project?: ProjectSource | undefined;
@@ -38,7 +49,10 @@ export interface OperationContext {
 
 /** How the command line shows an operation beyond what its schemas say. */
 export interface CommandLine<O> {
-  /** Input fields given by position, in order; a last one that is an array takes all words after `--` */
+  /**
+   * Input fields given by position, in order; a last one that is an array takes all words after
+   * `--`
+   */
   readonly positionals?: readonly string[];
   /** Words after `pyro`, as a user would type them */
   readonly examples: readonly [string, ...string[]];
@@ -71,7 +85,10 @@ export interface ModelTool<O> {
   readonly isIdempotent?: boolean;
   /** The result laid out for reading; default: what the command line shows */
   text?(output: O): string;
-  /** The result as a model can read it, in about `maxChars` characters of JSON; says what it left out and how to get that */
+  /**
+   * The result as a model can read it, in about `maxChars` characters of JSON; says what it left
+   * out and how to get that
+   */
   readable?(output: O, maxChars: number): O;
 }
 
@@ -81,7 +98,10 @@ export interface Operation<
   I extends z.ZodObject = z.ZodObject,
   O extends z.ZodObject = z.ZodObject,
 > {
-  /** Dotted path: `env.list` is `pyro env list` on the command line and `pyro.env.list` in TypeScript */
+  /**
+   * Dotted path: `env.list` is `pyro env list` on the command line and `pyro.env.list` in
+   * TypeScript
+   */
   readonly name: N;
   readonly summary: string;
   readonly effect: "read" | "write" | "destroy";
@@ -92,7 +112,10 @@ export interface Operation<
   handle(context: OperationContext, input: z.output<I>): Promise<z.input<O>>;
 }
 
-/** Keeps the types of name and schemas: for the handler, and for the methods that the library makes of the table. */
+/**
+ * Keeps the types of name and schemas: for the handler, and for the methods that the library makes
+ * of the table.
+ */
 export function defineOperation<const N extends string, I extends z.ZodObject, O extends z.ZodObject>(
   operation: Operation<N, I, O>,
 ): Operation<N, I, O> {

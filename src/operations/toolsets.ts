@@ -17,7 +17,9 @@ export interface Toolset {
   readonly withoutArguments: Readonly<Record<string, readonly string[]>>;
   /** What a tool is for here, by tool; its description begins with it */
   readonly purposes: Readonly<Record<string, string>>;
-  /** Tools that a client should show its model at once, even if it makes the model search for others */
+  /**
+   * Tools that a client should show its model at once, even if it makes the model search for others
+   */
   readonly eagerTools: readonly string[];
 }
 

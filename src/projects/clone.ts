@@ -9,7 +9,10 @@ import { runRemoteGit } from "./remote-git.ts";
 const cloneTimeoutMs = 30 * 60_000;
 const lookTimeoutMs = 60_000;
 
-/** Transfers that stall end; what came as one pack stays one; nobody tidies up behind our back, or writes down where it came from. */
+/**
+ * Ends transfers that stall, keeps a received pack as one, and keeps git from tidying up and from
+ * recording the origin.
+ */
 const settings = [
   ...["http.lowSpeedLimit=1000", "http.lowSpeedTime=60", "fetch.unpackLimit=1", "gc.auto=0", "maintenance.auto=false"],
   ...["init.defaultBranch=main", "submodule.recurse=false", "core.logAllRefUpdates=false"],
@@ -19,10 +22,12 @@ const branches = "+refs/heads/*:refs/remotes/origin/*";
 const tags = "+refs/tags/*:refs/tags/*";
 
 /**
- * Clones a repository with its whole history into an empty folder and checks out the commit: on its branch, if it has one. It is put together
- * from smaller steps than `git clone`, which would write the URL with its password into the clone.
+ * Clones a repository with its whole history into an empty folder and checks out the commit, on its
+ * branch if it has one. It does so in smaller steps than `git clone`, which would write the URL
+ * with its password into the clone.
  *
- * Submodules are not fetched, and their folders are empty: they would be other repositories, with other credentials, than the one asked for.
+ * Submodules are not fetched, and their folders are empty. They are other repositories with other
+ * credentials.
  */
 export async function cloneCommit(
   { url, ref }: CloneSource,
@@ -51,7 +56,7 @@ export async function cloneCommit(
   await git("config", `branch.${branch}.merge`, `refs/heads/${branch}`);
 }
 
-/** Servers refuse to give out what no branch or tag leads to. */
+/** A server refuses commits that no branch or tag leads to. */
 function withoutCommit(url: string, commit: string, error: unknown): unknown {
   if (!(error instanceof PyroError) || error.code !== "failed_precondition") return error;
   return new PyroError("not_found", `cannot clone '${redactedUrl(url)}': it has no commit '${commit}'`, {

@@ -19,9 +19,9 @@ const detectTimeoutMs = 30_000;
 
 /** What a path on this host is as a project. */
 export type DetectedProject =
-  /** It is in a repository or a linked worktree with this top level */
+  /** A repository or a linked worktree with this top level contains it */
   | { readonly kind: "checkout"; readonly root: string }
-  /** It is in no repository */
+  /** No repository contains it */
   | { readonly kind: "directory"; readonly root: string }
   | { readonly kind: "unusable"; readonly problem: ProjectProblem };
 
@@ -31,20 +31,20 @@ export interface DetectOptions {
 
 export interface AutoDetected {
   readonly source: ProjectSource | undefined;
-  /** Why there is none, unless there is simply no checkout */
+  /** Why there is none; absent outside any checkout */
   readonly problem?: ProjectProblem;
 }
 
-/** The checkout that somebody works in, if it is one. */
+/** The checkout that contains a folder, if there is one. */
 export async function autoDetectProject(cwd: string, options: DetectOptions = {}): Promise<AutoDetected> {
   const detected = await detectProject(cwd, options);
   if (detected.kind === "checkout") return { source: detected };
-  // Nobody asked for a folder as such, which may be a home directory.
+  // The user has not named the folder, which may be a home directory.
   if (detected.kind === "directory") return { source: undefined };
   return { source: undefined, problem: detected.problem };
 }
 
-/** The project that somebody names: the checkout that the path is in, or else the folder with all that is in it. */
+/** The project at a path: the checkout that contains it or, without one, the whole folder. */
 export async function projectAt(path: string, options: DetectOptions = {}): Promise<ProjectSource> {
   const detected = await detectProject(path, options);
   if (detected.kind === "unusable") throw problemError(`cannot use project '${path}'`, detected.problem);
@@ -58,7 +58,7 @@ export async function detectProject(path: string, { signal }: DetectOptions = {}
   try {
     return await lookWithGit(dir, signal);
   } catch (error) {
-    // git is missing, or does not answer
+    // git is missing or does not answer.
     if (!(error instanceof PyroError) || error.code === "cancelled") throw error;
     return unusable({
       ...brokenProblem(dir, error.message),
@@ -92,7 +92,8 @@ async function lookWithGit(dir: string, signal: AbortSignal | undefined): Promis
   const root = pathIn(afterLines(answer.stdout, 2));
   if (root === undefined) return unusable(notTextProblem);
   const gitDirOf = async (at: string) => (await ask(at, "--absolute-git-dir")).stdout;
-  // A repository's configuration (core.worktree) can name any folder as its top level: a home directory, for one that came in an archive.
+  // A repository's configuration (core.worktree) can name any folder as its top level, such as a
+  // home directory.
   const isItsOwn =
     (await hasGit(root)) && (root === (await realpath(dir)) || (await gitDirOf(root)).equals(await gitDirOf(dir)));
   return isItsOwn ? { kind: "checkout", root } : unusable(elsewhereProblem);
@@ -101,7 +102,8 @@ async function lookWithGit(dir: string, signal: AbortSignal | undefined): Promis
 async function withoutCheckout(dir: string, answer: GitOutput): Promise<DetectedProject> {
   const [, bare] = /^fatal: cannot use bare repository '(.*)'/m.exec(answer.stderr) ?? [];
   if (bare !== undefined) return unusable(bareProblem(bare));
-  // `or any of the parent directories`, `or any parent up to mount point …`; without that, it found one that is broken
+  // `or any of the parent directories`, `or any parent up to mount point …`; without that, it found
+  // one that is broken
   if (!/^fatal: not a git repository \(or any /m.test(answer.stderr)) return unusable(repositoryProblem(dir, answer));
   return (await hasGit(dir))
     ? unusable(brokenProblem(dir, "its .git is no repository that git can read"))
@@ -112,18 +114,18 @@ function unusable(problem: ProjectProblem): DetectedProject {
   return { kind: "unusable", problem };
 }
 
-/** Whether there is a `.git`, of whatever kind. */
+/** Whether there is a `.git` of any kind. */
 export async function hasGit(dir: string): Promise<boolean> {
   try {
     await lstat(join(dir, ".git"));
     return true;
   } catch {
-    // It is not there, or out of git's reach as well
+    // It does not exist, or git cannot reach it either.
     return false;
   }
 }
 
-/** A path that git prints on a line of its own; undefined when it is no text. */
+/** A path that git prints on a line of its own; undefined if it is not UTF-8. */
 function pathIn(output: Buffer): string | undefined {
   return isUtf8(output) ? output.toString("utf8").replace(/\n$/, "") : undefined;
 }

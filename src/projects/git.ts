@@ -3,8 +3,9 @@ import { type CapturedRun, capture, type Ending, killedAsGroup } from "../host/p
 import { readOutput } from "../host/program-output.ts";
 
 /**
- * What would tell git of another repository than the one we name: set where a hook or an alias of git started us (`git rev-parse
- * --local-env-vars` lists most of it). Configuration that the user put into the environment (GIT_CONFIG_COUNT) stays, as their files do.
+ * Variables that point git to another repository than the one named. A hook or an alias of git that
+ * starts pyro sets them (`git rev-parse --local-env-vars` lists most). Configuration that the user
+ * puts into the environment (GIT_CONFIG_COUNT) stays, as their files do.
  */
 const foreignVariables = [
   ...["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_PREFIX"],
@@ -12,23 +13,26 @@ const foreignVariables = [
   ...["GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE", "GIT_NO_REPLACE_OBJECTS", "GIT_NAMESPACE", "GIT_ATTR_SOURCE"],
   ...["GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_INTERNAL_SUPER_PREFIX", "GIT_REFLOG_ACTION", "GIT_TEMPLATE_DIR"],
   ...["GIT_DEFAULT_HASH", "GIT_DEFAULT_REF_FORMAT"],
-  // They write to standard error, where we look for reasons
+  // They write to standard error, which pyro reads for reasons.
   ...["GIT_TRACE", "GIT_TRACE_SETUP", "GIT_TRACE_PACKET", "GIT_TRACE_CURL", "GIT_TRACE2", "GIT_CURL_VERBOSE"],
 ];
 
 /**
- * Nobody can answer a question. ssh needs no BatchMode for that, which would replace the user's own GIT_SSH_COMMAND: what we start has no
- * terminal.
+ * Keeps git from asking questions. ssh needs no BatchMode for that, which would replace the user's
+ * own GIT_SSH_COMMAND: git has no terminal here.
  */
 const variables = [
   ...["LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS_REQUIRE=never"],
   ...["GCM_INTERACTIVE=never", "GIT_LFS_SKIP_SMUDGE=1", "GIT_NO_LAZY_FETCH=1"],
 ];
 
-/** Wins over the repository's configuration, which may be hostile: `ls-files` too runs what `core.fsmonitor` says. */
+/**
+ * Overrides the repository's configuration, which may be hostile. Even `ls-files` runs the program
+ * in `core.fsmonitor`.
+ */
 const settings = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "credential.interactive=false"];
 
-/** A transport that is missing here (`ext`) can run any command. */
+/** The transports left out here (`ext`) can run any command. */
 const remoteProtocols = "file:git:http:https:ssh";
 
 export interface GitOptions {
@@ -37,7 +41,7 @@ export interface GitOptions {
 }
 
 export interface AskOptions extends GitOptions {
-  /** What git reads from standard input */
+  /** Standard input of git */
   readonly input?: Buffer | undefined;
 }
 
@@ -47,7 +51,10 @@ export interface GitOutput extends Ending {
   readonly stderr: string;
 }
 
-/** Asks git something about a repository on this host; it contacts no other, not even for objects that a partial clone lacks. */
+/**
+ * Asks git about a repository on this host. It contacts no other host, not even for objects that a
+ * partial clone lacks.
+ */
 export async function askGit(args: readonly string[], options: AskOptions): Promise<GitOutput> {
   const pieces: Buffer[] = [];
   const onOutput = (piece: Buffer) => pieces.push(piece);
@@ -55,7 +62,10 @@ export async function askGit(args: readonly string[], options: AskOptions): Prom
   return requireGit({ ...ending, stdout: Buffer.concat(pieces) });
 }
 
-/** Lets git contact other hosts and write: what it makes has usual modes, and at its end, or ours, nothing of it goes on. */
+/**
+ * Lets git contact other hosts and write. Its files have the usual modes, and all its processes end
+ * with it and with this process.
+ */
 export async function runGit(args: readonly string[], options: GitOptions): Promise<CapturedRun> {
   const command = ["/bin/sh", "-c", 'umask 022; exec "$@"', "sh", ...gitCommand(args, remoteProtocols)];
   return requireGit(await capture(killedAsGroup(command), options));

@@ -4,8 +4,9 @@ import { askGit } from "./git.ts";
 const askTimeoutMs = 30_000;
 
 /**
- * Which of these paths, from the top level on, a checkout ignores: by its own rules and its user's, as they are now. None, when git cannot say, as of a
- * checkout that has gone. One character for each byte, as in `pathKey`.
+ * Those of the paths, from the top level on, that a checkout ignores by its own rules and its
+ * user's as they are now. None if git cannot say, for example after the checkout was removed. Keys
+ * are those of `pathKey`.
  */
 export async function ignoredPaths(
   root: string,
@@ -16,7 +17,7 @@ export async function ignoredPaths(
   const input = Buffer.concat(paths.flatMap((path) => [path, Buffer.from([0])]));
   const command = ["-C", root, "check-ignore", "-z", "--stdin"];
   const answer = await askGit(command, { timeoutMs: askTimeoutMs, signal, input }).catch(() => {
-    // No git, or one that takes too long: a diff with too much in it is better than none.
+    // Without git, or if it takes too long, a diff with too much in it is better than none.
   });
   throwIfCancelled(signal);
   return new Set(answer?.exitCode === 0 ? answer.stdout.toString("latin1").split("\0").slice(0, -1) : []);

@@ -4,14 +4,14 @@ import type { Hint } from "../core/hint.ts";
 import { gitReason } from "./git.ts";
 import { shellWord } from "./shell-word.ts";
 
-/** Why a path is no project, and what to do. */
+/** Why a path cannot be a project, and what to do. */
 export interface ProjectProblem {
   readonly code: ErrorCode;
   readonly reason: string;
   readonly hint: string | Hint;
 }
 
-/** `action` is what an error says first: `cannot use project '/home/me/project'` */
+/** `action` begins the message: `cannot use project '/home/me/project'` */
 export function problemError(action: string, { code, reason, hint }: ProjectProblem): PyroError {
   return new PyroError(code, `${action}: ${reason}`, { hint });
 }
@@ -40,7 +40,7 @@ export const elsewhereProblem: ProjectProblem = {
   hint: "Give the path of a checkout that has its .git in it.",
 };
 
-/** What git says of a repository that it does not work with. */
+/** The problem that git reports of a repository. */
 export function repositoryProblem(
   dir: string,
   outcome: { readonly stderr: string; readonly exitCode: number | null },
@@ -58,7 +58,7 @@ export function brokenProblem(dir: string, reason: string): ProjectProblem {
   return { code: "failed_precondition", reason, hint: `Run \`git -C ${shellWord(dir)} status\`, and mend it.` };
 }
 
-/** The folder that git refuses because somebody else owns it, when that is the reason. */
+/** The folder that git refuses because another user owns it, if that is the reason. */
 function distrustedFolder(stderr: string): string | undefined {
   const [, path, oldPath] =
     /^fatal: (?:detected dubious ownership in repository at '(.*)'|unsafe repository \('(.*)' is owned)/m.exec(

@@ -5,7 +5,10 @@ import { type GitOptions, gitReason, runGit } from "./git.ts";
 import { repositoryProblem } from "./problem.ts";
 import { shellWord } from "./shell-word.ts";
 
-/** What git says when it cannot clone; the first that fits explains it. Without a reason it is told in git's own words. */
+/**
+ * Git's words for a failed clone. The first match explains it. One without a reason is reported in
+ * git's own words.
+ */
 const explanations = [
   {
     pattern: /No space left on device|Disk quota exceeded/i,
@@ -46,7 +49,7 @@ const explanations = [
   },
 ] as const;
 
-/** Runs git on behalf of a URL; what it printed, or an error without the URL's credentials. */
+/** Runs git for a URL. Returns its output, or fails with an error without the URL's credentials. */
 export async function runRemoteGit(url: string, args: readonly string[], options: GitOptions): Promise<string> {
   const shown = redactedUrl(url);
   const action = `cannot clone '${shown}'`;
@@ -63,7 +66,7 @@ export async function runRemoteGit(url: string, args: readonly string[], options
   const found = explanations.find(({ pattern }) => pattern.test(failure.stderr));
   if (found)
     throw new PyroError(found.code, `${action}: ${found.reason ?? gitReason(failure)}`, { hint: found.hint(tryOut) });
-  // A repository on this host that git does not trust has its own way out.
+  // A repository on this host that git does not trust has its own hint.
   const { code, reason, hint } = repositoryProblem(shown, failure);
   const isLocal = url.startsWith("/") || url.startsWith("file:");
   throw new PyroError(code, `${action}: ${reason}`, { hint: isLocal ? hint : `Find out with ${tryOut}.` });

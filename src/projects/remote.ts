@@ -7,22 +7,25 @@ const askTimeoutMs = 60_000;
 
 export type CloneSource = Extract<ProjectSource, { kind: "clone" }>;
 
-/** What a clone will have checked out. */
+/** The commit that a clone checks out. */
 export interface ResolvedCommit {
-  /** In full */
+  /** Full hash */
   readonly commit: string;
-  /** Its branch, when a branch was asked for: by name, or as the repository's own choice */
+  /** Its branch, if the user named one or the repository's HEAD is one */
   readonly branch: string | undefined;
 }
 
-/** A repository to clone, by what a user says; nothing is contacted. */
+/** A repository to clone, from the user's text. It contacts no host. */
 export function projectFromUrl(url: string, ref?: string | undefined): CloneSource {
   requireCloneUrl(url);
   if (ref !== undefined) requireCloneRef(ref);
   return { kind: "clone", url, ref };
 }
 
-/** Asks the repository what its branch or tag is now; without a ref, what it has checked out itself. A full commit is taken as it is. */
+/**
+ * Asks the repository for the commit of a branch or tag or, without a ref, of its HEAD. A full
+ * commit is taken as it is.
+ */
 export async function resolveCommit(
   source: CloneSource,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
@@ -30,7 +33,7 @@ export async function resolveCommit(
   const { url, ref } = projectFromUrl(source.url, source.ref);
   if (ref !== undefined && isCommit(ref)) return { commit: ref.toLowerCase(), branch: undefined };
   const names = candidates(ref);
-  // In no repository: the one that we happen to be in could give the URL another meaning.
+  // Outside any repository, because the configuration of one could change the URL's meaning.
   const args = ["--git-dir=/nonexistent", "ls-remote", "--symref", "--quiet", "--", url];
   const wanted = [...args, ...names.map(({ name }) => name)];
   const { commits, headBranch } = parseRefs(await runRemoteGit(url, wanted, { timeoutMs: askTimeoutMs, signal }));
@@ -41,18 +44,24 @@ export async function resolveCommit(
   throw unknownRef(url, ref);
 }
 
-/** The names that a ref can stand for, the first that exists wins: branches before tags, as for `git clone --branch`. */
+/**
+ * The names that a ref can mean, of which the first that exists wins. Branches come before tags, as
+ * in `git clone --branch`.
+ */
 function candidates(ref: string | undefined): readonly { readonly name: string; readonly branch?: string }[] {
   if (ref === undefined || ref === "HEAD") return [{ name: "HEAD" }];
   const [, branch] = /^refs\/heads\/(.+)$/s.exec(ref) ?? [];
   if (branch !== undefined) return [{ name: ref, branch }];
-  // A tag with a message is an object of its own; `^{}` is the commit
+  // An annotated tag is an object of its own, and `^{}` is its commit.
   if (ref.startsWith("refs/")) return [{ name: `${ref}^{}` }, { name: ref }];
   const tag = `refs/tags/${ref}`;
   return [{ name: `refs/heads/${ref}`, branch: ref }, { name: `${tag}^{}` }, { name: tag }];
 }
 
-/** Lines such as `ref: refs/heads/main\tHEAD` and `COMMIT\trefs/heads/main`, also for names that only end like those asked for */
+/**
+ * Lines such as `ref: refs/heads/main\tHEAD` and `COMMIT\trefs/heads/main`. Git also lists names
+ * that only end like the ones asked for
+ */
 function parseRefs(output: string): { commits: ReadonlyMap<string, string>; headBranch: string | undefined } {
   const commits = new Map<string, string>();
   let headBranch: string | undefined;

@@ -1,18 +1,23 @@
 import { redactedUrl } from "./clone-url.ts";
 
-/** What a workspace of a project begins with, decided when a server starts and read when a workspace is created. */
+/**
+ * The source of a project's files, chosen when a server starts and read when a workspace is
+ * created.
+ */
 export type ProjectSource =
-  /** The Git-tracked files of a checkout, as they are in its working tree */
+  /** The Git-tracked files of a checkout as they are in its working tree */
   | { readonly kind: "checkout"; readonly root: string }
-  /** A folder that is no checkout, with all that is in it */
+  /** A whole folder outside any checkout */
   | { readonly kind: "directory"; readonly root: string }
-  /** A clone, made when it is needed; the URL may hold a password: `projectOrigin` is for people */
+  /**
+   * A clone, made when it is needed. The URL can hold a password, so messages use `projectOrigin`
+   */
   | { readonly kind: "clone"; readonly url: string; readonly ref: string | undefined };
 
-/** Where a project's files come from, for records and descriptions: without credentials. */
+/** The origin of a project's files for records and descriptions, without credentials. */
 export interface ProjectOrigin {
   readonly kind: "project_path" | "repo_url";
-  /** A path on this host, or a URL with `@` and the ref that was asked for */
+  /** A path on this host, or a URL with `@` and the given ref */
   readonly ref: string;
 }
 

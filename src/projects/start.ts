@@ -5,7 +5,7 @@ import { type ProjectProblem, problemError } from "./problem.ts";
 import { projectFromUrl } from "./remote.ts";
 import { type ProjectSource, projectOrigin } from "./source.ts";
 
-/** How a server is told what the project is. */
+/** The server's flags for its project. */
 export interface ProjectFlags {
   readonly projectPath?: string | undefined;
   readonly repoUrl?: string | undefined;
@@ -13,16 +13,16 @@ export interface ProjectFlags {
   readonly noProjectSource?: boolean | undefined;
 }
 
-/** What workspaces begin with. */
+/** The start of a server's workspaces. */
 export type ProjectStart =
   | { readonly kind: "source"; readonly source: ProjectSource }
   | { readonly kind: "none" }
-  /** Somebody works in a repository that cannot be used */
+  /** The server runs in a repository that cannot be used */
   | { readonly kind: "unusable"; readonly dir: string; readonly problem: ProjectProblem }
-  /** The client knows what its user has opened */
+  /** The client must say which folders its user has opened */
   | { readonly kind: "ask-client" };
 
-/** Decides by flags, then by the folder in which the server was started. */
+/** Decides by the flags, then by the folder that the server runs in. */
 export async function startOf(flags: ProjectFlags, cwd: string): Promise<ProjectStart> {
   const { projectPath, repoUrl, repoRef, noProjectSource } = flags;
   if (noProjectSource) return { kind: "none" };
@@ -33,7 +33,7 @@ export async function startOf(flags: ProjectFlags, cwd: string): Promise<Project
 
 async function autoStart(dir: string): Promise<ProjectStart> {
   const { source, problem } = await autoDetectProject(dir).catch((error: unknown) => {
-    // Whatever is wrong with a folder is no reason to serve nobody.
+    // An unusable folder must not keep the server from starting.
     const hint = "Give seed_path.";
     return { source: undefined, problem: { code: "failed_precondition", reason: messageOf(error), hint } as const };
   });
@@ -56,7 +56,7 @@ export function requireOneSource({ projectPath, repoUrl, repoRef, noProjectSourc
   }
 }
 
-/** What a workspace begins with that is created without a seed, for a model. */
+/** Tells a model how a workspace without a seed begins. */
 export function describeStart(start: ProjectStart): string {
   switch (start.kind) {
     case "source":
@@ -81,14 +81,19 @@ function describeSource(source: ProjectSource): string {
   }
 }
 
-/** What a new workspace begins with, or that the client has to be asked. Throws when there is a project that cannot be used. */
+/**
+ * The source of a new workspace, or that the client must be asked. Throws if the project cannot be
+ * used.
+ */
 export function sourceOf(start: ProjectStart): ProjectSource | "ask-client" | undefined {
   if (start.kind === "unusable") throw problemError(`cannot use project '${start.dir}'`, start.problem);
   if (start.kind === "ask-client") return "ask-client";
   return start.kind === "source" ? start.source : undefined;
 }
 
-/** The first of a client's open folders that is in a Git checkout; a folder that cannot be used counts only when there is no other. */
+/**
+ * The first of a client's open folders that is in a Git checkout. Fails if only unusable ones are.
+ */
 export async function sourceOfRoots(roots: readonly { readonly uri: string }[]): Promise<ProjectSource | undefined> {
   let unusable: ProjectStart | undefined;
   for (const dir of roots.flatMap(({ uri }) => folderOf(uri))) {
@@ -100,7 +105,7 @@ export async function sourceOfRoots(roots: readonly { readonly uri: string }[]):
   return undefined;
 }
 
-/** A client may name what is no folder of this machine. */
+/** A client can name something that is not a folder of this machine. */
 function folderOf(uri: string): readonly string[] {
   try {
     const dir = fileURLToPath(uri);

@@ -7,24 +7,28 @@ import { brokenProblem, problemError, repositoryProblem } from "./problem.ts";
 const listTimeoutMs = 2 * 60_000;
 const submoduleMode = "160000";
 
-/** Paths as git has them: bytes from the top level, each once. What is not in the working tree is listed too. */
+/**
+ * Paths as git has them: bytes from the top level, each once, also if they are missing in the
+ * working tree.
+ */
 export interface TrackedFiles {
   readonly files: readonly Buffer[];
-  /** Submodules: folders, whatever is in them */
+  /** Folders of submodules */
   readonly folders: readonly Buffer[];
-  /** Submodules whose files are not known */
+  /** Submodules whose files are unknown */
   readonly skipped: readonly { readonly path: Buffer; readonly reason: string }[];
 }
 
-/** What one `ls-files` says */
+/** Output of one `ls-files` */
 interface Listing {
   readonly files: Buffer[];
   readonly submodules: Buffer[];
 }
 
 /**
- * The files that git tracks in a checkout, staged ones included, and those of its submodules that are there. We enter submodules ourselves:
- * git's own `--recurse-submodules` leaves out those that no `.gitmodules` names, and cannot tell what is broken.
+ * The files that git tracks in a checkout, staged ones included, and those of its checked-out
+ * submodules. It enters submodules itself, because git's `--recurse-submodules` leaves out those
+ * that no `.gitmodules` names and cannot tell which are broken.
  */
 export async function trackedFiles(
   root: string,
@@ -52,12 +56,12 @@ export async function trackedFiles(
   return { files: files.flat(), folders, skipped };
 }
 
-/** Nothing for one that is not checked out; a reason when its files cannot be listed. */
+/** Nothing for a submodule that is not checked out; a reason if its files cannot be listed. */
 async function listSubmodule(root: string, path: Buffer, signal: AbortSignal | undefined): Promise<Listing | string> {
   const nothing: Listing = { files: [], submodules: [] };
   if (!isUtf8(path)) return "it is a submodule whose name is not UTF-8";
   const dir = `${root}/${path.toString("utf8")}`;
-  // Through a link it would be another repository.
+  // A link would lead to another repository.
   if (!(await hasGit(dir)) || (await realpath(dir).catch(() => undefined)) !== dir) return nothing;
   const listed = await listFiles(dir, signal);
   return "files" in listed ? listed : `its submodule cannot be read: ${gitReason(listed)}`;
@@ -74,7 +78,10 @@ async function listFiles(
   return listed.exitCode === 0 ? parseListing(listed.stdout) : listed;
 }
 
-/** Of records such as `100644 DIGEST 0\tpath`, one for each side of a conflict, with a zero byte behind each. */
+/**
+ * Parses records such as `100644 DIGEST 0\tpath`, each with a zero byte behind it. A conflict has
+ * one for each side.
+ */
 function parseListing(output: Buffer): Listing {
   const listing: Listing = { files: [], submodules: [] };
   let previous: Buffer | undefined;
@@ -90,8 +97,8 @@ function parseListing(output: Buffer): Listing {
 }
 
 /**
- * An index that git did not write can name its own repository; and asked in a folder that should be a submodule but has no repository of its
- * own, git names the folder: `./`.
+ * An index that git did not write can name its own repository. In a folder that should be a
+ * submodule but has no repository, git answers with the folder itself: `./`.
  */
 function isTreePath(path: Buffer): boolean {
   return !/(?:^|\/)(?:\.git)?(?:\/|$)/.test(path.toString("latin1"));

@@ -3,13 +3,17 @@ import { type CallOptions, type Client, createClient } from "./client.ts";
 import { Workspace } from "./workspace.ts";
 
 export interface PyroOptions {
-  /** Stands in for the process's environment variables, such as PYRO_CACHE_DIR (docs/on-disk-layout.md) */
+  /**
+   * Stands in for the process's environment variables, such as PYRO_CACHE_DIR
+   * (docs/on-disk-layout.md)
+   */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * All of pyro's operations as methods, each like the command of the same name. Holds no process and no file; workspaces live on without it. For the
- * main thread: the machine of `run` ends with the thread that started it.
+ * All of pyro's operations as methods, each like the command of the same name. Holds no process and
+ * no file; workspaces live on without it. For the main thread: the machine of `run` ends with the
+ * thread that started it.
  */
 export class Pyro implements Client {
   readonly demo: Client["demo"];

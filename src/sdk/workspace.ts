@@ -5,8 +5,9 @@ type View = Awaited<ReturnType<WorkspaceClient["create"]>>;
 type WithoutId<M extends (input: never, options?: CallOptions) => unknown> = Omit<Parameters<M>[0], "workspaceId">;
 
 /**
- * One workspace, with the operations of `pyro.workspace` that take an identifier as methods that have it. One that `createWorkspace` made is
- * deleted at the end of an `await using` scope; one that `attachWorkspace` found stays.
+ * One workspace, with the operations of `pyro.workspace` that take an identifier as methods that
+ * have it. One that `createWorkspace` made is deleted at the end of an `await using` scope; one
+ * that `attachWorkspace` found stays.
  */
 export class Workspace implements AsyncDisposable {
   /** 12 hexadecimal digits */
@@ -32,7 +33,10 @@ export class Workspace implements AsyncDisposable {
     return this.#client.update(this.#with(input), options);
   }
 
-  /** Runs a program with its arguments, or one text in the guest's shell; a command that fails is a result, not an error. */
+  /**
+   * Runs a program with its arguments, or one text in the guest's shell; a command that fails is a
+   * result, not an error.
+   */
   exec(
     command: WithoutId<WorkspaceClient["exec"]>["command"],
     { timeoutSeconds, ...options }: CallOptions & { readonly timeoutSeconds?: number } = {},
@@ -69,7 +73,10 @@ export class Workspace implements AsyncDisposable {
     return this.#client.patch.apply(this.#with({ patch }), options);
   }
 
-  /** Copies a directory or archive of this host into a directory of the workspace, by default `/workspace` itself. */
+  /**
+   * Copies a directory or archive of this host into a directory of the workspace, by default
+   * `/workspace` itself.
+   */
   push(
     sourcePath: string,
     { dest, ...options }: CallOptions & { readonly dest?: string } = {},
@@ -81,7 +88,10 @@ export class Workspace implements AsyncDisposable {
     return this.#client.diff(this.#with(input), options);
   }
 
-  /** Copies a file, directory or link out of the workspace, to a path on this host that does not exist yet. */
+  /**
+   * Copies a file, directory or link out of the workspace, to a path on this host that does not
+   * exist yet.
+   */
   export(path: string, outputPath: string, options?: CallOptions): ReturnType<WorkspaceClient["export"]> {
     return this.#client.export(this.#with({ path, outputPath }), options);
   }
@@ -102,7 +112,9 @@ export class Workspace implements AsyncDisposable {
     return this.#client.snapshot.delete(this.#with({ snapshotName }), options);
   }
 
-  /** Begins again with a new machine, from the files that the workspace began with or a snapshot. */
+  /**
+   * Begins again with a new machine, from the files that the workspace began with or a snapshot.
+   */
   reset({
     snapshot,
     ...options

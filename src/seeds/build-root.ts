@@ -2,17 +2,20 @@ import { PyroError } from "../core/errors.ts";
 import { hint, toRun } from "../core/hint.ts";
 import { type CapturedRun, capture, foundIn, killedAsGroup } from "../host/process.ts";
 
-/** Where Debian keeps tools that users' own search paths leave out. */
+/** Folders of Debian's tools that are not in users' own PATH */
 const systemPath = "/usr/sbin:/sbin";
 
 const probeTimeoutMs = 10_000;
 const removalTimeoutMs = 5 * 60_000;
 
-/** Who makes images, and with which programs. */
+/** The user that makes images, and the programs for it. */
 export interface BuildRoot {
-  /** Where host programs are looked for, as in PATH */
+  /** Folders in which host programs are looked up, in the form of PATH */
   readonly searchPath: string;
-  /** The superuser, 0, or somebody who becomes the root of a user namespace: it owns what they own, and may read it whatever its mode */
+  /**
+   * The superuser, 0, or a user who becomes the root of a user namespace, which owns and can read
+   * that user's files
+   */
   readonly uid: number;
 }
 
@@ -22,14 +25,14 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Runs a program to which what belongs to us belongs to root. */
+/** Runs a program for which this user's files belong to root. */
 export function runAsRoot(root: BuildRoot, command: readonly string[], options: RunOptions): Promise<CapturedRun> {
   const become = root.uid === 0 ? [] : ["unshare", "--map-root-user", "--"];
   const path = `${root.searchPath}:${systemPath}`;
   return capture(killedAsGroup(foundIn(path, ["LC_ALL=C", ...become, ...command])), options);
 }
 
-/** Tries what making an image stands on, because a host can forbid it in several ways. */
+/** Tries what an image needs, because a host can forbid it in several ways. */
 export async function requireBuildRoot(root: BuildRoot, signal: AbortSignal | undefined): Promise<void> {
   const programs = "mke2fs tar sha256sum mkfifo tee";
   const script = `for program in ${programs}; do command -v "$program" >/dev/null || echo "$program"; done; echo .`;
@@ -48,10 +51,10 @@ export async function requireBuildRoot(root: BuildRoot, signal: AbortSignal | un
   });
 }
 
-/** Removes a folder of ours, also with folders in it that nobody may write in. */
+/** Removes a folder, also if folders in it are not writable. */
 export async function removeAsRoot(root: BuildRoot, path: string): Promise<void> {
   const remove = 'rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }';
-  // Once more for the processes of a killed build, which may take a moment to die
+  // Tries again, because the processes of a killed build can take a moment to die.
   const { exitCode, stderr } = await runAsRoot(root, ["sh", "-c", remove, "sh", path], { timeoutMs: removalTimeoutMs });
   if (exitCode === 0) return;
   const reason = stderr.trim().split("\n").at(-1) ?? "";
@@ -59,11 +62,12 @@ export async function removeAsRoot(root: BuildRoot, path: string): Promise<void>
 }
 
 /**
- * Lets ext4 put each folder in `dir` into another part of the disk. Where thousands of files were removed in the last minutes it looks at each
- * of them whenever it makes a new one: 20,000 files then take 15 s, elsewhere 0.5 s.
+ * Lets ext4 put each folder in `dir` into another part of the disk. Near thousands of files that
+ * were just removed, ext4 looks at each of them for every new one: 20,000 files then take 15 s,
+ * elsewhere 0.5 s.
  */
 export async function spreadFolders(root: BuildRoot, dir: string): Promise<void> {
-  // Other file systems refuse, and do not need it
+  // Other file systems refuse it and do not need it.
   await runAsRoot(root, ["chattr", "+T", dir], { timeoutMs: probeTimeoutMs });
 }
 

@@ -17,54 +17,54 @@ import {
   writeIndex,
 } from "./store.ts";
 
-/** Where an image goes, and how. */
+/** The place of an image, and its limits. */
 export interface ImageOptions extends BuildRoot {
   readonly seedsDir: string;
-  /** Size of the workspace's disk */
+  /** Size of the workspace's disk in `bytes` */
   readonly imageBytes: number;
-  /** Gets the image, as another name of it: pruning cannot take it away; nothing may be there */
+  /** Path that gets a hard link to the image, which pruning cannot remove. It must not exist */
   readonly linkTo?: string;
-  /** What all images together may take of the disk; the least recently used go */
+  /** Limit for all images together in `bytes`, above which the least recently used are removed */
   readonly budgetBytes?: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (step: string) => void;
 }
 
 export interface PreparedSeed {
-  /** In the store, where it can be pruned at any time */
+  /** Path in the store, from which another process can prune it */
   readonly imagePath: string;
   /** Names the image by its content */
   readonly digest: string;
   readonly entryCount: number;
-  /** Length of all files in it, the same whether it was made now or before */
+  /** Length of all its files in `bytes` */
   readonly bytesWritten: number;
-  /** What is in the source but not in the image */
+  /** Entries of the source that are not in the image */
   readonly skipped: readonly SkippedEntry[];
   readonly reused: boolean;
 }
 
-/** Something copied into the staging folder, of which the image is to be made. */
+/** A tree in the staging folder, ready to become an image. */
 export interface Copied {
   readonly digest: string;
-  /** Where the image is looked up the next time, unless its source may still have changed unnoticed */
+  /** Key for the next look-up; absent if the source can still have changed unnoticed */
   readonly indexedAs: string | undefined;
   readonly entryCount: number;
   readonly contentBytes: number;
   readonly skipped: readonly SkippedEntry[];
 }
 
-/** What is to be made, by whom it is asked for. */
+/** An image to be made. */
 export interface Construction {
   readonly options: ImageOptions;
-  /** For errors and for those who wait: `directory '/home/me/project'` */
+  /** Its source for messages: `directory '/home/me/project'` */
   readonly what: string;
   readonly key: string;
-  /** What its content takes, as far as it is known before it is copied */
+  /** Disk space for its content in `bytes`, if known before the copy */
   readonly diskBytes: number;
   copy(to: CopyRequest): Promise<Copied>;
 }
 
-/** Uses the image that was made of what has this key, if it is still there. */
+/** Uses the image of the source with this key, if it still exists. */
 export async function reuse(options: ImageOptions, key: string): Promise<PreparedSeed | undefined> {
   const { seedsDir, imageBytes, linkTo } = options;
   const entry = await readIndex(seedsDir, key);
@@ -72,13 +72,13 @@ export async function reuse(options: ImageOptions, key: string): Promise<Prepare
   return found(options, entry);
 }
 
-/** Makes the image, while nobody else makes the same, unless there is one of the same content. */
+/** Makes the image under a lock, unless one of the same content exists. */
 export async function construct(construction: Construction): Promise<PreparedSeed> {
   const { options, what, key, diskBytes } = construction;
   const { seedsDir, searchPath, uid, signal, onProgress } = options;
   const failure = failureOf(what);
   const root = { searchPath, uid };
-  // The tree is on the disk twice, as files and in the image.
+  // The tree takes disk space twice, as files and in the image.
   await requireRoomFor(failure, seedsDir, 2 * diskBytes);
   await requireBuildRoot(root, signal);
   const onWait = (holder: string) => onProgress?.(`waiting for ${holder}`);
@@ -94,7 +94,7 @@ export async function construct(construction: Construction): Promise<PreparedSee
   return prepared;
 }
 
-/** What an error says first: `cannot prepare directory '/home/me/project'`. */
+/** The beginning of messages: `cannot prepare directory '/home/me/project'`. */
 export function failureOf(what: string): string {
   return `cannot prepare ${what}`;
 }
@@ -113,13 +113,13 @@ async function makeNew({ options, what }: Construction, stagingDir: string, copi
   await makeImage({ root: { searchPath, uid }, stagingDir, imageBytes, failure: failureOf(what), signal });
   const image = imageKey(copied.digest, imageBytes);
   const stagedPath = join(stagingDir, stagedFiles.image);
-  // Before others know of it and may prune it
+  // Before other processes know of it and can prune it.
   if (linkTo !== undefined) await linkImage(stagedPath, linkTo);
   await publishImage(seedsDir, image, stagedPath);
   return { ...(await remember(options, image, copied)), reused: false };
 }
 
-/** Lets the image be found by what it was made of. */
+/** Records the source of an image, to find it again. */
 async function remember(options: ImageOptions, image: string, copied: Copied): Promise<PreparedSeed> {
   const { indexedAs, entryCount, contentBytes, skipped } = copied;
   const entry = { image, entryCount, contentBytes, skipped: [...skipped] };

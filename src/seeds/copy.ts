@@ -11,15 +11,16 @@ import { type BuildRoot, diskFull, runAsRoot, saysDiskFull } from "./build-root.
 import { seedFolders, stagedFiles } from "./image.ts";
 
 const copyTimeoutMs = 30 * 60_000;
-/** Folders that get a time of ours, and everything else */
+/** Archive members of folders with a set time, and the rest */
 const listNames = { folders: "folders", rest: "rest" } as const;
-/** In the staging folder, where the tree goes */
+/** Folder of the tree in the staging folder */
 export const baseDir = join(stagedFiles.fileSystem, seedFolders.base);
 
 /**
- * Copies the listed files through a tar stream, which is the same for the same tree, and prints its digest and how both ends went. The
- * extracting end makes links that lead out of the tree last, so that a tree that changes meanwhile cannot make it write elsewhere. Folders that
- * get a time of ours come in an archive before the other: tar knows one time for all that it packs.
+ * Copies the listed files through a tar stream, which is the same for the same tree. It prints the
+ * stream's digest and the exit codes of both ends. The extracting end makes links that lead out of
+ * the tree last, so a tree that changes meanwhile cannot make it write elsewhere. Folders with a
+ * set time come in an archive before the other, because tar sets one time for all that it packs.
  */
 const copyScript = `set -u
 exec 3>&1
@@ -56,17 +57,20 @@ export interface CopyRequest {
 export interface CopiedTree {
   /** SHA-256 over names, kinds, modes, times in seconds and content, in `HEX` */
   readonly digest: string;
-  /** Whether everything was there as it was scanned; only another scan can tell that it is a copy of one moment */
+  /**
+   * Whether every file was as it was scanned. Only another scan can tell that the copy is of one
+   * moment
+   */
   readonly isWhole: boolean;
-  /** What went wrong, when it was not whole */
+  /** What went wrong, if it is not whole */
   readonly problem: string;
 }
 
-/** Copies what a scan found, owned by root. */
+/** Copies the entries of a scan, owned by root. */
 export async function copyDirectory(request: CopyRequest, sourceDir: string, scan: TreeScan): Promise<CopiedTree> {
   const { root, stagingDir, failure, signal } = request;
   const isApart = ({ type }: ScannedEntry) => scan.folderTimes === "newest" && type === "directory";
-  // All have the same, the root has it too.
+  // All have the same time, the root included.
   const folderTime = scan.folderTimes === "newest" ? `@${(scan.entries[0]?.mtimeNs ?? 0n) / 1_000_000_000n}` : "";
   try {
     await mkdir(join(stagingDir, baseDir), { recursive: true, mode: 0o700 });
@@ -95,7 +99,7 @@ function namesOf(entries: readonly ScannedEntry[]): Buffer {
   return Buffer.concat(entries.flatMap(({ path }) => [path.length === 0 ? Buffer.from(".") : path, Buffer.from([0])]));
 }
 
-/** Unpacks an archive that was checked, with our own hands. */
+/** Unpacks an archive that was checked, without tar. */
 export async function copyArchive(request: CopyRequest, archive: CheckedArchive): Promise<CopiedTree> {
   const { stagingDir, failure, signal } = request;
   const hash = createHash("sha256").update("archive-1");

@@ -3,14 +3,16 @@ import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
 import { type BuildRoot, diskFull, runAsRoot, saysDiskFull } from "./build-root.ts";
 
-/** Raised when images are made in another way, so that old ones are not used any more. */
+/** Raised if images are made in another way, so that old ones are no longer used */
 export const imageFormatVersion = 1;
 
 const imageTimeoutMs = 30 * 60_000;
-/** Fixed, so that the same tree gives nearly the same image; the guest finds its disk by device, not by this */
+/** Fixed, so that the same tree gives nearly the same image. The guest finds its disk by device */
 const fileSystemId = "8a1c3d52-6f0e-4b7d-9c25-7079726f7773";
 
-/** Every feature by name: the host's mke2fs.conf may ask for some that the guest's kernel does not know. */
+/**
+ * Every feature by name, because the host's mke2fs.conf can add some that the guest's kernel lacks
+ */
 const features = [
   ...["has_journal", "ext_attr", "dir_index", "filetype", "extent", "64bit", "flex_bg", "sparse_super", "large_file"],
   ...["huge_file", "dir_nlink", "extra_isize", "metadata_csum"],
@@ -22,26 +24,27 @@ const mke2fsOptions = [
   ...["-E", `root_owner=0:0,hash_seed=${fileSystemId},lazy_itable_init=1,lazy_journal_init=1,nodiscard`],
 ];
 
-/** Names in the folder in which a seed is built. */
+/** Names in the folder that a seed is built in */
 export const stagedFiles = { fileSystem: "fs", image: "image.ext4" } as const;
 
-/** Folders in the root of the file system: what was there at first, and what the overlay over it needs. */
+/** Folders in the root of the file system: the tree, and what the overlay over it needs */
 export const seedFolders = { base: "base", upper: "upper", work: "work" } as const;
 
 export interface ImageRequest {
   readonly root: BuildRoot;
   readonly stagingDir: string;
   readonly imageBytes: number;
-  /** What is being done, for errors: `cannot prepare '/home/me/project'` */
+  /** Beginning of messages: `cannot prepare '/home/me/project'` */
   readonly failure: string;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Completes the file system's folders and makes an image of them, on the disk when this returns. */
+/** Completes the file system's folders and makes a durable image of them. */
 export async function makeImage(request: ImageRequest): Promise<void> {
   const { root, stagingDir, imageBytes, failure, signal } = request;
   const { base, upper, work } = seedFolders;
-  // Mode and time of the merged folder are those of the upper one. What is removed before the image is synced never gets written to the disk
+  // Mode and time of the merged folder are those of the upper one. What is removed before the image
+  // is synced never gets written to the disk
   const script = `set -eu
 cd ${stagedFiles.fileSystem}
 mkdir -p ${upper} ${work}

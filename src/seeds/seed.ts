@@ -64,7 +64,10 @@ export async function seedSourceOf(path: string): Promise<PathSource> {
   }
 }
 
-/** Finds the disk image of a tree, or makes it: without reading any content if nothing was changed since. */
+/**
+ * Finds the disk image of a tree, or makes it: without reading any content if nothing was changed
+ * since.
+ */
 export async function prepareSeed({ source, ...options }: SeedRequest): Promise<PreparedSeed> {
   await ensureDir(options.seedsDir);
   switch (source.kind) {
@@ -125,7 +128,10 @@ interface SettledCopy {
   readonly startedMs: number;
 }
 
-/** Copies a directory at one moment of it: what is the same after the copy was the same all the while. */
+/**
+ * Copies a directory at one moment of it: what is the same after the copy was the same all the
+ * while.
+ */
 async function copySettled(to: CopyRequest, path: string, first: TreeScan, scanNow: Scan): Promise<SettledCopy> {
   let scan = first;
   let copied: CopiedTree | undefined;

@@ -22,8 +22,9 @@ export interface StagingRequest {
 }
 
 /**
- * Runs `work` with an empty folder while nobody else builds the same. What was left by builds that were killed goes. There are 256 locks for
- * all keys together, so that there are not ever more of them.
+ * Runs `work` with an empty folder while nobody else builds the same. What was left by builds that
+ * were killed goes. There are 256 locks for all keys together, so that there are not ever more of
+ * them.
  */
 export async function withStaging<T>(request: StagingRequest, work: (stagingDir: string) => Promise<T>): Promise<T> {
   const { seedsDir, key, purpose, root, signal, onWait } = request;

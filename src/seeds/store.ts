@@ -11,7 +11,10 @@ import { ensureDir, fileError, namesIn, pathExists, readRecord, writeRecord } fr
 import { capture } from "../host/process.ts";
 import { imageFormatVersion } from "./image.ts";
 
-/** How `link` says that another name cannot be had: on another or a plainer file system, or one too many */
+/**
+ * How `link` says that another name cannot be had: on another or a plainer file system, or one too
+ * many
+ */
 const linklessCodes = ["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
 const imageSuffix = ".ext4";
 const copyTimeoutMs = 30 * 60_000;
@@ -35,12 +38,12 @@ export interface StoredSeed extends CacheItem {
   readonly imagePath: string;
 }
 
-/** Names an image by what is in it and how it was made. */
+/** Key of an image by its content and the way it is made. */
 export function imageKey(contentDigest: string, imageBytes: number): string {
   return hashOf("image", contentDigest, String(imageBytes));
 }
 
-/** Names what an image was made of without having read it. */
+/** Key of an image's source, without reading its content. */
 export function indexKey(stamp: string, imageBytes: number): string {
   return hashOf("index", stamp, String(imageBytes));
 }
@@ -69,8 +72,8 @@ function indexPath(seedsDir: string, key: string): string {
 }
 
 /**
- * Gives out an image that is in the store, if it is, and notes the use. Once it is linked, nobody can take it away: pruning only removes the
- * store's own name of it.
+ * Links an image of the store, if it exists, and records the use. Pruning cannot remove a linked
+ * image, only the store's own name of it.
  */
 export async function useImage(
   seedsDir: string,
@@ -89,13 +92,13 @@ export async function useImage(
     if (linkTo !== undefined) await linkImage(path, linkTo);
     return true;
   } catch (error) {
-    // Pruned by another process just now
+    // Another process has just pruned it.
     if (systemErrorCode(error) === "ENOENT") return false;
     throw error instanceof PyroError ? error : fileError(`cannot use '${path}'`, error);
   }
 }
 
-/** Puts a complete image into the store, unless somebody else was faster. */
+/** Puts a complete image into the store, unless another process was faster. */
 export async function publishImage(seedsDir: string, key: string, stagedPath: string): Promise<void> {
   const path = imagePathOf(seedsDir, key);
   const dir = join(seedsDir, "images");
@@ -112,7 +115,7 @@ export async function publishImage(seedsDir: string, key: string, stagedPath: st
   await folder.sync();
 }
 
-/** Gives an image a second name; where that cannot be, a copy of its own. */
+/** Links an image to a second name, or copies it if a link is impossible. */
 export async function linkImage(imagePath: string, linkTo: string): Promise<void> {
   try {
     await link(imagePath, linkTo);
@@ -132,12 +135,12 @@ export async function linkImage(imagePath: string, linkTo: string): Promise<void
   }
 }
 
-/** The image is opened first: pruning cannot take it away then. */
+/** The image is opened first, so that pruning cannot take it away. */
 async function copyImage(imagePath: string, linkTo: string): Promise<void> {
   await using image = await open(imagePath, "r");
   const command = ["cp", "--sparse=always", "--reflink=auto", "/proc/self/fd/3", linkTo] as const;
   try {
-    // Takes the name, which must be new
+    // Takes the name, which must be new.
     await copyFile("/dev/null", linkTo, constants.COPYFILE_EXCL);
     const { exitCode, stderr } = await capture(command, { timeoutMs: copyTimeoutMs, extraFds: [image.fd] });
     if (exitCode === 0) return;
@@ -159,7 +162,7 @@ export async function listSeeds(seedsDir: string): Promise<readonly StoredSeed[]
     if (key === undefined) continue;
     const imagePath = imagePathOf(seedsDir, key);
     const stats = await stat(imagePath).catch(() => undefined);
-    // Somebody else may have removed it since it was listed
+    // Another process may have removed it since it was listed.
     if (!stats) continue;
     const seed = { digest: `sha256:${key}`, imagePath, allocatedBytes: stats.blocks * 512, lastUsedMs: stats.mtimeMs };
     seeds.push(seed);
@@ -167,7 +170,10 @@ export async function listSeeds(seedsDir: string): Promise<readonly StoredSeed[]
   return seeds;
 }
 
-/** Removes the least recently used images until the rest fits; `keep` always stays, and so does what workspaces have linked. */
+/**
+ * Removes the least recently used images until the rest fits. `keep` and images that workspaces
+ * have linked stay.
+ */
 export async function pruneSeeds(seedsDir: string, budgetBytes: number, keep?: string): Promise<readonly StoredSeed[]> {
   const removed = await removeLeastRecentlyUsed(await listSeeds(seedsDir), {
     budgetBytes,

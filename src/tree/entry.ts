@@ -2,7 +2,9 @@ import { isUtf8 } from "node:buffer";
 
 /** One name in a tree. Names are bytes: Linux knows no other. */
 export interface TreeEntry {
-  /** From the root of the tree, with `/` between names and none in front; empty for the root itself */
+  /**
+   * From the root of the tree, with `/` between names and none in front; empty for the root itself
+   */
   readonly path: Buffer;
   readonly type: "file" | "directory" | "symlink" | "hard_link";
   /** Permission bits with set-user-ID, set-group-ID and sticky: 07777 */
@@ -18,7 +20,10 @@ export interface TreeEntry {
 export type ContentPiece = { readonly data: Buffer } | { readonly hole: number };
 
 export type TreeItem = TreeEntry & {
-  /** The content of a file, nothing for others; to be read at most once, and before the next item is asked for */
+  /**
+   * The content of a file, nothing for others; to be read at most once, and before the next item is
+   * asked for
+   */
   content(): AsyncIterable<ContentPiece>;
 };
 

@@ -4,7 +4,7 @@ import { hint, toRun } from "../../core/hint.ts";
 const mirrorHint =
   "Check the network and http_proxy, or set PYRO_DEBIAN_MIRROR to a mirror that this machine can reach.";
 
-/** Puts into one line why mmdebstrap failed, from what it and apt wrote to standard error. */
+/** Explains in one line why mmdebstrap failed, from the standard error of it and apt. */
 export function bootstrapError(environment: string, stderr: string): PyroError {
   const action = `cannot pull '${environment}'`;
   const details = { stderr: stderr.trim().split("\n").slice(-20).join("\n") };
@@ -28,7 +28,10 @@ export function mirrorError(environment: string, reason: string, details?: PyroE
   });
 }
 
-/** apt's own words: `Err:1 http://… bookworm InRelease` with the reason indented below, or an error with it after two spaces. */
+/**
+ * apt's own words: `Err:1 http://… bookworm InRelease` with the reason indented below, or an error
+ * with it after two spaces.
+ */
 function downloadFailure(stderr: string): string | undefined {
   const reason = /^Err:.+\n {2}(\S.*)$/m.exec(stderr) ?? /^[EW]: Failed to fetch \S+ {2}(.+)$/m.exec(stderr);
   return (reason ?? /^E: (The repository .+)$/m.exec(stderr))?.[1];

@@ -10,13 +10,13 @@ import { makeRootImage } from "./root-image.ts";
 import { createScratch, removeScratch, scratchParent } from "./scratch.ts";
 
 export interface DebianBuilderOptions extends BuildHost {
-  /** Package mirror, the default one when left out */
+  /** Package mirror; default: mmdebstrap's own */
   readonly mirror?: string | undefined;
-  /** Where an ordinary user's packages are unpacked */
+  /** Folder for an ordinary user's unpacked packages */
   readonly tempDir?: string;
 }
 
-/** What the guest needs before its root is mounted and before the host can speak to it */
+/** Modules that the guest needs to mount its root and to talk to the host */
 const guestModules = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "ext4", "overlay"];
 
 /** Builds environments on this machine from Debian's own packages. */
@@ -78,11 +78,14 @@ async function archiveModules(modulesDir: string): Promise<Buffer> {
   return modulesArchive(modules);
 }
 
-/** The mirror is written into the environment's record and its guest, so it must be a public kind of address. */
+/**
+ * Checks a mirror, which goes into the environment's record and its guest and so must have no
+ * credentials.
+ */
 function checkedMirror(mirror: string): string {
   const url = URL.canParse(mirror) ? new URL(mirror) : undefined;
   if (url && ["http:", "https:"].includes(url.protocol) && !url.username && !url.password) return mirror;
-  // Without the value, which may hold the password
+  // Without the value, which can hold a password.
   throw new PyroError(
     "invalid_argument",
     "cannot use PYRO_DEBIAN_MIRROR: it must be an http or https URL without a password",

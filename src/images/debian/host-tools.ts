@@ -3,27 +3,30 @@ import { pathExists } from "../../host/files.ts";
 import { capture, findProgram, foundIn } from "../../host/process.ts";
 import { hostPlatform, requireSupportedPlatform } from "../../host/system.ts";
 
-/** Where Debian keeps tools that users' own search paths leave out. */
+/** Folders of Debian's tools that are not in users' own PATH */
 const systemPath = "/usr/sbin:/sbin";
 
 const keyringPath = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 const probeTimeoutMs = 10_000;
 
-/** The host, as far as building depends on it. */
+/** The host that builds. */
 export interface BuildHost {
-  /** Where host programs are looked for, as in PATH */
+  /** Folders in which host programs are looked up, in the form of PATH */
   readonly searchPath: string;
-  /** Who builds: the superuser, 0, or somebody who becomes the root of a user namespace for it */
+  /** User that builds: the superuser, 0, or a user who becomes the root of a user namespace */
   readonly uid: number;
 }
 
-/** Has host programs, and those that they run, looked up where `requireHostTools` looks. */
+/** Looks host programs, and those that they run, up in the folders of `requireHostTools`. */
 export function hostCommand({ searchPath }: BuildHost, command: readonly string[]): [string, ...string[]] {
   return foundIn(`${searchPath}:${systemPath}`, command);
 }
 
-/** Whether packages are unpacked by the superuser, or by an ordinary user as the root of a user namespace. */
+/**
+ * Whether packages are unpacked by the superuser, or by an ordinary user as the root of a user
+ * namespace.
+ */
 export function isSuperuser({ uid }: BuildHost): boolean {
   return uid === 0;
 }
@@ -50,7 +53,7 @@ export async function requireHostTools(host: BuildHost): Promise<void> {
   });
 }
 
-/** Tries what an ordinary user's build stands on, because a host can forbid it in several ways. */
+/** Tries what an ordinary user's build needs, because a host can forbid it in several ways. */
 async function requireUserNamespace(host: BuildHost): Promise<void> {
   const { exitCode, stderr } = await capture(hostCommand(host, ["mmdebstrap", "--unshare-helper", "true"]), {
     timeoutMs: probeTimeoutMs,
@@ -64,8 +67,9 @@ async function requireUserNamespace(host: BuildHost): Promise<void> {
 }
 
 /**
- * What to put before a command of the superuser so that its mounts and processes are gone when it is killed. Nothing where the host
- * forbids that (a container without CAP_SYS_ADMIN): there mmdebstrap cannot mount either.
+ * The prefix of a superuser's command that removes its mounts and processes if it is killed.
+ * Nothing if the host forbids that (a container without CAP_SYS_ADMIN), where mmdebstrap cannot
+ * mount either.
  */
 export async function isolationPrefix(host: BuildHost, signal: AbortSignal | undefined): Promise<readonly string[]> {
   if (!isSuperuser(host)) return [];

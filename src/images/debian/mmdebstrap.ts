@@ -8,7 +8,7 @@ import { type BuildHost, hostCommand, isolationPrefix, isSuperuser } from "./hos
 import { watchMirror } from "./mirror-watch.ts";
 import { customizeScript } from "./scripts.ts";
 
-/** Enough for the largest environment over a slow line; a mirror that does not answer is given up by apt long before. */
+/** Enough for the largest environment over a slow line. apt gives up a silent mirror long before */
 const bootstrapTimeoutMs = 60 * 60_000;
 
 const aptUpdateStep = "running apt-get update";
@@ -20,7 +20,7 @@ const aptOptions = [
   'Acquire::Languages "none"',
 ];
 
-/** Agents do not read manuals; licences stay. */
+/** Agents do not read manuals. Licences stay */
 const dpkgOptions = [
   "path-exclude=/usr/share/man/*",
   "path-exclude=/usr/share/info/*",
@@ -35,7 +35,10 @@ export interface BootstrapRequest extends Pick<BuildRequest, "entry" | "onPhase"
   readonly mirror: string | undefined;
 }
 
-/** Unpacks the packages of an environment, its kernel beside them, into a new folder; returns the folder. */
+/**
+ * Unpacks the packages of an environment, with its kernel beside them, into a new folder and
+ * returns it.
+ */
 export async function bootstrap(request: BootstrapRequest): Promise<string> {
   const { entry, host, scratchDir, mirror, signal, onPhase } = request;
   const rootDir = join(scratchDir, "root");
@@ -65,7 +68,7 @@ export async function bootstrap(request: BootstrapRequest): Promise<string> {
   }
 }
 
-/** Tells how far mmdebstrap is by what it says: `I: extracting archives...`. */
+/** Reports progress from mmdebstrap's own lines: `I: extracting archives...`. */
 function stepReporter(onStep: (phase: "packages" | "kernel", step?: string) => void): (line: string) => void {
   let isUnpacked = false;
   return (line) => {

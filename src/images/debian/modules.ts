@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 
-/** What `depmod` knows of a kernel's modules: the text of its two index files. */
+/** The text of depmod's two index files of a kernel's modules. */
 export interface ModuleIndex {
   /** `modules.dep` */
   readonly dependencies: string;
@@ -10,8 +10,8 @@ export interface ModuleIndex {
 }
 
 /**
- * Paths, relative to the kernel's module folder, of the modules that `wanted` needs, each after those it depends on. A module
- * that is built into the kernel needs no file and is left out.
+ * Paths, relative to the kernel's module folder, of the modules that `wanted` needs, each after its
+ * dependencies. A module that is built into the kernel has no file and is left out.
  */
 export function loadOrder(wanted: readonly string[], index: ModuleIndex): string[] {
   const dependencies = parseDependencies(index.dependencies);
@@ -43,7 +43,7 @@ function parseDependencies(text: string): Map<string, string[]> {
   return dependencies;
 }
 
-/** The kernel takes `-` and `_` in a module's name for the same. */
+/** The kernel treats `-` and `_` in a module's name alike. */
 function moduleName(path: string): string {
   return basename(path)
     .replace(/\.ko(\.\w+)?$/, "")

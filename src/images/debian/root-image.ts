@@ -9,12 +9,16 @@ import { imageScript } from "./scripts.ts";
 
 const imageTimeoutMs = 10 * 60_000;
 const blockBytes = 4096;
-/** How far the guest can grow the file system while it is mounted */
+/** Limit to which the guest can grow the mounted file system */
 const growableToBytes = 256 * 1024 ** 3;
-/** Fixed, so that the same packages give nearly the same image; the guest finds its root by device, not by this */
+/**
+ * Fixed, so that the same packages give nearly the same image. The guest finds its root by device
+ */
 const fileSystemId = "5f6d9c1e-2f0b-4c57-9a3e-7079726f3031";
 
-/** Every feature by name: the host's mke2fs.conf may ask for some that the guest's kernel does not know. */
+/**
+ * Every feature by name, because the host's mke2fs.conf can add some that the guest's kernel lacks
+ */
 const features = [
   ...["has_journal", "ext_attr", "resize_inode", "dir_index", "filetype", "extent", "64bit", "flex_bg", "sparse_super"],
   ...["large_file", "huge_file", "dir_nlink", "extra_isize", "metadata_csum"],
@@ -22,7 +26,7 @@ const features = [
 
 const mke2fsOptions = [
   ...["-b", String(blockBytes), "-I", "256", "-m", "0", "-U", fileSystemId],
-  // Dependency trees are many small files: an inode for each 8 KiB, also of what the file system grows by
+  // Dependency trees are many small files, so there is an inode for each 8 KiB, also after growth.
   ...["-i", "8192", "-J", "size=16"],
   ...["-O", ["none", ...features].join(",")],
   "-E",
@@ -40,11 +44,11 @@ export interface RootImageRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Makes an ext4 image of an unpacked root and returns the packages that are in it. */
+/** Makes an ext4 image of an unpacked root and returns its packages. */
 export async function makeRootImage(request: RootImageRequest): Promise<EnvironmentRecord["packages"]> {
   const { host, environment, rootDir, imagePath, signal } = request;
   await using image = await open(imagePath, "wx");
-  // mke2fs opens it anew through /proc, as a user that only subordinates to ours; the folder around it is private
+  // mke2fs opens it anew through /proc as a subordinate user. The folder around it is private.
   await image.chmod(0o666);
   const asOwner = isSuperuser(host) ? [] : ["mmdebstrap", "--unshare-helper"];
   const script = ["/bin/sh", "-c", imageScript, "sh", rootDir, ...mke2fsOptions] as const;

@@ -11,12 +11,18 @@ const removalTimeoutMs = 120_000;
 
 const outsideName = "pyro-environment-";
 
-/** Where the scratch folder of a build goes: what a user namespace's root unpacks must be reachable by all, so outside our 0700 folders. */
+/**
+ * Parent of a build's scratch folder. A user namespace's root cannot reach pyro's private folders
+ * (0700).
+ */
 export function scratchParent(host: BuildHost, stagingDir: string, tempDir: string): string {
   return isSuperuser(host) ? stagingDir : tempDir;
 }
 
-/** Makes a folder for unpacking packages, known by its name in the staging folder even when this process dies at once. */
+/**
+ * Creates a folder for unpacking packages. The staging folder names it, even if this process dies
+ * at once.
+ */
 export async function createScratch(host: BuildHost, stagingDir: string, tempDir: string): Promise<string> {
   const known = join(stagingDir, "scratch");
   const path = isSuperuser(host) ? known : join(tempDir, outsideName + randomUUID());
@@ -36,7 +42,7 @@ export async function removeScratch(host: BuildHost, stagingDir: string): Promis
   if (isOurs && (await pathExists(path))) await removeTree(host, path);
 }
 
-/** What a link found on the disk must point to before its target is removed with all it holds. */
+/** Whether a link points to a scratch folder, so that its target may be removed. */
 function isOutsideName(name: string): boolean {
   return name.startsWith(outsideName) && isUuid(name.slice(outsideName.length));
 }
@@ -44,10 +50,11 @@ function isOutsideName(name: string): boolean {
 async function removeTree(host: BuildHost, path: string): Promise<void> {
   const rootDir = join(path, "root");
   if (!isSuperuser(host) && (await pathExists(rootDir))) {
-    // What a user namespace's root unpacked belongs to subordinate users; only the emptied folder is ours to remove
+    // Files that a user namespace's root unpacked belong to subordinate users. This user can only
+    // remove the empty folder.
     await run(host, ["mmdebstrap", "--unshare-helper", "find", rootDir, "-xdev", "-mindepth", "1", "-delete"]);
   }
-  // --one-file-system: a host where nothing can be unshared might still have a mount in there
+  // --one-file-system, because a host without namespaces may still have a mount in there.
   await run(host, ["rm", "-rf", "--one-file-system", path]);
 }
 

@@ -1,6 +1,7 @@
 /**
- * Runs inside the new root, with the kernel's metapackage as its argument. The kernel package is unpacked, not installed: its
- * maintainer scripts would want an initramfs and a boot loader.
+ * Runs inside the new root, with the kernel's metapackage as its argument. It unpacks the kernel
+ * package without installing it, because its maintainer scripts want an initramfs and a boot
+ * loader.
  */
 export const customizeScript = `set -eu
 cd /tmp
@@ -22,8 +23,9 @@ rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/ssh/ssh_host_*
 `;
 
 /**
- * Prints the packages of the root given as first argument and makes its file system image on descriptor 3, with mke2fs's options as the
- * other arguments. The file's path would not do: in a user namespace, root may not enter our folders.
+ * Prints the packages of the root in the first argument and makes its file system image on
+ * descriptor 3. The other arguments are mke2fs's options. A path would not do, because root in a
+ * user namespace may not enter pyro's folders.
  */
 export const imageScript = `set -eu
 root=$1

@@ -8,7 +8,9 @@ import { throwIfCancelled, unlessCancelled } from "../../core/deadline.ts";
 import { type ExecEnding, type ExecSpec, nothingReported } from "../../guest/messages.ts";
 import { type Ending, endingOf, findProgram, killGroup, spawnTied } from "../../host/process.ts";
 
-/** Standard streams of a command. A promise of a reader holds the command back until it resolves. */
+/**
+ * Standard streams of a command. A promise of a reader holds the command back until it resolves.
+ */
 export interface HostStreams {
   readonly stdin?: Readable | undefined;
   onStdout(chunk: Buffer): Promise<void> | void;

@@ -46,7 +46,10 @@ export function memberEntry(header: MemberHeader): ArchiveEntry | undefined {
   return { ...entry, target: type === "symlink" ? target : normalized(target) };
 }
 
-/** Names in PAX records are UTF-8 and decoded by tar-stream; others were decoded as one character for each byte. */
+/**
+ * Names in PAX records are UTF-8 and decoded by tar-stream; others were decoded as one character
+ * for each byte.
+ */
 function nameBytes(name: string, pax: MemberHeader["pax"], record: "path" | "linkpath"): Buffer {
   const isText = pax?.[record] === name || pax?.["GNU.sparse.name"] === name;
   return Buffer.from(name, isText ? "utf8" : "latin1");

@@ -24,7 +24,10 @@ interface Planned {
   readonly index: number;
 }
 
-/** What will be made of an archive's members: the last of each name, in harmless places, and the parents that they imply. */
+/**
+ * What will be made of an archive's members: the last of each name, in harmless places, and the
+ * parents that they imply.
+ */
 export class ArchivePlan {
   readonly skipped: SkippedEntry[] = [];
   /** Parents first; known when the plan is finished */

@@ -33,7 +33,10 @@ interface Reading {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Reads a tar archive through to its end and refuses it if there is anything wrong with it, before anybody makes use of it. */
+/**
+ * Reads a tar archive through to its end and refuses it if there is anything wrong with it, before
+ * anybody makes use of it.
+ */
 export async function readArchive(path: string, options: ArchiveOptions = {}): Promise<CheckedArchive> {
   const { signal, limits = seedLimits } = options;
   const stamp = await stampFile(path).catch((error: unknown) => {

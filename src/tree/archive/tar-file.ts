@@ -69,7 +69,9 @@ export async function* tarMembers(
   await flow;
 }
 
-/** Fails when an archive does not end as archives do, which tar-stream does not mind, or has no end. */
+/**
+ * Fails when an archive does not end as archives do, which tar-stream does not mind, or has no end.
+ */
 class EndOfTar extends Transform {
   private last: Buffer = Buffer.alloc(0);
   private length = 0;

@@ -9,7 +9,9 @@ export function blobId(content: Buffer): string {
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
 }
 
-/** How git writes a change of bytes: the new ones, then the old ones so that it can be taken back. */
+/**
+ * How git writes a change of bytes: the new ones, then the old ones so that it can be taken back.
+ */
 export function binaryPatch(oldContent: Buffer, newContent: Buffer): string {
   return `GIT binary patch\n${literal(newContent)}\n${literal(oldContent)}\n`;
 }

@@ -7,7 +7,10 @@ export interface ChangeSide {
   readonly type: "file" | "directory" | "symlink" | "other";
   /** Permission bits */
   readonly mode: number;
-  /** Bytes of a file, target of a symbolic link; undefined when they are not at hand, because they are too many */
+  /**
+   * Bytes of a file, target of a symbolic link; undefined when they are not at hand, because they
+   * are too many
+   */
   readonly content?: Buffer | undefined;
 }
 
@@ -19,9 +22,15 @@ export interface Change {
 }
 
 export interface FormattedChange {
-  /** The change as a patch of text; null when it is one of bytes, of unknown content, or none that git would see */
+  /**
+   * The change as a patch of text; null when it is one of bytes, of unknown content, or none that
+   * git would see
+   */
   readonly textPatch: string | null;
-  /** Its piece of a patch of everything, with `GIT binary patch` for bytes; null when git would see no change */
+  /**
+   * Its piece of a patch of everything, with `GIT binary patch` for bytes; null when git would see
+   * no change
+   */
   readonly patch: string | null;
 }
 
@@ -35,8 +44,8 @@ const empty = Buffer.alloc(0);
 const noBlobId = "0".repeat(40);
 
 /**
- * Writes a change as `git diff --no-index --binary --no-renames` does.
- * Sides of unknown content count as different; `git apply` refuses a patch with one of them, as it does git's own.
+ * Writes a change as `git diff --no-index --binary --no-renames` does. Sides of unknown content
+ * count as different; `git apply` refuses a patch with one of them, as it does git's own.
  */
 export function formatChange(change: Change): FormattedChange {
   const [before, after] = [blobOf(change.old), blobOf(change.new)];
@@ -109,7 +118,10 @@ function prefixed(prefix: string, path: Buffer): string {
   return quoteName(Buffer.concat([Buffer.from(prefix), path]));
 }
 
-/** Other programs than git take what follows a space for a timestamp, unless a tab shows where the name ends. */
+/**
+ * Other programs than git take what follows a space for a timestamp, unless a tab shows where the
+ * name ends.
+ */
 function terminated(name: string): string {
   return name.includes(" ") ? `${name}\t` : name;
 }

@@ -4,7 +4,9 @@ export interface PlaceSearch {
   readonly lines: readonly string[];
   /** Index of the first line that no earlier hunk has */
   readonly from: number;
-  /** By how many lines the last hunk was below its stated place: the next one is likely to be so too */
+  /**
+   * By how many lines the last hunk was below its stated place: the next one is likely to be so too
+   */
   offset: number;
   /** So that a patch made of many similar lines does not take minutes */
   comparisonsLeft: number;
@@ -16,7 +18,10 @@ interface NoPlace {
   readonly reason: string | null;
 }
 
-/** The index of the line where the old lines of the hunk are: the nearest one to where it says they are. */
+/**
+ * The index of the line where the old lines of the hunk are: the nearest one to where it says they
+ * are.
+ */
 export function findPlace(hunk: Hunk, search: PlaceSearch): number | NoPlace {
   const stated = hunk.oldLines.length === 0 ? hunk.oldStart : Math.max(0, hunk.oldStart - 1);
   const wanted = stated + search.offset;

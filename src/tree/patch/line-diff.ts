@@ -7,8 +7,8 @@ const maxEdits = 3000;
 const timeoutMs = 5000;
 
 /**
- * The hunks that turn one text into the other.
- * Files that differ in more than `maxEdits` lines get one hunk from the first difference to the last.
+ * The hunks that turn one text into the other. Files that differ in more than `maxEdits` lines get
+ * one hunk from the first difference to the last.
  */
 export function diffHunks(oldText: string, newText: string): string {
   return findHunks(oldText, newText).map(formatHunk).join("");

@@ -53,9 +53,10 @@ export function pathsOf(patches: readonly FilePatch[]): Buffer[] {
 }
 
 /**
- * What all of a patch does to a tree: deletions first, then what is written, each path once; throws if any part cannot be done.
- * As for `git apply`, the order of parts does not matter to renames and copies, which start from the tree as it was;
- * every other part starts from what an earlier one made of its file.
+ * What all of a patch does to a tree: deletions first, then what is written, each path once; throws
+ * if any part cannot be done. As for `git apply`, the order of parts does not matter to renames and
+ * copies, which start from the tree as it was; every other part starts from what an earlier one
+ * made of its file.
  */
 export function planPatch(
   patches: readonly FilePatch[],

@@ -21,7 +21,10 @@ const unescapes: Readonly<Record<string, string>> = Object.fromEntries(
 /** The longest path of Linux with every byte as an octal escape, and some room */
 const maxQuotedLength = 20_000;
 
-/** As git prints it with core.quotePath=false, but what is not UTF-8 and every control character is escaped too. */
+/**
+ * As git prints it with core.quotePath=false, but what is not UTF-8 and every control character is
+ * escaped too.
+ */
 export function quoteName(name: Buffer): string {
   // A character of latin1 is a byte, which is what an octal escape stands for.
   const encoding = isUtf8(name) ? "utf8" : "latin1";
@@ -32,7 +35,10 @@ export function quoteName(name: Buffer): string {
   return escaped === text && !text.includes(" /") ? text : `"${escaped}"`;
 }
 
-/** For people and JSON: the name itself, or its quoted form if it is not UTF-8 or could be taken for a quoted one. */
+/**
+ * For people and JSON: the name itself, or its quoted form if it is not UTF-8 or could be taken for
+ * a quoted one.
+ */
 export function displayPath(name: Buffer): string {
   return !isUtf8(name) || name[0] === 0x22 ? quoteName(name) : name.toString();
 }

@@ -10,8 +10,8 @@ const cannotEnter = 3;
 const prefix = "./";
 
 /**
- * Of what is not there nothing is said, which in a sparse checkout is nearly everything; nor of what is in folders that cannot be entered, as
- * they are looked at themselves.
+ * Of what is not there nothing is said, which in a sparse checkout is nearly everything; nor of
+ * what is in folders that cannot be entered, as they are looked at themselves.
  */
 const silent = ["No such file or directory", "Not a directory", "Permission denied"].map(
   (reason) => `-e ': ${reason}$'`,
@@ -28,8 +28,9 @@ const findNames = `exec find "$@" -maxdepth 0 ${findExpression("%p")
   .join(" ")}`;
 
 /**
- * Looks at paths below a folder, which have one character for each byte, and at nothing but them. `find` does it because Node's own calls
- * take three times as long for 50,000 files. What symbolic links in a path lead to is looked at too.
+ * Looks at paths below a folder, which have one character for each byte, and at nothing but them.
+ * `find` does it because Node's own calls take three times as long for 50,000 files. What symbolic
+ * links in a path lead to is looked at too.
  */
 export async function findListed(
   root: string,

@@ -22,8 +22,8 @@ export interface FoundFile {
 }
 
 /**
- * `path` is how `find` is to print a path: `%P`, from where it began to look, or `%p`, as it was given. The comma goes on to the second half in
- * any case; `x` marks what we may not read.
+ * `path` is how `find` is to print a path: `%P`, from where it began to look, or `%p`, as it was
+ * given. The comma goes on to the second half in any case; `x` marks what we may not read.
  */
 export function findExpression(path: "%P" | "%p"): readonly string[] {
   return [
@@ -76,13 +76,19 @@ function parseFile(facts: string, path: string, target: string): FoundFile {
   };
 }
 
-/** The fraction counts upwards before 1970 too: `-6.7500000000` is what `find` prints for 5.25 s before it. */
+/**
+ * The fraction counts upwards before 1970 too: `-6.7500000000` is what `find` prints for 5.25 s
+ * before it.
+ */
 function parseTime(text: string): bigint {
   const [seconds = "0", fraction = ""] = text.split(".");
   return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
 }
 
-/** What `find` could not look at; undefined when it says something else. What went away meanwhile is no failure. */
+/**
+ * What `find` could not look at; undefined when it says something else. What went away meanwhile is
+ * no failure.
+ */
 export function findErrors(stderr: string): SkippedEntry[] | undefined {
   const skipped: SkippedEntry[] = [];
   for (const line of stderr.split("\n").filter(Boolean)) {

@@ -17,7 +17,10 @@ export interface PathList {
   readonly skipped: readonly { readonly path: Buffer; readonly reason: string }[];
 }
 
-/** Scans listed files of a folder. What is not there is left out, and so is what is only there through a symbolic link. */
+/**
+ * Scans listed files of a folder. What is not there is left out, and so is what is only there
+ * through a symbolic link.
+ */
 export async function scanListed(dir: string, list: PathList, options: ScanOptions = {}): Promise<TreeScan> {
   await requireDirectory(dir);
   const root = isAbsolute(dir) ? dir : `./${dir}`;
@@ -51,7 +54,10 @@ function withParents(keys: readonly string[]): ReadonlySet<string> {
   return all;
 }
 
-/** Of all that was looked at, what is in the tree: not what is below a link, nor folders that nothing is in. */
+/**
+ * Of all that was looked at, what is in the tree: not what is below a link, nor folders that
+ * nothing is in.
+ */
 function select(looked: readonly FoundFile[], files: ReadonlySet<string>, folders: ReadonlySet<string>): FoundFile[] {
   const byKey = new Map(looked.map((file) => [file.path, file]));
   const enterable = new Map<string, boolean>();

@@ -29,7 +29,10 @@ export interface TreeScan {
   readonly contentBytes: number;
   /** What a copy takes on a disk */
   readonly diskBytes: number;
-  /** Whether folders have their own times, or all the newest of any file: theirs change with files that are not listed */
+  /**
+   * Whether folders have their own times, or all the newest of any file: theirs change with files
+   * that are not listed
+   */
   readonly folderTimes: keyof typeof stampVersions;
 }
 

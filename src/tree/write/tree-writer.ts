@@ -40,14 +40,18 @@ export interface WriterOptions {
 /** Tells a tree that is not one from a disk that fails. */
 class BadTree extends Error {}
 
-/** Files up to this length are written with one blocking call, which is ten times as fast as waiting for five. */
+/**
+ * Files up to this length are written with one blocking call, which is ten times as fast as waiting
+ * for five.
+ */
 const smallFileBytes = 64 * 1024;
 const entriesBetweenBreaks = 100;
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const maxSeconds = 2 ** 33;
 
 /**
- * Writes entries that may lie. Every parent must be a folder that it made itself, so no path can lead through a link; every name must be new.
+ * Writes entries that may lie. Every parent must be a folder that it made itself, so no path can
+ * lead through a link; every name must be new.
  */
 export class TreeWriter {
   entryCount = 0;

@@ -19,9 +19,10 @@ export interface WrittenTree {
 }
 
 /**
- * Writes a tree that a guest sends to a path that nothing is at. It is there complete or not at all; nothing is replaced, also not what
- * appears meanwhile, and nothing outside of it is written, whatever the items say. The first item is the root, parents come before what is
- * in them, and the source ends when `signal` aborts.
+ * Writes a tree that a guest sends to a path that nothing is at. It is there complete or not at
+ * all; nothing is replaced, also not what appears meanwhile, and nothing outside of it is written,
+ * whatever the items say. The first item is the root, parents come before what is in them, and the
+ * source ends when `signal` aborts.
  */
 export async function writeTree(
   items: AsyncIterable<TreeItem>,
@@ -93,7 +94,10 @@ async function publish(from: string, to: string, type: TreeWriter["type"]): Prom
   }
 }
 
-/** `rename` would replace an empty folder of somebody else; this one is ours, and it fails when anything is put into it meanwhile. */
+/**
+ * `rename` would replace an empty folder of somebody else; this one is ours, and it fails when
+ * anything is put into it meanwhile.
+ */
 async function publishDirectory(from: string, to: string): Promise<void> {
   await mkdir(to, { mode: 0o700 });
   try {

@@ -1,6 +1,9 @@
 import { badPatch, isAtFileNames, type PatchReader, trimEnd } from "./patch-reader.ts";
 
-/** A place of a file: the lines it has, and those that replace them. Each has its line feed, unless the file ends without. */
+/**
+ * A place of a file: the lines it has, and those that replace them. Each has its line feed, unless
+ * the file ends without.
+ */
 export interface Hunk {
   /** `@@ -10,3 +10,4 @@` */
   readonly header: string;
@@ -70,7 +73,8 @@ function readBodyLine(reader: PatchReader, hunk: OpenHunk): readonly string[][] 
     (sides.includes(hunk.oldLines) && hunk.oldLines.length === hunk.oldCount) ||
     (sides.includes(hunk.newLines) && hunk.newLines.length === hunk.newCount);
   if (sides.length === 0 || isTooMany) throw miscounted(reader, hunk);
-  // Editors and models take the space of an empty line away; a patch in a string often lacks its last line feed.
+  // Editors and models take the space of an empty line away; a patch in a string often lacks its
+  // last line feed.
   const text = line === "\n" ? line : line.slice(1);
   for (const side of sides) {
     if (side.at(-1)?.endsWith("\n") === false) throw badPatch(reader.at, "a line follows the one without a newline");

@@ -15,8 +15,9 @@ export interface FilePatch extends Pick<FileHeader, "oldPath" | "newPath" | "old
 }
 
 /**
- * Reads a patch of text: a unified diff, with or without the headers of git.
- * Lines outside of its files, such as a mail around it, are ignored. A file may occur several times; `planPatch` has the meaning.
+ * Reads a patch of text: a unified diff, with or without the headers of git. Lines outside of its
+ * files, such as a mail around it, are ignored. A file may occur several times; `planPatch` has the
+ * meaning.
  */
 export function parsePatch(text: string): FilePatch[] {
   checkText(text);
@@ -38,7 +39,8 @@ function checkText(text: string): void {
     const message = `cannot read patch: it is larger than ${maxPatchBytes / 1024 / 1024} MiB`;
     throw new PyroError("invalid_argument", message, { details: { maxBytes: maxPatchBytes } });
   }
-  // A half of a surrogate pair, which JSON can express, would be written to the file as another character.
+  // A half of a surrogate pair, which JSON can express, would be written to the file as another
+  // character.
   if (text.includes("\0") || /\p{Surrogate}/u.test(text)) {
     throw new PyroError("invalid_argument", "cannot read patch: it is not UTF-8 text");
   }

@@ -25,7 +25,10 @@ export function readWholeName(text: string): Buffer | null {
   return quoted?.rest === "" ? quoted.name : null;
 }
 
-/** The names of `diff --git a/x b/x`; null when it does not tell where the first one ends, as in a rename. */
+/**
+ * The names of `diff --git a/x b/x`; null when it does not tell where the first one ends, as in a
+ * rename.
+ */
 export function readTitleNames(text: string): NamePair | null {
   if (text.startsWith('"')) {
     const first = unquoteName(text);
@@ -37,7 +40,8 @@ export function readTitleNames(text: string): NamePair | null {
     const second = split === -1 ? null : readWholeName(text.slice(split + 1));
     return second && { old: Buffer.from(text.slice(0, split)), new: second };
   }
-  // Both sides have the same name, after prefixes of the same length: the space between them is in the middle.
+  // Both sides have the same name, after prefixes of the same length: the space between them is in
+  // the middle.
   const middle = (text.length - 1) / 2;
   const [old, next] = [text.slice(0, middle), text.slice(middle + 1)];
   if (text[middle] !== " ") return null;
@@ -45,7 +49,10 @@ export function readTitleNames(text: string): NamePair | null {
   return old === next || tail(pair.old)?.equals(tail(pair.new) ?? pair.new) ? pair : null;
 }
 
-/** Takes one leading folder off, such as a/ and b/, if both sides have one and it is not part of their common name. */
+/**
+ * Takes one leading folder off, such as a/ and b/, if both sides have one and it is not part of
+ * their common name.
+ */
 export function withoutPrefixes(names: NamePair): NamePair {
   const { old, new: next } = names;
   if (!old || !next) return { old: old && withoutPrefix(old, "a/"), new: next && withoutPrefix(next, "b/") };

@@ -3,7 +3,10 @@ import { withoutPrefixes } from "./patch-names.ts";
 import type { PatchReader } from "./patch-reader.ts";
 
 export interface PlainHeader extends FileHeader {
-  /** What `diff -N` says by a timestamp of 1970, if the hunks agree: that the old or the new file does not exist */
+  /**
+   * What `diff -N` says by a timestamp of 1970, if the hunks agree: that the old or the new file
+   * does not exist
+   */
   readonly perhaps: "add" | "delete" | null;
 }
 
