@@ -8,11 +8,11 @@ type HostEnvironment = Readonly<Record<string, string | undefined>>;
 const defaultTemplateBudgetMib = 4096;
 const defaultSeedBudgetMib = 4096;
 const defaultMaxActiveWorkspaces = 32;
-/** As long as a command may run */
+/** The longest time limit of a command */
 const maxPatienceSeconds = 86_400;
 const mib = 1024 * 1024;
 
-/** Everything that the surroundings decide, read in one place. */
+/** Reads in one place what the environment decides. */
 export function composeEngineContext(env: HostEnvironment): EngineContext {
   return {
     layout: layoutFromEnvironment(env),
@@ -27,14 +27,14 @@ export function composeEngineContext(env: HostEnvironment): EngineContext {
 }
 
 /**
- * Whether a model may ask for commands on the host where no machine can be had: its user decides
- * that, not the model
+ * Whether a model may run commands on the host if no machine can be had. The user decides that, not
+ * the model
  */
 export function composeMayUseHost(env: HostEnvironment): boolean {
   return env["PYRO_MCP_ALLOW_HOST_COMPAT"] === "1";
 }
 
-/** How long an MCP client waits for a call, where its user knows better than we do */
+/** Patience of the MCP client, if its user sets it */
 export function composePatienceMs(env: HostEnvironment): number | undefined {
   const name = "PYRO_MCP_PATIENCE_SECONDS";
   if (!env[name]) return undefined;

@@ -2,13 +2,13 @@ import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { PyroError } from "../core/errors.ts";
 
-/** The words that are pyro's own; those after `--` belong to the guest. */
+/** The words of pyro itself. Those after `--` belong to the guest. */
 export function ownWords(argv: readonly string[]): readonly string[] {
   const end = argv.indexOf("--");
   return end === -1 ? argv : argv.slice(0, end);
 }
 
-/** Commander hands them over as arguments of a call, which JavaScript limits to some 120,000. */
+/** Commander passes them as arguments of a call, which JavaScript limits to some 120,000 */
 const maxWords = 100_000;
 
 export function requireReadable(argv: readonly string[]): void {
@@ -19,8 +19,8 @@ export function requireReadable(argv: readonly string[]): void {
 }
 
 /**
- * Refuses what cannot be passed on unchanged: Node decodes arguments as UTF-8, with U+FFFD for
- * every byte that is none. Only the kernel knows whether the user typed that character.
+ * Refuses arguments that are not UTF-8. Node decodes them with U+FFFD for every other byte, and
+ * only the kernel knows whether the user typed that character.
  */
 export function requireUtf8(argv: readonly string[]): void {
   if (!argv.some((word) => word.includes("\uFFFD"))) return;

@@ -36,10 +36,7 @@ function repeatedFlagName(field: string): string {
   return flagName(field).replace(/s$/, "");
 }
 
-/**
- * Turns what the user typed into the field's type; what does not fit is left for the schema to
- * refuse.
- */
+/** Converts what the user typed to the field's type. The schema refuses what does not fit. */
 export function parseFlag(flag: Flag, typed: unknown): unknown {
   if (flag.kind === "record" && Array.isArray(typed)) return parsePairs(flag, typed.map(String));
   if (flag.kind !== "number" || typeof typed !== "string") return typed;
@@ -74,7 +71,7 @@ function kindOf(type: z.ZodType): Flag["kind"] {
   if (type instanceof z.ZodBoolean) return "boolean";
   if (type instanceof z.ZodNumber) return "number";
   if (type instanceof z.ZodRecord) return "record";
-  // A union of a list and a text is for callers that have no words: the command line has.
+  // A union of a list and a text is for surfaces without words. The command line has words.
   return type instanceof z.ZodArray || type instanceof z.ZodUnion ? "list" : "string";
 }
 

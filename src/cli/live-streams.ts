@@ -1,10 +1,7 @@
 import { fstatSync } from "node:fs";
 import type { LiveStreams } from "../operations/operation.ts";
 
-/**
- * Connects a guest command to this process's own standard streams, at the pace of whoever reads
- * them.
- */
+/** Connects a guest command to this process's own standard streams, at the pace of their reader. */
 export function liveStreams(): LiveStreams {
   return {
     stdin: hasInput() ? process.stdin : undefined,
@@ -13,7 +10,7 @@ export function liveStreams(): LiveStreams {
   };
 }
 
-/** Resolves when there is room for more; a write that fails calls back too, unlike `drain`. */
+/** Resolves when the stream takes more. Unlike `drain`, a failed write calls back too. */
 function write(stream: NodeJS.WriteStream, chunk: Buffer): Promise<void> {
   return new Promise((resolve) => {
     if (stream.write(chunk, () => resolve())) resolve();
@@ -21,8 +18,8 @@ function write(stream: NodeJS.WriteStream, chunk: Buffer): Promise<void> {
 }
 
 /**
- * A pipe, socket or file is meant for the command; a terminal is not, since there is no terminal on
- * the other side.
+ * A pipe, socket or file is input for the command. A terminal is not, because the guest's side has
+ * none.
  */
 function hasInput(): boolean {
   try {

@@ -14,7 +14,7 @@ Examples:
 An MCP client starts this by itself; docs/mcp.md says how to tell it. Inside a Git
 checkout, workspaces begin with the Git-tracked files of that checkout.`;
 
-/** The command that is no operation: it offers operations to a model. */
+/** The only command that is not an operation. It offers operations to a model. */
 export function addMcpCommand(program: Command, onServe: (flags: McpFlags) => Promise<void>): void {
   const mcp = program.command("mcp").description("Serve coding agents over the Model Context Protocol");
   mcp

@@ -2,20 +2,17 @@ import { constants } from "node:os";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { systemErrorCode } from "../core/errors.ts";
 
-/** Ends an operation when a signal or a closed pipe asks for it. */
+/** Ends an operation on a signal or a closed pipe. */
 export interface Stop {
   readonly signal: AbortSignal;
-  /** What a shell expects of a program that ended so; undefined while nothing asked */
+  /** Exit code that a shell expects after a signal; undefined before one */
   readonly exitCode: number | undefined;
-  /** Why output was lost, other than that whoever read it has gone */
+  /** Why output was lost, unless its reader has gone */
   readonly outputError: Error | undefined;
   dispose(): void;
 }
 
-/**
- * The first signal cancels and lets everything be cleaned up; a second one ends the program at
- * once.
- */
+/** The first signal cancels, and the program cleans up. A second one ends it at once. */
 export function stopOnSignals(): Stop {
   const controller = new AbortController();
   let exitCode: number | undefined;
@@ -29,7 +26,7 @@ export function stopOnSignals(): Stop {
     if (exitCode !== undefined) process.exit(code);
     stop(code);
   };
-  // Every write to a closed pipe fails anew: only signals count as a second request.
+  // Every write to a closed pipe fails anew, so only signals count as a second request.
   const onOutputError = (error: Error) => {
     if (!meansNoReader(error)) outputError ??= error;
     stop(exitCodeOf("SIGPIPE"));
@@ -45,17 +42,14 @@ export function stopOnSignals(): Stop {
     get outputError() {
       return outputError;
     },
-    // Output can fail up to the last moment, so those listeners stay.
+    // Output can fail until the end, so those listeners stay.
     dispose() {
       for (const name of signals) process.off(name, onSignal);
     },
   };
 }
 
-/**
- * Resolves when all that was written to standard output and error has left the process, or at the
- * limit.
- */
+/** Resolves when standard output and error are flushed, or at the limit. */
 export async function flush(limitMs: number | undefined): Promise<void> {
   const pending = [process.stdout, process.stderr].filter(
     ({ writableLength, destroyed }) => writableLength > 0 && !destroyed,
@@ -64,11 +58,11 @@ export async function flush(limitMs: number | undefined): Promise<void> {
     pending.map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))),
   );
   await (limitMs === undefined ? flushed : Promise.race([flushed, setTimeout(limitMs)]));
-  // The failure of a last write is told in a later turn.
+  // The failure of a last write arrives in a later turn.
   await setImmediate();
 }
 
-/** Nobody wants the rest, as with any program in a pipeline. */
+/** The reader has closed the pipe, as in any pipeline. */
 function meansNoReader(error: Error): boolean {
   const code = systemErrorCode(error);
   return code === "EPIPE" || code === "ECONNRESET";

@@ -11,7 +11,7 @@ export interface Invocation {
   readonly operation: Operation;
   readonly input: Readonly<Record<string, unknown>>;
   readonly json: boolean;
-  /** Print only the one thing that the operation's `only` flag is for */
+  /** Whether to print only what the operation's `only` flag selects */
   readonly only: boolean;
 }
 
@@ -97,7 +97,7 @@ function toOption(flag: Flag): Option {
   return option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
 }
 
-/** The schema applies the default, so that commander must not; it is only told. */
+/** The schema applies the default. Commander only shows it. */
 function explain({ kind, description, defaultValue }: Flag): string {
   return kind === "boolean" || defaultValue === undefined
     ? description
@@ -109,7 +109,7 @@ function optionKey(name: string): string {
   return new Option(name).attributeName();
 }
 
-/** The fields whose text is in a file that the user named. */
+/** Fields whose text comes from a file that the user named. */
 async function readFileFlags(
   fileFlags: NonNullable<Operation["cli"]["fileFlags"]>,
   typed: Readonly<Record<string, unknown>>,

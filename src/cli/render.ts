@@ -3,7 +3,7 @@ import { sayHint } from "../core/hint.ts";
 import { sayInCommandLine } from "../operations/command-line.ts";
 import type { OperationProgress } from "../operations/operation.ts";
 
-/** What comes after an environment is installed; the other phases install it. */
+/** Phases after an environment is installed. The others install it */
 const preparePhases: ReadonlySet<OperationProgress["phase"]> = new Set([
   "prove-kvm",
   "build-template",
@@ -21,8 +21,8 @@ export function formatProgress({ phase, environment, detail }: OperationProgress
 }
 
 /**
- * One line whatever is in it: a guest's words could otherwise drive the terminal or pass for a line
- * of ours.
+ * Text as one line. A guest's words could otherwise control the terminal or look like a line of
+ * pyro's.
  */
 export function formatLine(text: string): string {
   return `${escapeControls(text.replaceAll(/\s*\n\s*/g, " "))}\n`;

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { messageOf, PyroError } from "../core/errors.ts";
 import { hint, named } from "../core/hint.ts";
 
-/** The text of a file that a flag names; `-` is standard input. */
+/** The text of a file that a flag names, or of standard input for `-`. */
 export async function readTextFile(flag: string, path: string): Promise<string> {
   const bytes = await readBytes(path).catch((error: unknown) => {
     throw new PyroError("invalid_argument", `${flag}: cannot read '${path}': ${messageOf(error)}`, { cause: error });

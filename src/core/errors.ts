@@ -1,10 +1,7 @@
 import { type Hint, type SayCall, sayHint, sayInLibrary } from "./hint.ts";
 import { snakeCase } from "./snake-case.ts";
 
-/**
- * Every way an operation can fail, with the exit code that the CLI gives it and whether trying
- * again can help.
- */
+/** Every way an operation can fail, with the CLI's exit code and whether a retry can help. */
 export const errorCodes = {
   invalid_argument: { exitCode: 2, retryable: false },
   not_found: { exitCode: 1, retryable: false },
@@ -15,7 +12,7 @@ export const errorCodes = {
   cancelled: { exitCode: 130, retryable: true },
   timeout: { exitCode: 1, retryable: true },
   unavailable: { exitCode: 1, retryable: true },
-  /** The guest may have run the command: do not repeat it blindly */
+  /** It may have happened, so do not repeat it blindly */
   outcome_unknown: { exitCode: 1, retryable: false },
   internal: { exitCode: 1, retryable: false },
 } as const;
@@ -40,7 +37,7 @@ export interface ErrorPayload {
 }
 
 /**
- * The one error class: thrown when an operation did not happen, never for a guest command that
+ * The only error class. It is thrown if an operation did not happen, never for a guest command that
  * failed.
  */
 export class PyroError extends Error {
@@ -57,7 +54,7 @@ export class PyroError extends Error {
     this.details = options.details;
   }
 
-  /** Wraps whatever was thrown, for the edges where a surface reports it. */
+  /** Wraps anything thrown, for a surface that reports it. */
   static from(thrown: unknown): PyroError {
     if (thrown instanceof PyroError) return thrown;
     if (thrown instanceof Error && thrown.name === "AbortError") {

@@ -6,32 +6,30 @@ import {
 } from "@modelcontextprotocol/server";
 import { type ClientTraits, traitsOf } from "./clients.ts";
 
-/** A client answers at once what its user has opened, or not at all */
+/** A client answers at once, or not at all */
 const rootsTimeoutMs = 10_000;
 
 type Roots = readonly { readonly uri: string }[];
 
-/** What is known of the client that makes a call. */
+/** The client that makes a call, as far as the server knows it. */
 export interface Caller {
   readonly traits: ClientTraits;
-  /** Whether it can say what its user has opened */
+  /** Whether it can name the folders that its user has opened */
   readonly hasRoots: boolean;
-  /**
-   * Asks it for them, in the era in which a server can; in the other one the client asks again with
-   * the answer
-   */
+  /** Asks for them in the legacy era. In the modern era the client calls again with the answer */
   readonly listRoots?: () => Promise<Roots>;
 }
 
 export interface CallerSetup {
-  /** Stands in for what is known of the client's patience */
+  /** Overrides the client's patience */
   readonly patienceMs?: number | undefined;
-  /** Which protocol the client speaks; the newer one has no requests from server to client */
+  /** Era of the client's protocol. The modern one has no requests from server to client */
   readonly era?: "legacy" | "modern";
 }
 
 /**
- * In the newer era a client says who it is with every request, in the older one at the beginning.
+ * Identifies the client. In the modern era it names itself with every request, in the legacy era at
+ * the beginning.
  */
 export function callerOf(
   server: Server,
@@ -51,7 +49,7 @@ export function callerOf(
   };
 }
 
-/** A client that says that it has roots, and then does not tell them, has none. */
+/** A client that declares roots and does not list them has none. */
 async function listRoots(server: Server): Promise<Roots> {
   try {
     return (await server.listRoots(undefined, { timeout: rootsTimeoutMs })).roots;

@@ -11,8 +11,8 @@ import { errorResult, toolResult } from "./result.ts";
 import { parseArguments, type Tool } from "./tool.ts";
 
 /**
- * The engine answers a little before a call would be left to itself: this much at the most, and
- * this part of a short patience
+ * The engine must answer this much before the client's patience ends, or this share of a short
+ * patience
  */
 const graceMs = 2_000;
 const gracePart = 0.2;
@@ -35,7 +35,7 @@ export class ToolCalls {
     this.#setup = setup;
   }
 
-  /** Never rejects: what goes wrong is for the model to read. */
+  /** Never rejects, because the model must read what went wrong. */
   async call(
     { name, arguments: given = {} }: CallToolRequest["params"],
     { mcpReq }: ServerContext,
@@ -56,7 +56,7 @@ export class ToolCalls {
     }
   }
 
-  /** Cancels what still goes on. */
+  /** Cancels all running calls. */
   async end(limitMs: number): Promise<void> {
     await this.#long.end(limitMs);
   }
@@ -96,7 +96,7 @@ export class ToolCalls {
     if (listRoots) return sourceOfRoots(await listRoots());
     const answer = inputResponse(inputResponses, rootsKey);
     if (answer.kind === "roots") return sourceOfRoots(answer.roots);
-    // A client that answers something else was asked in vain.
+    // A client that answers something else has no roots.
     return inputResponses === undefined ? "ask-client" : undefined;
   }
 }

@@ -1,8 +1,8 @@
 import type { Toolset } from "../operations/toolsets.ts";
 
 /**
- * What a model is told of the server as a whole. Some clients show only its first 250 characters,
- * some repeat it with every tool: what matters comes first, and there is not much of it.
+ * The server's instructions for a model. Some clients show only the first 250 characters, others
+ * repeat them with every tool. So they are short, and the important part comes first.
  */
 export function instructionsFor({ tools, name }: Toolset): string {
   if (!tools.includes("workspace_create")) {

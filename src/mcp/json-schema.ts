@@ -3,15 +3,15 @@ import { snakeCase } from "../core/snake-case.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** What a caller may send: names as in JSON, with descriptions. */
+/** Schema of an input: names as in JSON, with descriptions. */
 export function inputJsonSchema(schema: z.ZodObject): JsonSchema {
   return { ...convert(schema, "input"), additionalProperties: false };
 }
 
 /**
- * What a result looks like, for programs that check it: the types of its fields, without prose and
- * without what is inside of them. A client loads the schemas of all tools before a model's first
- * word, and a result explains itself.
+ * Schema of a result, for programs that check it: the types of its fields, without descriptions and
+ * inner fields. A client loads the schemas of all tools before a model's first word, and a result
+ * explains itself.
  */
 export function outputJsonSchema(schema: z.ZodObject): JsonSchema {
   const { properties, type } = convert(schema, "output");
@@ -24,7 +24,7 @@ function convert(schema: z.ZodObject, io: "input" | "output"): JsonSchema {
     io,
     override: ({ zodSchema, jsonSchema }) => {
       if (zodSchema instanceof z.ZodObject) renameProperties(jsonSchema);
-      // Bounds that every whole number in JavaScript has
+      // Every whole number in JavaScript has these bounds.
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
     },
@@ -39,18 +39,18 @@ function renameProperties(schema: z.core.JSONSchema.BaseSchema): void {
   if (required) schema.required = required.map(snakeCase);
 }
 
-/** The same schema in fewer words. */
+/** The same schema with fewer words. */
 function compact(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(compact);
   if (typeof node !== "object" || node === null) return node;
-  // Keys of JSON objects are always text; and how long a text may be is worth saying to whoever
-  // sends one that is not.
+  // Keys of JSON objects are always text. An error tells a limit for a text's length if a caller
+  // exceeds it.
   const { propertyNames: _, minLength: __, maxLength: ___, ...rest } = node as JsonSchema;
   const compacted = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, compact(value)]));
   return orNull(compacted) ?? compacted;
 }
 
-/** `anyOf` of a type and null as a list of types. */
+/** Writes `anyOf` of a type and null as a list of types. */
 function orNull({ anyOf, ...rest }: JsonSchema): JsonSchema | undefined {
   if (!Array.isArray(anyOf) || anyOf.length !== 2) return undefined;
   const [value, none] = anyOf as [JsonSchema, JsonSchema];

@@ -2,22 +2,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PyroError } from "../core/errors.ts";
 import type { OperationProgress } from "../operations/operation.ts";
 
-/** How long a result waits for somebody to pick it up */
+/** Time that a result waits to be picked up */
 const keptMs = 10 * 60_000;
 
 type OnProgress = (progress: OperationProgress) => void;
 type Work<T> = (signal: AbortSignal, onProgress: OnProgress) => Promise<T>;
 
 export interface LongCallOptions {
-  /** What it is, for its caller: `workspace_create` */
+  /** Name of the call in messages: `workspace_create` */
   readonly name: string;
   readonly patienceMs: number;
   readonly signal: AbortSignal;
-  /** Told while this caller waits */
+  /** Called while this caller waits */
   readonly onProgress: OnProgress;
   /**
-   * Whether it goes on without its caller: what only reads is asked again instead, and tells what
-   * is so then
+   * Whether the call goes on without its caller. A read does not: asking again gives a fresh answer
    */
   readonly goesOn: boolean;
 }
@@ -25,24 +24,22 @@ export interface LongCallOptions {
 interface Ongoing<T> {
   readonly result: Promise<T>;
   readonly controller: AbortController;
-  /** Whoever waits for it now */
+  /** Reports progress to the caller that waits now */
   onProgress: OnProgress;
 }
 
 /**
- * Calls that may take longer than their client waits: such a call goes on, and the same call made
+ * Calls that can take longer than their client waits. Such a call goes on, and the same call made
  * again picks it up.
  */
 export class LongCalls<T> {
-  /** Those whose caller was told to come again, by what they were called with */
+  /** Calls whose caller was told to call again, by their name and input */
   readonly #left = new Map<string, Ongoing<T>[]>();
   readonly #all = new Set<Ongoing<T>>();
 
-  /**
-   * Does `work`, or goes on with what was left of the same call; a cancelled call cancels its work.
-   */
+  /** Does `work`, or picks up the same call that was left. A cancelled call cancels its work. */
   async run(key: string, work: Work<T>, options: LongCallOptions): Promise<T> {
-    // Whoever makes the same call at the same time wants it done twice.
+    // Two equal calls at the same time are two calls.
     const call = this.#pickUp(key) ?? this.#begin(work);
     call.onProgress = options.onProgress;
     const { patienceMs, signal } = options;
@@ -67,7 +64,7 @@ export class LongCalls<T> {
     throw tooLong(options);
   }
 
-  /** Cancels everything, and waits until it has ended. */
+  /** Cancels all calls, and waits for their end. */
   async end(limitMs: number): Promise<void> {
     const results = [...this.#all].map(({ result }) => result);
     for (const { controller } of this.#all) controller.abort();
@@ -80,7 +77,7 @@ export class LongCalls<T> {
     const call: Ongoing<T> = { result, controller, onProgress: () => {} };
     this.#all.add(call);
     const forget = () => this.#all.delete(call);
-    // It may be that nobody comes again.
+    // No caller may come back for it.
     result.then(forget, forget);
     return call;
   }

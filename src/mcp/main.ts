@@ -8,22 +8,22 @@ import { createServer } from "./server.ts";
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** Ends the server */
+  /** Aborts to end the server */
   readonly signal: AbortSignal;
 }
 
 /**
- * The largest file that a call may write, as JSON has it: twice its size at the most, unless it is
- * full of control characters
+ * Limit for a message: the largest file that a call may write takes up to twice its size in JSON,
+ * unless it is full of control characters
  */
 const maxMessageBytes = 32 * 1024 * 1024;
 const maxComplaintChars = 200;
-/** Clients kill a server some hundred milliseconds after they have asked it to end */
+/** Clients kill a server some hundred milliseconds after asking it to end */
 const endMs = 300;
 
 /**
- * Serves a client on standard input and output until it has gone. Throws for flags that do not go
- * together, before anything is answered.
+ * Serves a client on standard input and output until it has gone. Fails before the first answer if
+ * flags exclude each other.
  */
 export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, signal }: Surroundings): Promise<void> {
   const toolset = toolsetOf(flags);
@@ -32,8 +32,8 @@ export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, sig
   const patienceMs = composePatienceMs(env);
   const mayUseHost = composeMayUseHost(env);
   const start = startOf(flags, cwd);
-  // What a user asked for and cannot have is said at once; what is found by itself is not waited
-  // for.
+  // A project that the user named and that cannot be used is reported at once. Detection goes on in
+  // the background.
   if (flags.projectPath !== undefined || flags.repoUrl !== undefined) await start;
   if (process.stdin.isTTY) process.stderr.write("[mcp] waiting for an MCP client on standard input\n");
   const begun: ToolCalls[] = [];
@@ -55,10 +55,7 @@ export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, sig
   await connection.close();
 }
 
-/**
- * Resolves when the client has gone, when its messages are more than can be taken, or when this
- * process is told to end.
- */
+/** Resolves when the client has gone, when a message is too long, or when this process must end. */
 function connectionEnds(transport: StdioServerTransport, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const { onclose } = transport;

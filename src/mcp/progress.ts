@@ -1,17 +1,14 @@
 import type { ServerContext } from "@modelcontextprotocol/server";
 import type { OperationProgress } from "../operations/operation.ts";
 
-/** Some clients wait as long as they hear of progress */
+/** Some clients wait as long as they get progress */
 const intervalMs = 10_000;
 
 export interface ProgressReport extends Disposable {
   onProgress(progress: OperationProgress): void;
 }
 
-/**
- * Tells a client that asked for it how its call comes along: at every step, and in between that it
- * goes on.
- */
+/** Reports progress to a client that has asked for it: at every step, and regularly in between. */
 export function reportProgress({ _meta, notify }: ServerContext["mcpReq"], name: string): ProgressReport {
   const progressToken = _meta?.progressToken;
   if (progressToken === undefined) return { onProgress: () => {}, [Symbol.dispose]: () => {} };
@@ -20,11 +17,11 @@ export function reportProgress({ _meta, notify }: ServerContext["mcpReq"], name:
   let last = 0;
   const tell = () => {
     const elapsedSeconds = Math.round((performance.now() - startedMs) / 1000);
-    // It must grow with every message.
+    // The protocol wants it to grow with every message.
     last = Math.max(last + 1, elapsedSeconds);
     const params = { progressToken, progress: last, message: `${doing}, ${elapsedSeconds} s` };
     notify({ method: "notifications/progress", params }).catch(() => {
-      // A client that has gone does not want to know.
+      // The client has gone.
     });
   };
   const timer = setInterval(tell, intervalMs);

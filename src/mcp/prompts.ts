@@ -5,13 +5,13 @@ export interface Prompt {
   readonly name: string;
   readonly description: string;
   /**
-   * The one thing to say with it, which is the rest of the line in some clients: more than one
-   * could not be told apart
+   * Its only argument. Some clients pass the rest of the line, which could not be split into
+   * several
    */
   readonly argument: { readonly name: string; readonly description: string };
-  /** Tools without which it makes no sense */
+  /** Tools that it needs */
   readonly needs: readonly string[];
-  /** `given` is as typed, and may be a mark that the client itself replaces */
+  /** `given` is as typed, and can be a placeholder that the client replaces */
   text(given: string | undefined): string;
 }
 
@@ -74,7 +74,7 @@ The tasks: ${tasks}
 5. Delete the workspaces of finished tasks when I have their patches, and keep the others.`,
 };
 
-/** The prompts that go with a set of tools. */
+/** The prompts whose tools are in a set. */
 export function promptsFor(tools: readonly Tool[]): readonly Prompt[] {
   const names = new Set(tools.map(({ name }) => name));
   return [reproFix, inspect, parallelWork].filter(({ needs }) => needs.every((name) => names.has(name)));

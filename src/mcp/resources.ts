@@ -34,9 +34,9 @@ const kinds: readonly ResourceKind[] = [
   },
 ];
 
-/** Of the workspaces used last; templates give those of all */
+/** Limit for listed workspaces, most recently used first. Templates reach all */
 const maxListedWorkspaces = 20;
-/** A client takes them as a whole, in one message */
+/** Limits for a resource, which a client reads in one message */
 const limits = { maxResultChars: 1_000_000, maxResultLines: Number.POSITIVE_INFINITY };
 const uriPattern = /^pyro:\/\/workspaces\/([^/]+)\/([a-z]+)$/;
 

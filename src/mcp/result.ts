@@ -9,26 +9,26 @@ import { sayWithTools } from "./tool-terms.ts";
 
 type Output = Readonly<Record<string, unknown>>;
 
-/** How often a result is shortened further when what is left still takes too much */
+/** Limit for attempts to shorten a result that is still too long */
 const maxAttempts = 6;
 
-/** What a client shows of a result */
+/** The part of a result that a client shows */
 type Limits = Pick<ClientTraits, "maxResultChars" | "maxResultLines">;
 
 /**
- * A result as its client's model gets it: some show only `structuredContent`, some only text, so
- * that each has all of it. One that would be cut off by the client is shortened here, where it is
- * known what matters.
+ * A result for a client's model. Some clients show only `structuredContent`, some only text, so
+ * each has all of it. If the client would cut it off, it is shortened here, because this code knows
+ * what matters.
  */
 export function toolResult({ operation }: Tool, output: Output, limits: Limits): CallToolResult {
   const { text, structured } = fitted(operation, output, limits);
   return { content: [{ type: "text", text }], structuredContent: structured };
 }
 
-/** A result in each of its forms, with as much in it as there is room for. */
+/** A result in each of its forms, shortened to the client's limits. */
 export interface Presentation {
   readonly output: Output;
-  /** With the names of JSON */
+  /** Output with the names of JSON */
   readonly structured: Record<string, unknown>;
   readonly text: string;
 }
@@ -40,7 +40,7 @@ export function fitted(operation: Operation, output: Output, limits: Limits): Pr
   for (let attempt = 1; attempt < maxAttempts; attempt += 1) {
     const load = loadOf(shown, limits);
     if (load <= 1) break;
-    // Quotes and line breaks take more in JSON than they are long.
+    // Quotes and line breaks take more space in JSON.
     room = Math.floor(Math.min(room * 0.9, room / load));
     shown = presented(operation, readable(output, room));
   }
@@ -52,13 +52,13 @@ function presented(operation: Operation, output: Output): Presentation {
   return { output, structured, text: textOf(operation, output) };
 }
 
-/** More than 1 is more than the client shows. */
+/** The share of the client's limits that a result takes; above 1 it is too long. */
 function loadOf({ structured, text }: Presentation, { maxResultChars, maxResultLines }: Limits): number {
   const chars = Math.max(JSON.stringify(structured).length, text.length);
   return Math.max(chars / maxResultChars, text.split("\n").length / maxResultLines);
 }
 
-/** A result laid out for reading. */
+/** A result as text for a reader. */
 function textOf({ cli, mcp }: Operation, output: Output): string {
   if (mcp?.text) return mcp.text(output);
   const parts = [cli.content?.(output), cli.render?.(output), cli.summarize?.(output).join("\n")];
@@ -67,7 +67,7 @@ function textOf({ cli, mcp }: Operation, output: Output): string {
 
 const maxMessageChars = 600;
 
-/** What was given may be in a message, whole. */
+/** Shortens a message, which can contain an argument as a whole. */
 function short(text: string): string {
   return text.length <= maxMessageChars ? text : `${text.slice(0, maxMessageChars)}…`;
 }
@@ -79,8 +79,7 @@ const usualHints: Readonly<Partial<Record<ErrorCode, string>>> = {
 };
 
 /**
- * What went wrong and what to do, as text only, which every client shows of an error; for programs
- * there is the rest.
+ * An error and what to do, as text, which every client shows. `_meta` has the rest for programs.
  */
 export function errorResult(thrown: unknown, tools: readonly Tool[]): CallToolResult {
   const error = PyroError.from(thrown);

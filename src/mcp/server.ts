@@ -16,13 +16,13 @@ import { sayWithTools } from "./tool-terms.ts";
 export interface ServerSetup extends CallerSetup {
   readonly engine: OperationContext["engine"];
   readonly toolset: Toolset;
-  /** What workspaces begin with; found out while the server starts */
+  /** The start of workspaces, which is detected while the server starts */
   readonly start: Promise<ProjectStart>;
   /** Whether the user lets a model ask for commands on the host */
   readonly mayUseHost?: boolean;
 }
 
-/** The MCP server of one client, in whichever era of the protocol it speaks. */
+/** The MCP server of one client, in either era of the protocol. */
 export function createServer(setup: ServerSetup): { server: Server; calls: ToolCalls } {
   const { engine, toolset, start, mayUseHost = false } = setup;
   const tools = toolsOf(toolset);
@@ -52,7 +52,7 @@ function serveTools(server: Server, tools: readonly Tool[], calls: ToolCalls, se
         return definitionOf(tool, {
           isEager: eager.has(tool.name),
           about: takesProject ? describeStart(start) : undefined,
-          // A clone is fetched from somewhere.
+          // A clone comes from another machine.
           reachesOut: takesProject && start.kind === "source" && start.source.kind === "clone",
           usesHost: setup.mayUseHost === true && tool.operation === run,
         });
@@ -97,7 +97,7 @@ function serveResources(server: Server, tools: readonly Tool[], { engine }: Serv
   }));
 }
 
-/** What is no tool's result has no other place for what went wrong. */
+/** Reports a failure as a protocol error, because only tool results have a place for errors. */
 async function orProtocolError<T>(work: Promise<T>, tools: readonly Tool[]): Promise<T> {
   try {
     return await work;

@@ -7,7 +7,7 @@ import { operations } from "../operations/registry.ts";
 import type { Toolset } from "../operations/toolsets.ts";
 import { inputJsonSchema, type JsonSchema, outputJsonSchema } from "./json-schema.ts";
 
-/** An operation as a model is offered it. */
+/** An operation as a tool of a model. */
 export interface Tool {
   readonly name: string;
   readonly operation: Operation;
@@ -55,15 +55,15 @@ function toTool(name: string, operation: Operation, { withoutArguments, purposes
   return { name, operation, input: z.object(shape), offered: z.object(offered), description };
 }
 
-/** What is particular about a tool in a server. */
+/** Facts about a tool in one server. */
 export interface ToolFacts {
-  /** Shown to the model at once, by clients that would let it search otherwise */
+  /** Shown at once by clients that make the model search for other tools */
   readonly isEager?: boolean;
-  /** What its description ends with */
+  /** End of its description */
   readonly about?: string | undefined;
-  /** Talks to other machines */
+  /** Whether it contacts other machines */
   readonly reachesOut?: boolean;
-  /** May run commands on the user's machine itself */
+  /** Whether it can run commands on the user's machine */
   readonly usesHost?: boolean;
 }
 

@@ -32,7 +32,7 @@ export function readableCommand<O extends Streams & { readonly command: string[]
   return readableStreams(short, maxChars - otherChars, rest);
 }
 
-/** Shortens both streams to about `maxChars`, likewise. */
+/** Shortens both streams to about `maxChars` in the same way. */
 export function readableStreams<O extends Streams>(
   output: O,
   maxChars: number,
@@ -61,7 +61,7 @@ export function readableStreams<O extends Streams>(
   };
 }
 
-/** Gives each stream a third of the room, and what the other does not need. */
+/** Gives each stream a third of the space, and what the other does not need. */
 export function roomsFor(
   { stdout, stderr }: Readonly<Record<Stream, Buffer>>,
   maxChars: number,

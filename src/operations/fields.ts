@@ -29,7 +29,7 @@ export const commandTimeoutSeconds = z
 
 const noNul = (text: string) => !text.includes("\0");
 
-/** A word of a command, or text for a shell: neither can have the character that ends them. */
+/** A word of a command, or text for a shell. Neither can contain NUL, which ends them. */
 export const commandText = z.string().refine(noNul, "must not have a NUL character in it");
 
 /** A command as a model writes it */

@@ -1,7 +1,7 @@
 import { PyroError } from "../core/errors.ts";
 
 /**
- * Fails closed until a guest's way out can be kept off the host's loopback, private networks and
+ * Fails closed until a policy can keep a guest off the host's loopback, private networks and
  * metadata addresses.
  */
 export function refuseNetwork(): never {
@@ -16,7 +16,7 @@ export function refuseNetworkPolicy(policy: string): never {
   });
 }
 
-/** A workspace without a machine would be the host itself, for hours. */
+/** Without a machine the workspace would be the host itself, for hours. */
 export function refuseHostCompat(): never {
   throw new PyroError("unsupported", "cannot run a workspace on this host: workspaces are always virtual machines", {
     hint: "Leave it out.",

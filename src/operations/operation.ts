@@ -6,7 +6,7 @@ import { checkWire, explainMismatch } from "../core/wire-case.ts";
 import type { EngineContext, EngineProgress } from "../machines/context.ts";
 import type { ProjectSource } from "../projects/source.ts";
 
-/** Told while an operation installs and builds what a first use needs. */
+/** Progress of what a first use installs and builds. */
 export type OperationProgress = EngineProgress;
 
 /**
@@ -25,32 +25,28 @@ export interface OperationContext {
   readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
   readonly liveStreams?: LiveStreams | undefined;
   /**
-   * Of each stream of a command's output this much is kept for the result, half of it from its end;
+   * Limit for each stream of a command's output in the result, in `bytes`, half of it from the end;
    * default: 64 MiB
    */
   readonly keptOutputBytes?: number | undefined;
-  /**
-   * A command that still runs after this time is left running, and the result says so; default:
-   * never
-   */
+  /** Time after which a running command is detached, which the result says; default: never */
   readonly detachAfterMs?: number | undefined;
   /**
-   * Whether an input may ask for the host instead of a machine; default: yes, whoever calls decides
-   * for themselves
+   * Whether an input may ask for the host instead of a machine; default: yes, the caller decides
    */
   readonly mayUseHost?: boolean | undefined;
-  /** What a workspace begins with when no seed is named; default: nothing */
+  /** Source of a workspace without a seed; default: none */
   readonly project?: ProjectSource | undefined;
-  /** How this surface's users write the name of an input field; default: snake_case */
+  /** Name of an input field on this surface; default: snake_case */
   readonly nameField?: ((field: string) => string) | undefined;
-  /** How this surface writes a call in a hint; default: as the library does */
+  /** Writes a call in a hint on this surface; default: as the library does */
   readonly sayCall?: SayCall | undefined;
 }
 
-/** How the command line shows an operation beyond what its schemas say. */
+/** An operation on the command line, beyond its schemas. */
 export interface CommandLine<O> {
   /**
-   * Input fields given by position, in order; a last one that is an array takes all words after
+   * Input fields given by position, in order. If the last one is an array, it takes all words after
    * `--`
    */
   readonly positionals?: readonly string[];
@@ -60,11 +56,13 @@ export interface CommandLine<O> {
   readonly jsonOnly?: boolean;
   /** Text for standard output */
   render?(output: O): string;
-  /** Content for standard output, byte for byte where nobody watches: a file, a patch */
+  /**
+   * Content for standard output, such as a file or a patch, byte for byte unless that is a terminal
+   */
   content?(output: O): string;
   /** Lines about the result for standard error */
   summarize?(output: O): readonly string[];
-  /** A flag that leaves one thing of the result, for scripts */
+  /** A flag that prints one part of the result, for scripts */
   readonly only?: { readonly flag: string; readonly description: string; text(output: O): string };
   /** Flags that are not named after their field, by field */
   readonly flagNames?: Readonly<Record<string, string>>;
@@ -73,21 +71,21 @@ export interface CommandLine<O> {
   exitCode?(output: O): number;
 }
 
-/** How a model sees an operation beyond what its schemas say. */
+/** An operation as a model's tool, beyond its schemas. */
 export interface ModelTool<O> {
   /** The tool's name; default: the operation's, with `_` for `.` */
   readonly name?: string;
-  /** For a model: what it does, when to use it and what to know; default: the summary */
+  /** What it does, when to use it and what to know; default: the summary */
   readonly description?: string;
-  /** Fields as a model gives them, where that differs */
+  /** Fields that a model gives in another form */
   readonly input?: z.ZodRawShape;
-  /** Whether doing it twice is the same as doing it once; what only reads is so anyway */
+  /** Whether a second call changes nothing more; a read always is idempotent */
   readonly isIdempotent?: boolean;
-  /** The result laid out for reading; default: what the command line shows */
+  /** The result as text; default: what the command line shows */
   text?(output: O): string;
   /**
-   * The result as a model can read it, in about `maxChars` characters of JSON; says what it left
-   * out and how to get that
+   * The result shortened to about `maxChars` characters of JSON. It says what is left out and how
+   * to get that
    */
   readable?(output: O, maxChars: number): O;
 }
@@ -112,10 +110,7 @@ export interface Operation<
   handle(context: OperationContext, input: z.output<I>): Promise<z.input<O>>;
 }
 
-/**
- * Keeps the types of name and schemas: for the handler, and for the methods that the library makes
- * of the table.
- */
+/** Keeps the types of name and schemas for the handler and for the library's methods. */
 export function defineOperation<const N extends string, I extends z.ZodObject, O extends z.ZodObject>(
   operation: Operation<N, I, O>,
 ): Operation<N, I, O> {

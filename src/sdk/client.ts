@@ -4,11 +4,11 @@ import { operations } from "../operations/registry.ts";
 
 /** Options of a single call. */
 export interface CallOptions {
-  /** Cancels the call; what it started in a guest is killed */
+  /** Cancels the call and kills what it has started in a guest */
   readonly signal?: AbortSignal;
-  /** Told what a first use installs and builds */
+  /** Called with what a first use installs and builds */
   readonly onProgress?: OperationContext["onProgress"];
-  /** Takes a guest command's output as it comes; the result then has none */
+  /** Gets a guest command's output as it comes. The result then has none */
   readonly streams?: LiveStreams;
 }
 
@@ -16,7 +16,7 @@ type AnyOperation = (typeof operations)[number];
 type Input<O extends AnyOperation> = z.input<O["input"]>;
 type Output<O extends AnyOperation> = z.output<O["output"]>;
 
-/** An operation as a method: its input may be left out when every field of it may be. */
+/** An operation as a method. Its input is optional if all its fields are. */
 type Method<O extends AnyOperation> =
   Record<string, never> extends Input<O>
     ? (input?: Input<O>, options?: CallOptions) => Promise<Output<O>>
@@ -24,7 +24,7 @@ type Method<O extends AnyOperation> =
 
 type Named<N extends string> = Extract<AnyOperation, { readonly name: N }>;
 
-/** What follows a prefix in the names that begin with it: after `env.` comes `list`, `pull` … */
+/** The rest of the names that begin with a prefix: `list`, `pull` … after `env.`. */
 type After<P extends string> = AnyOperation["name"] extends infer N ? (N extends `${P}${infer R}` ? R : never) : never;
 type WordAfter<P extends string> = After<P> extends infer R ? (R extends `${infer W}.${string}` ? W : R) : never;
 
@@ -47,7 +47,7 @@ export function createClient(engine: OperationContext["engine"]): Client {
     const group = words.reduce(subgroup, client);
     group[last] = toMethod(engine, operation);
   }
-  // The types above say of the same table what the loop does.
+  // The types above describe the same table as the loop.
   return client as Client;
 }
 

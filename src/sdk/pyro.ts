@@ -4,16 +4,15 @@ import { Workspace } from "./workspace.ts";
 
 export interface PyroOptions {
   /**
-   * Stands in for the process's environment variables, such as PYRO_CACHE_DIR
-   * (docs/on-disk-layout.md)
+   * Replaces the process's environment variables, such as PYRO_CACHE_DIR (docs/on-disk-layout.md)
    */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * All of pyro's operations as methods, each like the command of the same name. Holds no process and
- * no file; workspaces live on without it. For the main thread: the machine of `run` ends with the
- * thread that started it.
+ * All of pyro's operations as methods, each like the command of the same name. It holds no process
+ * and no file, and workspaces outlive it. Use it in the main thread, because the machine of `run`
+ * ends with the thread that started it.
  */
 export class Pyro implements Client {
   readonly demo: Client["demo"];
@@ -42,7 +41,7 @@ export class Pyro implements Client {
     return new Workspace(this.workspace, workspaceId, { isOurs: true });
   }
 
-  /** A handle on a workspace that is there already, and stays. */
+  /** A handle on an existing workspace, which stays. */
   async attachWorkspace(workspaceId: string, options?: CallOptions): Promise<Workspace> {
     await this.workspace.status({ workspaceId }, options);
     return new Workspace(this.workspace, workspaceId, { isOurs: false });

@@ -5,9 +5,9 @@ type View = Awaited<ReturnType<WorkspaceClient["create"]>>;
 type WithoutId<M extends (input: never, options?: CallOptions) => unknown> = Omit<Parameters<M>[0], "workspaceId">;
 
 /**
- * One workspace, with the operations of `pyro.workspace` that take an identifier as methods that
- * have it. One that `createWorkspace` made is deleted at the end of an `await using` scope; one
- * that `attachWorkspace` found stays.
+ * One workspace, with the operations of `pyro.workspace` that take its identifier as methods. If
+ * `createWorkspace` made it, it is deleted at the end of an `await using` scope. If
+ * `attachWorkspace` found it, it stays.
  */
 export class Workspace implements AsyncDisposable {
   /** 12 hexadecimal digits */
@@ -34,7 +34,7 @@ export class Workspace implements AsyncDisposable {
   }
 
   /**
-   * Runs a program with its arguments, or one text in the guest's shell; a command that fails is a
+   * Runs a program with its arguments, or one text in the guest's shell. A command that fails is a
    * result, not an error.
    */
   exec(
@@ -45,7 +45,7 @@ export class Workspace implements AsyncDisposable {
     return this.#client.exec(this.#with({ command, ...limit }), options);
   }
 
-  /** Commands with their output, one of them or all; waits for the end of one if asked to. */
+  /** Commands with their output, one or all. It can wait for the end of one. */
   logs(input: WithoutId<WorkspaceClient["logs"]> = {}, options?: CallOptions): ReturnType<WorkspaceClient["logs"]> {
     return this.#client.logs(this.#with(input), options);
   }
@@ -112,9 +112,7 @@ export class Workspace implements AsyncDisposable {
     return this.#client.snapshot.delete(this.#with({ snapshotName }), options);
   }
 
-  /**
-   * Begins again with a new machine, from the files that the workspace began with or a snapshot.
-   */
+  /** Resets to a new machine with the files of the baseline or of a snapshot. */
   reset({
     snapshot,
     ...options

@@ -8,18 +8,17 @@ import { fileError, stampFile } from "../host/files.ts";
 const coarsestClockMs = 2_000;
 
 /**
- * Whether a change while the content was read, or later, must have shown in the times. A file can
- * be written to twice within one tick of its file system's clock: had the first write been seen and
- * the content been read before the second, its stamp would stand for other content for ever (git
- * calls it racily clean). So what was changed less than a tick before the reading began is used,
- * but not remembered. To wait and look again would not help, as both writes have the same time;
- * only what is read after the tick can be trusted.
+ * Whether a stamp shows every change that was made while the content was read, or later. A file can
+ * be written twice within one tick of its file system's clock. If the content is read between the
+ * two, the stamp stands for other content for ever (git calls it racily clean). So content that
+ * changed less than a tick before the reading began is used but not remembered. Looking again does
+ * not help, because both writes have the same time.
  */
 export function isSettled(newestChangeMs: number, readingStartedMs: number): boolean {
   return readingStartedMs - newestChangeMs >= coarsestClockMs;
 }
 
-/** What `prepareSeed` looks an archive up by. */
+/** The key by which `prepareSeed` looks an archive up. */
 export async function archiveStampKey(path: string): Promise<string> {
   try {
     return `archive ${JSON.stringify(await stampFile(path))}`;

@@ -14,30 +14,30 @@ import { archiveStampKey, isSettled } from "./racy-stamp.ts";
 import { requireRoomFor } from "./room.ts";
 import { indexKey } from "./store.ts";
 
-/** Something on this host, by its path. */
+/** A source on this host, by its path. */
 export interface PathSource {
   readonly kind: "directory" | "archive";
   readonly path: string;
 }
 
-/** What a user names: nothing, or something on this host. */
+/** A source that a user names: none, or a path on this host. */
 export type NamedSource = { readonly kind: "empty" } | PathSource;
 
-/** Some of the files of a directory, whichever are listed at that moment. */
+/** Some files of a directory, listed when they are needed. */
 export interface ListedSource {
   readonly kind: "listed";
   readonly path: string;
   list(options: { readonly signal?: AbortSignal | undefined }): Promise<PathList>;
 }
 
-/** A tree that is made when no image of it is there. */
+/** A tree that is made if it has no image yet. */
 export interface GeneratedSource {
   readonly kind: "generated";
   /** For messages: `clone 'https://example.com/project.git'` */
   readonly what: string;
-  /** Equal for trees that may stand for each other */
+  /** Equal for trees with the same content */
   readonly identity: string;
-  /** Fills an empty directory, which goes if this fails */
+  /** Fills an empty directory, which is removed if this fails */
   generate(dir: string, options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
 }
 
@@ -47,10 +47,10 @@ export interface SeedRequest extends ImageOptions {
   readonly source: SeedSource;
 }
 
-/** A tree may change this often while it is copied before that is given up. */
+/** Number of attempts to copy a tree that changes meanwhile */
 const maxCopies = 2;
 
-/** What a path on this host is as a source. */
+/** The kind of source at a path on this host. */
 export async function seedSourceOf(path: string): Promise<PathSource> {
   try {
     return { kind: (await stat(path)).isDirectory() ? "directory" : "archive", path };
@@ -65,7 +65,7 @@ export async function seedSourceOf(path: string): Promise<PathSource> {
 }
 
 /**
- * Finds the disk image of a tree, or makes it: without reading any content if nothing was changed
+ * Finds the disk image of a tree, or makes it. It reads no content if the tree has not changed
  * since.
  */
 export async function prepareSeed({ source, ...options }: SeedRequest): Promise<PreparedSeed> {
@@ -102,7 +102,7 @@ async function prepareListed(options: ImageOptions, { path, list }: ListedSource
   return prepareScanned(options, path, async (scanOptions) => scanListed(path, await list(scanOptions), scanOptions));
 }
 
-/** Tells what is in a directory now. */
+/** Scans a directory. */
 type Scan = (options: ScanOptions) => Promise<TreeScan>;
 
 async function prepareScanned(options: ImageOptions, path: string, scanNow: Scan): Promise<PreparedSeed> {
@@ -124,13 +124,13 @@ async function prepareScanned(options: ImageOptions, path: string, scanNow: Scan
 interface SettledCopy {
   readonly scan: TreeScan;
   readonly digest: string;
-  /** When its reading began */
+  /** Time at which its reading began */
   readonly startedMs: number;
 }
 
 /**
- * Copies a directory at one moment of it: what is the same after the copy was the same all the
- * while.
+ * Copies a directory as it is at one moment. If a scan after the copy finds it the same, it was the
+ * same all the while.
  */
 async function copySettled(to: CopyRequest, path: string, first: TreeScan, scanNow: Scan): Promise<SettledCopy> {
   let scan = first;
@@ -156,7 +156,7 @@ async function prepareGenerated(options: ImageOptions, source: GeneratedSource):
     await copyNothing(to);
     await source.generate(dir, { signal: to.signal });
     const { diskBytes, entryCount, contentBytes, skipped } = await scanDirectory(dir, { signal: to.signal });
-    // It is there already; the image is still to come.
+    // The copy exists already, and the image comes next.
     await requireRoomFor(to.failure, options.seedsDir, diskBytes);
     return { digest: `generated ${source.identity}`, indexedAs: key, entryCount, contentBytes, skipped };
   };
@@ -184,7 +184,7 @@ function directoryName(path: string): string {
   return `directory '${path}'`;
 }
 
-/** A directory that pyro itself writes into would never hold still. */
+/** Refuses a directory that pyro itself writes to, which would change with every copy. */
 async function requireOutside(seedsDir: string, path: string, failure: string): Promise<void> {
   const [source, store] = await Promise.all([realpath(path).catch(() => undefined), realpath(seedsDir)]);
   if (source === undefined || !`${store}${sep}`.startsWith(source === sep ? sep : `${source}${sep}`)) return;

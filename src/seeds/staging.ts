@@ -7,14 +7,14 @@ import { withLock } from "../host/lock.ts";
 import { type BuildRoot, removeAsRoot, spreadFolders } from "./build-root.ts";
 
 const lockTimeoutMs = 30 * 60_000;
-/** How long to try for the lock of somebody else's leftovers */
+/** Limit for taking the lock of another build's leftovers */
 const sweepLockTimeoutMs = 250;
 
 export interface StagingRequest {
   readonly seedsDir: string;
-  /** What is being built, as hexadecimal digits: only one process builds it at a time */
+  /** Key of the build in hexadecimal digits. One process at a time builds it */
   readonly key: string;
-  /** For those who wait: `preparing directory '/home/me/project'` */
+  /** Shown to waiting processes: `preparing directory '/home/me/project'` */
   readonly purpose: string;
   readonly root: BuildRoot;
   readonly signal: AbortSignal | undefined;
@@ -22,9 +22,8 @@ export interface StagingRequest {
 }
 
 /**
- * Runs `work` with an empty folder while nobody else builds the same. What was left by builds that
- * were killed goes. There are 256 locks for all keys together, so that there are not ever more of
- * them.
+ * Runs `work` with an empty folder while no other process builds the same key. It first removes
+ * what killed builds have left. All keys share 256 locks, so their number does not grow.
  */
 export async function withStaging<T>(request: StagingRequest, work: (stagingDir: string) => Promise<T>): Promise<T> {
   const { seedsDir, key, purpose, root, signal, onWait } = request;
@@ -42,14 +41,14 @@ export async function withStaging<T>(request: StagingRequest, work: (stagingDir:
       return await work(stagingDir);
     } finally {
       await removeAsRoot(root, stagingDir).catch(() => {
-        // Whoever builds next removes it
+        // The next build removes it.
       });
       await removeIfEmpty(slotDir);
     }
   });
 }
 
-/** What has a lock that nobody holds was left behind. */
+/** Removes folders whose lock no process holds. */
 async function sweepOthers(seedsDir: string, ownSlot: string, root: BuildRoot): Promise<void> {
   for (const slot of await namesIn(join(seedsDir, "staging"))) {
     if (slot === ownSlot || !/^[0-9a-f]{2}$/.test(slot)) continue;
@@ -57,7 +56,7 @@ async function sweepOthers(seedsDir: string, ownSlot: string, root: BuildRoot): 
     try {
       await withLock({ ...lock, timeoutMs: sweepLockTimeoutMs }, () => sweepSlot(seedsDir, slot, root));
     } catch (error) {
-      // Somebody is building there
+      // Another process builds there.
       if (!(error instanceof PyroError) || error.code !== "timeout") throw error;
     }
   }
@@ -67,7 +66,7 @@ async function sweepSlot(seedsDir: string, slot: string, root: BuildRoot): Promi
   const dir = join(seedsDir, "staging", slot);
   for (const name of await namesIn(dir)) {
     await removeAsRoot(root, join(dir, name)).catch(() => {
-      // Another user's, perhaps; nothing needs its name
+      // It may be another user's, and no one else needs the name.
     });
   }
   await removeIfEmpty(dir);
@@ -75,7 +74,7 @@ async function sweepSlot(seedsDir: string, slot: string, root: BuildRoot): Promi
 
 async function removeIfEmpty(dir: string): Promise<void> {
   await rmdir(dir).catch(() => {
-    // Not empty, or not there
+    // It is not empty, or gone.
   });
 }
 

@@ -12,18 +12,18 @@ import { capture } from "../host/process.ts";
 import { imageFormatVersion } from "./image.ts";
 
 /**
- * How `link` says that another name cannot be had: on another or a plainer file system, or one too
+ * Errors of `link` if a second name is impossible: on another or a simpler file system, or one too
  * many
  */
 const linklessCodes = ["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
 const imageSuffix = ".ext4";
 const copyTimeoutMs = 30 * 60_000;
-/** More would only be what was forgotten */
+/** Limit for index entries, above which the oldest are removed */
 const maxIndexEntries = 4096;
 
 const indexEntrySchema = z.object({
   formatVersion: z.literal(1),
-  /** The image that was made of what had this key */
+  /** The image of the source with this key */
   image: z.string().regex(/^[0-9a-f]{64}$/),
   entryCount: z.number(),
   contentBytes: z.number(),
@@ -184,7 +184,7 @@ export async function pruneSeeds(seedsDir: string, budgetBytes: number, keep?: s
   return removed;
 }
 
-/** Entries for images that are gone, and the oldest of too many. */
+/** Removes entries of missing images, and the oldest above the limit. */
 async function pruneIndex(seedsDir: string): Promise<void> {
   const images = new Set((await listSeeds(seedsDir)).map(({ digest }) => digest));
   const kept: { readonly path: string; readonly writtenMs: number }[] = [];
