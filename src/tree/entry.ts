@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 
-/** One name in a tree. Names are bytes: Linux knows no other. */
+/** One entry of a tree. Names are bytes, as Linux has them. */
 export interface TreeEntry {
   /**
-   * From the root of the tree, with `/` between names and none in front; empty for the root itself
+   * Path from the root of the tree, with `/` between names and none in front; empty for the root
    */
   readonly path: Buffer;
   readonly type: "file" | "directory" | "symlink" | "hard_link";
@@ -12,44 +12,46 @@ export interface TreeEntry {
   /** Length of a file, in `bytes`; 0 for everything else */
   readonly size: number;
   readonly mtimeNs: bigint;
-  /** What a symbolic link says; for a hard link, the path of an earlier file */
+  /** Text of a symbolic link; for a hard link, the path of an earlier file */
   readonly target?: Buffer;
 }
 
-/** Part of a file's content, in order: bytes, or how many zeros are not stored. */
+/** Part of a file's content, in order: bytes, or the length of a hole in `bytes`. */
 export type ContentPiece = { readonly data: Buffer } | { readonly hole: number };
 
 export type TreeItem = TreeEntry & {
   /**
-   * The content of a file, nothing for others; to be read at most once, and before the next item is
-   * asked for
+   * Content of a file, nothing for other types. It can be read once, before the next item is asked
+   * for
    */
   content(): AsyncIterable<ContentPiece>;
 };
 
 export interface SkippedEntry {
-  /** For people: bytes that are no text are escaped */
+  /** Path as shown to people, with bytes that are not text escaped */
   readonly path: string;
   readonly reason: string;
 }
 
 export interface TreeLimits {
   readonly maxEntries: number;
-  /** Content of all files, holes included */
+  /** Content of all files in `bytes`, holes included */
   readonly maxBytes: number;
 }
 
-/** What a workspace's disk has room for. */
+/** Limits of a workspace's disk */
 export const seedLimits: TreeLimits = { maxEntries: 1_000_000, maxBytes: 30 * 1024 ** 3 };
 
 export async function* noContent(): AsyncGenerator<ContentPiece> {}
 
-/** Room that a file's content takes on a disk, in whole blocks. */
+/** Disk space of a file's content in `bytes`, in whole blocks. */
 export function blocksFor(bytes: number): number {
   return Math.ceil(bytes / 4096) * 4096;
 }
 
-/** A path as a key of a Map: one character for each byte, so that no two paths become the same. */
+/**
+ * A path as a key of a Map. It has one character for each byte, so no two paths have the same key.
+ */
 export function pathKey(path: Buffer): string {
   return path.toString("latin1");
 }
@@ -60,7 +62,7 @@ export function parentKey(key: string): string | undefined {
   return key.slice(0, Math.max(0, key.lastIndexOf("/")));
 }
 
-/** A path for messages: in one line, and unmistakable when it is no text. */
+/** A path for messages: in one line, and unambiguous even if it is not text. */
 export function printablePath(path: Buffer): string {
   if (path.length === 0) return ".";
   if (!isUtf8(path)) {
@@ -71,7 +73,7 @@ export function printablePath(path: Buffer): string {
   });
 }
 
-/** Why a path cannot be the path of an entry, if it cannot. */
+/** Why a path cannot be the path of an entry; undefined if it can. */
 export function pathProblem(path: Buffer): string | undefined {
   if (path.length === 0) return undefined;
   if (path.includes(0)) return "its name has a zero byte in it";
@@ -85,7 +87,7 @@ export function pathProblem(path: Buffer): string | undefined {
   return undefined;
 }
 
-/** Why nothing can be a symbolic link to this, if so. */
+/** Why no symbolic link can have this target; undefined if one can. */
 export function symlinkProblem(target: Buffer | undefined): string | undefined {
   if (!target || target.length === 0) return "it is a symbolic link to nothing";
   if (target.includes(0)) return "its target has a zero byte in it";

@@ -1,7 +1,7 @@
 import { printablePath, type TreeEntry } from "../entry.ts";
 import type { MemberHeader } from "./tar-file.ts";
 
-/** A member as it would be in a tree: devices are told, not kept. */
+/** A member of an archive as an entry of a tree. Devices are reported and left out. */
 export type ArchiveEntry = Omit<TreeEntry, "type"> & {
   readonly type: TreeEntry["type"] | "fifo" | "character-device" | "block-device";
 };
@@ -17,26 +17,26 @@ const types: Readonly<Record<string, ArchiveEntry["type"]>> = {
   "block-device": "block-device",
 };
 
-/** The name for messages. */
+/** Name for messages. */
 export function memberName(header: MemberHeader): string {
   return printablePath(nameBytes(header.pax?.["GNU.sparse.name"] ?? header.name, header.pax, "path"));
 }
 
-/** Whether holes are left out of what is stored, as GNU tar does it in PAX records. */
+/** Whether holes are left out of the stored content, as GNU tar does in PAX records. */
 export function isSparse({ pax }: MemberHeader): boolean {
   return Object.keys(pax ?? {}).some((key) => key.startsWith("GNU.sparse."));
 }
 
-/** Whether a name was lost: in PAX records, tar-stream reads bytes that are no UTF-8 as U+FFFD. */
+/** Whether a name was lost. In PAX records tar-stream reads bytes that are not UTF-8 as U+FFFD. */
 export function hasLostName({ pax }: MemberHeader): boolean {
   return [pax?.["path"], pax?.["linkpath"]].some((name) => name?.includes("\u{fffd}"));
 }
 
-/** Undefined for a type that is not known. */
+/** Undefined for an unknown type. */
 export function memberEntry(header: MemberHeader): ArchiveEntry | undefined {
   const stated = types[header.type ?? ""];
   if (!stated) return undefined;
-  // Older tars know a directory only by its name
+  // Older tars mark a directory only by its name.
   const type = stated === "file" && header.name.endsWith("/") ? "directory" : stated;
   const path = normalized(nameBytes(header.name, header.pax, "path"));
   const size = type === "file" ? header.size : 0;
@@ -47,22 +47,22 @@ export function memberEntry(header: MemberHeader): ArchiveEntry | undefined {
 }
 
 /**
- * Names in PAX records are UTF-8 and decoded by tar-stream; others were decoded as one character
- * for each byte.
+ * Names in PAX records are UTF-8, which tar-stream decodes. Others have one character for each
+ * byte.
  */
 function nameBytes(name: string, pax: MemberHeader["pax"], record: "path" | "linkpath"): Buffer {
   const isText = pax?.[record] === name || pax?.["GNU.sparse.name"] === name;
   return Buffer.from(name, isText ? "utf8" : "latin1");
 }
 
-/** `./a//b/` as `a/b`; what leads out of the tree stays as it is. */
+/** `./a//b/` as `a/b`. A path that leads out of the tree stays as it is. */
 function normalized(path: Buffer): Buffer {
   const text = path.toString("latin1");
   const names = text.split("/").filter((name) => name !== "" && name !== ".");
   return Buffer.from((text.startsWith("/") ? "/" : "") + names.join("/"), "latin1");
 }
 
-/** What a file system can hold; beyond it, archives lie. */
+/** Limit of a file system, above which an archive lies */
 const maxSeconds = 2 ** 33;
 
 function modificationTime({ mtime, pax }: MemberHeader): bigint {

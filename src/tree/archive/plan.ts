@@ -20,17 +20,17 @@ const devices: Readonly<Record<string, string>> = {
 
 interface Planned {
   readonly entry: TreeEntry;
-  /** Which member of the archive it is; -1 for a parent that is not in the archive */
+  /** Index of the member in the archive; -1 for a parent that is not in it */
   readonly index: number;
 }
 
 /**
- * What will be made of an archive's members: the last of each name, in harmless places, and the
- * parents that they imply.
+ * The tree of an archive's members: the last of each name, in harmless places, and the parents that
+ * they imply.
  */
 export class ArchivePlan {
   readonly skipped: SkippedEntry[] = [];
-  /** Parents first; known when the plan is finished */
+  /** Entries with parents first, known when the plan is finished */
   directories: readonly TreeEntry[] = [];
 
   private readonly path: string;
@@ -70,7 +70,7 @@ export class ArchivePlan {
     else this.plan(entry as TreeEntry, index);
   }
 
-  /** Says what is wrong with the members together; the entries otherwise. */
+  /** Fails if the members do not fit together. Returns the entries otherwise. */
   finish(): readonly TreeEntry[] {
     for (const [key, { entry }] of [...this.planned]) this.requireParents(key, entry);
     if (!this.planned.has("")) this.imply("", 0n);
@@ -139,7 +139,7 @@ export class ArchivePlan {
   private imply(key: string, mtimeNs: bigint): void {
     const path = Buffer.from(key, "latin1");
     this.planned.set(key, { entry: { path, type: "directory", mode: 0o755, size: 0, mtimeNs }, index: -1 });
-    // Each may imply as many more as its path has names
+    // Each can imply as many parents as its path has names.
     if (this.planned.size > this.limits.maxEntries) throw this.tooLarge();
   }
 

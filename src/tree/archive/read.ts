@@ -6,18 +6,18 @@ import { blocksFor, noContent, type SkippedEntry, seedLimits, type TreeItem, typ
 import { ArchivePlan } from "./plan.ts";
 import { type ArchiveKind, archiveKind, type TarMember, tarMembers } from "./tar-file.ts";
 
-/** Headers, padding and whatever else is in an archive beside content. */
+/** Limit for headers, padding and other data in an archive beside content */
 const overheadBytes = 4 * 1024 ** 3;
 
-/** An archive all of whose members were found to be harmless. */
+/** An archive whose members are all harmless. */
 export interface CheckedArchive {
   readonly entryCount: number;
   readonly contentBytes: number;
-  /** What a copy takes on a disk */
+  /** Disk space of a copy in `bytes` */
   readonly diskBytes: number;
   readonly skipped: readonly SkippedEntry[];
   readonly stamp: FileStamp;
-  /** The tree, folders first; fails when the file is no longer the one that was checked */
+  /** The tree, folders first. Fails if the file has changed since the check */
   items(): AsyncIterable<TreeItem>;
 }
 
@@ -34,8 +34,7 @@ interface Reading {
 }
 
 /**
- * Reads a tar archive through to its end and refuses it if there is anything wrong with it, before
- * anybody makes use of it.
+ * Reads a tar archive to its end and refuses it if anything is wrong with it, before it is used.
  */
 export async function readArchive(path: string, options: ArchiveOptions = {}): Promise<CheckedArchive> {
   const { signal, limits = seedLimits } = options;
@@ -118,7 +117,7 @@ function reasonOf(error: unknown): string {
   return `it is damaged: ${message.charAt(0).toLowerCase()}${message.slice(1).replace(/\. .*|\.$/, "")}`;
 }
 
-/** To open a named pipe would wait for its other end. */
+/** Opening a named pipe would wait for its other end. */
 async function requireFile(path: string): Promise<void> {
   if ((await stat(path)).isFile()) return;
   throw new PyroError("invalid_argument", `cannot read archive '${path}': it is not a file`, {

@@ -6,11 +6,13 @@ import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
 import { PyroError } from "../../core/errors.ts";
 
-/** What tar-stream says of a member; its own types leave out what depends on the archive. */
+/**
+ * A member as tar-stream describes it. Its own types leave out fields that depend on the archive.
+ */
 export interface MemberHeader {
   readonly name: string;
   readonly linkname: string | null;
-  /** Null for a kind that tar-stream does not know */
+  /** Null for a type that tar-stream does not know */
   readonly type: string | null;
   readonly size: number;
   readonly mode: number;
@@ -24,13 +26,13 @@ export interface TarMember {
 }
 
 const blockBytes = 512;
-/** The end of an archive is at least this long, and zero */
+/** Length of an archive's end in `bytes`, which is all zero */
 const endBytes = 2 * blockBytes;
 const gzipMagic = Buffer.from([0x1f, 0x8b]);
 
 export type ArchiveKind = "tar" | "tar.gz";
 
-/** What a file is by its first bytes; undefined when it is no archive that we read. */
+/** The kind of an archive by its first bytes; undefined for any other file. */
 export async function archiveKind(path: string): Promise<ArchiveKind | undefined> {
   await using file = await open(path, "r");
   const { buffer, bytesRead } = await file.read(Buffer.alloc(blockBytes), 0, blockBytes, 0);
@@ -38,7 +40,7 @@ export async function archiveKind(path: string): Promise<ArchiveKind | undefined
   return bytesRead === blockBytes && isTarHeader(buffer) ? "tar" : undefined;
 }
 
-/** The sum of a header's bytes is in it; an empty archive begins with its end, which is zero. */
+/** A header contains the sum of its bytes. An empty archive begins with its end, which is zero. */
 function isTarHeader(block: Buffer): boolean {
   if (block.every((byte) => byte === 0)) return true;
   const stated = Number.parseInt(block.toString("latin1", 148, 156).replaceAll("\0", " ").trim(), 8);
@@ -46,7 +48,7 @@ function isTarHeader(block: Buffer): boolean {
   return stated === sum;
 }
 
-/** The members in order; a body that was not read is passed over. */
+/** The members in order. It skips a body that was not read. */
 export async function* tarMembers(
   path: string,
   kind: ArchiveKind,
@@ -60,7 +62,7 @@ export async function* tarMembers(
   const stages = kind === "tar" ? [plain, sink] : [createGunzip(), plain, sink];
   const options = signal ? { signal } : {};
   const flow = pipeline([createReadStream(path, { highWaterMark: 1 << 18 }), ...stages], options);
-  // Its failures come out of the loop as well, unless the loop was left
+  // Its failures come out of the loop too, unless the loop was left.
   flow.catch(() => {});
   for await (const body of members) {
     yield { header: body.header as unknown as MemberHeader, body: body as AsyncIterable<Buffer> };
@@ -69,9 +71,7 @@ export async function* tarMembers(
   await flow;
 }
 
-/**
- * Fails when an archive does not end as archives do, which tar-stream does not mind, or has no end.
- */
+/** Fails if an archive has no proper end, which tar-stream accepts. */
 class EndOfTar extends Transform {
   private last: Buffer = Buffer.alloc(0);
   private length = 0;

@@ -6,9 +6,9 @@ import { displayPath } from "./quoting.ts";
 import { isText, splitLines } from "./text.ts";
 
 export interface AppliedHunk {
-  /** Line of the old file where it was found, from 1 */
+  /** Line of the old file at which it was found, from 1 */
   readonly line: number;
-  /** How many lines that is below the line that the patch says */
+  /** Distance in lines from the line that the patch names */
   readonly offset: number;
 }
 
@@ -23,8 +23,8 @@ const shownLines = 5;
 const shownCharacters = 200;
 
 /**
- * Makes the content that a patch gives a file, from the one it has, or null if it has none yet.
- * Hunks apply in order and to exactly what they say, at the nearest place that has it.
+ * Applies a patch to the content of a file, or to null for a new file. Hunks apply in order, at the
+ * nearest place with exactly their lines.
  */
 export function applyFilePatch(old: Buffer | null, patch: FilePatch): AppliedFile {
   const path = displayPath(patch.newPath ?? patch.oldPath ?? empty);

@@ -4,14 +4,12 @@ import { constants, deflateSync } from "node:zlib";
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
 const bytesPerLine = 52;
 
-/** The id under which git knows a content. */
+/** Git's id of a content. */
 export function blobId(content: Buffer): string {
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
 }
 
-/**
- * How git writes a change of bytes: the new ones, then the old ones so that it can be taken back.
- */
+/** A change of bytes as git writes it: the new ones, then the old ones to revert it. */
 export function binaryPatch(oldContent: Buffer, newContent: Buffer): string {
   return `GIT binary patch\n${literal(newContent)}\n${literal(oldContent)}\n`;
 }
@@ -30,7 +28,7 @@ function lengthLetter(length: number): string {
   return String.fromCharCode(length <= 26 ? 0x40 + length : 0x60 + length - 26);
 }
 
-/** Five characters for four bytes, the last group filled up with zeros. */
+/** Encodes four bytes as five characters and pads the last group with zeros. */
 function base85(bytes: Buffer): string {
   const padded = Buffer.concat([bytes], Math.ceil(bytes.length / 4) * 4);
   let text = "";

@@ -7,10 +7,7 @@ export interface ChangeSide {
   readonly type: "file" | "directory" | "symlink" | "other";
   /** Permission bits */
   readonly mode: number;
-  /**
-   * Bytes of a file, target of a symbolic link; undefined when they are not at hand, because they
-   * are too many
-   */
+  /** Bytes of a file or target of a symbolic link; undefined if they are too many */
   readonly content?: Buffer | undefined;
 }
 
@@ -23,18 +20,16 @@ export interface Change {
 
 export interface FormattedChange {
   /**
-   * The change as a patch of text; null when it is one of bytes, of unknown content, or none that
-   * git would see
+   * The change as a text patch; null for bytes, for unknown content, and if git would see no change
    */
   readonly textPatch: string | null;
   /**
-   * Its piece of a patch of everything, with `GIT binary patch` for bytes; null when git would see
-   * no change
+   * Its part of the whole patch, with `GIT binary patch` for bytes; null if git would see no change
    */
   readonly patch: string | null;
 }
 
-/** What git keeps of a file or a symbolic link. */
+/** A file or a symbolic link as git keeps it. */
 interface Blob {
   readonly gitMode: string;
   readonly content: Buffer | undefined;
@@ -45,7 +40,7 @@ const noBlobId = "0".repeat(40);
 
 /**
  * Writes a change as `git diff --no-index --binary --no-renames` does. Sides of unknown content
- * count as different; `git apply` refuses a patch with one of them, as it does git's own.
+ * count as different. `git apply` refuses such a patch, as it does git's own.
  */
 export function formatChange(change: Change): FormattedChange {
   const [before, after] = [blobOf(change.old), blobOf(change.new)];
@@ -61,7 +56,7 @@ export function formatChange(change: Change): FormattedChange {
 function blobOf(side: ChangeSide | null): Blob | null {
   if (side?.type === "symlink") return { gitMode: "120000", content: side.content };
   if (side?.type !== "file") return null;
-  // Like git, which looks at the owner's bit only.
+  // Git looks at the owner's bit only, too.
   return { gitMode: side.mode & 0o100 ? "100755" : "100644", content: side.content };
 }
 
@@ -118,10 +113,7 @@ function prefixed(prefix: string, path: Buffer): string {
   return quoteName(Buffer.concat([Buffer.from(prefix), path]));
 }
 
-/**
- * Other programs than git take what follows a space for a timestamp, unless a tab shows where the
- * name ends.
- */
+/** Programs other than git read text after a space as a timestamp, unless a tab ends the name. */
 function terminated(name: string): string {
   return name.includes(" ") ? `${name}\t` : name;
 }

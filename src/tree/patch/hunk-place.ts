@@ -5,23 +5,20 @@ export interface PlaceSearch {
   /** Index of the first line that no earlier hunk has */
   readonly from: number;
   /**
-   * By how many lines the last hunk was below its stated place: the next one is likely to be so too
+   * Distance in lines of the last hunk from its stated place, which the next one probably has too
    */
   offset: number;
-  /** So that a patch made of many similar lines does not take minutes */
+  /** Limit for comparisons, so that a patch of many similar lines does not take minutes */
   comparisonsLeft: number;
 }
 
-/** Why there is no place, if it is not that nothing matches, and where it should have been. */
+/** Why a hunk has no place, and where it should have been. */
 interface NoPlace {
   readonly wanted: number;
   readonly reason: string | null;
 }
 
-/**
- * The index of the line where the old lines of the hunk are: the nearest one to where it says they
- * are.
- */
+/** Index of the line at which the old lines of the hunk are, nearest to the stated one. */
 export function findPlace(hunk: Hunk, search: PlaceSearch): number | NoPlace {
   const stated = hunk.oldLines.length === 0 ? hunk.oldStart : Math.max(0, hunk.oldStart - 1);
   const wanted = stated + search.offset;
@@ -30,7 +27,7 @@ export function findPlace(hunk: Hunk, search: PlaceSearch): number | NoPlace {
   const isPlace = (index: number) => index >= first && index <= last && matches(hunk.oldLines, index, search);
   if (isPlace(wanted)) return wanted;
   const none: NoPlace = { wanted: stated, reason: null };
-  // Without lines to look for, every other place would do.
+  // Without old lines every place would match.
   if (hunk.oldLines.length === 0) {
     return { ...none, reason: wanted > last ? `begins after the last line, ${last}` : "overlaps the one before it" };
   }

@@ -2,7 +2,7 @@ import { type StructuredPatchHunk, structuredPatch } from "diff";
 import { noNewlineMark, splitLines } from "./text.ts";
 
 const contextLines = 3;
-/** Time grows with its square: about 0.5 s here */
+/** Time grows with its square, and is about 0.5 s at this limit */
 const maxEdits = 3000;
 const timeoutMs = 5000;
 
@@ -57,7 +57,7 @@ function formatHunk(hunk: StructuredPatchHunk): string {
   return `@@ ${ranges} @@\n${hunk.lines.join("\n")}\n`;
 }
 
-/** A side without lines is named by the line before them. */
+/** A side without lines has the number of the line before. */
 function range(start: number, count: number): string {
   if (count === 0) return `${start - 1},0`;
   return count === 1 ? `${start}` : `${start},${count}`;

@@ -4,12 +4,12 @@ import type { PatchKind } from "./parse/file-header.ts";
 import type { FilePatch } from "./parse/parse.ts";
 import { displayPath } from "./quoting.ts";
 
-/** What is at a path before the patch, not followed if it is a symbolic link. */
+/** The entry at a path before the patch. A symbolic link is not followed. */
 export interface TreeEntry {
   readonly type: "file" | "directory" | "symlink" | "other";
   /** Permission bits */
   readonly mode: number;
-  /** Bytes of a file, target of a symbolic link; undefined when they are too many */
+  /** Bytes of a file or target of a symbolic link; undefined if they are too many */
   readonly content?: Buffer | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface PlannedEntry {
 export interface PlannedChange {
   readonly path: Buffer;
   readonly status: "added" | "modified" | "deleted";
-  /** What is to be there; null if nothing */
+  /** New entry; null if the path is deleted */
   readonly entry: PlannedEntry | null;
   readonly hunks: readonly AppliedHunk[];
 }
@@ -34,16 +34,16 @@ interface Written extends Omit<PlannedChange, "status" | "entry"> {
 
 interface Plan {
   readonly before: (path: Buffer) => TreeEntry | null;
-  /** Paths that some part of the patch takes away, so that another one may use them */
+  /** Paths that a part of the patch removes, so that another part can use them */
   readonly leaving: ReadonlySet<string>;
   readonly removed: Set<string>;
   readonly written: Map<string, Written>;
-  /** How much content was read and made so far */
+  /** Content that was read and made so far, in `bytes` */
   contentBytes: number;
 }
 
 const linkMode = 0o120000;
-/** Because a small patch can have a large file written many times: it takes a few seconds */
+/** Limit for content in `bytes`, because a small patch can rewrite a large file many times */
 const maxContentBytes = 512 * 1024 * 1024;
 
 /** Every path that `planPatch` asks for. */
@@ -53,10 +53,9 @@ export function pathsOf(patches: readonly FilePatch[]): Buffer[] {
 }
 
 /**
- * What all of a patch does to a tree: deletions first, then what is written, each path once; throws
- * if any part cannot be done. As for `git apply`, the order of parts does not matter to renames and
- * copies, which start from the tree as it was; every other part starts from what an earlier one
- * made of its file.
+ * Plans a patch: deletions first, then writes, each path once. Throws if any part cannot be done.
+ * As in `git apply`, renames and copies start from the tree before the patch. Every other part
+ * starts from the result of an earlier part.
  */
 export function planPatch(
   patches: readonly FilePatch[],
@@ -114,7 +113,7 @@ function startOf(plan: Plan, { kind }: FilePatch, oldPath: Buffer): TreeEntry | 
 }
 
 function takeAway(plan: Plan, kind: "delete" | "rename", path: Buffer): void {
-  // A file that is renamed may be replaced by another: files that swap their names.
+  // Another file can replace a renamed one, as in a swap of names.
   if (kind === "delete") plan.written.delete(keyOf(path));
   if (plan.before(path)) plan.removed.add(keyOf(path));
 }
@@ -137,7 +136,7 @@ function checkFree(plan: Plan, path: Buffer): void {
 }
 
 function contentOf(old: TreeEntry, path: Buffer, { oldMode, hunks }: FilePatch): Buffer {
-  // Git does not say what it is that it renames as it is.
+  // Git does not describe a file that it renames unchanged.
   const isAny = oldMode === undefined && hunks.length === 0 && old.type === "symlink";
   const wanted = oldMode === linkMode || isAny ? "symlink" : "file";
   if (old.type === wanted && old.content) return old.content;
@@ -152,7 +151,10 @@ function typeOf(old: TreeEntry | null, newMode: number | undefined): "file" | "s
   return old?.type === "symlink" ? "symlink" : "file";
 }
 
-/** Git knows the executable bits only: the others stay, and those who may read may execute. */
+/**
+ * Git knows the executable bit only. The other bits stay, and every class that can read can
+ * execute.
+ */
 function modeOf(old: TreeEntry | null, newMode: number | undefined): number {
   const mode = old?.mode ?? (newMode === linkMode ? 0o777 : 0o644);
   if (newMode === 0o100755) return mode | ((mode & 0o444) >> 2);

@@ -5,7 +5,7 @@ export function isText(content: Buffer): boolean {
   return isUtf8(content) && !content.includes(0);
 }
 
-/** The lines of a text, each with its line feed: only the last one may lack it. */
+/** The lines of a text, each with its line feed. Only the last one may lack it. */
 export function splitLines(text: string): string[] {
   const lines: string[] = [];
   let start = 0;
@@ -18,5 +18,5 @@ export function splitLines(text: string): string[] {
   return lines;
 }
 
-/** What follows a line that the end of the file cuts off before its line feed. */
+/** The line that follows one without a line feed at the end of a file. */
 export const noNewlineMark = "\\ No newline at end of file";

@@ -6,11 +6,11 @@ import { type ContentPiece, noContent, printablePath, type TreeItem } from "../e
 import type { ScannedEntry, TreeScan } from "./tree-scan.ts";
 
 const pieceBytes = 1 << 20;
-/** Zeros that are worth being a hole */
+/** Length of zeros that becomes a hole, in `bytes` */
 const holeBytes = 64 * 1024;
 const zeros = Buffer.alloc(holeBytes);
 
-/** The entries of a scan with their content, which must still be as it was scanned. */
+/** The entries of a scan with their content. Fails if a file has changed since the scan. */
 export async function* directorySource(scan: TreeScan, signal?: AbortSignal): AsyncGenerator<TreeItem> {
   for (const entry of scan.entries) {
     throwIfCancelled(signal);
@@ -37,7 +37,7 @@ async function* readContent(root: string, entry: ScannedEntry, signal?: AbortSig
 async function openScanned(root: string, entry: ScannedEntry): Promise<FileHandle> {
   const path = Buffer.concat([Buffer.from(`${root}/`), entry.path]);
   try {
-    // Should a named pipe be in its place by now, nobody waits for its other end
+    // If a named pipe has replaced it, the open must not wait for the pipe's other end.
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"].includes(systemErrorCode(error) ?? "")) throw changed(entry, error);
@@ -63,7 +63,7 @@ function changed(entry: ScannedEntry, cause?: unknown): PyroError {
   });
 }
 
-/** Node cannot ask where the holes are, but zeros can be told. */
+/** Node cannot ask for holes, so long runs of zeros become holes. */
 function* withHoles(data: Buffer): Generator<ContentPiece> {
   let dataStart = 0;
   for (let start = 0; start < data.length; start += holeBytes) {

@@ -6,12 +6,12 @@ import { FindParser, type FoundFile, findErrors, findExpression } from "./find.t
 const findTimeoutMs = 10 * 60_000;
 const cannotEnter = 3;
 
-/** The prefix of all paths, so that none looks like an option */
+/** Prefix of all paths, so that none looks like an option */
 const prefix = "./";
 
 /**
- * Of what is not there nothing is said, which in a sparse checkout is nearly everything; nor of
- * what is in folders that cannot be entered, as they are looked at themselves.
+ * Missing paths are ignored, which in a sparse checkout are nearly all. So are paths in folders
+ * that cannot be entered, because the folders are looked at themselves.
  */
 const silent = ["No such file or directory", "Not a directory", "Permission denied"].map(
   (reason) => `-e ': ${reason}$'`,
@@ -22,15 +22,15 @@ cd -- "$1" || exit ${cannotEnter}
 exit 0
 `;
 
-/** For `sh -c`, which gets the paths */
+/** Script for `sh -c`, which gets the paths */
 const findNames = `exec find "$@" -maxdepth 0 ${findExpression("%p")
   .map((word) => `'${word}'`)
   .join(" ")}`;
 
 /**
- * Looks at paths below a folder, which have one character for each byte, and at nothing but them.
- * `find` does it because Node's own calls take three times as long for 50,000 files. What symbolic
- * links in a path lead to is looked at too.
+ * Looks at the given paths below a folder only. Paths have one character for each byte. It uses
+ * `find`, because Node's own calls take three times as long for 50,000 files. It follows symbolic
+ * links in the middle of a path.
  */
 export async function findListed(
   root: string,

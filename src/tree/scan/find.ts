@@ -1,29 +1,29 @@
 import { printablePath, type SkippedEntry } from "../entry.ts";
 
-/** What `find` tells of a file; texts have one character for each byte. */
+/** A file as `find` reports it. Texts have one character for each byte. */
 export interface FoundFile {
   /** As in `find -type`: f, d, l, p, s, b, c */
   readonly kind: string;
-  /** Whether we may not read it, or not enter it; nothing in such a folder is listed */
+  /** Whether this user cannot read or enter it. Nothing in such a folder is listed */
   readonly isForbidden: boolean;
   readonly mode: number;
   readonly size: number;
   readonly mtimeNs: bigint;
-  /** Seconds, as text: a number would lose digits */
+  /** Seconds as text, because a number would lose digits */
   readonly changeTime: string;
   readonly inode: string;
-  /** Device and inode: what hard links have in common */
+  /** Device and inode, which hard links share */
   readonly identity: string;
   readonly links: number;
-  /** What the content takes on its disk; less than its size for a sparse file */
+  /** Disk space of the content in `bytes`; less than the size for a sparse file */
   readonly storedBytes: number;
   readonly path: string;
   readonly target: string;
 }
 
 /**
- * `path` is how `find` is to print a path: `%P`, from where it began to look, or `%p`, as it was
- * given. The comma goes on to the second half in any case; `x` marks what we may not read.
+ * `path` is find's format for a path: `%P`, relative to the start, or `%p`, as given. The comma
+ * continues with the second half in any case. `x` marks unreadable files.
  */
 export function findExpression(path: "%P" | "%p"): readonly string[] {
   return [
@@ -39,7 +39,7 @@ export function findExpression(path: "%P" | "%p"): readonly string[] {
 
 const fieldsPerFile = 3;
 
-/** Makes files of the pieces that `find` writes, wherever they are cut. */
+/** Parses the output of `find`, in any pieces. */
 export class FindParser {
   private unfinished = "";
   private fields: string[] = [];
@@ -77,8 +77,7 @@ function parseFile(facts: string, path: string, target: string): FoundFile {
 }
 
 /**
- * The fraction counts upwards before 1970 too: `-6.7500000000` is what `find` prints for 5.25 s
- * before it.
+ * The fraction counts upwards before 1970 too: `find` prints `-6.7500000000` for 5.25 s before it.
  */
 function parseTime(text: string): bigint {
   const [seconds = "0", fraction = ""] = text.split(".");
@@ -86,8 +85,8 @@ function parseTime(text: string): bigint {
 }
 
 /**
- * What `find` could not look at; undefined when it says something else. What went away meanwhile is
- * no failure.
+ * Paths that `find` could not look at; undefined for any other complaint. A path that vanished
+ * meanwhile is no failure.
  */
 export function findErrors(stderr: string): SkippedEntry[] | undefined {
   const skipped: SkippedEntry[] = [];

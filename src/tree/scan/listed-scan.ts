@@ -7,19 +7,18 @@ import { requireDirectory, requireEntryCount, type ScanOptions, type TreeScan, t
 
 const secondNs = 1_000_000_000n;
 
-/** What a tree is to consist of, as bytes below its root: each with the folders that it is in. */
+/** The entries of a tree to scan, as bytes below its root. Their parents come along. */
 export interface PathList {
-  /** Files and symbolic links; a folder in the place of one does not come along */
+  /** Files and symbolic links. A folder in the place of one is left out */
   readonly files: readonly Buffer[];
-  /** Folders as such, without what is in them */
+  /** Folders without their content */
   readonly folders: readonly Buffer[];
-  /** What whoever made the list could not list */
+  /** Entries that could not be listed */
   readonly skipped: readonly { readonly path: Buffer; readonly reason: string }[];
 }
 
 /**
- * Scans listed files of a folder. What is not there is left out, and so is what is only there
- * through a symbolic link.
+ * Scans the listed files of a folder. It leaves out missing files and files behind a symbolic link.
  */
 export async function scanListed(dir: string, list: PathList, options: ScanOptions = {}): Promise<TreeScan> {
   await requireDirectory(dir);
@@ -37,7 +36,7 @@ export async function scanListed(dir: string, list: PathList, options: ScanOptio
   );
 }
 
-/** Paths as keys, each once, but for those that no entry can have. */
+/** Paths as keys, each once, without invalid ones. */
 function usableKeys(paths: readonly Buffer[], failures: SkippedEntry[]): ReadonlySet<string> {
   const keys = new Set<string>();
   for (const path of paths) {
@@ -54,10 +53,7 @@ function withParents(keys: readonly string[]): ReadonlySet<string> {
   return all;
 }
 
-/**
- * Of all that was looked at, what is in the tree: not what is below a link, nor folders that
- * nothing is in.
- */
+/** The found entries that are in the tree, without those below a link and without empty folders. */
 function select(looked: readonly FoundFile[], files: ReadonlySet<string>, folders: ReadonlySet<string>): FoundFile[] {
   const byKey = new Map(looked.map((file) => [file.path, file]));
   const enterable = new Map<string, boolean>();
@@ -67,7 +63,7 @@ function select(looked: readonly FoundFile[], files: ReadonlySet<string>, folder
     const [parent, folder] = [parentKey(key), byKey.get(key)];
     const isReal = folder?.kind === "d" && (parent === undefined || canEnter(parent));
     enterable.set(key, isReal && !folder.isForbidden);
-    // The scan tells why it is not in it.
+    // The scan reports why it is left out.
     if (isReal && folder.isForbidden) selected.add(folder);
     return isReal && !folder.isForbidden;
   };
@@ -85,7 +81,7 @@ function select(looked: readonly FoundFile[], files: ReadonlySet<string>, folder
   return [...selected];
 }
 
-/** The own times of folders change with files that nobody listed; copies and stamps must not. */
+/** Times of folders change with unlisted files, on which copies and stamps must not depend. */
 function withOneFolderTime(found: readonly FoundFile[]): FoundFile[] {
   let newestNs = 0n;
   for (const { kind, isForbidden, mtimeNs } of found) {

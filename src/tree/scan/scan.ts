@@ -8,9 +8,9 @@ import { requireDirectory, requireEntryCount, type ScanOptions, type TreeScan, t
 const scanTimeoutMs = 10 * 60_000;
 
 /**
- * Lists a folder: other file systems mounted in it are entered, what we may not read is skipped,
- * symbolic links stay links. `find` does it because Node takes ten times as long; it is found
- * through this process's own PATH.
+ * Lists a folder. It enters mounted file systems, skips unreadable entries and keeps symbolic
+ * links. It uses `find`, because Node takes ten times as long. `find` is looked up in this
+ * process's own PATH.
  */
 export async function scanDirectory(dir: string, options: ScanOptions = {}): Promise<TreeScan> {
   await requireDirectory(dir);

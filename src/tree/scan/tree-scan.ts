@@ -4,35 +4,32 @@ import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
 import { blocksFor, printablePath, type SkippedEntry, seedLimits, type TreeEntry, type TreeLimits } from "../entry.ts";
 import type { FoundFile } from "./find.ts";
 
-/** Raised when what `stampKey` covers changes */
+/** Raised if `stampKey` covers something else */
 const stampVersions = { own: "tree-1", newest: "listed-1" } as const;
 
-/** An entry with what tells whether it was changed. */
+/** An entry with the stamp that shows changes. */
 export interface ScannedEntry extends TreeEntry {
   readonly inode: string;
   readonly changeTime: string;
-  /** Whether less is stored than its length */
+  /** Whether the file is sparse */
   readonly isSparse: boolean;
 }
 
 export interface TreeScan {
   readonly root: string;
-  /** Sorted by the bytes of their paths, so that parents come before what is in them */
+  /** Entries sorted by the bytes of their paths, so that parents come first */
   readonly entries: readonly ScannedEntry[];
   readonly skipped: readonly SkippedEntry[];
-  /** Changes when anything in the tree does, in `HEX`; it says nothing about the content itself */
+  /** Key in `HEX` that changes with anything in the tree, by stamps and not by content */
   readonly stampKey: string;
-  /** When anything in the tree last changed, by the clock of its file system */
+  /** Time of the last change in the tree, by the clock of its file system */
   readonly newestChangeMs: number;
   readonly entryCount: number;
   /** Length of all files, holes included */
   readonly contentBytes: number;
-  /** What a copy takes on a disk */
+  /** Disk space of a copy in `bytes` */
   readonly diskBytes: number;
-  /**
-   * Whether folders have their own times, or all the newest of any file: theirs change with files
-   * that are not listed
-   */
+  /** Whether folders have their own times. Otherwise all have the time of the newest file */
   readonly folderTimes: keyof typeof stampVersions;
 }
 
@@ -41,11 +38,11 @@ export interface ScanOptions {
   readonly limits?: TreeLimits | undefined;
 }
 
-/** What was found below a folder that somebody named. */
+/** What was found below a folder that the user named. */
 export interface Findings {
-  /** As they named it */
+  /** Folder as the user named it */
   readonly dir: string;
-  /** As it was read */
+  /** Folder as it was read */
   readonly root: string;
   readonly found: FoundFile[];
   readonly failures: readonly SkippedEntry[];

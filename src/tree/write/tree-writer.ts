@@ -29,20 +29,20 @@ import {
 } from "../entry.ts";
 
 export interface WriterOptions {
-  /** Where the root of the tree goes; nobody else may write in its folder */
+  /** Path for the root of the tree. No other process may write in its folder */
   readonly root: string;
   readonly limits: TreeLimits;
-  /** Keep set-user-ID, set-group-ID and sticky bits */
+  /** Whether to keep set-user-ID, set-group-ID and sticky bits */
   readonly keepSpecialBits: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Tells a tree that is not one from a disk that fails. */
+/** Marks an invalid tree, as opposed to a failing disk. */
 class BadTree extends Error {}
 
 /**
- * Files up to this length are written with one blocking call, which is ten times as fast as waiting
- * for five.
+ * Limit in `bytes` for files that are written with one blocking call, which is ten times as fast as
+ * five asynchronous ones
  */
 const smallFileBytes = 64 * 1024;
 const entriesBetweenBreaks = 100;
@@ -50,8 +50,8 @@ const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | 
 const maxSeconds = 2 ** 33;
 
 /**
- * Writes entries that may lie. Every parent must be a folder that it made itself, so no path can
- * lead through a link; every name must be new.
+ * Writes untrusted entries. Every parent must be a folder that it has made itself, so no path leads
+ * through a link. Every name must be new.
  */
 export class TreeWriter {
   entryCount = 0;
@@ -67,7 +67,7 @@ export class TreeWriter {
     this.root = Buffer.from(options.root);
   }
 
-  /** Writes all items; folders stay writable until `seal`. */
+  /** Writes all items. Folders stay writable until `seal`. */
   async write(items: AsyncIterable<TreeItem>): Promise<void> {
     for await (const item of items) {
       throwIfCancelled(this.options.signal);
@@ -78,7 +78,7 @@ export class TreeWriter {
     if (this.entryCount === 0) throw new BadTree("it is empty");
   }
 
-  /** The type of the root */
+  /** Type of the root */
   get type(): TreeEntry["type"] | undefined {
     return this.types.get("");
   }
@@ -182,7 +182,7 @@ export class TreeWriter {
   }
 }
 
-/** The tree is larger than it may be. */
+/** Fails because the tree exceeds a limit. */
 class TooMuch extends Error {}
 
 function badEntry(entry: TreeEntry, problem: string): BadTree {
@@ -196,7 +196,7 @@ async function writeFully(file: FileHandle, data: Buffer, position: number): Pro
   }
 }
 
-/** Pieces of data with where they go; they must make up what was announced. */
+/** Pieces of data with their offsets. Together they must have the announced length. */
 async function* placed(item: TreeItem): AsyncGenerator<{ readonly data: Buffer; readonly position: number }> {
   let position = 0;
   for await (const piece of item.content()) {
@@ -219,7 +219,7 @@ function secondsOf({ mtimeNs }: TreeEntry): number {
   return Math.abs(seconds) < maxSeconds ? seconds : 0;
 }
 
-/** What went wrong while a tree was written, as an error about where it should have gone. */
+/** A failure while a tree was written, as an error that names the target. */
 export function writeFailure(action: string, error: unknown, translate: (error: unknown) => PyroError): PyroError {
   if (error instanceof PyroError) return error;
   if (error instanceof BadTree) {

@@ -19,10 +19,9 @@ export interface WrittenTree {
 }
 
 /**
- * Writes a tree that a guest sends to a path that nothing is at. It is there complete or not at
- * all; nothing is replaced, also not what appears meanwhile, and nothing outside of it is written,
- * whatever the items say. The first item is the root, parents come before what is in them, and the
- * source ends when `signal` aborts.
+ * Writes a guest's tree to a path that does not exist, completely or not at all. It replaces
+ * nothing, even if something appears meanwhile, and writes nothing outside, whatever the items say.
+ * The first item is the root, and parents come first. The source ends when `signal` aborts.
  */
 export async function writeTree(
   items: AsyncIterable<TreeItem>,
@@ -69,14 +68,14 @@ async function requireFree(targetPath: string): Promise<void> {
   if (!isFree) throw alreadyThere(targetPath);
 }
 
-/** Beside the target, and not longer than a name may be. */
+/** A name beside the target, within the limit for names. */
 function temporaryName(name: string): string {
   const suffix = `.pyro-${randomBytes(4).toString("hex")}`;
   const whole = `.${name}${suffix}`;
   return Buffer.byteLength(whole) <= 255 ? whole : suffix;
 }
 
-/** Moves what is complete to its place, where only something new can go. */
+/** Moves the complete tree to its place, where nothing may exist. */
 async function publish(from: string, to: string, type: TreeWriter["type"]): Promise<WrittenTree["type"]> {
   switch (type) {
     case "directory":
@@ -95,8 +94,8 @@ async function publish(from: string, to: string, type: TreeWriter["type"]): Prom
 }
 
 /**
- * `rename` would replace an empty folder of somebody else; this one is ours, and it fails when
- * anything is put into it meanwhile.
+ * Creates the folder first, because `rename` would replace another process's empty one. The rename
+ * then fails if anything is put into it meanwhile.
  */
 async function publishDirectory(from: string, to: string): Promise<void> {
   await mkdir(to, { mode: 0o700 });
@@ -104,7 +103,7 @@ async function publishDirectory(from: string, to: string): Promise<void> {
     await rename(from, to);
   } catch (error) {
     await rmdir(to).catch(() => {
-      // By now it is somebody else's
+      // It is another process's by now.
     });
     throw error;
   }
@@ -115,7 +114,7 @@ async function publishFile(from: string, to: string): Promise<void> {
     await link(from, to);
   } catch (error) {
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(systemErrorCode(error) ?? "")) throw error;
-    // A file system without hard links: the name is taken first
+    // Without hard links the name is taken first.
     await (await open(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)).close();
     await rename(from, to);
     return;
@@ -127,10 +126,10 @@ async function discard(writer: TreeWriter, temporary: string): Promise<void> {
   try {
     writer.unseal();
   } catch {
-    // What cannot be made writable is what was not made
+    // What cannot be made writable was not made here.
   }
   await rm(temporary, { recursive: true, force: true, maxRetries: 2 }).catch(() => {
-    // The reason for which this is given up says more
+    // The first failure says more.
   });
 }
 

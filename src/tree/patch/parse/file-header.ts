@@ -5,17 +5,17 @@ import { badPatch, type PatchReader, trimEnd } from "./patch-reader.ts";
 
 export type PatchKind = "add" | "modify" | "delete" | "rename" | "copy";
 
-/** What a patch says of a file before its hunks. */
+/** The header of one file in a patch. */
 export interface FileHeader {
   readonly lineIndex: number;
   readonly kind: PatchKind;
-  /** From the top of the workspace; null for a file that is added */
+  /** Path from the top of the workspace; null for an added file */
   readonly oldPath: Buffer | null;
-  /** Null for a file that is deleted */
+  /** Path; null for a deleted file */
   readonly newPath: Buffer | null;
-  /** 0o100644, 0o100755 or 0o120000 for a symbolic link, if the patch says it */
+  /** 0o100644, 0o100755, or 0o120000 for a symbolic link, if the patch has it */
   readonly oldMode?: number;
-  /** Only if it is not the old one */
+  /** New mode, if it differs from the old one */
   readonly newMode?: number;
 }
 
@@ -40,7 +40,7 @@ function readSideLine(reader: PatchReader) {
   return side;
 }
 
-/** The paths that these names mean; throws if one of them could lead out of the workspace. */
+/** The paths of these names. Throws if one could lead out of the workspace. */
 export function checkedPaths(lineIndex: number, names: NamePair): { oldPath: Buffer | null; newPath: Buffer | null } {
   const [oldPath, newPath] = [names.old, names.new].map((name) => {
     if (!name) return null;

@@ -41,7 +41,7 @@ const typeBits = 0o170000;
 const linkMode = 0o120000;
 const fileMode = 0o100000;
 
-/** Reads from `diff --git` to the first hunk, which there need not be. */
+/** Reads from `diff --git` to the first hunk, which is optional. */
 export function readGitHeader(reader: PatchReader): FileHeader {
   const lineIndex = reader.at++;
   const title = readTitleNames(trimEnd(reader.lines[lineIndex] ?? "").slice("diff --git ".length));
@@ -86,7 +86,7 @@ function namesOf(fields: ExtendedFields, written: NamePair | null, lineIndex: nu
   return { old, new: next };
 }
 
-/** The names before the hunks must be those that the lines above give. */
+/** Checks that the names before the hunks are those of the lines above. */
 function checkSides(sides: SideLines, oldPath: Buffer | null, newPath: Buffer | null): void {
   const pairs = [
     { lineIndex: sides.lineIndex, written: sides.old, path: oldPath },
@@ -108,7 +108,7 @@ function checkedModes({ oldMode, newMode }: ExtendedFields, lineIndex: number) {
   return { ...(oldMode !== undefined && { oldMode }), ...(newMode !== undefined && { newMode }) };
 }
 
-/** As git keeps it: whether it is a link, and whether its owner may execute it. */
+/** A mode as git keeps it: a link or not, executable by its owner or not. */
 function readMode(text: string, lineIndex: number): number {
   const mode = /^[0-7]{5,6}$/.test(text) ? Number.parseInt(text, 8) : 0;
   if ((mode & typeBits) === linkMode) return linkMode;

@@ -1,13 +1,13 @@
 import { badPatch, isAtFileNames, type PatchReader, trimEnd } from "./patch-reader.ts";
 
 /**
- * A place of a file: the lines it has, and those that replace them. Each has its line feed, unless
- * the file ends without.
+ * A place in a file: its lines, and those that replace them. Each has its line feed, unless the
+ * file ends without one.
  */
 export interface Hunk {
   /** `@@ -10,3 +10,4 @@` */
   readonly header: string;
-  /** Line of the old file, from 1; the one before the place if there are no old lines */
+  /** Line of the old file, from 1; the line before the place if there are no old lines */
   readonly oldStart: number;
   readonly oldLines: readonly string[];
   readonly newLines: readonly string[];
@@ -24,7 +24,7 @@ interface OpenHunk {
   readonly newLines: string[];
 }
 
-/** Reads the hunks that follow; what is neither a hunk nor looks like the rest of one is left. */
+/** Reads the hunks that follow, and leaves everything after them. */
 export function readHunks(reader: PatchReader): Hunk[] {
   const hunks: Hunk[] = [];
   while (reader.lines[reader.at]?.startsWith("@@")) hunks.push(readHunk(reader));
@@ -38,7 +38,7 @@ function readHunk(reader: PatchReader): Hunk {
     sides = takeNoNewlineMark(reader, sides) ? [] : readBodyLine(reader, hunk);
   }
   takeNoNewlineMark(reader, sides);
-  // Lines that the header does not count would otherwise be lost without a word.
+  // Lines that the header does not count would otherwise be lost silently.
   if (isBodyLine(reader)) throw miscounted(reader, hunk);
   const { header, oldStart, oldLines, newLines } = hunk;
   return { header, oldStart, oldLines, newLines };
@@ -65,7 +65,7 @@ function openHunk(reader: PatchReader): OpenHunk {
   };
 }
 
-/** Adds the next line to the sides that have it, and returns those. */
+/** Adds the next line to the sides that have it, and returns them. */
 function readBodyLine(reader: PatchReader, hunk: OpenHunk): readonly string[][] {
   const line = reader.lines[reader.at] ?? "";
   const sides = sidesOf(line, hunk);
@@ -73,8 +73,8 @@ function readBodyLine(reader: PatchReader, hunk: OpenHunk): readonly string[][] 
     (sides.includes(hunk.oldLines) && hunk.oldLines.length === hunk.oldCount) ||
     (sides.includes(hunk.newLines) && hunk.newLines.length === hunk.newCount);
   if (sides.length === 0 || isTooMany) throw miscounted(reader, hunk);
-  // Editors and models take the space of an empty line away; a patch in a string often lacks its
-  // last line feed.
+  // Editors and models remove the space of an empty line. A patch in a string often lacks its last
+  // line feed.
   const text = line === "\n" ? line : line.slice(1);
   for (const side of sides) {
     if (side.at(-1)?.endsWith("\n") === false) throw badPatch(reader.at, "a line follows the one without a newline");

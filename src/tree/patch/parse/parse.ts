@@ -8,16 +8,15 @@ import { type PlainHeader, readPlainHeader } from "./plain-header.ts";
 
 export const maxPatchBytes = 16 * 1024 * 1024;
 
-/** What a patch does to one file. */
+/** The change of one file in a patch. */
 export interface FilePatch extends Pick<FileHeader, "oldPath" | "newPath" | "oldMode" | "newMode"> {
   readonly kind: PatchKind;
   readonly hunks: readonly Hunk[];
 }
 
 /**
- * Reads a patch of text: a unified diff, with or without the headers of git. Lines outside of its
- * files, such as a mail around it, are ignored. A file may occur several times; `planPatch` has the
- * meaning.
+ * Reads a text patch: a unified diff, with or without git's headers. It ignores lines outside its
+ * files, such as a mail around it. A file may occur several times, which `planPatch` resolves.
  */
 export function parsePatch(text: string): FilePatch[] {
   checkText(text);
@@ -39,14 +38,13 @@ function checkText(text: string): void {
     const message = `cannot read patch: it is larger than ${maxPatchBytes / 1024 / 1024} MiB`;
     throw new PyroError("invalid_argument", message, { details: { maxBytes: maxPatchBytes } });
   }
-  // A half of a surrogate pair, which JSON can express, would be written to the file as another
-  // character.
+  // Half of a surrogate pair, which JSON can express, would become another character in the file.
   if (text.includes("\0") || /\p{Surrogate}/u.test(text)) {
     throw new PyroError("invalid_argument", "cannot read patch: it is not UTF-8 text");
   }
 }
 
-/** Reads the part of one file; null for a line that means nothing to a patch. */
+/** Reads the part of one file; null for a line that is not part of a patch. */
 function readFile(reader: PatchReader): FilePatch | null {
   const line = reader.lines[reader.at] ?? "";
   if (line.startsWith("diff --git ")) return readGitFile(reader);

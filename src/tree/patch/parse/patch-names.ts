@@ -1,6 +1,6 @@
 import { displayPath, unquoteName } from "../quoting.ts";
 
-/** What the two sides of a patch are called; null is /dev/null. */
+/** Names of the two sides of a patch; null for /dev/null. */
 export interface NamePair {
   readonly old: Buffer | null;
   readonly new: Buffer | null;
@@ -8,7 +8,7 @@ export interface NamePair {
 
 const slash = 0x2f;
 
-/** The name behind `--- ` or `+++ `, and the timestamp after it; null when its quoting is wrong. */
+/** The name after `--- ` or `+++ `, and the timestamp after it; null if its quoting is wrong. */
 export function readSideName(text: string): { readonly name: Buffer | null; readonly timestamp: string } | null {
   if (text.startsWith('"')) {
     const quoted = unquoteName(text);
@@ -18,7 +18,7 @@ export function readSideName(text: string): { readonly name: Buffer | null; read
   return { name: name === "/dev/null" ? null : Buffer.from(name), timestamp };
 }
 
-/** The whole of `text` as one name, quoted or not; null when its quoting is wrong. */
+/** All of `text` as one name, quoted or not; null if its quoting is wrong. */
 export function readWholeName(text: string): Buffer | null {
   if (!text.startsWith('"')) return Buffer.from(text);
   const quoted = unquoteName(text);
@@ -26,8 +26,7 @@ export function readWholeName(text: string): Buffer | null {
 }
 
 /**
- * The names of `diff --git a/x b/x`; null when it does not tell where the first one ends, as in a
- * rename.
+ * The names of `diff --git a/x b/x`; null if the end of the first one is unclear, as in a rename.
  */
 export function readTitleNames(text: string): NamePair | null {
   if (text.startsWith('"')) {
@@ -40,8 +39,8 @@ export function readTitleNames(text: string): NamePair | null {
     const second = split === -1 ? null : readWholeName(text.slice(split + 1));
     return second && { old: Buffer.from(text.slice(0, split)), new: second };
   }
-  // Both sides have the same name, after prefixes of the same length: the space between them is in
-  // the middle.
+  // Both sides have the same name after prefixes of the same length, so the space between them is
+  // in the middle.
   const middle = (text.length - 1) / 2;
   const [old, next] = [text.slice(0, middle), text.slice(middle + 1)];
   if (text[middle] !== " ") return null;
@@ -50,8 +49,8 @@ export function readTitleNames(text: string): NamePair | null {
 }
 
 /**
- * Takes one leading folder off, such as a/ and b/, if both sides have one and it is not part of
- * their common name.
+ * Removes one leading folder, such as a/ and b/, if both sides have one and it is not part of their
+ * common name.
  */
 export function withoutPrefixes(names: NamePair): NamePair {
   const { old, new: next } = names;
@@ -72,7 +71,7 @@ export function withoutDot(name: Buffer): Buffer {
   return hasPrefix(name, "./") ? name.subarray(2) : name;
 }
 
-/** Why a name cannot be that of a file of the workspace; null if it can. */
+/** Why a name cannot be a file of the workspace; null if it can. */
 export function explainBadName(name: Buffer): string | null {
   if (name.length === 0) return "the name of the file is empty";
   const quoted = `'${displayPath(name)}'`;
@@ -92,7 +91,7 @@ function hasPrefix(name: Buffer, prefix: string): boolean {
   return name.length > prefix.length && name.subarray(0, prefix.length).equals(Buffer.from(prefix));
 }
 
-/** What follows the first folder; null for a name without one. */
+/** The name after the first folder; null if there is none. */
 function tail(name: Buffer): Buffer | null {
   const end = name.indexOf(slash);
   return end <= 0 || end === name.length - 1 ? null : name.subarray(end + 1);

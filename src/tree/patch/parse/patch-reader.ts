@@ -8,7 +8,7 @@ export interface PatchReader {
   at: number;
 }
 
-/** The line without what ends it. */
+/** The line without its end. */
 export function trimEnd(line: string): string {
   return line.replace(/\r?\n$/, "");
 }
@@ -21,7 +21,7 @@ export function badPatch(lineIndex: number, reason: string, options: PyroErrorOp
   });
 }
 
-/** Whether two lines name a file, as every unified diff does before its first hunk. */
+/** Whether the next two lines name a file, as in every unified diff before its first hunk. */
 export function isAtFileNames({ lines, at }: PatchReader): boolean {
   return Boolean(lines[at]?.startsWith("--- ") && lines[at + 1]?.startsWith("+++ "));
 }

@@ -4,13 +4,13 @@ import type { PatchReader } from "./patch-reader.ts";
 
 export interface PlainHeader extends FileHeader {
   /**
-   * What `diff -N` says by a timestamp of 1970, if the hunks agree: that the old or the new file
-   * does not exist
+   * Whether the old or the new file does not exist, which `diff -N` marks with a timestamp of 1970,
+   * if the hunks agree
    */
   readonly perhaps: "add" | "delete" | null;
 }
 
-/** Reads the names of a unified diff, as `diff -u` prints them and people write them. */
+/** Reads the names of a unified diff, as `diff -u` prints or people write them. */
 export function readPlainHeader(reader: PatchReader): PlainHeader {
   const sides = readSideLines(reader);
   const { lineIndex } = sides;
@@ -23,7 +23,7 @@ export function readPlainHeader(reader: PatchReader): PlainHeader {
   return { lineIndex, kind: "modify", ...paths, perhaps: absentSide(sides.timestamps) };
 }
 
-/** The file that both sides mean: one of them may be that of a saved copy, such as `file.orig`. */
+/** The file that both sides mean. One of them can be a saved copy, such as `file.orig`. */
 function commonName(old: Buffer, next: Buffer): Buffer | null {
   const [shorter, longer] = old.length < next.length ? [old, next] : [next, old];
   return longer.subarray(0, shorter.length).equals(shorter) ? shorter : null;
