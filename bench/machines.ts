@@ -25,7 +25,9 @@ async function execTrue(machine: { exec: Machine["exec"] }): Promise<ExecEnding>
 export interface ColdBoot {
   /** From the start of QEMU to the end of a first command */
   readonly toFirstExecMs: number;
-  /** Pausing the machine and writing what a fork needs, without the memory, which is a file already */
+  /**
+   * Pausing the machine and writing what a fork needs, without the memory, which is a file already
+   */
   readonly saveMs: number;
 }
 

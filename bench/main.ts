@@ -1,4 +1,7 @@
-/** Measures what docs/performance.md states, all in one run: `make bench`. Nothing here judges; ratios are to the cold boot. */
+/**
+ * Measures what docs/performance.md states, all in one run: `make bench`. Nothing here judges;
+ * ratios are to the cold boot.
+ */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -10,7 +10,9 @@ const rounds = 30;
 const startRounds = 7;
 const pyroPath = fileURLToPath(new URL("../bin/pyro.js", import.meta.url));
 
-/** What a tool call costs beside the same command given to the agent of a machine directly, in turn. */
+/**
+ * What a tool call costs beside the same command given to the agent of a machine directly, in turn.
+ */
 export async function measureMcp(context: EngineContext, env: NodeJS.ProcessEnv, record: Record): Promise<void> {
   for (let round = 0; round < startRounds; round++) await measureStart(env, record);
   await using machine = await open(context);

@@ -140,7 +140,10 @@ async function measureTogether(pyro: Pyro, tree: string, stateDir: string, recor
   }
 }
 
-/** Guardians, supervisors and virtual machines: the first two name the folder, the third is a child of the second. */
+/**
+ * Guardians, supervisors and virtual machines: the first two name the folder, the third is a child
+ * of the second.
+ */
 async function processesOf(stateDir: string): Promise<number[]> {
   const ours = new Set<number>();
   const parents = new Map<number, number>();

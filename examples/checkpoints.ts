@@ -5,7 +5,8 @@ await using workspace = await new Pyro().createWorkspace({ environment: "debian:
 await workspace.writeFile("notes/plan.txt", "first try\n");
 await workspace.snapshot("planned");
 
-// A reset brings the files back, and with them a new machine: what was installed or broken outside of /workspace is gone.
+// A reset brings the files back, and with them a new machine: what was installed or broken outside
+// of /workspace is gone.
 await workspace.exec("rm -rf /workspace/notes /usr/bin/python3");
 await workspace.reset({ snapshot: "planned" });
 

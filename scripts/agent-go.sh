@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs `go` in agent/ with the first toolchain that can build it: the one on PATH, or the one that setup.sh fetched.
+# Runs `go` in agent/ with the first toolchain that can build it: the one on PATH, or the one that
+# setup.sh fetched.
 set -euo pipefail
 cd "$(dirname "$0")/../agent"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the guest agent when it is missing or older than its sources. The same sources give the same bytes.
+# Builds the guest agent if it is missing or older than its sources. The same sources give the same
+# bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,12 +16,12 @@ case $arch in
   *) goarch=$arch ;;
 esac
 
-# Without preemption by signals a fork runs some 2,000 fewer blocks of code for the first time, of 31,000 to its first
-# command's end (decision 3). The agent has no loop that would need it.
+# Without preemption by signals a fork translates some 2,000 fewer blocks of code, of 31,000 to its
+# first command's end (decision 3). The agent has no loop that would need it.
 flags="-s -w -X main.version=$version -X runtime.godebugDefault=asyncpreemptoff=1"
 
 mkdir -p agent/build
-# Built beside its place and moved, so that nobody ever runs half of it.
+# Built beside its place and moved, so that no process runs half of it.
 unfinished=$(mktemp "$output.XXXXXX")
 trap 'rm -f "$unfinished"' EXIT
 GOOS=linux GOARCH=$goarch scripts/agent-go.sh build -trimpath -buildvcs=false \

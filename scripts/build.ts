@@ -1,4 +1,7 @@
-/** Bundles the executable and the library into dist/, so that one file is read at start instead of hundreds. */
+/**
+ * Bundles the executable and the library into dist/, so that one file is read at start instead of
+ * hundreds.
+ */
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -18,7 +21,7 @@ const { outputFiles } = await build({
   platform: "node",
   format: "esm",
   target: "node20.19",
-  // Bundling renames a class whose name another module has too; stack traces shall not show that.
+  // Bundling renames a class whose name another module has too, which stack traces must not show.
   keepNames: true,
   // Commander is CommonJS and calls require(), which an ES module does not have.
   banner: {
@@ -33,7 +36,8 @@ const { outputFiles } = await build({
   write: false,
 }).catch(() => process.exit(1)); // esbuild has said why
 
-// Every entry is one whole file that appears by rename: whoever starts meanwhile gets the old build or the new one, never a mixture.
+// Every entry is one file that appears by rename. A process that starts meanwhile gets the old
+// build or the new one, never a mixture.
 await mkdir(outdir, { recursive: true });
 for (const { path, contents } of outputFiles) {
   const unfinished = `${path}.${process.pid}`;

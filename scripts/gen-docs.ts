@@ -1,6 +1,6 @@
 /**
- * Writes docs/reference from the operation and error tables, and the examples into the pages that show them; with --check it only says
- * whether that is up to date.
+ * Writes docs/reference from the operation and error tables, and the examples into the pages that
+ * show them; with --check it only says whether that is up to date.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -81,7 +81,9 @@ function subcommand(parent: Command, name: string): Command {
   return command;
 }
 
-/** The help page as a terminal without colours shows it, however wide the one is that this runs in. */
+/**
+ * The help page as a terminal without colours shows it, however wide the one is that this runs in.
+ */
 function helpOf(command: Command): string {
   let text = "";
   command.configureOutput({

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the MCP clients that test/clients drives, in exactly these versions and only once, outside the checkout.
+# Installs the MCP clients that test/clients drives, in exactly these versions and only once,
+# outside the checkout.
 #   install-clients.sh               install what is missing
 #   install-clients.sh --print-dirs  print where each set is or would be, tab-separated
 set -euo pipefail
@@ -11,7 +12,8 @@ case $(uname -m) in
   *) arch=$(uname -m) ;;
 esac
 
-# Each line: a set that is installed by itself, and its packages. The conformance suite needs a newer Node.js than pyro does.
+# Each line: a set that is installed by itself, and its packages. The conformance suite needs a
+# newer Node.js than pyro does.
 sets() {
   cat <<LIST
 clients      @anthropic-ai/claude-code@2.1.330 @openai/codex@0.169.0 opencode-ai@1.18.33
@@ -31,7 +33,8 @@ main() {
     if [[ ${1:-} == --print-dirs ]]; then
       printf '%s\t%s\n' "$name" "$dir"
     elif [[ ! -e $dir ]]; then
-      # One that cannot be installed does not keep the others from it. A process of its own, because what stands before || goes on after errors.
+      # One that cannot be installed does not keep the others from it. A process of its own, because
+      # what stands before || goes on after errors.
       # shellcheck disable=SC2086 # several words
       "$0" --install "$dir" $packages || status=1
     fi
@@ -47,13 +50,14 @@ install_set() {
   # shellcheck disable=SC2064 # the folder of now
   trap "rm -rf '$staging'" EXIT
   echo '{ "private": true }' >"$staging/package.json"
-  # Newer versions of npm run no install scripts; two of these packages put their program in place with one.
+  # Newer versions of npm run no install scripts; two of these packages put their program in place
+  # with one.
   (cd "$staging" && npm install --ignore-scripts --no-audit --no-fund --loglevel=error "${packages[@]}" >&2)
   for script in @anthropic-ai/claude-code/install.cjs opencode-ai/postinstall.mjs; do
     script=$staging/node_modules/$script
     if [[ -e $script ]]; then (cd "${script%/*}" && node "$script" >&2); fi
   done
-  # Whoever was faster has installed the same.
+  # A faster process has installed the same.
   mv -T "$staging" "$dir" || [[ -e $dir ]]
 }
 

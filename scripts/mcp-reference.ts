@@ -7,7 +7,7 @@ import { type JsonSchema, typeOf } from "./schema-table.ts";
 
 const toolsets = [...profiles.map((profile) => toolsetOf({ profile })), ...modes.map((mode) => toolsetOf({ mode }))];
 
-/** docs/reference/mcp.md: what `pyro mcp serve` offers, and to whom. */
+/** docs/reference/mcp.md: what `pyro mcp serve` offers in each profile and mode. */
 export function mcpReference(notice: string): string {
   const all = toolsOf(toolsetOf({ profile: "workspace-full" }));
   const sections = [

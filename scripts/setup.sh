@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Installs what building, testing and running pyro needs and this machine lacks. Does nothing, quickly, when nothing is missing.
+# Installs what building, testing and running pyro needs and this machine lacks. Does nothing,
+# quickly, when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 node_wanted=20.19.0
-# Fetched only where Go is older than agent/go.mod wants and cannot fetch its successor by itself, as Debian 12's.
+# Fetched only where Go is older than agent/go.mod wants and cannot fetch its successor by itself,
+# as Debian 12's.
 go_fetched=1.26.8
 cache_dir=${PYRO_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pyro-mcp}
 
@@ -75,7 +77,8 @@ install_packages() {
 
 agent_can_be_built() { scripts/agent-go.sh version >/dev/null 2>&1; }
 
-# A Go toolchain is a Go module too, so an old Go can download and verify a new one, only not unpack it ready for use.
+# A Go toolchain is a Go module too, so an old Go can download and verify a new one, only not unpack
+# it ready for use.
 fetch_go() {
   local wanted toolchains_dir work_dir arch module
   wanted=$(sed -n 's/^go //p' agent/go.mod)

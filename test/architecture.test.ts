@@ -3,8 +3,9 @@ import { join, posix } from "node:path";
 import { expect, test } from "vitest";
 
 /**
- * The layers of src, from the lowest, and what each may import beside itself. A folder is its own layer, except that a noun's rows of the
- * operation table and its views stand with `operations`, wherever they are.
+ * The layers of src, from the lowest, and what each may import beside itself. A folder is its own
+ * layer, except that a noun's rows of the operation table and its views stand with `operations`,
+ * wherever they are.
  */
 const layers: Readonly<Record<string, readonly string[]>> = {
   core: [],

@@ -93,8 +93,8 @@ function show({ cli }: Operation, output: Readonly<Record<string, unknown>>): vo
 }
 
 /**
- * Content stays as it is for a file or a program; a guest's could drive the terminal of somebody
- * who watches.
+ * Content as it is for a file or a program. On a terminal, control characters of a guest are
+ * escaped.
  */
 function forReader(text: string): string {
   return process.stdout.isTTY ? escapeControls(text, "\t") : text;
@@ -108,11 +108,10 @@ function takeOverErrors(command: Command): void {
 
 function report(error: unknown, json: boolean, stop: Stop): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
-  // No command: a mistake as any other, but one that the help on standard error answers best.
+  // Without a command, the help on standard error is the best answer.
   if (error instanceof CommanderError && error.code === "commander.help") return errorCodes.invalid_argument.exitCode;
   const known = PyroError.from(usageError(error));
-  // What may have been done all the same is worth saying, also to somebody who did not want to
-  // wait.
+  // An effect that may have happened is reported even to a user who did not wait.
   const isOpen = known.code === "outcome_unknown";
   const failure =
     stop.exitCode === undefined || isOpen
@@ -120,7 +119,7 @@ function report(error: unknown, json: boolean, stop: Stop): number {
       : new PyroError("cancelled", "the operation was cancelled", { cause: error });
   if (json)
     process.stdout.write(`${JSON.stringify({ ok: false, error: failure.payload(sayInCommandLine) }, null, 2)}\n`);
-  // Whoever sent a signal, or closed our output, knows that.
+  // After a signal or a closed output the reader knows the reason.
   else if (stop.exitCode === undefined || isOpen) process.stderr.write(formatError(failure));
   return stop.exitCode ?? failure.exitCode;
 }

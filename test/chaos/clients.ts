@@ -113,7 +113,7 @@ export class SdkClient {
     const child = fork(sdkClientPath, [], { env: { ...this.#env }, execArgv: ["--import", "tsx"] });
     child.setMaxListeners(200);
     child.on("error", () => {
-      // Its end tells whoever waits.
+      // Its end tells the callers that wait.
     });
     this.#child = child;
     return child;

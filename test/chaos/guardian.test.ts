@@ -1,7 +1,10 @@
 import { expect, test, vi } from "vitest";
 import { identifyProcess, killGroupOf } from "../../src/host/process-identity.ts";
 
-/** A supervisor whose guardian was killed has process 1 for a parent; the group -1 is every process that there is. */
+/**
+ * A supervisor whose guardian was killed has process 1 for a parent; the group -1 is every process
+ * that there is.
+ */
 test("nobody kills the group of process 1", async () => {
   const kill = vi.spyOn(process, "kill").mockImplementation(() => true);
   try {

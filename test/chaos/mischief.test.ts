@@ -59,7 +59,10 @@ describeWithVm("a guest that misbehaves", () => {
     else expect(outcome.kind, what).toBe("done");
   }
 
-  /** Whatever the guest does, these must come back, the host must be well, and a reset must make it new. */
+  /**
+   * After anything that a guest does, these calls must return, the host must be well, and a reset
+   * must make the guest new.
+   */
   async function expectMastered(): Promise<void> {
     const marker = `marker-${Math.random()}`;
     const looks = {

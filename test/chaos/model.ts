@@ -1,6 +1,9 @@
 import type { Outcome } from "./clients.ts";
 
-/** Something that was asked for, which must be there if it was acknowledged, and may be there, whole, if not. */
+/**
+ * Something that was asked for, which must be there if it was acknowledged, and may be there,
+ * whole, if not.
+ */
 export interface Effect {
   /** In the order in which they were asked for */
   readonly id: number;
@@ -56,7 +59,10 @@ export class Model {
     return outcome;
   }
 
-  /** A snapshot has what was acknowledged before it began, and nothing that was asked for after its end. */
+  /**
+   * A snapshot has what was acknowledged before it began, and nothing that was asked for after its
+   * end.
+   */
   async snapshot(name: string, call: () => Promise<Outcome>): Promise<Outcome> {
     const must = new Set(this.#now.must);
     const outcome = await call();
@@ -112,7 +118,7 @@ function lineProblems(path: string, content: string, must: readonly Effect[], ma
   ];
 }
 
-/** Whoever writes one path does so call after call, so that the newest that was acknowledged counts. */
+/** Each path has one writer that calls in turn, so the newest acknowledged write counts. */
 function fileProblems(
   path: string,
   found: string | undefined,

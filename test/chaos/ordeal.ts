@@ -81,7 +81,9 @@ export class Ordeal {
     await killing;
   }
 
-  /** What nothing else may be going on with: its outcome decides what must be there from then on. */
+  /**
+   * What nothing else may be going on with: its outcome decides what must be there from then on.
+   */
   async turn(): Promise<void> {
     const random = this.#random;
     const kind = random.weighted({ reset: 4, stop: 2, start: 1, drop: 2 });
@@ -320,7 +322,7 @@ export class Ordeal {
       const told = `${operation.args.join(" ").slice(0, 200)}: ${outcome.code}: ${outcome.message}`;
       expect([...honestCodes, ...alsoHonest], told).toContain(outcome.code);
       if (process.env["CHAOS_VERBOSE"]) console.log(told);
-      // Somebody finds that it has failed, and goes on.
+      // A caller finds that it has failed, and goes on.
       if (kind !== "start" && outcome.code === "failed_precondition" && random.chance(0.5)) {
         await this.#call("start", this.#does.start());
       }
@@ -365,7 +367,10 @@ export class Ordeal {
     signalTo(found.pid, "SIGCONT");
   }
 
-  /** A guardian that ends before its supervisor has taken note of it would be mistaken for process 1, and killed with its group. */
+  /**
+   * A guardian that ends before its supervisor has taken note of it would be mistaken for process
+   * 1, and killed with its group.
+   */
   async #isSafe({ kind, pid, startTicks }: FoundProcess): Promise<boolean> {
     if (kind !== "guardian") return true;
     const record = await this.#world.record(this.#id);

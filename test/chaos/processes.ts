@@ -15,8 +15,8 @@ export interface FoundProcess {
 }
 
 /**
- * Every process that has to do with a folder: it is named on the command line, or files in it are open, or were before they were removed.
- * Only these may ever be killed here.
+ * Every process that has to do with a folder: it is named on the command line, or files in it are
+ * open, or were before they were removed. Only these may ever be killed here.
  */
 export async function processesOf(dir: string): Promise<readonly FoundProcess[]> {
   const found: FoundProcess[] = [];

@@ -43,7 +43,7 @@ export class Random {
     return this.pick(entries)[0];
   }
 
-  /** Text that is nobody else's */
+  /** Unique text */
   word(): string {
     return Math.floor(this.next() * 2 ** 52).toString(36);
   }

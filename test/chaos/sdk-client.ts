@@ -1,8 +1,8 @@
 import type * as Library from "../../src/index.ts";
 
 /**
- * A process that uses the library: takes calls from its parent, several at once, and tells how each ended. Started by clients.ts, which kills it
- * in the middle of things.
+ * A process that uses the library: takes calls from its parent, several at once, and tells how each
+ * ended. Started by clients.ts, which kills it in the middle of things.
  */
 interface CallMessage {
   readonly id: number;

@@ -10,7 +10,10 @@ import { type FoundProcess, processesOf } from "./processes.ts";
 
 type Value = Readonly<Record<string, unknown>>;
 
-/** A folder for workspaces that nothing else knows, with the clients that use it and the processes that run for it. */
+/**
+ * A folder for workspaces that nothing else knows, with the clients that use it and the processes
+ * that run for it.
+ */
 export class World implements AsyncDisposable {
   readonly dir: string;
   readonly stateDir: string;
@@ -88,14 +91,16 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * Everything is deleted: no process, no file; nothing in the scratch folder either, unless a boot was killed, whose files are swept when they
-   * are a minute old. So is the folder of a workspace whose maker was killed before there was a supervisor.
+   * Everything is deleted: no process, no file; nothing in the scratch folder either, unless a boot
+   * was killed, whose files are swept when they are a minute old. So is the folder of a workspace
+   * whose maker was killed before there was a supervisor.
    */
   async expectNothingLeft({ groups = new Set<number>(), wereBootsKilled = false } = {}): Promise<void> {
     const { workspaces } = await this.must(listAll);
     expect(workspaces).toEqual([]);
     let left: readonly FoundProcess[] = [];
-    // A guardian that lost its supervisor before that could take note of it looks once a minute whether it is still needed.
+    // A guardian that lost its supervisor before that could take note of it looks once a minute
+    // whether it is still needed.
     for (let look = 0; look < 750; look++) {
       left = [...(await this.processes()), ...(await processesOf("/")).filter(({ group }) => groups.has(group))];
       if (left.length === 0) break;
@@ -123,7 +128,7 @@ export class World implements AsyncDisposable {
     const names = await readdir(this.workspacesDir).catch(() => []);
     for (const name of names) {
       if (!/^[0-9a-f]{12}$/.test(name)) continue;
-      // Whoever deletes kills the guardian's group, and that of process 1 would be everybody's.
+      // A delete kills the guardian's group, and that of process 1 is every process.
       const guardian = (await this.record(name))?.["guardian"] as { pid: number } | null | undefined;
       if (guardian && guardian.pid <= 1) throw new Error(`workspace '${name}' takes process 1 for its guardian`);
       await this.run(operationsOn(name).delete()).catch(() => undefined);

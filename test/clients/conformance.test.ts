@@ -13,8 +13,9 @@ import { TestCache } from "../helpers/cli.ts";
 import { describeWithConformance } from "./requirements.ts";
 
 /**
- * Of the suite's scenarios those that look at any server. The others call tools, prompts and resources that only its own example server has
- * (`test_simple_text`, `test://static-text`), or are about what pyro does not offer: logging, completion, sampling, elicitation, resource
+ * Of the suite's scenarios those that look at any server. The others call tools, prompts and
+ * resources that only its own example server has (`test_simple_text`, `test://static-text`), or are
+ * about what pyro does not offer: logging, completion, sampling, elicitation, resource
  * subscriptions, and HTTP itself (SSE polling, DNS rebinding), which is here for the suite only.
  */
 const scenarios = ["server-initialize", "ping", "tools-list", "resources-list", "prompts-list"];

@@ -5,7 +5,7 @@ import type { Json } from "../helpers/surfaces.ts";
 import { describeWithInspector } from "./requirements.ts";
 import { Stage } from "./stage.ts";
 
-/** What anybody would try first who looks at the server from outside. */
+/** What a newcomer tries first with the server. */
 describeWithInspector("the MCP Inspector", () => {
   let stage: Stage;
   let id: string;

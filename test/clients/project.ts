@@ -1,8 +1,8 @@
 import { onHost } from "../helpers/host-tree.ts";
 
 /**
- * Makes a small repository as people have them: with a bug and a test that shows it, and with what is in every real one besides, such as
- * ignored packages, generated files, a file that nobody may read, one that git does not know, and a change that is not committed.
+ * Makes a small but realistic repository: a bug and a test that shows it, ignored packages,
+ * generated files, an unreadable file, an untracked one, and an uncommitted change.
  */
 export function makeProject(dir: string): void {
   onHost(

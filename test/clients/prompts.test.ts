@@ -14,7 +14,8 @@ describeWithClients("a prompt of the server is a command", () => {
     const words = "sh test.sh greets nobody";
     const { first } = await stage.play(client, [], { prompt: { command: "repro-fix", words } });
     expect(first.prompt).toContain("workspace_create");
-    // Clients make arguments of words, each in its own way: none may be lost, nor be taken for something else.
+    // Clients make arguments of words, each in its own way: none may be lost, nor be taken for
+    // something else.
     expect(first.prompt).toContain(words);
     expect(first.prompt.replaceAll(words, "")).not.toContain("test.sh");
   });

@@ -6,7 +6,10 @@ import type { Step } from "./model/story.ts";
 export interface Scene extends Step {
   /** Fields, where it sees JSON */
   readonly fields?: Readonly<Record<string, unknown>>;
-  /** Pieces of what it reads, where it sees text: of a result without JSON, as of errors, and in clients that show none */
+  /**
+   * Pieces of what it reads, where it sees text: of a result without JSON, as of errors, and in
+   * clients that show none
+   */
   readonly says: readonly string[];
 }
 
@@ -27,7 +30,10 @@ export function readable(client: Client, result: string): string {
   return client.showsStructure ? textsIn(fieldsOf(result)).join("\n") : result;
 }
 
-/** Of a result that is JSON, behind the client's own words. Fails when the client has cut something off. */
+/**
+ * Of a result that is JSON, behind the client's own words. Fails when the client has cut something
+ * off.
+ */
 function fieldsOf(result: string): Record<string, unknown> {
   return JSON.parse(result.slice(result.indexOf("{"))) as Record<string, unknown>;
 }

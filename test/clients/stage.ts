@@ -25,7 +25,10 @@ export interface Transcript {
   readonly stdout: string;
 }
 
-/** Where stories are played: a project, workspaces of its own, and any number of clients one after another. */
+/**
+ * Where stories are played: a project, workspaces of its own, and any number of clients one after
+ * another.
+ */
 export class Stage implements AsyncDisposable {
   readonly bench: Workbench;
   readonly projectDir: string;
@@ -43,7 +46,10 @@ export class Stage implements AsyncDisposable {
     return stage;
   }
 
-  /** Plays a story to its end, which must be a good one: every call was made, and the client was content. */
+  /**
+   * Plays a story to its end, which must be a good one: every call was made, and the client was
+   * content.
+   */
   async play(client: Client, story: Story, options: PlayOptions = {}): Promise<Transcript> {
     await using session = await this.begin(client, story, options);
     const { exitCode, stdout, stderr } = await session.ended;

@@ -198,7 +198,7 @@ describeWithVm("a command that is left running", () => {
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     await bench.output(["delete", id]);
     const answer: Json = (await waiting).json();
-    // Whoever is fast sees the last of its history.
+    // A fast caller still sees the end of its history.
     if (answer.entries) expect(answer.entries[0]).toMatchObject({ state: "unknown", exit_code: null });
     else expect(answer.error).toMatchObject({ code: "not_found" });
     expect(await bench.leftovers()).toEqual([]);

@@ -102,7 +102,10 @@ describeWithVm("a diff after a hundred random edits", () => {
   });
 });
 
-/** A diff's entry as lines of `git diff --name-status`, which knows no directories and of a mode only who may execute. */
+/**
+ * A diff's entry as lines of `git diff --name-status`, which knows no directories and of a mode
+ * only who may execute.
+ */
 function asGitSays(entry: Json, { patch }: Json, seedDir: string): string[] {
   const { path, status, artifact_type: type, text_patch: textPatch } = entry;
   const letter = { added: "A", deleted: "D", modified: "M", type_changed: "T" }[status as "added"];

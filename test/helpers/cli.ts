@@ -24,8 +24,9 @@ export interface CliOptions {
 }
 
 /**
- * A cache and workspaces of its own, so that tests neither see nor spoil what the user has; the installed environments are shared. At its end
- * all of it goes, with the processes that belong to it.
+ * A cache and workspaces of its own, so that tests neither see nor spoil what the user has; the
+ * installed environments are shared. At its end all of it goes, with the processes that belong to
+ * it.
  */
 export class TestCache implements AsyncDisposable {
   readonly dir: string;

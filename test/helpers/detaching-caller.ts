@@ -3,8 +3,9 @@ import { invoke } from "../../src/operations/operation.ts";
 import { workspaceExec } from "../../src/workspaces/command/exec-operation.ts";
 
 /**
- * A process that begins a command, tells what it was told of it, and stays until it is killed. Arguments: workspace, time after which the
- * command is left to itself in milliseconds, its time limit in seconds, its text.
+ * A process that begins a command, tells what it was told of it, and stays until it is killed.
+ * Arguments: workspace, time after which the command is left to itself in milliseconds, its time
+ * limit in seconds, its text.
  */
 const [workspaceId = "", detachAfterMs = "", timeoutSeconds = "", command = ""] = process.argv.slice(2);
 

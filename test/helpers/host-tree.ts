@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 
 /**
- * Everything in a folder of this host, one line each: name, type, permission bits and content; names that are not UTF-8 included. Two
- * folders are the same when these lines are.
+ * Everything in a folder of this host, one line each: name, type, permission bits and content;
+ * names that are not UTF-8 included. Two folders are the same when these lines are.
  */
 export async function listTree(root: string): Promise<string[]> {
   const lines: string[] = [];
@@ -48,7 +48,10 @@ export function onHost(dir: string, script: string, ...args: readonly string[]):
   });
 }
 
-/** How two trees differ, a line each, and not more than a person reads; empty when they are the same. */
+/**
+ * How two trees differ, a line each, and not more than a person reads; empty when they are the
+ * same.
+ */
 export async function compareTrees(actual: string, expected: string): Promise<string[]> {
   // Git's index has inode numbers in it.
   const lines = async (dir: string) => (await listTree(dir)).filter((line) => !line.startsWith('".git/index"'));

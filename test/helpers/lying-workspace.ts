@@ -33,11 +33,14 @@ const features: DriverFeatures = {
   mapsReadOnlyMemory: false,
 };
 
-/** A workspace with a real supervisor's code and real callers, and in place of the machine an agent that lies. */
+/**
+ * A workspace with a real supervisor's code and real callers, and in place of the machine an agent
+ * that lies.
+ */
 export class LyingWorkspace implements AsyncDisposable {
   readonly context: EngineContext;
   readonly workspaceId = workspaceId;
-  /** Where exports go, beside files that nobody may touch */
+  /** Folder for exports, beside files that must stay as they are */
   readonly outDir: string;
   readonly #dir: string;
   readonly #guestPath: string;
@@ -67,7 +70,9 @@ export class LyingWorkspace implements AsyncDisposable {
     return this.#dir;
   }
 
-  /** From now on the guest answers so; it also has a new connection, as the old one may be spoiled. */
+  /**
+   * From now on the guest answers so; it also has a new connection, as the old one may be spoiled.
+   */
   answers(answer: Answer): void {
     this.#answer = answer;
     this.#connect();

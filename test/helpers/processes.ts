@@ -7,8 +7,8 @@ export interface RunningProcess {
 }
 
 /**
- * Every process that works for what is in a folder: those that name it, such as guardians and supervisors, the rest of their groups, and
- * virtual machines.
+ * Every process that works for what is in a folder: those that name it, such as guardians and
+ * supervisors, the rest of their groups, and virtual machines.
  */
 export async function processesOf(dir: string): Promise<RunningProcess[]> {
   const all = await everyProcess();

@@ -158,9 +158,9 @@ export async function askWorkspace<T>(wanted: WorkspaceCall, answers: Answers<T>
 
 async function takeOver(workspacesDir: string, place: WorkspacePlace, lock: HeldLock): Promise<Access> {
   try {
-    // Read again, now that nobody else can change it.
+    // Read again, because only the holder of the lock can change it now.
     const record = await readWorkspace(workspacesDir, place.workspaceId);
-    // One that nobody was ever told of is of no use to anybody.
+    // No caller was ever told of a creation that was not finished.
     if (isExpired(record) || isUnfinished(record)) {
       if (record.guardian) await killGroupOf(record.guardian);
       await removeWorkspace(workspacesDir, place);
@@ -174,8 +174,8 @@ async function takeOver(workspacesDir: string, place: WorkspacePlace, lock: Held
 }
 
 /**
- * Writes down that the supervisor, and with it the machine, is gone, and that nobody knows how the
- * commands ended that ran.
+ * Records that the supervisor and its machine are gone, and that the end of running commands is
+ * unknown.
  */
 async function recordLoss(place: WorkspacePlace, record: WorkspaceRecord): Promise<WorkspaceRecord> {
   const historyDir = place.historyDir(record.resetCount);

@@ -31,10 +31,7 @@ export const controlFrame = {
 /** How often a supervisor says that it still works on a call */
 export const aliveIntervalMs = 5_000;
 
-/**
- * The longest start: a boot on a busy host, after its template was built. Whoever needs the machine
- * waits as long
- */
+/** The longest start: a boot on a busy host, after its template was built. Callers wait as long */
 export const startLimitMs = 300_000;
 
 export const controlRequestSchema = z.object({ version: z.number(), verb: z.string(), input: z.unknown() });

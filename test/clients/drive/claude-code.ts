@@ -5,8 +5,9 @@ import { serverName } from "../model/api.ts";
 import type { Client } from "./client.ts";
 
 /**
- * Claude Code: `-p` runs one prompt without a terminal; the server comes from a file as `.mcp.json` would be, and from nowhere else. Every tool
- * must be granted (`--dangerously-skip-permissions` would do too, but not for root).
+ * Claude Code: `-p` runs one prompt without a terminal; the server comes from a file as `.mcp.json`
+ * would be, and from nowhere else. Every tool must be granted (`--dangerously-skip-permissions`
+ * would do too, but not for root).
  */
 export const claudeCode: Client = {
   name: "Claude Code",

@@ -1,6 +1,9 @@
 import type { ModelApi } from "../model/api.ts";
 
-/** What a user types: words for the model, or one of the MCP server's prompts by its name, with words behind it. */
+/**
+ * What a user types: words for the model, or one of the MCP server's prompts by its name, with
+ * words behind it.
+ */
 export type Prompt = { readonly text: string } | { readonly command: string; readonly words: string };
 
 /** How an MCP client starts its server. */

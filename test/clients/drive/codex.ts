@@ -29,8 +29,9 @@ function codexWith(name: string, model: string, api: ModelApi): Client {
 }
 
 /**
- * Codex: `exec` runs one prompt. It does not ask a user who is not there ("never"), so that tools which could ask must be approved in advance.
- * An optional server that does not answer within a second is left out; `required` makes it wait, so that a loaded machine spoils no test.
+ * Codex: `exec` runs one prompt. It does not ask a user who is not there ("never"), so that tools
+ * which could ask must be approved in advance. An optional server that does not answer within a
+ * second is left out; `required` makes it wait, so that a loaded machine spoils no test.
  */
 function configFor({ modelUrl, server }: ClientSetup, model: string): string {
   const quoted = JSON.stringify;

@@ -4,7 +4,10 @@ import { serverName } from "../model/api.ts";
 import { openaiChat } from "../model/openai-chat.ts";
 import type { Client, ClientSetup } from "./client.ts";
 
-/** OpenCode: `run` runs one prompt, or one command, which is what it makes of a server's prompt. It allows all tools unless told otherwise. */
+/**
+ * OpenCode: `run` runs one prompt, or one command, which is what it makes of a server's prompt. It
+ * allows all tools unless told otherwise.
+ */
 export const opencode: Client = {
   name: "OpenCode",
   api: openaiChat,

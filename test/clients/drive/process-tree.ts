@@ -7,7 +7,9 @@ interface TreeProcess {
   readonly commandLine: string;
 }
 
-/** A process and all that descend from it, as long as their parents are there; ancestors come first. */
+/**
+ * A process and all that descend from it, as long as their parents are there; ancestors come first.
+ */
 async function treeOf(root: number): Promise<readonly TreeProcess[]> {
   const all = await everyProcess();
   const tree = all.filter(({ pid }) => pid === root);
@@ -15,7 +17,10 @@ async function treeOf(root: number): Promise<readonly TreeProcess[]> {
   return tree;
 }
 
-/** Every process that has a text, such as the path of a folder, in the environment that it was started with. */
+/**
+ * Every process that has a text, such as the path of a folder, in the environment that it was
+ * started with.
+ */
 export async function startedWith(words: string): Promise<readonly string[]> {
   const found: string[] = [];
   for (const { pid, commandLine } of await everyProcess()) {
@@ -30,14 +35,20 @@ export async function killTree(root: number): Promise<void> {
   for (const { pid } of await treeOf(root)) killIfThere(pid);
 }
 
-/** Kills those of some processes that still have `words` on their command line, so that no other process is killed which has the number now. */
+/**
+ * Kills those of some processes that still have `words` on their command line, so that no other
+ * process is killed which has the number now.
+ */
 export async function killIfStill(pids: readonly number[], words: string): Promise<void> {
   for (const { pid, commandLine } of await everyProcess()) {
     if (pids.includes(pid) && commandLine.includes(words)) killIfThere(pid);
   }
 }
 
-/** Kills a process with its descendants, but for those that have `words` on their command line and what descends from them; these it returns. */
+/**
+ * Kills a process with its descendants, but for those that have `words` on their command line and
+ * what descends from them; these it returns.
+ */
 export async function killTreeExcept(root: number, words: string): Promise<readonly number[]> {
   const tree = await treeOf(root);
   const spared = new Set<number>();

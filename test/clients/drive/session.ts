@@ -47,7 +47,7 @@ export class Session implements AsyncDisposable {
       if (this.#spared.length === 0) killGroup(child, "SIGKILL");
     });
     this.ended = this.#untilEnd();
-    // Whoever only kills it does not wait for that.
+    // A test that only kills it does not wait for that.
     this.ended.catch(() => {});
   }
 
@@ -60,7 +60,8 @@ export class Session implements AsyncDisposable {
       const { command, env } = await client.prepare({ ...options, modelUrl: model.url });
       const child = spawnTied(command, "KILL", {
         cwd: projectDir,
-        // Nothing of ours: they change what they do in another agent's session, and must not reach the network.
+        // Nothing of ours: they change what they do in another agent's session, and must not reach
+        // the network.
         env: { PATH: process.env["PATH"], HOME: homeDir, TMPDIR: tmpDir, LANG: "C.UTF-8", ...offline, ...env },
         stdio: ["ignore", "pipe", "pipe"],
       });
@@ -71,7 +72,10 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** SIGKILL to the client alone, as when it crashes; its MCP server should end when it finds that out. */
+  /**
+   * SIGKILL to the client alone, as when it crashes; its MCP server should end when it finds that
+   * out.
+   */
   async killClient(): Promise<void> {
     this.#spared = await killTreeExcept(this.#pid, this.#serverWords);
   }

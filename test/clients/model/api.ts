@@ -21,13 +21,19 @@ export interface ModelView {
   readonly results: readonly string[];
 }
 
-/** A model's move: it calls a tool, by the MCP server's name for it, or says something and ends its turn. */
+/**
+ * A model's move: it calls a tool, by the MCP server's name for it, or says something and ends its
+ * turn.
+ */
 export type Move = { readonly tool: string; readonly args: Args } | { readonly text: string };
 
 export interface ModelApi {
   /** Where a client asks for a move, below the address that it is given */
   readonly path: string;
-  /** Understands a request for a move; of one that offers no tools, as for the title of a conversation, there is nothing to understand. */
+  /**
+   * Understands a request for a move; of one that offers no tools, as for the title of a
+   * conversation, there is nothing to understand.
+   */
   read(request: unknown): ModelView | undefined;
   /** The stream of events that says it; `view` is what it answers */
   write(move: Move, view: ModelView): string;

@@ -20,7 +20,10 @@ const responsesRequest = z.object({
 
 const namespace = `mcp__${serverName}`;
 
-/** https://platform.openai.com/docs/api-reference/responses, as far as Codex uses it with models that call tools one by one */
+/**
+ * https://platform.openai.com/docs/api-reference/responses, as far as Codex uses it with models
+ * that call tools one by one
+ */
 export const openaiResponses: ModelApi = {
   path: "/v1/responses",
   read: readResponses,
@@ -34,8 +37,9 @@ export const openaiResponses: ModelApi = {
 };
 
 /**
- * The same for models that Codex lets write programs that call tools ("code mode", as with all of its own models of late 2026). Such a model
- * is told that the server is there, but not its tools: a program finds them in `ALL_TOOLS`.
+ * The same for models that Codex lets write programs that call tools ("code mode", as with all of
+ * its own models of late 2026). Such a model is told that the server is there, but not its tools: a
+ * program finds them in `ALL_TOOLS`.
  */
 export const openaiCodeMode: ModelApi = {
   path: openaiResponses.path,

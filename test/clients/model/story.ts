@@ -9,7 +9,10 @@ export interface Step {
 /** What a model does, call by call, whichever client it works in. */
 export type Story = readonly Step[];
 
-/** Stands for the identifier of the workspace that the story has created, as the model read it from a result. */
+/**
+ * Stands for the identifier of the workspace that the story has created, as the model read it from
+ * a result.
+ */
 export const theWorkspace = "<the workspace>";
 
 /** The model's next move: as many calls as there are results lie behind it. */

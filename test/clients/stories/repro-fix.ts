@@ -10,7 +10,10 @@ const fails = {
   says: ["ok: Hello, Ada!", "FAIL: got 'Hello, !', want 'Hello, world!'", "exit code 1"],
 };
 
-/** A bug is reproduced in a workspace of the user's project, fixed, and handed over; then all of it is undone and deleted. */
+/**
+ * A bug is reproduced in a workspace of the user's project, fixed, and handed over; then all of it
+ * is undone and deleted.
+ */
 export function reproFix(projectDir: string, outputPath: string): readonly Scene[] {
   return [
     {

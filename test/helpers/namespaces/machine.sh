@@ -1,11 +1,13 @@
 #!/bin/sh
-# Makes a machine without a VM: the guest agent as the first process of its own namespaces, on a root of the host's
-# programs. It is started by driver.ts with the host's end of the agent's socket as descriptor 3.
+# Makes a machine without a VM: the guest agent as the first process of its own namespaces, on a
+# root of the host's programs. It is started by driver.ts with the host's end of the agent's socket
+# as descriptor 3.
 #
 # machine.sh start AGENT DISK GROUP   DISK: image of the workspace disk; GROUP: new cgroup for the commands
 set -eu
 
-# The host's namespaces: holds the loop device for as long as the machine lives, and tells its end as a VM's process does.
+# The host's namespaces: holds the loop device for as long as the machine lives, and tells its end
+# as a VM's process does.
 start() {
   agent=$1 disk=$2 group=$3
   # Beside the disk, so that it goes with the files of the test.

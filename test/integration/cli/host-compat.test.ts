@@ -6,7 +6,10 @@ import { pyro, resultOf, startPyro, TestCache } from "../../helpers/cli.ts";
 import { eventually } from "../../helpers/processes.ts";
 import { SearchPath } from "../../helpers/search-path.ts";
 
-/** Without QEMU every command runs on the host, which also shows how the command line treats commands without a machine. */
+/**
+ * Without QEMU every command runs on the host, which also shows how the command line treats
+ * commands without a machine.
+ */
 let cache: TestCache;
 let path: SearchPath;
 const env = () => ({ ...cache.env, PATH: path.dir });

@@ -11,7 +11,10 @@ export interface FakeBuilderOptions {
   readonly outsideDir: string;
 }
 
-/** Makes environments of a few bytes, phase by phase, with a part outside the staging folder as an ordinary user's build has. */
+/**
+ * Makes environments of a few bytes, phase by phase, with a part outside the staging folder as an
+ * ordinary user's build has.
+ */
 export function fakeBuilder({
   content = "root",
   during,

@@ -33,7 +33,7 @@ test("prune removes what the catalog does not list, and only the files that noth
   });
 });
 
-/** What somebody keeps in a folder that they also gave to pyro, with names as close to ours as they can be. */
+/** A user's own files in a folder that pyro uses too, with names as close to pyro's as possible. */
 const foreign = [
   "notes.txt",
   "project/main.c",

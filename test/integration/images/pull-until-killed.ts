@@ -3,7 +3,10 @@ import { catalogEntry } from "../../../src/images/catalog.ts";
 import { installEnvironment } from "../../../src/images/install.ts";
 import { fakeBuilder } from "./fake-builder.ts";
 
-/** A process of its own: pulls, and stands still in the given phase after saying so. Arguments: environments, outside, phase. */
+/**
+ * A process of its own: pulls, and stands still in the given phase after saying so. Arguments:
+ * environments, outside, phase.
+ */
 const [environmentsDir = "", outsideDir = "", fatalPhase = ""] = process.argv.slice(2);
 
 await installEnvironment({

@@ -8,7 +8,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pyro, pyroPath } from "../../helpers/cli.ts";
 import { eras, McpSession } from "../../helpers/mcp.ts";
 
-/** Written down here once more, on purpose: the contract's selections, as far as there are operations for them */
+/**
+ * Written down here once more, on purpose: the contract's selections, as far as there are
+ * operations for them
+ */
 const inspect = [
   ...["workspace_create", "workspace_list", "workspace_update", "workspace_status", "workspace_exec"],
   ...["workspace_logs", "workspace_summary", "workspace_file_list", "workspace_file_read"],

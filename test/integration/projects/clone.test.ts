@@ -9,7 +9,10 @@ import { type CloneSource, projectFromUrl, type ResolvedCommit, resolveCommit } 
 import { gitScript, makeRepository } from "../../helpers/git-repository.ts";
 import { emptyFolder } from "../tree/folder.ts";
 
-/** Two commits on `main`, a branch, tags with and without a message, and a commit that nothing leads to. */
+/**
+ * Two commits on `main`, a branch, tags with and without a message, and a commit that nothing leads
+ * to.
+ */
 const history = `
 echo one > file; mkdir sub; echo x > sub/x; chmod 755 sub/x; ln -s sub/x link; git add -A; git commit -qm one
 git tag light; git tag -a -m message heavy

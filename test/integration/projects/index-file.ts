@@ -11,7 +11,7 @@ export async function writeIndexFile(path: string, names: readonly string[]): Pr
   await writeFile(path, Buffer.concat([content, createHash("sha1").update(content).digest()]));
 }
 
-/** Times, ids and digest are zero: nobody has looked at the file yet. */
+/** Times, ids and digest are zero, as before the first look at the file. */
 function entryOf(name: string): Buffer {
   const bytes = Buffer.from(name);
   const entry = Buffer.alloc(Math.ceil((62 + bytes.length + 1) / 8) * 8);

@@ -110,7 +110,7 @@ test("cancelling ends the programs and leaves nothing", async () => {
   expect(await listSeeds(request.seedsDir)).toEqual([]);
 });
 
-/** A tree of so many files in a folder that nobody may write in, and what to ask for. */
+/** A tree of so many files in a read-only folder, and the request for it. */
 async function treeOf(fileCount: number) {
   const dir = await emptyFolder("pyro seeds-");
   await shellAsOrdinaryUser(

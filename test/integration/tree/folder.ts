@@ -29,12 +29,15 @@ export async function shell(script: string, ...parameters: readonly string[]): P
   return succeed(run);
 }
 
-/** The same as an ordinary user, whoever runs the tests. */
+/** The same as an ordinary user, also if root runs the tests. */
 export function shellAsOrdinaryUser(script: string, ...parameters: readonly string[]): Promise<string> {
   return succeed([...become(), "sh", "-euc", script, "sh", ...parameters]);
 }
 
-/** Runs TypeScript as an ordinary user, with the variables as constants; what it returns comes back by way of JSON. */
+/**
+ * Runs TypeScript as an ordinary user, with the variables as constants; what it returns comes back
+ * by way of JSON.
+ */
 export async function evaluateAsOrdinaryUser(body: string, variables: Readonly<Record<string, unknown>>) {
   return evaluate(become(), body, variables);
 }

@@ -42,6 +42,6 @@ test("work is waited for without a deadline, unless it is cancelled", async () =
   const reason = new PyroError("cancelled", "the caller has gone");
   controller.abort(reason);
   await expect(waiting).rejects.toBe(reason);
-  // Work that fails when nobody waits for it any more is no failure of this process.
+  // A failure after the caller has given up must not end the process.
   await expect(unlessCancelled(Promise.reject(new Error("no")), signal)).rejects.toBe(reason);
 });

@@ -8,7 +8,10 @@ export interface ReadEntry {
   readonly content: string;
 }
 
-/** Reads newc archives that follow one another, as Linux does: by the format's description, not by our writer. */
+/**
+ * Reads newc archives that follow one another, as Linux does: by the format's description, not by
+ * our writer.
+ */
 export function readCpio(bytes: Buffer): ReadEntry[] {
   const entries: ReadEntry[] = [];
   let position = 0;

@@ -3,7 +3,10 @@ import { gzipSync } from "node:zlib";
 /** A member of a tar archive as the tests write it, whether or not a program would. */
 export interface Member {
   readonly name: string | Buffer;
-  /** As in the header: 0 file, 1 hard link, 2 symbolic link, 3 device, 5 directory, 6 pipe, S sparse, x PAX */
+  /**
+   * As in the header: 0 file, 1 hard link, 2 symbolic link, 3 device, 5 directory, 6 pipe, S
+   * sparse, x PAX
+   */
   readonly kind?: string;
   readonly target?: string;
   readonly content?: string;

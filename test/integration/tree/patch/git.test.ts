@@ -89,7 +89,8 @@ test("hunks of a file that has since grown go where git puts them", () => {
       inTempDir((dir) => {
         const before = asTree([...start, ...old]);
         writeTree(dir, before);
-        // Git wants a hunk that begins at line 1 there, even if it has moved: the first lines are far from it.
+        // Git wants a hunk that begins at line 1 there, even if it has moved: the first lines are
+        // far from it.
         fc.pre(grown === 0 || !patch.includes("@@ -1,"));
         runGit(dir, ["apply"], patch);
         expect(listTree(applyToTree(before, patch))).toEqual(listTree(readTree(dir)));

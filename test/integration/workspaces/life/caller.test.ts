@@ -309,7 +309,7 @@ test("a workspace that somebody changes is waited for, until the caller gives up
 
 test("as many run as may, and one more is refused with the way out", async () => {
   const limited = { ...context, maxActiveWorkspaces: 2 };
-  /** One that somebody supervises: its lock is held. */
+  /** A workspace with a supervisor: its lock is held. */
   const run = async (workspaceId: string, state: "started" | "starting") => {
     await make({ workspaceId, state });
     const lock = await lockWorkspace(new WorkspacePlace(context.layout.workspacesDir, workspaceId));
