@@ -95,7 +95,8 @@ test("a lock goes when the process that holds it is killed, also with a child of
     await withLock(request, async () => {
       const child = spawn("sleep", ["77.6"], { stdio: "ignore", detached: true });
       console.log(child.pid);
-      await new Promise(() => setInterval(() => {}, 1000));
+      // A promise that nothing refers to is collected, and the lock's file with it
+      await new Promise((resolve) => setTimeout(resolve, 60_000));
     });
   `;
   const owner = spawn("node_modules/.bin/tsx", ["--eval", script, "--input-type=module", "--", dir], {

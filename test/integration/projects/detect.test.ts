@@ -165,7 +165,7 @@ test("without git a folder is not guessed about", async () => {
     const problem = {
       code: "unavailable",
       reason: "cannot run git: it was not found",
-      hint: "Install the package git.",
+      hint: ["Install the package git."],
     };
     expect(await autoDetectProject(dir)).toEqual({ source: undefined, problem });
     expect(await refused(dir)).toMatchObject({ code: "unavailable" });
