@@ -47,7 +47,11 @@ func (l *Layers) Write(body io.Reader) (Written, error) {
 		return Written{}, err
 	}
 	defer s.close()
-	if err := s.receive(frames); err != nil {
+	err = s.receive(frames)
+	if err == nil {
+		err = s.sync()
+	}
+	if err != nil {
 		s.remove()
 		return Written{}, err
 	}
