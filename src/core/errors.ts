@@ -1,5 +1,5 @@
 import { type Hint, type SayCall, sayHint, sayInLibrary } from "./hint.ts";
-import { snakeCase } from "./snake-case.ts";
+import { camelCase, snakeCase } from "./snake-case.ts";
 
 /** Every way an operation can fail, with the CLI's exit code and whether a retry can help. */
 export const errorCodes = {
@@ -94,6 +94,11 @@ export class PyroError extends Error {
 
 function withWireNames(details: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(details).map(([name, value]) => [snakeCase(name), value]));
+}
+
+/** Details of an error that has come as JSON, as they were where it was thrown. */
+export function fromWireNames(details: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [camelCase(name), value]));
 }
 
 export function messageOf(thrown: unknown): string {

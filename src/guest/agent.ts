@@ -5,6 +5,7 @@ import { notIdle, withDeadline } from "../core/deadline.ts";
 import { type ErrorCode, messageOf, PyroError } from "../core/errors.ts";
 import { hint, toRun } from "../core/hint.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
+import { displayPath } from "../tree/name.ts";
 import { drained, type ExecOptions, runExec } from "./exec.ts";
 import {
   agentErrorSchema,
@@ -18,6 +19,7 @@ import {
   guestInfoSchema,
   protocolVersion,
 } from "./messages.ts";
+import { parseTarget } from "./tree/decode.ts";
 import {
   type TreeReadRequest,
   type TreeWriteAnswer,
@@ -314,17 +316,21 @@ function parseReply<S extends z.ZodType>(path: string, schema: S | undefined, bo
 }
 
 function agentRefusal(path: string, status: number, body: string): PyroError {
-  let reason = `status ${status}`;
-  let code = "";
-  try {
-    ({ code, message: reason } = fromWire(agentErrorSchema, JSON.parse(body)).error);
-  } catch {
-    // The status then describes the refusal.
-  }
+  const { code, message: reason, target } = parseError(body) ?? { code: "", message: `status ${status}` };
   if (status === 426) return new ProtocolMismatchError(reason);
   const meaning = refusals[code];
-  if (meaning) return new PyroError(meaning, reason);
+  if (meaning) return new PyroError(meaning, reason, target ? { details: { linkTarget: displayPath(target) } } : {});
   return new PyroError("internal", `the guest agent refused ${path}: ${reason}`, { details: { status } });
+}
+
+/** The agent's error; undefined if it is none, so that only the status describes it. */
+function parseError(body: string): { code: string; message: string; target?: Buffer } | undefined {
+  try {
+    const { code, message, target, targetBase64 } = fromWire(agentErrorSchema, JSON.parse(body)).error;
+    return { code, message, ...parseTarget(target, targetBase64) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Refusals that the caller can act on, by the agent's code. The others are faults of pyro. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { linkText } from "./tree/messages.ts";
 
 /**
  * Version of the protocol in agent/PROTOCOL.md. Host and guest refuse each other if the majors
@@ -102,5 +103,10 @@ export const nothingReported: Omit<ExecEnding, "durationMs"> = {
 };
 
 export const agentErrorSchema = z.object({
-  error: z.object({ code: z.string().max(64), message: z.string().max(4096) }),
+  error: z.object({
+    code: z.string().max(64),
+    message: z.string().max(4096),
+    // Of the symbolic link that a write would have replaced
+    ...linkText,
+  }),
 });

@@ -1,4 +1,6 @@
-import { isUtf8 } from "node:buffer";
+/** What can be at a path, as results name it. A hard link is a file, and devices are other. */
+export const entryTypes = ["file", "directory", "symlink", "other"] as const;
+export type EntryType = (typeof entryTypes)[number];
 
 /** One entry of a tree. Names are bytes, as Linux has them. */
 export interface TreeEntry {
@@ -6,7 +8,7 @@ export interface TreeEntry {
    * Path from the root of the tree, with `/` between names and none in front; empty for the root
    */
   readonly path: Buffer;
-  readonly type: "file" | "directory" | "symlink" | "hard_link";
+  readonly type: Exclude<EntryType, "other"> | "hard_link";
   /** Permission bits with set-user-ID, set-group-ID and sticky: 07777 */
   readonly mode: number;
   /** Length of a file, in `bytes`; 0 for everything else */
@@ -47,50 +49,4 @@ export async function* noContent(): AsyncGenerator<ContentPiece> {}
 /** Disk space of a file's content in `bytes`, in whole blocks. */
 export function blocksFor(bytes: number): number {
   return Math.ceil(bytes / 4096) * 4096;
-}
-
-/**
- * A path as a key of a Map. It has one character for each byte, so no two paths have the same key.
- */
-export function pathKey(path: Buffer): string {
-  return path.toString("latin1");
-}
-
-/** The key of the folder that holds a path, `""` for the root; undefined for the root itself. */
-export function parentKey(key: string): string | undefined {
-  if (key === "") return undefined;
-  return key.slice(0, Math.max(0, key.lastIndexOf("/")));
-}
-
-/** A path for messages: in one line, and unambiguous even if it is not text. */
-export function printablePath(path: Buffer): string {
-  if (path.length === 0) return ".";
-  if (!isUtf8(path)) {
-    return pathKey(path).replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
-  }
-  return path.toString("utf8").replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    return `\\u{${character.codePointAt(0)?.toString(16)}}`;
-  });
-}
-
-/** Why a path cannot be the path of an entry; undefined if it can. */
-export function pathProblem(path: Buffer): string | undefined {
-  if (path.length === 0) return undefined;
-  if (path.includes(0)) return "its name has a zero byte in it";
-  if (path.length >= 4096) return "its path is longer than 4095 bytes";
-  const key = pathKey(path);
-  if (key.startsWith("/")) return "its path is absolute";
-  const names = key.split("/");
-  if (names.includes("..")) return "its path has '..' in it";
-  if (names.includes("") || names.includes(".")) return "its path has an empty name in it";
-  if (names.some((name) => name.length > 255)) return "its path has a name of more than 255 bytes";
-  return undefined;
-}
-
-/** Why no symbolic link can have this target; undefined if one can. */
-export function symlinkProblem(target: Buffer | undefined): string | undefined {
-  if (!target || target.length === 0) return "it is a symbolic link to nothing";
-  if (target.includes(0)) return "its target has a zero byte in it";
-  if (target.length >= 4096) return "its target is longer than 4095 bytes";
-  return undefined;
 }

@@ -1,6 +1,9 @@
 import { isUtf8 } from "node:buffer";
 
-/** Names in git's form: literal, or like a C string if the literal form could not be read back. */
+/**
+ * How a name of any bytes is shown: in git's form, which is literal, or like a C string if the
+ * literal form could not be read back.
+ */
 
 const escapes: Readonly<Record<string, string>> = {
   "\x07": "a",
@@ -17,6 +20,9 @@ const escapes: Readonly<Record<string, string>> = {
 const unescapes: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(escapes).map(([character, letter]) => [letter, character]),
 );
+
+/** Controls, invisible format characters such as those that turn the direction of text, line ends */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 /** The longest path of Linux with every byte as an octal escape, and some space */
 const maxQuotedLength = 20_000;
@@ -41,6 +47,20 @@ export function quoteName(name: Buffer): string {
  */
 export function displayPath(name: Buffer): string {
   return !isUtf8(name) || name[0] === 0x22 ? quoteName(name) : name.toString();
+}
+
+/** A path for messages: on one line, with nothing in it that a terminal acts on. */
+export function printablePath(path: Buffer): string {
+  return path.length === 0 ? "." : oneLine(displayPath(path));
+}
+
+/** A displayed name for a terminal. A line break in it must not make two entries of one. */
+export function oneLine(displayed: string): string {
+  if (!unprintable.test(displayed)) return displayed;
+  const isQuoted = displayed.startsWith('"');
+  const special = new RegExp(isQuoted ? unprintable.source : `${unprintable.source}|["\\\\]`, "gu");
+  const escaped = displayed.replace(special, (character) => escapeCharacter(character, "utf8"));
+  return isQuoted ? escaped : `"${escaped}"`;
 }
 
 /** The quoted name at the start of `text`, and the rest; null if there is none. */

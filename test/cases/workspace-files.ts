@@ -145,6 +145,20 @@ export function describeFiles(makeWorkspace: () => Promise<WorkspaceUnderTest>):
     expect(await bench.sh(id, "cat /root/outside/file; ls /root/outside; rm -f link way-out")).toBe("kept\nfile\n");
   });
 
+  test.each([
+    ["to-file", "ln -sfn plain to-file", "plain"],
+    ["dangling", "ln -sfn /nowhere dangling", "/nowhere"],
+    ["to-bytes", "ln -sfn $(printf 'caf\\351') to-bytes", '"caf\\351"'],
+  ])("are not written in place of the link %s", async (path, script, target) => {
+    await bench.sh(id, script);
+    expect(await refusal("file.write", { path, text: "x" })).toMatchObject({
+      code: "failed_precondition",
+      message: `cannot write '/workspace/${path}': it is a symbolic link to '${target}'`,
+      hint: "Write to what it leads to, or remove the link first.",
+    });
+    expect(await bench.sh(id, `readlink ${path} > /dev/null && rm ${path} && echo link`)).toBe("link\n");
+  });
+
   test("stay as they are when one hunk of a patch does not fit", async () => {
     await bench.sh(id, "seq 20 > numbers; echo gone > doomed; echo old > other");
     const before = await everything();

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { displayPath, quoteName } from "../../src/tree/patch/quoting.ts";
+import { displayPath, quoteName } from "../../src/tree/name.ts";
 import { compareTrees, contentOfTree, differences, onHost } from "../helpers/host-tree.ts";
 import { makeEdits, makeTree } from "../helpers/random-edits.ts";
 import type { Json } from "../helpers/surfaces.ts";

@@ -1,6 +1,8 @@
 import type * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { fromWire } from "../../core/wire-case.ts";
+import { printablePath } from "../../tree/name.ts";
+import { pathProblem } from "../../tree/path.ts";
 import type { Frame } from "../frames.ts";
 import {
   type ContentPiece,
@@ -8,7 +10,6 @@ import {
   type GuestEntry,
   type GuestItem,
   type GuestSide,
-  maxPathBytes,
   treeChangeSchema,
   treeEntrySchema,
   treeFrame,
@@ -127,27 +128,22 @@ function parseSide(side: z.output<typeof treeSideSchema>): GuestSide | null {
   return { type, mode: bits, ...(size === undefined ? {} : { size }), ...parseTarget(link, targetBase64) };
 }
 
-function parseTarget(text: string | undefined, base64: string | undefined): { target?: Buffer } {
-  if (text === undefined && base64 === undefined) return {};
-  return { target: text === undefined ? Buffer.from(base64 ?? "", "base64") : Buffer.from(text, "utf8") };
+/** The text of a symbolic link, which a message has in one of two fields. */
+export function parseTarget(text: string | undefined, base64: string | undefined): { target?: Buffer } {
+  return text === undefined && base64 === undefined ? {} : { target: bytesOf(text, base64) };
 }
 
 /** A path that stays inside the tree, whatever the guest says. */
 function parsePath(text: string | undefined, base64: string | undefined): Buffer {
-  const bytes = text === undefined ? Buffer.from(base64 ?? "", "base64") : Buffer.from(text, "utf8");
-  if (bytes.length === 0) return bytes;
-  const isSound =
-    bytes.length <= maxPathBytes &&
-    !bytes.includes(0) &&
-    bytes
-      .toString("latin1")
-      .split("/")
-      .every((name) => name !== "" && name !== "." && name !== "..");
-  if (isSound) return bytes;
-  throw new PyroError(
-    "internal",
-    `the guest named an impossible path: ${JSON.stringify(bytes.toString("latin1").slice(0, 200))}`,
-  );
+  const bytes = bytesOf(text, base64);
+  const problem = pathProblem(bytes);
+  if (problem === undefined) return bytes;
+  const path = printablePath(bytes.subarray(0, 200));
+  throw new PyroError("internal", `the guest named an impossible path, '${path}': ${problem}`);
+}
+
+function bytesOf(text: string | undefined, base64: string | undefined): Buffer {
+  return text === undefined ? Buffer.from(base64 ?? "", "base64") : Buffer.from(text, "utf8");
 }
 
 function parseJson<S extends z.ZodType>(frame: Frame, schema: S): z.output<S> {

@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { type EntryType, entryTypes } from "../../tree/entry.ts";
+import { maxPathBytes } from "../../tree/path.ts";
 
 /** Types of the frames that carry trees of files. agent/PROTOCOL.md describes their content. */
 export const treeFrame = {
@@ -13,9 +15,6 @@ export const treeFrame = {
   end: 0x3f,
 } as const;
 
-/** Linux's PATH_MAX, which limits the text of a symbolic link too */
-export const maxPathBytes = 4096;
-
 const path = {
   path: z.string().max(maxPathBytes).optional(),
   pathBase64: z
@@ -23,7 +22,8 @@ const path = {
     .max(2 * maxPathBytes)
     .optional(),
 };
-const target = {
+/** Text of a symbolic link */
+export const linkText = {
   target: z.string().max(maxPathBytes).optional(),
   targetBase64: z
     .string()
@@ -36,8 +36,8 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const treeEntrySchema = z.object({
   ...path,
-  ...target,
-  type: z.enum(["file", "directory", "symlink", "hard_link", "other", "missing", "delete"]),
+  ...linkText,
+  type: z.enum([...entryTypes, "hard_link", "missing", "delete"]),
   mode: mode.optional(),
   size: sizeBytes.optional(),
   /** Decimal, because nanoseconds do not fit a JSON number */
@@ -46,11 +46,11 @@ export const treeEntrySchema = z.object({
     .regex(/^-?\d{1,20}$/)
     .optional(),
   sha256: digest.optional(),
-  expect: z.object({ type: z.string(), sha256: digest.optional(), ...target }).optional(),
+  expect: z.object({ type: z.string(), sha256: digest.optional(), ...linkText }).optional(),
 });
 
 export const treeSideSchema = z
-  .object({ type: z.enum(["file", "directory", "symlink", "other"]), mode, size: sizeBytes.optional(), ...target })
+  .object({ type: z.enum(entryTypes), mode, size: sizeBytes.optional(), ...linkText })
   .nullable()
   .optional();
 
@@ -91,7 +91,7 @@ export type TreeWriteAnswer = z.output<typeof treeWriteAnswerSchema>;
 
 /** What must be at a path for a write to happen. */
 export interface Expectation {
-  readonly type: "missing" | "file" | "symlink";
+  readonly type: "missing" | "file" | "symlink" | "not_symlink";
   /** Of a file, 64 hexadecimal digits */
   readonly sha256?: string;
   readonly target?: Buffer;
@@ -121,7 +121,7 @@ export interface GuestItem {
 }
 
 export interface GuestSide {
-  readonly type: "file" | "directory" | "symlink" | "other";
+  readonly type: EntryType;
   readonly mode: number;
   /** In `bytes` */
   readonly size?: number;

@@ -1,4 +1,5 @@
-import { printablePath, type TreeEntry } from "../entry.ts";
+import type { TreeEntry } from "../entry.ts";
+import { printablePath } from "../name.ts";
 import type { MemberHeader } from "./tar-file.ts";
 
 /** A member of an archive as an entry of a tree. Devices are reported and left out. */

@@ -1,14 +1,7 @@
 import { PyroError } from "../../core/errors.ts";
-import {
-  parentKey,
-  pathKey,
-  pathProblem,
-  printablePath,
-  type SkippedEntry,
-  symlinkProblem,
-  type TreeEntry,
-  type TreeLimits,
-} from "../entry.ts";
+import type { SkippedEntry, TreeEntry, TreeLimits } from "../entry.ts";
+import { printablePath } from "../name.ts";
+import { parentKey, pathKey, pathProblem, symlinkProblem } from "../path.ts";
 import { type ArchiveEntry, hasLostName, isSparse, memberEntry, memberName } from "./member.ts";
 import type { MemberHeader } from "./tar-file.ts";
 

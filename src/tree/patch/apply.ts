@@ -1,22 +1,9 @@
 import { PyroError } from "../../core/errors.ts";
+import { displayPath } from "../name.ts";
 import { findPlace } from "./hunk-place.ts";
 import type { Hunk } from "./parse/hunk.ts";
 import type { FilePatch } from "./parse/parse.ts";
-import { displayPath } from "./quoting.ts";
 import { isText, splitLines } from "./text.ts";
-
-export interface AppliedHunk {
-  /** Line of the old file at which it was found, from 1 */
-  readonly line: number;
-  /** Distance in lines from the line that the patch names */
-  readonly offset: number;
-}
-
-export interface AppliedFile {
-  /** Empty for a file that is deleted */
-  readonly content: Buffer;
-  readonly hunks: readonly AppliedHunk[];
-}
 
 const empty = Buffer.alloc(0);
 const shownLines = 5;
@@ -24,18 +11,17 @@ const shownCharacters = 200;
 
 /**
  * Applies a patch to the content of a file, or to null for a new file. Hunks apply in order, at the
- * nearest place with exactly their lines.
+ * nearest place with exactly their lines. The result is empty for a file that is deleted.
  */
-export function applyFilePatch(old: Buffer | null, patch: FilePatch): AppliedFile {
+export function applyFilePatch(old: Buffer | null, patch: FilePatch): Buffer {
   const path = displayPath(patch.newPath ?? patch.oldPath ?? empty);
   if (patch.kind === "add" && old) throw new PyroError("already_exists", `cannot add '${path}': it exists`);
   if (patch.kind !== "add" && !old) {
     const oldPath = displayPath(patch.oldPath ?? empty);
     throw new PyroError("not_found", `cannot apply patch to '${oldPath}': there is no such file`);
   }
-  const applied =
-    patch.hunks.length === 0 ? { content: old ?? empty, hunks: [] } : applyHunks(old ?? empty, path, patch);
-  if (patch.kind === "delete" && applied.content.length > 0) {
+  const applied = patch.hunks.length === 0 ? (old ?? empty) : applyHunks(old ?? empty, path, patch);
+  if (patch.kind === "delete" && applied.length > 0) {
     throw new PyroError("failed_precondition", `cannot delete '${path}': the patch does not have all of its lines`, {
       hint: readAgain,
       details: { path },
@@ -46,7 +32,7 @@ export function applyFilePatch(old: Buffer | null, patch: FilePatch): AppliedFil
 
 const readAgain = "Read the file again, and make the patch from what it says now";
 
-function applyHunks(old: Buffer, path: string, { hunks }: FilePatch): AppliedFile {
+function applyHunks(old: Buffer, path: string, { hunks }: FilePatch): Buffer {
   if (!isText(old)) {
     throw new PyroError("failed_precondition", `cannot apply patch to '${path}': the file is not UTF-8 text`, {
       hint: "Write the whole file instead",
@@ -55,7 +41,6 @@ function applyHunks(old: Buffer, path: string, { hunks }: FilePatch): AppliedFil
   }
   const lines = splitLines(old.toString());
   const result: string[] = [];
-  const applied: AppliedHunk[] = [];
   const search = { lines, from: 0, offset: 0, comparisonsLeft: 20_000_000 };
   for (const [index, hunk] of hunks.entries()) {
     const place = findPlace(hunk, search);
@@ -63,12 +48,11 @@ function applyHunks(old: Buffer, path: string, { hunks }: FilePatch): AppliedFil
     append(result, lines, search.from, place);
     append(result, hunk.newLines, 0, hunk.newLines.length);
     search.from = place + hunk.oldLines.length;
-    applied.push({ line: place + 1, offset: search.offset });
   }
   append(result, lines, search.from, lines.length);
   const unended = result.slice(0, -1).findIndex((line) => !line.endsWith("\n"));
   if (unended !== -1) throw unendedLine(path, unended + 1);
-  return { content: Buffer.from(result.join("")), hunks: applied };
+  return Buffer.from(result.join(""));
 }
 
 function append(result: string[], lines: readonly string[], from: number, to: number): void {

@@ -1,10 +1,11 @@
+import type { EntryType } from "../entry.ts";
+import { quoteName } from "../name.ts";
 import { binaryPatch, blobId } from "./binary.ts";
 import { diffHunks } from "./line-diff.ts";
-import { quoteName } from "./quoting.ts";
 import { isText } from "./text.ts";
 
 export interface ChangeSide {
-  readonly type: "file" | "directory" | "symlink" | "other";
+  readonly type: EntryType;
   /** Permission bits */
   readonly mode: number;
   /** Bytes of a file or target of a symbolic link; undefined if they are too many */

@@ -1,12 +1,14 @@
 import { PyroError } from "../../core/errors.ts";
-import { type AppliedHunk, applyFilePatch } from "./apply.ts";
+import type { EntryType } from "../entry.ts";
+import { displayPath } from "../name.ts";
+import { pathKey } from "../path.ts";
+import { applyFilePatch } from "./apply.ts";
 import type { PatchKind } from "./parse/file-header.ts";
 import type { FilePatch } from "./parse/parse.ts";
-import { displayPath } from "./quoting.ts";
 
 /** The entry at a path before the patch. A symbolic link is not followed. */
-export interface TreeEntry {
-  readonly type: "file" | "directory" | "symlink" | "other";
+export interface PatchedEntry {
+  readonly type: EntryType;
   /** Permission bits */
   readonly mode: number;
   /** Bytes of a file or target of a symbolic link; undefined if they are too many */
@@ -24,7 +26,6 @@ export interface PlannedChange {
   readonly status: "added" | "modified" | "deleted";
   /** New entry; null if the path is deleted */
   readonly entry: PlannedEntry | null;
-  readonly hunks: readonly AppliedHunk[];
 }
 
 interface Written extends Omit<PlannedChange, "status" | "entry"> {
@@ -33,7 +34,7 @@ interface Written extends Omit<PlannedChange, "status" | "entry"> {
 }
 
 interface Plan {
-  readonly before: (path: Buffer) => TreeEntry | null;
+  readonly before: (path: Buffer) => PatchedEntry | null;
   /** Paths that a part of the patch removes, so that another part can use them */
   readonly leaving: ReadonlySet<string>;
   readonly removed: Set<string>;
@@ -49,7 +50,7 @@ const maxContentBytes = 512 * 1024 * 1024;
 /** Every path that `planPatch` asks for. */
 export function pathsOf(patches: readonly FilePatch[]): Buffer[] {
   const paths = patches.flatMap(({ oldPath, newPath }) => [oldPath, newPath].filter((path) => path !== null));
-  return [...new Map(paths.map((path) => [keyOf(path), path])).values()];
+  return [...new Map(paths.map((path) => [pathKey(path), path])).values()];
 }
 
 /**
@@ -59,19 +60,19 @@ export function pathsOf(patches: readonly FilePatch[]): Buffer[] {
  */
 export function planPatch(
   patches: readonly FilePatch[],
-  before: (path: Buffer) => TreeEntry | null,
+  before: (path: Buffer) => PatchedEntry | null,
 ): readonly PlannedChange[] {
   const leaving = patches.flatMap(({ kind, oldPath }) =>
-    (kind === "delete" || kind === "rename") && oldPath ? [keyOf(oldPath)] : [],
+    (kind === "delete" || kind === "rename") && oldPath ? [pathKey(oldPath)] : [],
   );
   const plan: Plan = { before, leaving: new Set(leaving), removed: new Set(), written: new Map(), contentBytes: 0 };
   for (const patch of patches) addToPlan(plan, patch);
   const deleted = [...plan.removed]
     .filter((key) => !plan.written.has(key))
-    .map((key) => ({ path: Buffer.from(key, "latin1"), status: "deleted" as const, entry: null, hunks: [] }));
-  const written = [...plan.written.values()].map(({ path, entry, hunks }) => {
+    .map((key) => ({ path: Buffer.from(key, "latin1"), status: "deleted" as const, entry: null }));
+  const written = [...plan.written.values()].map(({ path, entry }) => {
     const status = before(path) ? ("modified" as const) : ("added" as const);
-    return { path, status, entry, hunks };
+    return { path, status, entry };
   });
   return [...deleted, ...written];
 }
@@ -81,13 +82,12 @@ function addToPlan(plan: Plan, patch: FilePatch): void {
   const old = oldPath && startOf(plan, patch, oldPath);
   if (newPath && kind !== "modify") checkFree(plan, newPath);
   const oldContent = old && contentOf(old, oldPath, patch);
-  const { content, hunks } = applyFilePatch(oldContent, patch);
-  if (hunks.length > 0) limitContent(plan, (oldContent?.length ?? 0) + content.length);
+  const content = applyFilePatch(oldContent, patch);
+  if (patch.hunks.length > 0) limitContent(plan, (oldContent?.length ?? 0) + content.length);
   if (oldPath && (kind === "delete" || kind === "rename")) takeAway(plan, kind, oldPath);
   if (!newPath) return;
-  const earlier = kind === "modify" ? (plan.written.get(keyOf(newPath))?.hunks ?? []) : [];
   const entry = { type: typeOf(old, patch.newMode), mode: modeOf(old, patch.newMode), content };
-  plan.written.set(keyOf(newPath), { path: newPath, kind, entry, hunks: [...earlier, ...hunks] });
+  plan.written.set(pathKey(newPath), { path: newPath, kind, entry });
 }
 
 function limitContent(plan: Plan, bytes: number): void {
@@ -100,9 +100,9 @@ function limitContent(plan: Plan, bytes: number): void {
   });
 }
 
-function startOf(plan: Plan, { kind }: FilePatch, oldPath: Buffer): TreeEntry | null {
+function startOf(plan: Plan, { kind }: FilePatch, oldPath: Buffer): PatchedEntry | null {
   if (kind !== "rename" && kind !== "copy") return current(plan, oldPath);
-  if (kind === "rename" && plan.written.get(keyOf(oldPath))?.kind === "modify") {
+  if (kind === "rename" && plan.written.get(pathKey(oldPath))?.kind === "modify") {
     const path = displayPath(oldPath);
     throw new PyroError("invalid_argument", `cannot rename '${path}': an earlier part of the patch changes it`, {
       hint: "Put the hunks after the 'rename to' line",
@@ -114,19 +114,19 @@ function startOf(plan: Plan, { kind }: FilePatch, oldPath: Buffer): TreeEntry | 
 
 function takeAway(plan: Plan, kind: "delete" | "rename", path: Buffer): void {
   // Another file can replace a renamed one, as in a swap of names.
-  if (kind === "delete") plan.written.delete(keyOf(path));
-  if (plan.before(path)) plan.removed.add(keyOf(path));
+  if (kind === "delete") plan.written.delete(pathKey(path));
+  if (plan.before(path)) plan.removed.add(pathKey(path));
 }
 
-function current(plan: Plan, path: Buffer): TreeEntry | null {
-  const key = keyOf(path);
+function current(plan: Plan, path: Buffer): PatchedEntry | null {
+  const key = pathKey(path);
   const written = plan.written.get(key);
   if (written) return written.entry;
   return plan.removed.has(key) ? null : plan.before(path);
 }
 
 function checkFree(plan: Plan, path: Buffer): void {
-  const key = keyOf(path);
+  const key = pathKey(path);
   const isFree = !plan.written.has(key) && (!plan.before(path) || plan.leaving.has(key));
   if (isFree) return;
   throw new PyroError("already_exists", `cannot add '${displayPath(path)}': it exists`, {
@@ -135,7 +135,7 @@ function checkFree(plan: Plan, path: Buffer): void {
   });
 }
 
-function contentOf(old: TreeEntry, path: Buffer, { oldMode, hunks }: FilePatch): Buffer {
+function contentOf(old: PatchedEntry, path: Buffer, { oldMode, hunks }: FilePatch): Buffer {
   // Git does not describe a file that it renames unchanged.
   const isAny = oldMode === undefined && hunks.length === 0 && old.type === "symlink";
   const wanted = oldMode === linkMode || isAny ? "symlink" : "file";
@@ -146,7 +146,7 @@ function contentOf(old: TreeEntry, path: Buffer, { oldMode, hunks }: FilePatch):
   throw new PyroError("failed_precondition", `cannot apply patch to '${name}': ${reason}`, { details: { path: name } });
 }
 
-function typeOf(old: TreeEntry | null, newMode: number | undefined): "file" | "symlink" {
+function typeOf(old: PatchedEntry | null, newMode: number | undefined): "file" | "symlink" {
   if (newMode !== undefined) return newMode === linkMode ? "symlink" : "file";
   return old?.type === "symlink" ? "symlink" : "file";
 }
@@ -155,12 +155,8 @@ function typeOf(old: TreeEntry | null, newMode: number | undefined): "file" | "s
  * Git knows the executable bit only. The other bits stay, and every class that can read can
  * execute.
  */
-function modeOf(old: TreeEntry | null, newMode: number | undefined): number {
+function modeOf(old: PatchedEntry | null, newMode: number | undefined): number {
   const mode = old?.mode ?? (newMode === linkMode ? 0o777 : 0o644);
   if (newMode === 0o100755) return mode | ((mode & 0o444) >> 2);
   return newMode === 0o100644 ? mode & ~0o111 : mode;
-}
-
-function keyOf(path: Buffer): string {
-  return path.toString("latin1");
 }

@@ -2,7 +2,8 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
-import { type ContentPiece, noContent, printablePath, type TreeItem } from "../entry.ts";
+import { type ContentPiece, noContent, type TreeItem } from "../entry.ts";
+import { printablePath } from "../name.ts";
 import type { ScannedEntry, TreeScan } from "./tree-scan.ts";
 
 const pieceBytes = 1 << 20;

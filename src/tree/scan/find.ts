@@ -1,4 +1,5 @@
-import { printablePath, type SkippedEntry } from "../entry.ts";
+import type { SkippedEntry } from "../entry.ts";
+import { printablePath } from "../name.ts";
 
 /** A file as `find` reports it. Texts have one character for each byte. */
 export interface FoundFile {

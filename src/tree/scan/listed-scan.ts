@@ -1,6 +1,8 @@
 import { isAbsolute } from "node:path";
 import { throwIfCancelled } from "../../core/deadline.ts";
-import { parentKey, pathKey, pathProblem, printablePath, type SkippedEntry } from "../entry.ts";
+import type { SkippedEntry } from "../entry.ts";
+import { printablePath } from "../name.ts";
+import { parentKey, pathKey, pathProblem } from "../path.ts";
 import type { FoundFile } from "./find.ts";
 import { findListed } from "./find-listed.ts";
 import { requireDirectory, requireEntryCount, type ScanOptions, type TreeScan, toScan } from "./tree-scan.ts";

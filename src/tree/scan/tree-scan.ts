@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
-import { blocksFor, printablePath, type SkippedEntry, seedLimits, type TreeEntry, type TreeLimits } from "../entry.ts";
+import { blocksFor, type SkippedEntry, seedLimits, type TreeEntry, type TreeLimits } from "../entry.ts";
+import { printablePath } from "../name.ts";
 import type { FoundFile } from "./find.ts";
 
 /** Raised if `stampKey` covers something else */

@@ -16,17 +16,9 @@ import { type FileHandle, open } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
-import {
-  type ContentPiece,
-  parentKey,
-  pathKey,
-  pathProblem,
-  printablePath,
-  symlinkProblem,
-  type TreeEntry,
-  type TreeItem,
-  type TreeLimits,
-} from "../entry.ts";
+import type { ContentPiece, TreeEntry, TreeItem, TreeLimits } from "../entry.ts";
+import { printablePath } from "../name.ts";
+import { parentKey, pathKey, pathProblem, symlinkProblem } from "../path.ts";
 
 export interface WriterOptions {
   /** Path for the root of the tree. No other process may write in its folder */

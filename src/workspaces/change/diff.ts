@@ -2,6 +2,7 @@ import { PyroError } from "../../core/errors.ts";
 import type { GuestChange, GuestSide } from "../../guest/tree/messages.ts";
 import { ignoredPaths } from "../../projects/ignored.ts";
 import { formatChange } from "../../tree/patch/format.ts";
+import { pathKey } from "../../tree/path.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { displayed } from "../file/entry.ts";
 import { pathInWorkspace } from "../file/guest-path.ts";
@@ -42,7 +43,7 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
   }
   changes.sort((a, b) => Buffer.compare(a.change.path, b.change.path));
   const ignored = await ignoredByProject(record, changes, call.signal);
-  const isIgnored = ({ path }: GuestChange) => ignored.has(path.toString("latin1"));
+  const isIgnored = ({ path }: GuestChange) => ignored.has(pathKey(path));
   return {
     changed: changes.length > 0,
     summary: summarizeChanges(changes),

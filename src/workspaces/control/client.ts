@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { notIdle } from "../../core/deadline.ts";
-import { type ErrorCode, errorCodes, messageOf, PyroError } from "../../core/errors.ts";
+import { type ErrorCode, errorCodes, fromWireNames, messageOf, PyroError } from "../../core/errors.ts";
 import { hint, named } from "../../core/hint.ts";
 import { fromWire, toWire } from "../../core/wire-case.ts";
 import { encodeFrame, type Frame, maxPayloadLength } from "../../guest/frames.ts";
@@ -219,7 +219,10 @@ const errorPayloadSchema = z.object({
 /** An error that a supervisor reports, as it was thrown there. */
 export function parseError(json: unknown): PyroError {
   const { code, message, hint, details } = errorPayloadSchema.parse(json);
-  return new PyroError(code, message, { hint: hint ?? undefined, ...(details ? { details } : {}) });
+  return new PyroError(code, message, {
+    hint: hint ?? undefined,
+    ...(details ? { details: fromWireNames(details) } : {}),
+  });
 }
 
 /**

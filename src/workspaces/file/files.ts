@@ -3,7 +3,7 @@ import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
 import { characterBoundary, pageEnd } from "../../core/utf8.ts";
 import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
-import { displayPath } from "../../tree/patch/quoting.ts";
+import { displayPath } from "../../tree/name.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
@@ -88,29 +88,29 @@ export async function writeFile(call: WorkspaceCall, typed: string, text: string
       },
     );
   }
-  await refuseLink(call, path);
+  const entry = { path, type: "file", size: data.length, expect: { type: "not_symlink" } } as const;
   const items = (async function* (): AsyncGenerator<GuestItem> {
-    yield { entry: { path, type: "file", size: data.length }, content: () => pieces(data) };
+    yield { entry, content: () => pieces(data) };
   })();
   const edit = { kind: "file_write", path: displayed(path) } as const;
-  const { bytesWritten } = await writeTree(call, edit, { makeParents: true, removeEmptyParents: false }, items);
+  const header = { makeParents: true, removeEmptyParents: false };
+  const { bytesWritten } = await writeTree(call, edit, header, items).catch((error: unknown) => {
+    throw error instanceof PyroError ? asLinkRefusal(path, error) : error;
+  });
   return { path: displayed(path), bytesWritten };
 }
 
-/** Refuses a link, because a write would replace it and not what it leads to. */
-async function refuseLink(call: WorkspaceCall, path: Buffer): Promise<void> {
-  const request = { paths: [path], depth: 0, contentLimit: 0, digest: false, follow: false };
-  for await (const { entry } of readTree(call, request)) {
-    if (entry.type !== "symlink") continue;
-    const target = displayPath(entry.target ?? Buffer.alloc(0));
-    throw new PyroError(
-      "failed_precondition",
-      `cannot write '${displayed(path)}': it is a symbolic link to '${target}'`,
-      {
-        hint: "Write to what it leads to, or remove the link first.",
-      },
-    );
-  }
+/** A link is refused, because a write would replace it and not what it leads to. */
+function asLinkRefusal(path: Buffer, error: PyroError): PyroError {
+  const linkTarget = error.details?.["linkTarget"];
+  if (typeof linkTarget !== "string") return error;
+  return new PyroError(
+    "failed_precondition",
+    `cannot write '${displayed(path)}': it is a symbolic link to '${linkTarget}'`,
+    {
+      hint: "Write to what it leads to, or remove the link first.",
+    },
+  );
 }
 
 export async function* pieces(data: Buffer): AsyncGenerator<{ data: Buffer }> {

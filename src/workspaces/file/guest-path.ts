@@ -1,9 +1,7 @@
 import { posix } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 import { workspacePath } from "../../machines/shape.ts";
-
-const maxPathBytes = 4096;
-const maxNameBytes = 255;
+import { maxPathBytes, pathProblem } from "../../tree/path.ts";
 
 /**
  * Turns a path that a user gives, absolute or from `/workspace`, into a relative one inside the
@@ -20,13 +18,8 @@ export function pathInWorkspace(typed: string): Buffer {
     });
   }
   const relative = Buffer.from(posix.relative(workspacePath, absolute), "utf8");
-  const longestName = Math.max(
-    ...relative
-      .toString("latin1")
-      .split("/")
-      .map((name) => name.length),
-  );
-  if (relative.length > maxPathBytes || longestName > maxNameBytes) throw tooLong(typed);
+  // Only its length can be wrong by now
+  if (pathProblem(relative) !== undefined) throw tooLong(typed);
   return relative;
 }
 

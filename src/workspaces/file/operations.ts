@@ -2,8 +2,8 @@ import * as z from "zod";
 import { firstBytes, fitting } from "../../core/shorten.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
+import { oneLine } from "../../tree/name.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
-import { oneLine } from "./entry.ts";
 import { listFiles, maxReadBytes, readFile, writeFile } from "./files.ts";
 import { type FileEntry, fileContent, fileListing, writtenFile } from "./results.ts";
 

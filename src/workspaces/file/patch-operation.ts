@@ -2,8 +2,8 @@ import * as z from "zod";
 import { fitting } from "../../core/shorten.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
+import { oneLine } from "../../tree/name.ts";
 import { workspaceId } from "../life/workspace-view.ts";
-import { oneLine } from "./entry.ts";
 import { applyPatch } from "./patch.ts";
 import { appliedPatch } from "./results.ts";
 

@@ -2,7 +2,8 @@ import { PyroError } from "../../core/errors.ts";
 import type { Expectation, GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import { noContent } from "../../tree/entry.ts";
 import { parsePatch } from "../../tree/patch/parse/parse.ts";
-import { type PlannedChange, pathsOf, planPatch, type TreeEntry } from "../../tree/patch/plan.ts";
+import { type PatchedEntry, type PlannedChange, pathsOf, planPatch } from "../../tree/patch/plan.ts";
+import { pathKey } from "../../tree/path.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
@@ -14,14 +15,14 @@ const maxFileBytes = 16 * 1024 * 1024;
 
 interface Found {
   readonly entry: GuestEntry;
-  readonly before: TreeEntry;
+  readonly before: PatchedEntry;
 }
 
 /** Applies a patch, all of it or nothing, also if files change between the read and the write. */
 export async function applyPatch(call: WorkspaceCall, text: string): Promise<AppliedPatch> {
   const patches = parsePatch(text);
   const found = await readFiles(call, pathsOf(patches));
-  const changes = planPatch(patches, (path) => found.get(path.toString("latin1"))?.before ?? null);
+  const changes = planPatch(patches, (path) => found.get(pathKey(path))?.before ?? null);
   const items = (async function* () {
     // Deletions first: what is written may need their places.
     for (const change of changes) if (!change.entry) yield deletion(change, found);
@@ -48,12 +49,12 @@ async function readFiles(call: WorkspaceCall, paths: readonly Buffer[]): Promise
     const { entry } = item;
     if (entry.type === "missing") continue;
     if (found.size >= paths.length) throw new PyroError("internal", "the guest sent files that it was not asked for");
-    found.set(entry.path.toString("latin1"), { entry, before: await asTreeEntry(item) });
+    found.set(pathKey(entry.path), { entry, before: await asPatchedEntry(item) });
   }
   return found;
 }
 
-async function asTreeEntry(item: GuestItem): Promise<TreeEntry> {
+async function asPatchedEntry(item: GuestItem): Promise<PatchedEntry> {
   const { type, mode = 0, size = 0, target } = item.entry;
   if (type === "file") {
     const content = await contentOf(item, maxFileBytes);
@@ -82,7 +83,7 @@ function* writing(
 
 /** What was read and planned with must still be there when it is written over. */
 function expectation(path: Buffer, found: ReadonlyMap<string, Found>): Expectation {
-  const entry = found.get(path.toString("latin1"))?.entry;
+  const entry = found.get(pathKey(path))?.entry;
   if (!entry) return { type: "missing" };
   if (entry.type === "symlink") return { type: "symlink", ...(entry.target ? { target: entry.target } : {}) };
   if (entry.type === "file" && entry.sha256 !== undefined) return { type: "file", sha256: entry.sha256 };

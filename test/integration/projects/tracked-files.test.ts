@@ -2,7 +2,7 @@ import { access, realpath, rm, symlink, unlink, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type TrackedFiles, trackedFiles } from "../../../src/projects/tracked-files.ts";
-import { printablePath } from "../../../src/tree/entry.ts";
+import { printablePath } from "../../../src/tree/name.ts";
 import { gitScript, makeRepository } from "../../helpers/git-repository.ts";
 import { emptyFolder } from "../tree/folder.ts";
 import { writeIndexFile } from "./index-file.ts";
@@ -18,7 +18,7 @@ lines'; echo c > "$(printf 'caf\\351')"; echo d > -dash; echo e > 'sp ace'; ln -
     echo f > staged; git add staged; echo g > intended; git add -N intended; echo h > untracked; echo i > forced.log
     git add -f forced.log; rm sub/a; git rm -q --cached -- -dash`);
   expect(shown(await trackedFiles(root))).toEqual({
-    files: [".gitignore", "caf\\xe9", "forced.log", "intended", "link", "sp ace", "staged", "sub/a", "two\\u{a}lines"],
+    files: ['"caf\\351"', '"two\\nlines"', ".gitignore", "forced.log", "intended", "link", "sp ace", "staged", "sub/a"],
     folders: [],
     skipped: [],
   });

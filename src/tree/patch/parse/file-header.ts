@@ -1,5 +1,5 @@
 import { PyroError } from "../../../core/errors.ts";
-import { displayPath } from "../quoting.ts";
+import { displayPath } from "../../name.ts";
 import { explainBadName, type NamePair, readSideName, withoutDot } from "./patch-names.ts";
 import { badPatch, type PatchReader, trimEnd } from "./patch-reader.ts";
 

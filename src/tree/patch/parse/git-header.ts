@@ -1,4 +1,4 @@
-import { displayPath } from "../quoting.ts";
+import { displayPath } from "../../name.ts";
 import {
   checkedPaths,
   type FileHeader,

@@ -1,4 +1,4 @@
-import { displayPath, unquoteName } from "../quoting.ts";
+import { displayPath, unquoteName } from "../../name.ts";
 
 /** Names of the two sides of a patch; null for /dev/null. */
 export interface NamePair {

@@ -23,7 +23,7 @@ test("what is listed is found with the folders that it is in, as a scan of every
     "directory a/b",
     "file a/b/file",
     "hard_link a/hard -> a/b/file",
-    "file caf\\xe9\\x0a.",
+    'file "caf\\351\\n."',
     "directory empty one",
     "symlink link -> /etc",
     "file sparse",

@@ -24,9 +24,9 @@ line' a a-b; echo hi > a/file; ln -s ../gone a/dangling; ln -s /etc outside
     "directory a-b",
     "symlink a/dangling -> ../gone",
     "file a/file",
-    "file caf\\xe9",
+    'file "caf\\351"',
     "directory empty",
-    "directory new\\u{a}line",
+    'directory "new\\nline"',
     `file ${long}`,
     "symlink outside -> /etc",
   ]);

@@ -1,4 +1,4 @@
-import { printablePath } from "../../../../src/tree/entry.ts";
+import { printablePath } from "../../../../src/tree/name.ts";
 import type { ScannedEntry, TreeScan } from "../../../../src/tree/scan/tree-scan.ts";
 
 /** What a scan found, in order. */

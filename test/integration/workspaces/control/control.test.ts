@@ -207,11 +207,12 @@ test("verbs of two nouns must not have the same name", async () => {
 });
 
 test("an error keeps its code, hint and details", async () => {
+  const details = { linkTarget: "/somewhere", line: 1 };
   await serve({
-    stop: () => Promise.reject(new PyroError("failed_precondition", "it is so", { hint: "Do it.", details: { a: 1 } })),
+    stop: () => Promise.reject(new PyroError("failed_precondition", "it is so", { hint: "Do it.", details })),
   });
   await expect(call(await connect(), lifeVerbs.stop, {})).rejects.toMatchObject({
-    ...{ code: "failed_precondition", message: "it is so", hint: "Do it.", details: { a: 1 } },
+    ...{ code: "failed_precondition", message: "it is so", hint: "Do it.", details },
   });
 });
 

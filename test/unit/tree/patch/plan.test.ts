@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { PyroError } from "../../../../src/core/errors.ts";
 import { parsePatch } from "../../../../src/tree/patch/parse/parse.ts";
-import { pathsOf, planPatch, type TreeEntry } from "../../../../src/tree/patch/plan.ts";
+import { type PatchedEntry, pathsOf, planPatch } from "../../../../src/tree/patch/plan.ts";
 
-const file = (content: string, mode = 0o644): TreeEntry => ({ type: "file", mode, content: Buffer.from(content) });
+const file = (content: string, mode = 0o644): PatchedEntry => ({ type: "file", mode, content: Buffer.from(content) });
 
 const modify = (path: string, from: string, to: string) =>
   `--- a/${path}\n+++ b/${path}\n@@ -1 +1 @@\n-${from}\n+${to}\n`;
@@ -13,7 +13,7 @@ const add = (path: string, text: string) => `--- /dev/null\n+++ b/${path}\n@@ -0
 const remove = (path: string, text: string) => `--- a/${path}\n+++ /dev/null\n@@ -1 +0,0 @@\n-${text}\n`;
 const chmod = (path: string, mode: string) => `diff --git a/${path} b/${path}\nnew mode ${mode}\n`;
 
-function plan(patch: string, tree: Readonly<Record<string, TreeEntry>>): string[] {
+function plan(patch: string, tree: Readonly<Record<string, PatchedEntry>>): string[] {
   return planPatch(parsePatch(patch), (path) => tree[path.toString()] ?? null).map(({ path, status, entry }) =>
     `${status} ${path} ${entry ? `${entry.type} ${entry.mode.toString(8)} ${entry.content}` : ""}`.trim(),
   );
@@ -56,7 +56,7 @@ test.each([
   ["content that is not at hand", modify("large", "1", "2"), "failed_precondition", "it is too large"],
   ["a rename of a changed file", modify("x", "1", "2") + rename("x", "z"), "invalid_argument", "an earlier part"],
 ])("%s is refused", (_, patch, code, message) => {
-  const tree: Record<string, TreeEntry> = {
+  const tree: Record<string, PatchedEntry> = {
     x: file("1\n"),
     y: file("2\n"),
     dir: { type: "directory", mode: 0o755 },
