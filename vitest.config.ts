@@ -8,7 +8,7 @@ const withMachines = {
   globalSetup: "test/e2e/global-setup.ts",
   maxWorkers: 2,
   sequence: { groupOrder: 1 },
-  // A machine boots in 3 to 10 s. Beside another one, on a loaded host, it takes several times that.
+  // A machine boots in 3 to 10 s, and takes several times that beside another one on a loaded host.
   testTimeout: 240 * second,
   hookTimeout: 240 * second,
 };

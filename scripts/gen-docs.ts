@@ -107,9 +107,10 @@ function errorReference(): string {
   });
   const table = ["| code | exit code | worth a retry | meaning |", "| --- | --- | --- | --- |", ...rows].join("\n");
   const introduction = [
-    "An operation that did not happen ends with one of these codes. A guest command that fails is no error: it is a result",
-    "with an exit code of its own. With `--json` a failure is printed as `ok` (false) and `error` with `code`, `message`,",
-    "`hint` (one thing to do, or null), `retryable` and sometimes `details`.",
+    "An operation that did not happen ends with one of these codes. A guest command that fails is not an",
+    "error but a result, with the command's exit code. With `--json` a failure is printed as `ok` (false)",
+    "and `error`, which has `code`, `message`, `hint` (one thing to do, or null), `retryable` and",
+    "sometimes `details`.",
   ].join("\n");
   return `${["# Errors", notice, introduction, table].join("\n\n")}\n`;
 }

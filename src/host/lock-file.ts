@@ -51,7 +51,7 @@ export interface PendingLock extends HeldLock {
 export async function createLockFile(path: string): Promise<PendingLock> {
   const file = await open(path, "wx+", 0o600);
   const taken = lockOpen(path, file).then((outcome) => {
-    if (outcome !== "ours") throw new PyroError("internal", `cannot lock '${path}': somebody else was faster`);
+    if (outcome !== "ours") throw new PyroError("internal", `cannot lock '${path}': another process was faster`);
   });
   const settled = taken.catch(() => {
     // The caller that needs the lock gets the error.

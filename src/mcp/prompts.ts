@@ -36,7 +36,7 @@ The problem: ${problem}
 
 const inspect: Prompt = {
   name: "inspect",
-  description: "Look at code that nobody trusts, in an offline workspace, and report",
+  description: "Look at untrusted code in an offline workspace, and report",
   argument: {
     name: "question",
     description: "What you want to know about the code, and where it is if it is not the current project",

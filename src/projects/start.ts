@@ -49,7 +49,7 @@ export function requireOneSource({ projectPath, repoUrl, repoRef, noProjectSourc
     refuse("cannot use --no-project-source with a project source", "Leave one of them out.");
   }
   if (projectPath !== undefined && repoUrl !== undefined) {
-    refuse("cannot use both --project-path and --repo-url", "Give the one that workspaces shall begin with.");
+    refuse("cannot use both --project-path and --repo-url", "Give the one that workspaces start from.");
   }
   if (repoRef !== undefined && repoUrl === undefined) {
     refuse("cannot use --repo-ref without --repo-url", "Add --repo-url, or leave --repo-ref out.");

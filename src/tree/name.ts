@@ -21,7 +21,7 @@ const unescapes: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(escapes).map(([character, letter]) => [letter, character]),
 );
 
-/** Controls, invisible format characters such as those that turn the direction of text, line ends */
+/** Controls, line ends and invisible format characters, such as those that turn text around */
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 /** The longest path of Linux with every byte as an octal escape, and some space */

@@ -107,7 +107,7 @@ export function describeCommands(makeWorkspace: () => Promise<WorkspaceUnderTest
     await eventually(async () => !(await isRunning("7072")), soonMs, "the command is gone from the guest");
   });
 
-  test("are ended by a signal to the command line, also while nobody reads their output", async () => {
+  test("are ended by a signal to the command line, also while their output is not read", async () => {
     const child = bench.start([
       "exec",
       id,

@@ -5,7 +5,7 @@ import { identifyProcess, killGroupOf } from "../../src/host/process-identity.ts
  * A supervisor whose guardian was killed has process 1 for a parent; the group -1 is every process
  * that there is.
  */
-test("nobody kills the group of process 1", async () => {
+test("the group of process 1 is never killed", async () => {
   const kill = vi.spyOn(process, "kill").mockImplementation(() => true);
   try {
     const init = await identifyProcess(1);

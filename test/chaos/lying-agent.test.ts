@@ -354,7 +354,7 @@ const endless: readonly (readonly [string, keyof typeof requests & string, Answe
   ["devices", "export", entriesOf("other")],
   ["content", "export", endlessContent],
   ["entries", "list", entriesOf("directory")],
-  ["entries that nobody asked for", "patch", entriesOf("directory")],
+  ["entries that were not asked for", "patch", entriesOf("directory")],
   ["changes", "diff", endlessChanges],
   ["changes", "snapshot", endlessChanges],
   ["output", "exec", endlessOutput],

@@ -229,7 +229,7 @@ describeWithVm("a guest that misbehaves", () => {
     await expectMastered();
   });
 
-  test("prints without end to nobody", async () => {
+  test("prints without end, unread", async () => {
     const running = world.start(sh("yes", 300));
     await must(does.exec(["sleep", "1"]));
     running.kill();

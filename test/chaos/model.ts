@@ -93,7 +93,7 @@ export class Model {
       if (this.#now.must.has(effect)) known.must.push(effect);
       byPath.set(effect.path, known);
     }
-    const strangers = [...files.keys()].filter((path) => !byPath.has(path)).map((path) => `nobody wrote '${path}'`);
+    const strangers = [...files.keys()].filter((path) => !byPath.has(path)).map((path) => `no call wrote '${path}'`);
     const wrong = [...byPath].flatMap(([path, { must, may }]) => {
       const [form] = may.map((effect) => effect.form);
       const found = files.get(path);
@@ -114,7 +114,7 @@ function lineProblems(path: string, content: string, must: readonly Effect[], ma
       .filter(({ text }) => count(text) !== 1)
       .map(({ text }) => `'${path}': ${text} is there ${count(text)} times`),
     ...may.filter(({ text }) => count(text) > 1).map(({ text }) => `'${path}': ${text} is there twice`),
-    ...lines.filter((line) => !known.has(line)).map((line) => `'${path}': nobody wrote the line '${line}'`),
+    ...lines.filter((line) => !known.has(line)).map((line) => `'${path}': no call wrote the line '${line}'`),
   ];
 }
 

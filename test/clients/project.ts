@@ -10,7 +10,7 @@ export function makeProject(dir: string): void {
     `
     mkdir -p src 'docs and notes' node_modules/left build
     cat > src/greet.sh <<'END'
-# Greets whoever is named, and the world if nobody is.
+# Greets its argument, or the world if there is none.
 greet() {
   name=$1
   echo "Hello, $name!"
@@ -47,7 +47,7 @@ export const fix = `diff --git a/src/greet.sh b/src/greet.sh
 --- a/src/greet.sh
 +++ b/src/greet.sh
 @@ -1,5 +1,5 @@
- # Greets whoever is named, and the world if nobody is.
+ # Greets its argument, or the world if there is none.
  greet() {
 -  name=$1
 +  name=\${1:-world}

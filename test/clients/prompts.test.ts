@@ -11,7 +11,7 @@ describeWithClients("a prompt of the server is a command", () => {
   afterAll(() => stage[Symbol.asyncDispose]());
 
   test.each(clients.filter(({ hasPrompts }) => hasPrompts))("with words behind it, in $name", async (client) => {
-    const words = "sh test.sh greets nobody";
+    const words = "sh test.sh greets no one";
     const { first } = await stage.play(client, [], { prompt: { command: "repro-fix", words } });
     expect(first.prompt).toContain("workspace_create");
     // Clients make arguments of words, each in its own way: none may be lost, nor be taken for

@@ -96,7 +96,7 @@ describeWithVm("pyro mcp serve", () => {
       await session.ok("workspace_delete", { workspace_id: created.workspace_id });
     });
 
-    test("begins empty where there is no project, and nobody to ask", async () => {
+    test("begins empty without a project and without a client to ask", async () => {
       for (const options of [{ cwd: bench.hostPath() }, { args: ["--no-project-source"] }]) {
         await using session = await open({ era, ...options });
         const created = await session.ok("workspace_create");

@@ -105,7 +105,7 @@ describeWithVm("pyro run", () => {
     expect(result.stdout.toString()).toContain(createHash("sha256").update(input).digest("hex"));
   });
 
-  test("does not mind input that nobody reads", async () => {
+  test("does not mind input that is not read", async () => {
     expect((await run(["true"], [], Buffer.alloc(5_000_000))).exitCode).toBe(0);
   });
 

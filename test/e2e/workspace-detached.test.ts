@@ -126,7 +126,7 @@ describeWithVm("a command that is left running", () => {
     expect(human.stdout.toString()).toMatch(/^\[workspace-log\] sequence=\d+ .* stdout_next_offset=\d+\n/);
   });
 
-  test("may print far more than is kept, and nobody has to listen", async () => {
+  test("may print far more than is kept, without a listener", async () => {
     const { sequence } = await exec(`${waitInside("four")}; seq 2700000; echo end`);
     await release("four");
     const first = await ended(sequence, "--max-bytes", "1000000");

@@ -88,7 +88,7 @@ describeWithVm("a workspace survives", () => {
     expect(await bench.sh(id, "ls")).toBe("");
   });
 
-  test("the end of the session and of all processes of whoever created it", async () => {
+  test("the end of its creator's session and processes", async () => {
     const script = '"$0" "$1" workspace create debian:12 --id-only; sleep 1000';
     const session = spawn("sh", ["-c", script, process.execPath, pyroPath], {
       env: { ...process.env, ...bench.env },

@@ -35,10 +35,10 @@ describeWithVm("a workspace whose time is over is removed", () => {
     (await bench.processes()).filter(({ commandLine }) => commandLine.includes(id));
   const expectGone = async (id: string) => {
     const isGone = async () => !(await bench.leftovers()).includes(id) && (await processesOf(id)).length === 0;
-    await eventually(isGone, goneWithinMs, "its files and processes are gone, though nobody looks");
+    await eventually(isGone, goneWithinMs, "its files and processes are gone, without a call");
   };
 
-  test("with its processes, though nobody looks", () => expectGone(running));
+  test("with its processes, without a call", () => expectGone(running));
 
   test("when it was stopped", () => expectGone(stopped));
 

@@ -171,7 +171,7 @@ func TestExecSetsUpTheEnvironment(t *testing.T) {
 func TestExecGivesEachCommandItsOwnSession(t *testing.T) {
 	got := newExecGuest(t).exec(t, shell(`cut -d' ' -f6 /proc/$$/stat; grep -E 'Sig(Blk|Ign)' /proc/self/status; cat /proc/self/oom_score_adj`))
 	lines := strings.Fields(string(got.stdout))
-	// What make starts ignores signals 32 and 33, which belong to the C library and stay as they are.
+	// Processes that make starts ignore signals 32 and 33, which belong to the C library.
 	if ignored, err := strconv.ParseUint(lines[4], 16, 64); err == nil && ignored&^(3<<31) == 0 {
 		lines[4] = "only the C library's"
 	}

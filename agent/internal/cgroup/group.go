@@ -16,7 +16,7 @@ type Group struct {
 	fd     int
 	events *statistics
 	memory *statistics
-	// killed is true once Kill was called: Linux 6.18 kills whatever is started in such a group later.
+	// killed is true once Kill was called. Linux 6.18 then kills every process that starts in it.
 	killed atomic.Bool
 }
 

@@ -60,8 +60,8 @@ func (s *staging) remove() {
 	}
 }
 
-// sync writes the content of the staged files to the disk. ext4 may commit a rename before the
-// content, so that a machine that dies in between leaves zeros in place of the old file and the new.
+// sync writes the content of the staged files to the disk. ext4 can commit a rename before the
+// content. A machine that dies in between then leaves zeros in place of the old file and the new.
 func (s *staging) sync() error {
 	if s.bytesWritten == 0 {
 		return nil

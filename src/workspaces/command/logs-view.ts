@@ -27,7 +27,7 @@ const nextOffset = z
 
 const logEntry = z.object({
   ...begunCommandSchema.shape,
-  state: z.enum(["running", "ended", "unknown"]).describe("unknown: it began, and nobody saw how it ended"),
+  state: z.enum(["running", "ended", "unknown"]).describe("unknown: it began, and pyro does not know how it ended"),
   exitCode: commandEndSchema.shape.exitCode.describe(`${exitCodeMeaning}; null while that is not known`),
   ...commandEndSchema.omit({ exitCode: true, oomKilled: true, startError: true, syncError: true, durationMs: true })
     .shape,

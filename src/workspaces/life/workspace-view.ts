@@ -18,7 +18,7 @@ export const workspaceFilePath = z.string().min(1).describe("Path under /workspa
 export const labels = workspaceRecordSchema.shape.labels;
 
 const state = z.enum(workspaceStates);
-const stateReason = z.string().nullable().describe("Why it is in a state that nobody asked for");
+const stateReason = z.string().nullable().describe("Why it is in a state that no call has led to");
 
 const serviceCounts = { serviceCount: z.number(), runningServiceCount: z.number() };
 

@@ -43,7 +43,7 @@ export function reproFix(projectDir: string, outputPath: string): readonly Scene
       tool: "workspace_file_read",
       args: { ...workspace, path: "src/greet.sh" },
       fields: { path: "/workspace/src/greet.sh", content: expect.stringContaining("  name=$1\n") },
-      says: ["# Greets whoever is named, and the world if nobody is.\n", "  name=$1\n"],
+      says: ["# Greets its argument, or the world if there is none.\n", "  name=$1\n"],
     },
     {
       tool: "workspace_patch_apply",

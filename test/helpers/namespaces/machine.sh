@@ -3,7 +3,7 @@
 # root of the host's programs. It is started by driver.ts with the host's end of the agent's socket
 # as descriptor 3.
 #
-# machine.sh start AGENT DISK GROUP   DISK: image of the workspace disk; GROUP: new cgroup for the commands
+# machine.sh start AGENT DISK GROUP   (DISK: workspace disk, GROUP: new cgroup of the commands)
 set -eu
 
 # The host's namespaces: holds the loop device for as long as the machine lives, and tells its end

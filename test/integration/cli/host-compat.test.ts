@@ -60,7 +60,7 @@ test("the command goes when pyro is killed", async () => {
   await eventually(async () => !(await isRunning("sleep 78.1")), 5_000, "the command is gone");
 });
 
-test("SIGTERM ends pyro although nobody reads its output", async () => {
+test("SIGTERM ends pyro although its output is not read", async () => {
   const child = startPyro(onHost(["yes", "78.3"], ["--timeout-seconds", "60"]), { env: env() });
   await eventually(() => isRunning("yes 78.3"), 10_000, "the command runs");
   await setTimeout(500);

@@ -29,7 +29,7 @@ test("only one holds a lock at a time", async () => {
   expect(most).toBe(1);
 });
 
-test("whoever waits is told for whom, and gives up at the deadline", async () => {
+test("a waiting process learns who holds the lock, and gives up at the deadline", async () => {
   let release = () => {};
   const held = new Promise<void>((resolve) => {
     release = resolve;
@@ -69,7 +69,7 @@ test("a signal that outlives the lock keeps nothing of it", async () => {
   expect(getEventListeners(signal, "abort")).toEqual([]);
 });
 
-test("a lock names its holder while it is held, and nobody afterwards", async () => {
+test("a lock names its holder while it is held, and no process afterwards", async () => {
   const read = () => readFile(join(dir, "six.lock"), "utf8");
   await withLock(request("six"), async () => {
     expect(await read()).toBe(`${process.pid} testing\n`);

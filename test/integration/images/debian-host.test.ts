@@ -43,7 +43,7 @@ test("mmdebstrap runs, and looks for programs, in the caller's search path, with
   expect(seen).toBe(`${host.searchPath}:/usr/sbin:/sbin http://proxy.invalid:3128 ${scratchDir}\n`);
 });
 
-test("a scratch folder that is a link to something of somebody else's takes nothing along", async () => {
+test("a scratch folder that is a link to another user's files leaves them alone", async () => {
   const [stagingDir, theirs] = [await temporaryDir(), await temporaryDir()];
   await writeFile(join(theirs, "file"), "");
   await symlink(theirs, join(stagingDir, "scratch"));

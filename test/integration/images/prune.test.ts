@@ -52,7 +52,7 @@ test("prune leaves alone, and the list does not show, what pyro did not put into
   for (const path of foreign) {
     const file = join(store.environmentsDir, path);
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, "somebody's");
+    await writeFile(file, "another's");
   }
   await symlink(outsideDir, join(store.environmentsDir, "link"));
   const names = async () => (await listEnvironments(store)).map(({ name }) => name);

@@ -170,7 +170,7 @@ test.each([
   [["--no-project-source", "--repo-url", "https://example.com/r.git"], "--no-project-source"],
   [["--project-path", "/nowhere/at all"], "/nowhere/at all"],
   [["--repo-url", " "], "it is no URL that git can clone"],
-])("refuses %j before it serves anybody", async (args, reason) => {
+])("refuses %j before it serves a client", async (args, reason) => {
   const result = await pyro(["mcp", "serve", ...args]);
   expect(result.stderr).toContain("[error] ");
   expect(result.stderr).toContain(reason);
@@ -186,7 +186,7 @@ test("a call of 12 MB is answered, and the next one too", async () => {
   expect((await session.ok("workspace_list")).count).toBe(0);
 });
 
-test("a client that sends more than anybody can take is left, and told why", async () => {
+test("a client that sends too much is disconnected, and told why", async () => {
   const child = spawn(process.execPath, [pyroPath, "mcp", "serve"], { cwd: dir, stdio: ["pipe", "ignore", "pipe"] });
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => {

@@ -104,7 +104,7 @@ test("what does not exist is told", async () => {
 
 test.each([
   ["a host that does not exist", "https://nowhere.invalid/x.git", "unavailable", /Could not resolve host/],
-  ["a port that nobody serves", "http://127.0.0.1:1/x.git", "unavailable", /Failed to connect/],
+  ["a port that is not served", "http://127.0.0.1:1/x.git", "unavailable", /Failed to connect/],
   ["git's own protocol", "git://127.0.0.1:1/x.git", "unavailable", /unable to connect/],
 ])("%s is unavailable", async (_what, url, code, message) => {
   const error = await refusal(url);
@@ -165,7 +165,7 @@ test("submodules stay empty, and large files stay pointers", async () => {
   expect(await readFile(join(dir, "big.bin"), "utf8")).toBe(pointer);
 });
 
-test("hooks, templates and programs that somebody has set up are not run", async () => {
+test("hooks, templates and programs that are set up are not run", async () => {
   const { url } = await repository(history);
   const dir = await emptyFolder("pyro projects-");
   gitScript(

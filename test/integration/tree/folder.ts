@@ -6,10 +6,10 @@ import { onTestFinished } from "vitest";
 import { capture } from "../../../src/host/process.ts";
 
 /** Who an ordinary user is when the tests are run by root */
-const nobody = 65534;
+const nobodyId = 65534;
 const isRoot = process.getuid?.() === 0;
 
-export const ordinaryUid = isRoot ? nobody : (process.getuid?.() ?? nobody);
+export const ordinaryUid = isRoot ? nobodyId : (process.getuid?.() ?? nobodyId);
 
 /** An empty folder that is gone after the test, and that an ordinary user owns. */
 export async function emptyFolder(name = "pyro trees-"): Promise<string> {
@@ -18,7 +18,7 @@ export async function emptyFolder(name = "pyro trees-"): Promise<string> {
     await shell(`chmod -R u+rwx "$1"`, path).catch(() => {});
     await rm(path, { recursive: true, force: true });
   });
-  if (isRoot) await chown(path, nobody, nobody);
+  if (isRoot) await chown(path, nobodyId, nobodyId);
   return path;
 }
 
@@ -82,7 +82,7 @@ function typeScriptCommand(body: string, variables: Readonly<Record<string, unkn
 }
 
 function become(): string[] {
-  const drop = ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups", "--"];
+  const drop = ["setpriv", `--reuid=${nobodyId}`, `--regid=${nobodyId}`, "--clear-groups", "--"];
   return ["env", "HOME=/nonexistent", `TMPDIR=${tmpdir()}`, ...(isRoot ? drop : [])];
 }
 

@@ -80,7 +80,7 @@ test("a result that came in between waits, and is given once", async () => {
   expect(begun).toHaveLength(2);
 });
 
-test("a result that nobody picks up is forgotten", async () => {
+test("a result that no client picks up is forgotten", async () => {
   const calls = new LongCalls<string>();
   const { begun, start, resolve } = work();
   await outlive(calls, "key", start);
@@ -135,7 +135,7 @@ test("what only reads is not left: it is given up, and read anew", async () => {
   expect(begun).toHaveLength(2);
 });
 
-test("progress is told to whoever waits, and to nobody else", async () => {
+test("progress goes to the client that waits, and to no other", async () => {
   const calls = new LongCalls<string>();
   const told: string[] = [];
   const listener =

@@ -61,7 +61,7 @@ test("of a command that still runs the last character may not be there yet", () 
   expect(collected.result()).toMatchObject({ stdoutEncoding: "base64" });
 });
 
-test("what somebody else takes as it comes is only counted", async () => {
+test("what another reader takes as it comes is only counted", async () => {
   const seen: string[] = [];
   const slow = Promise.resolve();
   const liveStreams = { onStdout: (chunk: Buffer) => void seen.push(`${chunk}`), onStderr: () => slow };

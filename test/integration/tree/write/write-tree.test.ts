@@ -140,7 +140,7 @@ test("cancelling leaves nothing", async () => {
   expect(await readdir(dir)).toEqual([]);
 });
 
-test("an ordinary user's folders that nobody may write in are written and removed", async () => {
+test("an ordinary user's folders without write permission are written and removed", async () => {
   const dir = await emptyFolder();
   const failure = await evaluateAsOrdinaryUser(
     `const { writeTree } = await import("./src/tree/write/write-tree.ts");

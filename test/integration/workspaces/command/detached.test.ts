@@ -194,7 +194,7 @@ test("a command that was detached ends with the workspace, and so does the waiti
   await eventually(async () => command.isKilled, soonMs, "the command is gone");
 });
 
-test("a command that nobody has begun is not found, and says where to look", async () => {
+test("a command that was never begun is not found, and the error says where to look", async () => {
   await expect(logs({ sequence: 9 })).rejects.toMatchObject({
     code: "not_found",
     message: `there is no command 9 in the history of workspace '${workspace.workspaceId}'`,

@@ -190,7 +190,7 @@ test("streams and commands do not mix", async () => {
   expect((await kept.read(12, "stdout", 9)).bytes.toString()).toBe("12 stdout");
 });
 
-test("output of a command of which nobody counted what it printed is what is there", async () => {
+test("output of a command without a count of what it printed is what is there", async () => {
   // As the end is written that a lost supervisor leaves.
   await keep(Buffer.from("half a li"), 4);
   expect(await read(0)).toMatchObject({ isCut: false, totalBytes: 9, nextOffset: null });
@@ -210,7 +210,7 @@ test("a history of which nothing is on disk has no output", async () => {
   expect(await none.read(1, "stdout", 0)).toMatchObject({ bytes: Buffer.alloc(0), isCut: false, totalBytes: 0 });
 });
 
-test("a folder that is gone is told to whoever adds", async () => {
+test("adding to a folder that is gone fails", async () => {
   const keeper = new OutputKeeper(join(dir, "gone"), 1, "stdout");
   await expect(keeper.add(Buffer.from("x"))).rejects.toThrow(/ENOENT/);
   await keeper.close();

@@ -393,7 +393,7 @@ test("a caller that stops reading and goes away sets its handler free", async ()
   await eventually(async () => isOver, soonMs, "the handler ends");
 });
 
-test("nobody listens where nobody serves, or has ceased to", async () => {
+test("nothing listens before a server serves, nor after it has closed", async () => {
   expect(await connectSupervisor(place)).toBeUndefined();
   expect(await connectSupervisor(new WorkspacePlace(place.dir, "absent"))).toBeUndefined();
   const server = await serve({});

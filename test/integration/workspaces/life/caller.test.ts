@@ -57,7 +57,7 @@ async function make(different: Parameters<typeof workspaceRecord>[0] = {}): Prom
 const stopped = { state: "stopped" } as const;
 const names = async () => (await readdir(context.layout.workspacesDir)).toSorted();
 
-test("a workspace whose supervisor is gone has failed, and nobody knows how its commands ended", async () => {
+test("a workspace whose supervisor is gone has failed, and the end of its commands is unknown", async () => {
   await make({ commandCount: 1 });
   await mkdir(place.historyDir(0));
   await using journal = await JournalWriter.open(place.historyDir(0));
@@ -88,7 +88,7 @@ test("a start that was interrupted has failed", async () => {
   });
 });
 
-test("a creation that was interrupted leaves nothing, as nobody was told of it", async () => {
+test("a creation that was interrupted leaves nothing, as no caller was told of it", async () => {
   await make({ state: "starting", isolation: null, layers: [], rootLayers: [], nextLayer: 0 });
   await expect(currentRecord(context, id)).rejects.toMatchObject({ code: "not_found" });
   expect(await names()).toEqual([]);
@@ -147,7 +147,7 @@ test("a summary of what does not run says why there are no changes", async () =>
 });
 
 test.each(["started", "stopped", "failed", "starting"] as const)(
-  "one whose time is over is gone for whoever looks, though it is %s",
+  "an expired one is gone for every caller, though it is %s",
   async (state) => {
     await make({ state, expiresAt: new Date(Date.now() - 1).toISOString() });
     await expect(currentRecord(context, id)).rejects.toMatchObject({ code: "not_found" });
@@ -223,7 +223,7 @@ test("what interrupted creations and deletions left is swept, what is being made
   expect(await names()).toEqual([".new-dddddddddddd", id]);
 });
 
-test("a new workspace is nobody's but its maker's from the moment that it can be seen", async () => {
+test("a new workspace is only its creator's from the moment that it can be seen", async () => {
   const { workspacesDir } = context.layout;
   await using programs = await SearchPath.with("setpriv", "sh", "flock", "sleep");
   // For it only: what is looked at meanwhile has the real one.
@@ -292,7 +292,7 @@ test("a new workspace whose lock cannot be had is never seen", async () => {
   expect(await names()).toEqual([]);
 });
 
-test("a workspace that somebody changes is waited for, until the caller gives up", async () => {
+test("a caller waits for a workspace that another one changes, until it gives up", async () => {
   await make(stopped);
   const lock = await lockWorkspace(place);
   if (lock === "held") throw new Error("it is held");

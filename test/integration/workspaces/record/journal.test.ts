@@ -38,7 +38,7 @@ test("what was appended is read back, in its order and with its time", async () 
   expect(Date.parse(commands[0]?.startedAt ?? "")).toBeLessThanOrEqual(Date.parse(commands[0]?.end?.endedAt ?? ""));
 });
 
-test("a command that has not ended has no end, and one that nobody began does not count", async () => {
+test("a command that has not ended has no end, and one that never began does not count", async () => {
   await write(command(1), end(7));
   expect(commandsOf(await readJournal(dir))).toMatchObject([{ sequence: 1, end: undefined }]);
 });

@@ -74,7 +74,7 @@ test("a tree that is encoded is decoded as it was, names of any bytes included",
   );
 });
 
-test("content that nobody reads is passed over", async () => {
+test("content that is not read is passed over", async () => {
   const file = [entry({ path: "a", type: "file" }), frame(treeFrame.content, "x"), frame(treeFrame.contentEnd)];
   const frames = [...file, entry({ path: "b", type: "symlink", target: "/etc" }), end];
   expect(await decode(frames, false)).toEqual(["file a", "symlink b"]);
