@@ -80,16 +80,16 @@ async function runInvocation(invocation: Invocation, env: HostEnvironment, stop:
   };
   const output = await invoke(operation, context, input);
   if (json) process.stdout.write(`${JSON.stringify(toWire(operation.output, output), null, 2)}\n`);
-  else if (invocation.only) process.stdout.write(forReader(operation.cli.only?.text(output) ?? ""));
+  else if (invocation.partOnly) process.stdout.write(forReader(operation.cli.part?.text(output) ?? ""));
   else show(operation, output);
   return operation.cli.exitCode?.(output) ?? 0;
 }
 
 function show({ cli }: Operation, output: Readonly<Record<string, unknown>>): void {
-  const { summarize, render, content } = cli;
-  if (content) process.stdout.write(forReader(content(output)));
-  else if (render || !summarize) process.stdout.write(escapeControls(render?.(output) ?? formatTable(output)));
-  if (summarize) process.stderr.write(summarize(output).map(formatLine).join(""));
+  const { text, raw, notes } = cli;
+  if (raw) process.stdout.write(forReader(raw(output)));
+  else if (text || !notes) process.stdout.write(escapeControls(text?.(output) ?? formatTable(output)));
+  if (notes) process.stderr.write(notes(output).map(formatLine).join(""));
 }
 
 /**

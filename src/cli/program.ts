@@ -11,8 +11,8 @@ export interface Invocation {
   readonly operation: Operation;
   readonly input: Readonly<Record<string, unknown>>;
   readonly json: boolean;
-  /** Whether to print only what the operation's `only` flag selects */
-  readonly only: boolean;
+  /** Whether to print only the part of the result that the operation has a flag for */
+  readonly partOnly: boolean;
 }
 
 export interface ProgramOptions {
@@ -65,9 +65,9 @@ function addOperation(parent: Command, name: string, operation: Operation, onInv
   const command = parent.command(name).description(`${operation.summary}.`);
   for (const positional of positionals) command.addArgument(toArgument(positional));
   for (const flag of flags) command.addOption(toOption(flag));
-  const { only, jsonOnly, fileFlags = {} } = operation.cli;
+  const { part, jsonOnly, fileFlags = {} } = operation.cli;
   for (const { flag, description } of Object.values(fileFlags)) command.option(`--${flag} <path>`, description);
-  if (only) command.option(`--${only.flag}`, only.description);
+  if (part) command.option(`--${part.flag}`, part.description);
   if (!jsonOnly) command.option("--json", "Print one JSON object");
   command.addHelpText("after", `\nExamples:\n${operation.cli.examples.map((line) => `  pyro ${line}`).join("\n")}`);
   command.action(async (...args: unknown[]) => {
@@ -80,8 +80,8 @@ function addOperation(parent: Command, name: string, operation: Operation, onInv
     }
     for (const field of Object.keys(input)) if (input[field] === undefined) delete input[field];
     Object.assign(input, await readFileFlags(fileFlags, typed, input));
-    const wantsOnly = only !== undefined && typed[optionKey(`--${only.flag}`)] === true;
-    await onInvoke({ operation, input, json: jsonOnly === true || typed["json"] === true, only: wantsOnly });
+    const partOnly = part !== undefined && typed[optionKey(`--${part.flag}`)] === true;
+    await onInvoke({ operation, input, json: jsonOnly === true || typed["json"] === true, partOnly });
   });
 }
 

@@ -215,7 +215,8 @@ export class AgentClient implements AsyncDisposable {
     stream.end(JSON.stringify(request));
     try {
       const status = await withDeadline(statusOf(stream), {
-        ...{ timeoutMs: treeIdleMs, signal },
+        timeoutMs: treeIdleMs,
+        signal,
         waitingFor: `the guest agent to answer ${path}`,
       });
       if (status >= 400) {

@@ -57,7 +57,8 @@ export async function createLockFile(path: string): Promise<PendingLock> {
     // The caller that needs the lock gets the error.
   });
   return {
-    ...{ fd: file.fd, taken },
+    fd: file.fd,
+    taken,
     async [Symbol.asyncDispose]() {
       await settled;
       await file.close();

@@ -63,7 +63,9 @@ export async function installEnvironment(
   const installed = await reuse();
   if (installed) return installed;
   const lockOptions = {
-    ...{ purpose: `pulling ${entry.name}`, timeoutMs: pullLockTimeoutMs, signal },
+    purpose: `pulling ${entry.name}`,
+    timeoutMs: pullLockTimeoutMs,
+    signal,
     onWait: (holder: string) => report("wait", `waiting for ${holder}`),
   };
   return withEnvironmentLock(store, slugOf(entry.name), lockOptions, async () => {
@@ -124,7 +126,9 @@ async function publish(
     };
     const record: EnvironmentRecord = {
       formatVersion: 1,
-      ...{ name: entry.name, version: entry.version, catalogVersion },
+      name: entry.name,
+      version: entry.version,
+      catalogVersion,
       architecture: entry.architecture,
       source: built.source,
       ...blobs,

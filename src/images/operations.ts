@@ -40,7 +40,7 @@ export const envList = defineOperation({
   output: z.object({ catalogVersion: z.string(), environments: z.array(environmentSummary) }),
   cli: {
     examples: ["env list", "env list --json"],
-    render: ({ environments }) => environments.map(renderRow).join(""),
+    text: ({ environments }) => environments.map(renderRow).join(""),
   },
   mcp: { name: "vm_list_environments" },
   async handle({ engine }) {
@@ -58,7 +58,7 @@ export const envPull = defineOperation({
   cli: {
     positionals: ["environment"],
     examples: ["env pull debian:12", "env pull debian:12-build --json"],
-    render: ({ name, version, digest }) =>
+    text: ({ name, version, digest }) =>
       `[pull] phase=installed environment=${name} version=${version} digest=${digest}\n`,
   },
   async handle({ engine, signal, onProgress }, { environment }) {
@@ -76,7 +76,7 @@ export const envInspect = defineOperation({
   cli: {
     positionals: ["environment"],
     examples: ["env inspect debian:12", "env inspect debian:12 --json"],
-    render: ({ packages, defaultPackages, ...rest }) =>
+    text: ({ packages, defaultPackages, ...rest }) =>
       [
         ...Object.entries(rest).map(([name, value]) => `${name}: ${renderValue(value)}`),
         `default packages: ${defaultPackages.join(" ")}`,
@@ -104,7 +104,7 @@ export const envPrune = defineOperation({
   }),
   cli: {
     examples: ["env prune", "env prune --json"],
-    render: ({ removedEnvironments, removedTemplates, removedSeeds, freedBytes }) =>
+    text: ({ removedEnvironments, removedTemplates, removedSeeds, freedBytes }) =>
       `[prune] environments=${removedEnvironments.length} templates=${removedTemplates.length} seeds=${removedSeeds.length} freed_bytes=${freedBytes}\n`,
   },
   async handle({ engine, signal }) {
@@ -130,7 +130,9 @@ function summarize({
   record,
 }: EnvironmentDescription): z.output<typeof environmentSummary> {
   return {
-    ...{ name, state, problem },
+    name,
+    state,
+    problem,
     version: entry?.version ?? record?.version ?? null,
     description: entry?.description ?? null,
     installed: state === "installed",

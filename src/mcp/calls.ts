@@ -75,14 +75,22 @@ export class ToolCalls {
       perform(
         tool.operation,
         {
-          ...{ engine, mayUseHost, signal, project, onProgress },
-          ...{ keptOutputBytes: maxResultChars, detachAfterMs: patienceMs - Math.min(graceMs, gracePart * patienceMs) },
+          engine,
+          mayUseHost,
+          signal,
+          project,
+          onProgress,
+          keptOutputBytes: maxResultChars,
+          detachAfterMs: patienceMs - Math.min(graceMs, gracePart * patienceMs),
         },
         input,
       );
     return await this.#long.run(JSON.stringify([tool.name, input]), work, {
-      ...{ name: tool.name, patienceMs, signal: mcpReq.signal },
-      ...{ onProgress: progress.onProgress, goesOn: tool.operation.effect !== "read" },
+      name: tool.name,
+      patienceMs,
+      signal: mcpReq.signal,
+      onProgress: progress.onProgress,
+      goesOn: tool.operation.effect !== "read",
     });
   }
 

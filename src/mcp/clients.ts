@@ -12,7 +12,10 @@ export interface ClientTraits {
 
 /** Traits of an unknown client. The usual time limit for a request is a minute */
 const unknownClient: ClientTraits = {
-  ...{ patienceMs: 50_000, maxResultChars: 24_000, maxResultLines: 2_000, takesPromptArguments: true },
+  patienceMs: 50_000,
+  maxResultChars: 24_000,
+  maxResultLines: 2_000,
+  takesPromptArguments: true,
 };
 
 /** Measured with the versions of November 2026 */

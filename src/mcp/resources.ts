@@ -42,7 +42,9 @@ const uriPattern = /^pyro:\/\/workspaces\/([^/]+)\/([a-z]+)$/;
 
 export function resourceTemplates() {
   return kinds.map(({ name, description, mimeType }) => ({
-    ...{ name: `workspace-${name}`, description, mimeType },
+    name: `workspace-${name}`,
+    description,
+    mimeType,
     uriTemplate: `pyro://workspaces/{workspace_id}/${name}`,
   }));
 }
@@ -53,7 +55,8 @@ export async function listResources(context: OperationContext) {
     kinds.map(({ name, description, mimeType }) => ({
       uri: `pyro://workspaces/${workspaceId}/${name}`,
       name: `${own ?? workspaceId} ${name}`,
-      ...{ description, mimeType },
+      description,
+      mimeType,
     })),
   );
 }
@@ -69,5 +72,5 @@ export async function readResource(context: OperationContext, uri: string) {
   }
   const { operation, mimeType } = kind;
   const { output, text } = fitted(operation, await invoke(operation, context, { workspaceId }), limits);
-  return [{ uri, mimeType, text: operation.cli.content?.(output) ?? text }];
+  return [{ uri, mimeType, text: operation.cli.raw?.(output) ?? text }];
 }

@@ -34,15 +34,15 @@ export interface Presentation {
 }
 
 export function fitted(operation: Operation, output: Output, limits: Limits): Presentation {
-  const readable = operation.mcp?.readable ?? ((whole: Output) => whole);
+  const shortened = operation.mcp?.shortened ?? ((whole: Output) => whole);
   let room = limits.maxResultChars;
-  let shown = presented(operation, readable(output, room));
+  let shown = presented(operation, shortened(output, room));
   for (let attempt = 1; attempt < maxAttempts; attempt += 1) {
     const load = loadOf(shown, limits);
     if (load <= 1) break;
     // Quotes and line breaks take more space in JSON.
     room = Math.floor(Math.min(room * 0.9, room / load));
-    shown = presented(operation, readable(output, room));
+    shown = presented(operation, shortened(output, room));
   }
   return shown;
 }
@@ -61,7 +61,7 @@ function loadOf({ structured, text }: Presentation, { maxResultChars, maxResultL
 /** A result as text for a reader. */
 function textOf({ cli, mcp }: Operation, output: Output): string {
   if (mcp?.text) return mcp.text(output);
-  const parts = [cli.content?.(output), cli.render?.(output), cli.summarize?.(output).join("\n")];
+  const parts = [cli.raw?.(output), cli.text?.(output), cli.notes?.(output).join("\n")];
   return parts.filter((part) => part !== undefined && part !== "").join("\n");
 }
 

@@ -69,7 +69,9 @@ function servePrompts(server: Server, prompts: readonly Prompt[], setup: ServerS
     const { takesPromptArguments } = callerOf(server, context, setup).traits;
     return {
       prompts: prompts.map(({ name, description, argument }) => ({
-        ...{ name, description, arguments: takesPromptArguments ? [{ ...argument, required: false }] : [] },
+        name,
+        description,
+        arguments: takesPromptArguments ? [{ ...argument, required: false }] : [],
       })),
     };
   });

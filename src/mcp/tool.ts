@@ -73,7 +73,8 @@ export function definitionOf(tool: Tool, facts: ToolFacts = {}): ToolDefinition 
   const description = about === undefined ? tool.description : `${tool.description} ${about}`;
   const { effect, output, mcp } = operation;
   return {
-    ...{ name, description },
+    name,
+    description,
     inputSchema: inputJsonSchema(offered) as ToolDefinition["inputSchema"],
     outputSchema: outputJsonSchema(output) as ToolDefinition["outputSchema"],
     annotations: {

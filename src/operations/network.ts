@@ -15,10 +15,3 @@ export function refuseNetworkPolicy(policy: string): never {
     hint: "Leave it out; the guest is then fully offline.",
   });
 }
-
-/** Without a machine the workspace would be the host itself, for hours. */
-export function refuseHostCompat(): never {
-  throw new PyroError("unsupported", "cannot run a workspace on this host: workspaces are always virtual machines", {
-    hint: "Leave it out.",
-  });
-}

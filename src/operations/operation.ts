@@ -54,16 +54,14 @@ export interface CommandLine<O> {
   readonly examples: readonly [string, ...string[]];
   /** Always prints JSON */
   readonly jsonOnly?: boolean;
-  /** Text for standard output */
-  render?(output: O): string;
-  /**
-   * Content for standard output, such as a file or a patch, byte for byte unless that is a terminal
-   */
-  content?(output: O): string;
+  /** Standard output for people, with control characters escaped */
+  text?(output: O): string;
+  /** Standard output for people and programs, such as a patch; escaped only on a terminal */
+  raw?(output: O): string;
   /** Lines about the result for standard error */
-  summarize?(output: O): readonly string[];
+  notes?(output: O): readonly string[];
   /** A flag that prints one part of the result, for scripts */
-  readonly only?: { readonly flag: string; readonly description: string; text(output: O): string };
+  readonly part?: { readonly flag: string; readonly description: string; text(output: O): string };
   /** Flags that are not named after their field, by field */
   readonly flagNames?: Readonly<Record<string, string>>;
   /** Flags that name a file whose text becomes a field's value, by field */
@@ -81,13 +79,13 @@ export interface ModelTool<O> {
   readonly input?: z.ZodRawShape;
   /** Whether a second call changes nothing more; a read always is idempotent */
   readonly isIdempotent?: boolean;
-  /** The result as text; default: what the command line shows */
+  /** The result as text; default: all that the command line shows */
   text?(output: O): string;
   /**
    * The result shortened to about `maxChars` characters of JSON. It says what is left out and how
    * to get that
    */
-  readable?(output: O, maxChars: number): O;
+  shortened?(output: O, maxChars: number): O;
 }
 
 /** One thing that pyro can do, declared once for every surface. */

@@ -80,7 +80,9 @@ export async function copyDirectory(request: CopyRequest, sourceDir: string, sca
     throw fileError(failure, error);
   }
   const { stdout, stderr } = await runAsRoot(root, ["sh", "-c", copyScript, "sh", sourceDir, folderTime], {
-    ...{ timeoutMs: copyTimeoutMs, cwd: stagingDir, signal },
+    timeoutMs: copyTimeoutMs,
+    cwd: stagingDir,
+    signal,
   });
   if (saysDiskFull(stderr)) throw diskFull(failure);
   const problem =

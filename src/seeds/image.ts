@@ -57,7 +57,9 @@ mke2fs -q -F -t ext4 -d ${stagedFiles.fileSystem} "$@"
 rm -rf ${stagedFiles.fileSystem}`;
   const mke2fsArguments = [...mke2fsOptions, stagedFiles.image, `${Math.floor(imageBytes / 1024)}k`];
   const { exitCode, stderr } = await runAsRoot(root, ["sh", "-c", script, "sh", ...mke2fsArguments], {
-    ...{ timeoutMs: imageTimeoutMs, cwd: stagingDir, signal },
+    timeoutMs: imageTimeoutMs,
+    cwd: stagingDir,
+    signal,
   });
   if (exitCode !== 0) throw imageError(failure, stderr);
   await using image = await open(join(stagingDir, stagedFiles.image), "r+");

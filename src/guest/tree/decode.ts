@@ -56,7 +56,11 @@ export async function* decodeChanges(frames: AsyncIterable<Frame>, contentLimit:
     } = parseJson(frame, treeChangeSchema);
     const [oldSide, newSide] = [parseSide(old), parseSide(now)];
     yield {
-      ...{ path: parsePath(text, pathBase64), status, old: oldSide, new: newSide, contentChanged },
+      path: parsePath(text, pathBase64),
+      status,
+      old: oldSide,
+      new: newSide,
+      contentChanged,
       ...(content && oldSide?.type === "file"
         ? { oldContent: await wholeContent(reader, [treeFrame.oldContent, treeFrame.oldContentEnd], contentLimit) }
         : {}),

@@ -36,7 +36,7 @@ export const doctor = defineOperation({
   output,
   cli: {
     examples: ["doctor", "doctor --environment debian:12-build --json"],
-    render: renderDoctor,
+    text: renderDoctor,
     exitCode: ({ runtimeOk }) => (runtimeOk ? 0 : 1),
   },
   async handle({ engine, signal, sayCall = sayInLibrary }, input) {

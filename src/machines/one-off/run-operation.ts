@@ -56,7 +56,7 @@ export const run = defineOperation({
       "run debian:12 --timeout-seconds 120 -- sh -c 'echo $HOSTNAME; nproc'",
       "run debian:12-build --vcpu-count 2 --mem-mib 2048 --json -- gcc --version",
     ],
-    summarize,
+    notes: runNotes,
     exitCode: (output) => output.exitCode,
   },
   mcp: {
@@ -73,7 +73,7 @@ export const run = defineOperation({
           "Only if the user has allowed the server to: run on the host, WITHOUT isolation, when no virtual machine can be had",
         ),
     },
-    readable: (output, maxChars) =>
+    shortened: (output, maxChars) =>
       readableCommand(output, maxChars, () => "the machine is gone with them: use a workspace to read on"),
     text: (output) => {
       const { hostCompatReason } = output;
@@ -103,7 +103,7 @@ export const run = defineOperation({
   },
 });
 
-function summarize(output: z.output<typeof outputSchema>): readonly string[] {
+function runNotes(output: z.output<typeof outputSchema>): readonly string[] {
   const { environment, executionMode, exitCode, durationMs, startError, hostCompatReason } = output;
   const facts = [
     `environment=${environment} execution_mode=${executionMode} exit_code=${exitCode} duration_ms=${Math.round(durationMs)}`,

@@ -26,98 +26,98 @@ export class ArchivePlan {
   /** Entries with parents first, known when the plan is finished */
   directories: readonly TreeEntry[] = [];
 
-  private readonly path: string;
-  private readonly limits: TreeLimits;
-  private readonly planned = new Map<string, Planned>();
-  private readonly linked = new Set<string>();
-  private readonly byIndex = new Map<number, TreeEntry>();
-  private memberCount = 0;
-  private contentBytes = 0;
+  readonly #path: string;
+  readonly #limits: TreeLimits;
+  readonly #planned = new Map<string, Planned>();
+  readonly #linked = new Set<string>();
+  readonly #byIndex = new Map<number, TreeEntry>();
+  #memberCount = 0;
+  #contentBytes = 0;
 
   constructor(path: string, limits: TreeLimits) {
-    this.path = path;
-    this.limits = limits;
+    this.#path = path;
+    this.#limits = limits;
   }
 
   /** Takes the next member, or refuses the archive. */
   add(header: MemberHeader): void {
-    const index = this.memberCount;
-    this.memberCount += 1;
-    this.requireWithinLimits(header);
+    const index = this.#memberCount;
+    this.#memberCount += 1;
+    this.#requireWithinLimits(header);
     const name = memberName(header);
     if (isSparse(header)) {
-      throw this.refused(name, "it is stored as a sparse file", "Create the archive again without --sparse.");
+      throw this.#refused(name, "it is stored as a sparse file", "Create the archive again without --sparse.");
     }
     if (hasLostName(header)) {
-      throw this.refused(name, "its name is not UTF-8", "Create the archive again with --format=gnu.");
+      throw this.#refused(name, "its name is not UTF-8", "Create the archive again with --format=gnu.");
     }
     const entry = memberEntry(header);
     if (!entry) {
       const reason = "it is of a kind that is not known, such as an old sparse file or a part of a larger archive";
-      throw this.refused(name, reason, "Create the archive again without --sparse and --multi-volume.");
+      throw this.#refused(name, reason, "Create the archive again without --sparse and --multi-volume.");
     }
-    const problem = pathProblem(entry.path) ?? this.typeProblem(entry);
-    if (problem !== undefined) throw this.refused(name, problem);
+    const problem = pathProblem(entry.path) ?? this.#typeProblem(entry);
+    if (problem !== undefined) throw this.#refused(name, problem);
     const device = devices[entry.type];
     if (device !== undefined) this.skipped.push({ path: printablePath(entry.path), reason: device });
-    else this.plan(entry as TreeEntry, index);
+    else this.#plan(entry as TreeEntry, index);
   }
 
   /** Fails if the members do not fit together. Returns the entries otherwise. */
   finish(): readonly TreeEntry[] {
-    for (const [key, { entry }] of [...this.planned]) this.requireParents(key, entry);
-    if (!this.planned.has("")) this.imply("", 0n);
-    if (this.planned.size > this.limits.maxEntries) throw this.tooLarge();
-    const sorted = [...this.planned].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, planned]) => planned);
+    for (const [key, { entry }] of [...this.#planned]) this.#requireParents(key, entry);
+    if (!this.#planned.has("")) this.#imply("", 0n);
+    if (this.#planned.size > this.#limits.maxEntries) throw this.#tooLarge();
+    const sorted = [...this.#planned].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, planned]) => planned);
     this.directories = sorted.map(({ entry }) => entry).filter(({ type }) => type === "directory");
-    for (const { entry, index } of sorted) if (entry.type !== "directory") this.byIndex.set(index, entry);
+    for (const { entry, index } of sorted) if (entry.type !== "directory") this.#byIndex.set(index, entry);
     return sorted.map(({ entry }) => entry);
   }
 
   /** The entry that a member becomes, unless it is a folder or a later one replaces it. */
   entryAt(index: number): TreeEntry | undefined {
-    return this.byIndex.get(index);
+    return this.#byIndex.get(index);
   }
 
-  private requireWithinLimits({ size }: MemberHeader): void {
-    this.contentBytes += size;
-    const isWithin = this.memberCount <= this.limits.maxEntries && this.contentBytes <= this.limits.maxBytes;
-    if (!isWithin) throw this.tooLarge();
+  #requireWithinLimits({ size }: MemberHeader): void {
+    this.#contentBytes += size;
+    const isWithin = this.#memberCount <= this.#limits.maxEntries && this.#contentBytes <= this.#limits.maxBytes;
+    if (!isWithin) throw this.#tooLarge();
   }
 
-  private typeProblem(entry: ArchiveEntry): string | undefined {
+  #typeProblem(entry: ArchiveEntry): string | undefined {
     if (entry.path.length === 0 && entry.type !== "directory") return "it is the root of the tree but not a directory";
     if (entry.type === "symlink") return symlinkProblem(entry.target);
-    return entry.type === "hard_link" ? this.linkProblem(entry.target) : undefined;
+    return entry.type === "hard_link" ? this.#linkProblem(entry.target) : undefined;
   }
 
-  private linkProblem(target: Buffer | undefined): string | undefined {
+  #linkProblem(target: Buffer | undefined): string | undefined {
     if (!target || target.length === 0) return "it is a hard link to nothing";
     const problem = pathProblem(target);
     if (problem !== undefined) return `it is a hard link, and of its target ${problem}`;
-    const type = this.planned.get(pathKey(target))?.entry.type;
+    const type = this.#planned.get(pathKey(target))?.entry.type;
     if (type === "file" || type === "hard_link") return undefined;
     return `it is a hard link to '${printablePath(target)}', which is no earlier file of the archive`;
   }
 
-  private plan(entry: TreeEntry, index: number): void {
+  #plan(entry: TreeEntry, index: number): void {
     const key = pathKey(entry.path);
     const name = printablePath(entry.path);
-    const earlier = this.planned.get(key)?.entry;
+    const earlier = this.#planned.get(key)?.entry;
     if (earlier && earlier.type !== entry.type) {
-      throw this.refused(name, `it is there twice, as ${spoken(earlier)} and as ${spoken(entry)}`);
+      throw this.#refused(name, `it is there twice, as ${spoken(earlier)} and as ${spoken(entry)}`);
     }
-    if (earlier && this.linked.has(key)) throw this.refused(name, "it is there again after a hard link to it");
-    if (entry.type === "hard_link" && entry.target) this.linked.add(pathKey(entry.target));
-    this.planned.set(key, { entry, index });
+    if (earlier && this.#linked.has(key)) throw this.#refused(name, "it is there again after a hard link to it");
+    if (entry.type === "hard_link" && entry.target) this.#linked.add(pathKey(entry.target));
+    this.#planned.set(key, { entry, index });
   }
 
-  private requireParents(key: string, entry: TreeEntry): void {
+  #requireParents(key: string, entry: TreeEntry): void {
     for (let parent = parentKey(key); parent !== undefined && parent !== ""; parent = parentKey(parent)) {
-      const planned = this.planned.get(parent)?.entry;
+      const planned = this.#planned.get(parent)?.entry;
       if (planned?.type === "directory") continue;
       if (!planned) {
-        this.imply(parent, entry.mtimeNs);
+        this.#imply(parent, entry.mtimeNs);
         continue;
       }
       const parentName = printablePath(planned.path);
@@ -125,26 +125,26 @@ export class ArchivePlan {
         planned.type === "symlink"
           ? `it would be written through the symbolic link '${parentName}'`
           : `'${parentName}', which it is in, is not a directory`;
-      throw this.refused(printablePath(entry.path), reason);
+      throw this.#refused(printablePath(entry.path), reason);
     }
   }
 
-  private imply(key: string, mtimeNs: bigint): void {
+  #imply(key: string, mtimeNs: bigint): void {
     const path = Buffer.from(key, "latin1");
-    this.planned.set(key, { entry: { path, type: "directory", mode: 0o755, size: 0, mtimeNs }, index: -1 });
+    this.#planned.set(key, { entry: { path, type: "directory", mode: 0o755, size: 0, mtimeNs }, index: -1 });
     // Each can imply as many parents as its path has names.
-    if (this.planned.size > this.limits.maxEntries) throw this.tooLarge();
+    if (this.#planned.size > this.#limits.maxEntries) throw this.#tooLarge();
   }
 
-  private refused(name: string, reason: string, hint = "Create the archive again without that member."): PyroError {
-    const message = `cannot read archive '${this.path}': member '${name}' is refused: ${reason}`;
+  #refused(name: string, reason: string, hint = "Create the archive again without that member."): PyroError {
+    const message = `cannot read archive '${this.#path}': member '${name}' is refused: ${reason}`;
     return new PyroError("invalid_argument", message, { hint });
   }
 
-  private tooLarge(): PyroError {
-    const { maxEntries, maxBytes } = this.limits;
+  #tooLarge(): PyroError {
+    const { maxEntries, maxBytes } = this.#limits;
     const most = `${maxEntries} members and ${(maxBytes / 1024 ** 3).toFixed(1)} GiB of content`;
-    return new PyroError("resource_exhausted", `cannot read archive '${this.path}': it has more than ${most}`, {
+    return new PyroError("resource_exhausted", `cannot read archive '${this.#path}': it has more than ${most}`, {
       hint: "Choose a smaller archive.",
     });
   }

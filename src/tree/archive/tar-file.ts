@@ -73,25 +73,25 @@ export async function* tarMembers(
 
 /** Fails if an archive has no proper end, which tar-stream accepts. */
 class EndOfTar extends Transform {
-  private last: Buffer = Buffer.alloc(0);
-  private length = 0;
-  private readonly maxBytes: number;
+  #last: Buffer = Buffer.alloc(0);
+  #length = 0;
+  readonly #maxBytes: number;
 
   constructor(maxBytes: number) {
     super();
-    this.maxBytes = maxBytes;
+    this.#maxBytes = maxBytes;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.length += chunk.length;
-    this.last = chunk.length >= endBytes ? chunk : Buffer.concat([this.last, chunk]);
-    this.last = this.last.subarray(-endBytes);
-    if (this.length <= this.maxBytes) done(null, chunk);
+    this.#length += chunk.length;
+    this.#last = chunk.length >= endBytes ? chunk : Buffer.concat([this.#last, chunk]);
+    this.#last = this.#last.subarray(-endBytes);
+    if (this.#length <= this.#maxBytes) done(null, chunk);
     else done(new PyroError("resource_exhausted", "it is too large when it is unpacked"));
   }
 
   override _flush(done: TransformCallback): void {
-    const isEnd = this.last.length === endBytes && this.last.every((byte) => byte === 0);
+    const isEnd = this.#last.length === endBytes && this.#last.every((byte) => byte === 0);
     done(isEnd ? null : new Error("it is truncated: its end is missing"));
   }
 }

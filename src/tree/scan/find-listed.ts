@@ -41,7 +41,8 @@ export async function findListed(
   const parser = new FindParser((file) => found.push({ ...file, path: file.path.slice(prefix.length) }));
   const command = ["env", "LC_ALL=C", "sh", "-c", script, "sh", root, findNames] as const;
   const { exitCode, stderr } = await readOutput(command, {
-    ...{ timeoutMs: findTimeoutMs, signal },
+    timeoutMs: findTimeoutMs,
+    signal,
     input: Buffer.from(Array.from(paths, (name) => `${prefix}${name}\0`).join(""), "latin1"),
     onOutput: (piece) => parser.add(piece),
   });

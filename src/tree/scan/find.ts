@@ -42,23 +42,23 @@ const fieldsPerFile = 3;
 
 /** Parses the output of `find`, in any pieces. */
 export class FindParser {
-  private unfinished = "";
-  private fields: string[] = [];
-  private readonly onFile: (file: FoundFile) => void;
+  #unfinished = "";
+  #fields: string[] = [];
+  readonly #onFile: (file: FoundFile) => void;
 
   constructor(onFile: (file: FoundFile) => void) {
-    this.onFile = onFile;
+    this.#onFile = onFile;
   }
 
   add(piece: Buffer): void {
-    this.fields.push(...(this.unfinished + piece.toString("latin1")).split("\0"));
-    this.unfinished = this.fields.pop() ?? "";
-    const complete = this.fields.length - (this.fields.length % fieldsPerFile);
+    this.#fields.push(...(this.#unfinished + piece.toString("latin1")).split("\0"));
+    this.#unfinished = this.#fields.pop() ?? "";
+    const complete = this.#fields.length - (this.#fields.length % fieldsPerFile);
     for (let start = 0; start < complete; start += fieldsPerFile) {
-      const [facts = "", path = "", target = ""] = this.fields.slice(start, start + fieldsPerFile);
-      this.onFile(parseFile(facts, path, target));
+      const [facts = "", path = "", target = ""] = this.#fields.slice(start, start + fieldsPerFile);
+      this.#onFile(parseFile(facts, path, target));
     }
-    this.fields = this.fields.slice(complete);
+    this.#fields = this.#fields.slice(complete);
   }
 }
 
@@ -70,7 +70,10 @@ function parseFile(facts: string, path: string, target: string): FoundFile {
     mode: Number.parseInt(mode, 8),
     size: Number(size),
     mtimeNs: parseTime(mtime),
-    ...{ changeTime, inode, path, target },
+    changeTime,
+    inode,
+    path,
+    target,
     identity: `${device}:${inode}`,
     links: Number(links),
     storedBytes: Number(blocks) * 512,

@@ -19,7 +19,8 @@ export async function scanDirectory(dir: string, options: ScanOptions = {}): Pro
   const parser = new FindParser((file) => requireEntryCount(dir, found.push(file), options.limits));
   const command = ["env", "LC_ALL=C", "find", "-H", root, ...findExpression("%P")] as const;
   const { exitCode, stderr } = await readOutput(command, {
-    ...{ timeoutMs: scanTimeoutMs, signal: options.signal },
+    timeoutMs: scanTimeoutMs,
+    signal: options.signal,
     onOutput: (piece) => parser.add(piece),
   });
   const failures = findErrors(stderr);

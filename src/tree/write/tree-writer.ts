@@ -49,22 +49,22 @@ export class TreeWriter {
   entryCount = 0;
   contentBytes = 0;
 
-  private readonly options: WriterOptions;
-  private readonly root: Buffer;
-  private readonly types = new Map<string, TreeEntry["type"]>();
-  private readonly directories: TreeEntry[] = [];
+  readonly #options: WriterOptions;
+  readonly #root: Buffer;
+  readonly #types = new Map<string, TreeEntry["type"]>();
+  readonly #directories: TreeEntry[] = [];
 
   constructor(options: WriterOptions) {
-    this.options = options;
-    this.root = Buffer.from(options.root);
+    this.#options = options;
+    this.#root = Buffer.from(options.root);
   }
 
   /** Writes all items. Folders stay writable until `seal`. */
   async write(items: AsyncIterable<TreeItem>): Promise<void> {
     for await (const item of items) {
-      throwIfCancelled(this.options.signal);
-      this.admit(item);
-      await this.create(item);
+      throwIfCancelled(this.#options.signal);
+      this.#admit(item);
+      await this.#create(item);
       if (this.entryCount % entriesBetweenBreaks === 0) await setImmediate();
     }
     if (this.entryCount === 0) throw new BadTree("it is empty");
@@ -72,14 +72,14 @@ export class TreeWriter {
 
   /** Type of the root */
   get type(): TreeEntry["type"] | undefined {
-    return this.types.get("");
+    return this.#types.get("");
   }
 
   /** Gives folders their own modes and times, innermost first. */
   seal(): void {
-    for (const entry of this.directories.toReversed()) {
-      const path = this.pathOf(entry.path);
-      chmodSync(path, this.modeOf(entry));
+    for (const entry of this.#directories.toReversed()) {
+      const path = this.#pathOf(entry.path);
+      chmodSync(path, this.#modeOf(entry));
       const seconds = secondsOf(entry);
       utimesSync(path, seconds, seconds);
     }
@@ -87,90 +87,90 @@ export class TreeWriter {
 
   /** Makes all folders writable again, so that they can be removed. */
   unseal(): void {
-    for (const { path } of this.directories) chmodSync(this.pathOf(path), 0o700);
+    for (const { path } of this.#directories) chmodSync(this.#pathOf(path), 0o700);
   }
 
-  private admit(entry: TreeEntry): void {
-    const { limits } = this.options;
-    const problem = pathProblem(entry.path) ?? this.placeProblem(entry) ?? this.targetProblem(entry);
+  #admit(entry: TreeEntry): void {
+    const { limits } = this.#options;
+    const problem = pathProblem(entry.path) ?? this.#placeProblem(entry) ?? this.#targetProblem(entry);
     if (problem !== undefined) throw badEntry(entry, problem);
     if (!Number.isSafeInteger(entry.size) || entry.size < 0) throw badEntry(entry, `its size is ${entry.size}`);
     this.entryCount += 1;
     this.contentBytes += entry.type === "file" ? entry.size : 0;
     if (this.entryCount > limits.maxEntries) throw new TooMuch(`it has more than ${limits.maxEntries} entries`);
     if (this.contentBytes > limits.maxBytes) throw new TooMuch(`it has more than ${limits.maxBytes} bytes of content`);
-    this.types.set(pathKey(entry.path), entry.type);
+    this.#types.set(pathKey(entry.path), entry.type);
   }
 
-  private placeProblem({ path, type }: TreeEntry): string | undefined {
+  #placeProblem({ path, type }: TreeEntry): string | undefined {
     const key = pathKey(path);
-    if (this.types.has(key)) return "it was sent before";
+    if (this.#types.has(key)) return "it was sent before";
     const parent = parentKey(key);
     if (parent === undefined) return type === "hard_link" ? "it is the root, but a hard link" : undefined;
-    const parentType = this.types.get(parent);
+    const parentType = this.#types.get(parent);
     if (parentType === "directory") return undefined;
     return parentType ? `the folder it is in is a ${parentType}` : "the folder it is in was not sent";
   }
 
-  private targetProblem({ type, target }: TreeEntry): string | undefined {
+  #targetProblem({ type, target }: TreeEntry): string | undefined {
     if (type === "symlink") return symlinkProblem(target);
     if (type !== "hard_link") return undefined;
-    const linked = target && this.types.get(pathKey(target));
+    const linked = target && this.#types.get(pathKey(target));
     return linked === "file" || linked === "hard_link" ? undefined : "it is a hard link to no file that was sent";
   }
 
-  private create(item: TreeItem): Promise<void> | undefined {
-    const path = this.pathOf(item.path);
+  #create(item: TreeItem): Promise<void> | undefined {
+    const path = this.#pathOf(item.path);
     const { type, target = Buffer.alloc(0) } = item;
     switch (type) {
       case "file":
-        return item.size <= smallFileBytes ? this.createSmall(path, item) : this.createLarge(path, item);
+        return item.size <= smallFileBytes ? this.#createSmall(path, item) : this.#createLarge(path, item);
       case "directory":
         mkdirSync(path, 0o700);
-        this.directories.push(item);
+        this.#directories.push(item);
         return undefined;
       case "symlink":
         symlinkSync(target, path);
         lutimesSync(path, secondsOf(item), secondsOf(item));
         return undefined;
       case "hard_link":
-        linkSync(this.pathOf(target), path);
+        linkSync(this.#pathOf(target), path);
         return undefined;
       default:
         throw badEntry(item, `its type is ${JSON.stringify(type)}`);
     }
   }
 
-  private async createSmall(path: Buffer, item: TreeItem): Promise<void> {
+  async #createSmall(path: Buffer, item: TreeItem): Promise<void> {
     const content = Buffer.alloc(item.size);
     for await (const { data, position } of placed(item)) data.copy(content, position);
     const file = openSync(path, createFlags, 0o600);
     try {
       for (let written = 0; written < content.length; ) written += writeSync(file, content, written);
       futimesSync(file, secondsOf(item), secondsOf(item));
-      fchmodSync(file, this.modeOf(item));
+      fchmodSync(file, this.#modeOf(item));
     } finally {
       closeSync(file);
     }
   }
 
-  private async createLarge(path: Buffer, item: TreeItem): Promise<void> {
+  async #createLarge(path: Buffer, item: TreeItem): Promise<void> {
     await using file = await open(path, createFlags, 0o600);
     for await (const { data, position } of placed(item)) {
-      throwIfCancelled(this.options.signal);
+      throwIfCancelled(this.#options.signal);
       await writeFully(file, data, position);
     }
     await file.truncate(item.size);
     await file.utimes(secondsOf(item), secondsOf(item));
-    await file.chmod(this.modeOf(item));
+    await file.chmod(this.#modeOf(item));
   }
 
-  private modeOf({ mode }: TreeEntry): number {
-    return mode & (this.options.keepSpecialBits ? 0o7777 : 0o777);
+  #modeOf({ mode }: TreeEntry): number {
+    return mode & (this.#options.keepSpecialBits ? 0o7777 : 0o777);
   }
 
-  private pathOf(path: Buffer): Buffer {
-    return path.length === 0 ? this.root : Buffer.concat([this.root, Buffer.from("/"), path]);
+  #pathOf(path: Buffer): Buffer {
+    return path.length === 0 ? this.#root : Buffer.concat([this.#root, Buffer.from("/"), path]);
   }
 }
 

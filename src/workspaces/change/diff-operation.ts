@@ -3,7 +3,7 @@ import { defineOperation } from "../../operations/operation.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
 import { type DiffEntry, diffSchema } from "./changes.ts";
 import { diffWorkspace } from "./diff.ts";
-import { diffText, readableDiff } from "./diff-view.ts";
+import { diffText, shortenDiff } from "./diff-view.ts";
 
 export const workspaceDiff = defineOperation({
   name: "workspace.diff",
@@ -21,8 +21,8 @@ export const workspaceDiff = defineOperation({
       "workspace diff 0a1b2c3d4e5f > changes.patch",
       "workspace diff 0a1b2c3d4e5f --path src --path docs/guide.md",
     ],
-    content: ({ patch }) => patch,
-    summarize: ({ workspaceId: id, entries, summary, truncated }) => [
+    raw: ({ patch }) => patch,
+    notes: ({ workspaceId: id, entries, summary, truncated }) => [
       ...nonTextLines(entries),
       ...ignoredLine(entries),
       ...(truncated ? ["[warning] some content is too large for the patch, which does not have it: export it"] : []),
@@ -33,7 +33,7 @@ export const workspaceDiff = defineOperation({
     input: { paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below these") },
     description:
       "Show what a workspace changed since the start, as a patch for git apply. Of a large one, paths shows a part.",
-    readable: readableDiff,
+    shortened: shortenDiff,
     text: diffText,
   },
   async handle({ engine: context, signal }, { workspaceId: id, paths }) {

@@ -12,7 +12,7 @@ const maxUnseenLines = 20;
  * Each change is told twice, by itself and in the whole patch. If that is too long, its own patch
  * becomes null, and then the end of the whole patch goes.
  */
-export function readableDiff<D extends WorkspaceDiff>(diff: D, maxChars: number): D {
+export function shortenDiff<D extends WorkspaceDiff>(diff: D, maxChars: number): D {
   if (JSON.stringify(diff).length <= Math.min(maxChars, maxTwiceChars)) return diff;
   const once = { ...diff, entries: diff.entries.map((entry) => ({ ...entry, textPatch: null })) };
   if (JSON.stringify(once).length <= maxChars) return once;

@@ -58,12 +58,12 @@ export const workspaceSummary = defineOperation({
   cli: {
     positionals: ["workspaceId"],
     examples: ["workspace summary 0a1b2c3d4e5f", "workspace summary 0a1b2c3d4e5f --json"],
-    render: renderReview,
+    text: renderReview,
   },
   mcp: {
     description:
       "Sum up what happened in a workspace since its last reset: commands, changes, exports. Fit for a pull request.",
-    readable: (output, maxChars) => ({
+    shortened: (output, maxChars) => ({
       ...output,
       outcome: { ...output.outcome, lastCommand: output.outcome.lastCommand && short(output.outcome.lastCommand) },
       commands: { ...output.commands, recent: fitting(output.commands.recent.map(short), maxChars / 2) },

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { defineOperation } from "../../operations/operation.ts";
 import { currentRecord } from "../control/access.ts";
-import { readableWorkspace, renderWorkspace, viewOf, workspaceId, workspaceView } from "../life/workspace-view.ts";
+import { renderWorkspace, shortenWorkspace, viewOf, workspaceId, workspaceView } from "../life/workspace-view.ts";
 import { baselineName, type SnapshotRecord, type WorkspaceRecord } from "../record/record.ts";
 import { createSnapshot, deleteSnapshot, resetWorkspace } from "./caller.ts";
 
@@ -24,7 +24,7 @@ export const snapshotCreate = defineOperation({
   cli: {
     positionals: ["workspaceId", "snapshotName"],
     examples: ["workspace snapshot create 0a1b2c3d4e5f before-refactoring"],
-    render: ({ workspaceId: id, snapshot }) =>
+    text: ({ workspaceId: id, snapshot }) =>
       `[workspace-snapshot-create] workspace_id=${id} ${renderSnapshot(snapshot)}`,
   },
   mcp: { name: "snapshot_create" },
@@ -46,7 +46,7 @@ export const snapshotList = defineOperation({
   cli: {
     positionals: ["workspaceId"],
     examples: ["workspace snapshot list 0a1b2c3d4e5f"],
-    render: ({ snapshots }) => snapshots.map((snapshot) => `${renderSnapshot(snapshot)}`).join(""),
+    text: ({ snapshots }) => snapshots.map((snapshot) => `${renderSnapshot(snapshot)}`).join(""),
   },
   mcp: { name: "snapshot_list" },
   async handle({ engine }, input) {
@@ -65,7 +65,7 @@ export const snapshotDelete = defineOperation({
   cli: {
     positionals: ["workspaceId", "snapshotName"],
     examples: ["workspace snapshot delete 0a1b2c3d4e5f before-refactoring"],
-    render: (deleted) => `Deleted snapshot ${deleted.snapshotName} of workspace ${deleted.workspaceId}.\n`,
+    text: (deleted) => `Deleted snapshot ${deleted.snapshotName} of workspace ${deleted.workspaceId}.\n`,
   },
   mcp: { name: "snapshot_delete" },
   async handle({ engine: context, signal }, { workspaceId: id, snapshotName: name }) {
@@ -94,8 +94,8 @@ export const workspaceReset = defineOperation({
   cli: {
     positionals: ["workspaceId"],
     examples: ["workspace reset 0a1b2c3d4e5f", "workspace reset 0a1b2c3d4e5f --snapshot before-refactoring"],
-    render: renderWorkspace,
-    summarize: ({
+    text: renderWorkspace,
+    notes: ({
       workspaceId: id,
       workspaceReset: { snapshotName: name, kind, destination, entryCount, bytesWritten },
     }) => [
@@ -105,7 +105,7 @@ export const workspaceReset = defineOperation({
   mcp: {
     description:
       "Go back: a new machine, /workspace as it was at the start or at a snapshot, the history of commands empty. Takes under a second. What was changed since is lost.",
-    readable: readableWorkspace,
+    shortened: shortenWorkspace,
     input: { snapshot: z.string().min(1).default(baselineName).describe("baseline is how the workspace began") },
   },
   async handle({ engine: context, signal }, input) {

@@ -129,9 +129,15 @@ export async function forkCheckpoint(
     machine,
     change: {
       ...disks,
-      ...{ state: "started", stateReason: null, isolation: machine.isolation },
-      ...{ commandCount: 0, lastCommand: null, sessionStartedAt: now, lastActivityAt: now },
-      ...{ resetCount: record.resetCount + 1, lastResetAt: now },
+      state: "started",
+      stateReason: null,
+      isolation: machine.isolation,
+      commandCount: 0,
+      lastCommand: null,
+      sessionStartedAt: now,
+      lastActivityAt: now,
+      resetCount: record.resetCount + 1,
+      lastResetAt: now,
     },
   };
 }

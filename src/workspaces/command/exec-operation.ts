@@ -44,7 +44,7 @@ export const workspaceExec = defineOperation({
       "workspace exec 0a1b2c3d4e5f -- git status",
       "workspace exec 0a1b2c3d4e5f --timeout-seconds 600 -- sh -c 'make && make test'",
     ],
-    summarize: summarizeExec,
+    notes: execNotes,
     // The command line waits for every command.
     exitCode: ({ exitCode }) => exitCode ?? 0,
   },
@@ -52,7 +52,7 @@ export const workspaceExec = defineOperation({
     description:
       "Run a shell command in a workspace, in /workspace, and wait for it. Of long output the beginning and the end are shown. One that takes longer than the client waits goes on: workspace_logs then waits for it.",
     input: { command: shellText },
-    readable: (output, maxChars) =>
+    shortened: (output, maxChars) =>
       readableCommand(
         { ...output, advice: adviceOn(output) },
         maxChars,
@@ -94,7 +94,7 @@ function resultOf({ exitCode, command, ...rest }: WorkspaceExecOutcome) {
   return { ...rest, exitCode: rest.running ? null : (exitCode ?? 1), command: [...command] };
 }
 
-function summarizeExec(output: z.output<typeof execOutput>): readonly string[] {
+function execNotes(output: z.output<typeof execOutput>): readonly string[] {
   const { workspaceId: id, sequence, cwd, exitCode, durationMs, startError } = output;
   const facts = [
     `workspace_id=${id} sequence=${sequence} cwd=${cwd} execution_mode=${output.executionMode}`,

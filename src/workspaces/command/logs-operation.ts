@@ -4,7 +4,7 @@ import { decodeOutput } from "../../operations/collected-output.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { commandLogs, type LoggedCommand } from "./logs.ts";
-import { type LogEntry, logsOutput, logsText, readableLogs } from "./logs-view.ts";
+import { type LogEntry, logsOutput, logsText, shortenLogs } from "./logs-view.ts";
 
 export const workspaceLogs = defineOperation({
   name: "workspace.logs",
@@ -36,12 +36,12 @@ export const workspaceLogs = defineOperation({
       "workspace logs 0a1b2c3d4e5f --sequence 3 --wait-seconds 600",
       "workspace logs 0a1b2c3d4e5f --sequence 3 --stream stdout --offset 65536 --max-bytes 65536 --json",
     ],
-    content: ({ entries }) => (entries.length === 0 ? "No commands yet.\n" : entries.map(renderLogEntry).join("\n")),
+    raw: ({ entries }) => (entries.length === 0 ? "No commands yet.\n" : entries.map(renderLogEntry).join("\n")),
   },
   mcp: {
     description:
       "Show the commands since the last reset with their output. With sequence: of that command only, also while it runs; wait_seconds waits for its end. With max_bytes: its output page by page, from offset.",
-    readable: readableLogs,
+    shortened: shortenLogs,
     text: logsText,
   },
   async handle(

@@ -57,17 +57,17 @@ const otherChars = 800;
 const maxSharing = 8;
 
 /** Shortens logs: one command gets all of the room, and of many each of the newest gets a share. */
-export function readableLogs(logs: Logs, maxChars: number): Logs {
+export function shortenLogs(logs: Logs, maxChars: number): Logs {
   const [only, another] = logs.entries;
-  if (only && !another) return { ...logs, entries: [readableEntry(only, maxChars - otherChars)] };
+  if (only && !another) return { ...logs, entries: [shortenEntry(only, maxChars - otherChars)] };
   const share = maxChars / Math.min(maxSharing, Math.max(1, logs.entries.length)) - otherChars;
-  const newestFirst = logs.entries.toReversed().map((entry) => readableEntry(entry, Math.max(share, 200)));
+  const newestFirst = logs.entries.toReversed().map((entry) => shortenEntry(entry, Math.max(share, 200)));
   return { ...logs, entries: fitting(newestFirst, maxChars - 100).toReversed() };
 }
 
-function readableEntry(entry: LogEntry, maxChars: number): LogEntry {
+function shortenEntry(entry: LogEntry, maxChars: number): LogEntry {
   const short = { ...entry, command: shortLine(entry.command) };
-  if (isPage(entry, "stdout") || isPage(entry, "stderr")) return readablePage(short, maxChars);
+  if (isPage(entry, "stdout") || isPage(entry, "stderr")) return shortenPage(short, maxChars);
   return readableStreams(
     short,
     maxChars,
@@ -82,7 +82,7 @@ function isPage(entry: LogEntry, stream: Stream): boolean {
 }
 
 /** Pages are cut at their end only, and the next one begins there. */
-function readablePage(entry: LogEntry, maxChars: number): LogEntry {
+function shortenPage(entry: LogEntry, maxChars: number): LogEntry {
   const streams = bytesOf(entry);
   const rooms = roomsFor(streams, maxChars);
   const page = (stream: Stream): readonly [string, number | null] => {

@@ -28,12 +28,12 @@ export const workspaceFileList = defineOperation({
   cli: {
     positionals: ["workspaceId", "path"],
     examples: ["workspace file list 0a1b2c3d4e5f", "workspace file list 0a1b2c3d4e5f src --recursive"],
-    render: ({ entries }) => entries.map(renderEntry).join(""),
-    summarize: ({ truncated }) => (truncated ? ["[warning] there are more than are listed"] : []),
+    text: ({ entries }) => entries.map(renderEntry).join(""),
+    notes: ({ truncated }) => (truncated ? ["[warning] there are more than are listed"] : []),
   },
   mcp: {
     description: "List a directory of a workspace.",
-    readable: (output, maxChars) => {
+    shortened: (output, maxChars) => {
       const entries = fitting(output.entries, maxChars - 300);
       return { ...output, entries, truncated: output.truncated || entries.length < output.entries.length };
     },
@@ -69,15 +69,15 @@ export const workspaceFileRead = defineOperation({
       "workspace file read 0a1b2c3d4e5f src/note.txt --content-only",
       "workspace file read 0a1b2c3d4e5f build.log --offset 65536",
     ],
-    only: { flag: "content-only", description: "Print only the file's content", text: ({ content }) => content },
-    content: ({ content }) => content,
-    summarize: (read) => [
+    part: { flag: "content-only", description: "Print only the file's content", text: ({ content }) => content },
+    raw: ({ content }) => content,
+    notes: (read) => [
       `[workspace-file-read] workspace_id=${read.workspaceId} path=${read.path} size_bytes=${read.sizeBytes} truncated=${read.truncated} execution_mode=${read.executionMode}${read.nextOffset === null ? "" : ` next_offset=${read.nextOffset}`}`,
     ],
   },
   mcp: {
     description: "Read a text file of a workspace. A long one comes in pages: go on at next_offset.",
-    readable: readablePage,
+    shortened: shortenPage,
     text: ({ content, offset, nextOffset: next, sizeBytes }) =>
       next === null && offset === 0
         ? content
@@ -107,7 +107,7 @@ export const workspaceFileWrite = defineOperation({
       "workspace file write 0a1b2c3d4e5f src/note.txt --text 'hello'",
       "workspace file write 0a1b2c3d4e5f src/note.txt --text-file ./note.txt",
     ],
-    render: (written) =>
+    text: (written) =>
       `[workspace-file-write] workspace_id=${written.workspaceId} path=${written.path} bytes_written=${written.bytesWritten} execution_mode=${written.executionMode}\n`,
   },
   mcp: {
@@ -121,7 +121,7 @@ export const workspaceFileWrite = defineOperation({
 });
 
 /** As much of the page as there is room for; the next one begins where it ends. */
-function readablePage<R extends { content: string; offset: number; nextOffset: number | null; truncated: boolean }>(
+function shortenPage<R extends { content: string; offset: number; nextOffset: number | null; truncated: boolean }>(
   read: R,
   maxChars: number,
 ): R {

@@ -22,7 +22,7 @@ export const workspacePatchApply = defineOperation({
     positionals: ["workspaceId"],
     fileFlags: { patch: { flag: "patch-file", description: "File on this host with the patch; - for standard input" } },
     examples: ["workspace patch apply 0a1b2c3d4e5f --patch-file fix.patch"],
-    render: ({ workspaceId: id, summary: { total, added, modified, deleted }, entries, ...applied }) =>
+    text: ({ workspaceId: id, summary: { total, added, modified, deleted }, entries, ...applied }) =>
       [
         ...entries.map(({ path, status }) => `${status} ${oneLine(path)}\n`),
         ...(total > entries.length ? [`… and ${total - entries.length} more\n`] : []),
@@ -32,7 +32,7 @@ export const workspacePatchApply = defineOperation({
   mcp: {
     description:
       "Change files of a workspace with a unified diff, as git diff writes it, of as many files as needed: all of it applies or nothing.",
-    readable: (output, maxChars) => ({ ...output, entries: fitting(output.entries, maxChars - 400) }),
+    shortened: (output, maxChars) => ({ ...output, entries: fitting(output.entries, maxChars - 400) }),
   },
   async handle({ engine: context, signal }, { workspaceId: id, patch }) {
     const applied = await applyPatch({ context, workspaceId: id, signal }, patch);

@@ -23,9 +23,9 @@ export const workspaceSyncPush = defineOperation({
   cli: {
     positionals: ["workspaceId", "sourcePath"],
     examples: ["workspace sync push 0a1b2c3d4e5f ./fixtures --dest /workspace/fixtures"],
-    render: (push) =>
+    text: (push) =>
       `[workspace-sync] workspace_id=${push.workspaceId} mode=${push.mode} source=${push.source} destination=${push.destination} entry_count=${push.entryCount} bytes_written=${push.bytesWritten} execution_mode=${push.executionMode}\n`,
-    summarize: (push) => push.skippedFiles.map(({ path, reason }) => `[warning] not copied: ${path}: ${reason}`),
+    notes: (push) => push.skippedFiles.map(({ path, reason }) => `[warning] not copied: ${path}: ${reason}`),
   },
   mcp: {
     description: "Copy a directory or archive of the user's machine into a workspace, over what is there.",
@@ -34,7 +34,7 @@ export const workspaceSyncPush = defineOperation({
       dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
     },
     isIdempotent: true,
-    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
+    shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
   },
   async handle({ engine: context, signal }, { workspaceId: id, sourcePath, dest }) {
     const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal }, sourcePath, dest);
@@ -61,10 +61,9 @@ export const workspaceExport = defineOperation({
     positionals: ["workspaceId", "path"],
     flagNames: { outputPath: "output" },
     examples: ["workspace export 0a1b2c3d4e5f build/report.html --output ./report.html"],
-    render: (exported) =>
+    text: (exported) =>
       `[workspace-export] workspace_id=${exported.workspaceId} workspace_path=${exported.workspacePath} output_path=${exported.outputPath} artifact_type=${exported.artifactType} entry_count=${exported.entryCount} bytes_written=${exported.bytesWritten} execution_mode=${exported.executionMode}\n`,
-    summarize: (exported) =>
-      exported.skippedFiles.map(({ path, reason }) => `[warning] not exported: ${path}: ${reason}`),
+    notes: (exported) => exported.skippedFiles.map(({ path, reason }) => `[warning] not exported: ${path}: ${reason}`),
   },
   mcp: {
     description:
@@ -72,7 +71,7 @@ export const workspaceExport = defineOperation({
     input: {
       outputPath: z.string().min(1).describe("Path on the user's machine, absolute or from where the server runs"),
     },
-    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
+    shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
   },
   async handle({ engine: context, signal }, { workspaceId: id, path, outputPath }) {
     const exported = await exportFromWorkspace({ context, workspaceId: id, signal }, path, outputPath);

@@ -1,7 +1,8 @@
 import * as z from "zod";
+import { PyroError } from "../../core/errors.ts";
 import { fitting } from "../../core/shorten.ts";
 import { environmentChoice, environmentName, memMib, vcpuCount } from "../../operations/fields.ts";
-import { refuseHostCompat, refuseNetworkPolicy } from "../../operations/network.ts";
+import { refuseNetworkPolicy } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { skippedFiles } from "../file/results.ts";
 import { createWorkspace } from "./create.ts";
@@ -53,9 +54,9 @@ export const workspaceCreate = defineOperation({
       "workspace create debian:12 --seed-path ./repo --name fix-parser --label issue=123",
       "workspace create debian:12-build --vcpu-count 2 --mem-mib 4096 --ttl-seconds 3600 --json",
     ],
-    only: { flag: "id-only", description: "Print only the identifier", text: (output) => `${output.workspaceId}\n` },
-    render: renderWorkspace,
-    summarize: ({ skippedFiles: skipped, skippedCount }) => [
+    part: { flag: "id-only", description: "Print only the identifier", text: (output) => `${output.workspaceId}\n` },
+    text: renderWorkspace,
+    notes: ({ skippedFiles: skipped, skippedCount }) => [
       ...skipped.map(({ path, reason }) => `[warning] not in the workspace: ${path}: ${reason}`),
       ...(skippedCount > skipped.length
         ? [`[warning] … and ${skippedCount - skipped.length} more files are not in the workspace`]
@@ -75,7 +76,7 @@ export const workspaceCreate = defineOperation({
       name: z.string().optional().describe("To be recognised by"),
       labels: labels.optional().describe('To be found again by, such as {"issue":"123"}'),
     },
-    readable: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 1_500) }),
+    shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 1_500) }),
   },
   async handle({ engine, signal, onProgress, project }, input) {
     if (input.networkPolicy !== "off") refuseNetworkPolicy(input.networkPolicy);
@@ -97,3 +98,10 @@ export const workspaceCreate = defineOperation({
 });
 
 const maxSkippedShown = 20;
+
+/** Without a machine the workspace would be the host itself, for hours. */
+function refuseHostCompat(): never {
+  throw new PyroError("unsupported", "cannot run a workspace on this host: workspaces are always virtual machines", {
+    hint: "Leave it out.",
+  });
+}

@@ -46,7 +46,10 @@ export async function createWorkspace(
   const { lock } = draft;
   // The supervisor loads while its disk is made.
   using supervisor = startSupervisor({
-    ...{ context, lock, dir: place.dir, logPath: draft.place.logPath },
+    context,
+    lock,
+    dir: place.dir,
+    logPath: draft.place.logPath,
     expiresAt: timeFromNow(ttlMs),
   });
   const [environment, { seed, skipped }] = await bothOrCancelled(
@@ -57,11 +60,30 @@ export async function createWorkspace(
   // The time to live counts from here: a first use may have installed an environment for minutes.
   const now = timeFromNow(0);
   const record: WorkspaceRecord = {
-    ...{ formatVersion: 1, workspaceId, name, labels: { ...labels }, environment, seed, ...shape },
-    ...{ state: "starting", stateReason: null, networkPolicy: "off", isolation: null, guardian: null },
-    ...{ createdAt: now, lastActivityAt: now, sessionStartedAt: now, expiresAt: timeFromNow(ttlMs) },
-    ...{ layers: [], rootLayers: [], nextLayer: 0, snapshots: [] },
-    ...{ commandCount: 0, lastCommand: null, resetCount: 0, lastResetAt: null },
+    formatVersion: 1,
+    workspaceId,
+    name,
+    labels: { ...labels },
+    environment,
+    seed,
+    ...shape,
+    state: "starting",
+    stateReason: null,
+    networkPolicy: "off",
+    isolation: null,
+    guardian: null,
+    createdAt: now,
+    lastActivityAt: now,
+    sessionStartedAt: now,
+    expiresAt: timeFromNow(ttlMs),
+    layers: [],
+    rootLayers: [],
+    nextLayer: 0,
+    snapshots: [],
+    commandCount: 0,
+    lastCommand: null,
+    resetCount: 0,
+    lastResetAt: null,
   };
   // The supervisor writes it durably, once there is something to keep.
   await saveWorkspace(draft.place, record, { isDurable: false });

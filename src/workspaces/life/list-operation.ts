@@ -13,14 +13,14 @@ export const workspaceList = defineOperation({
   output: z.object({ count: z.number(), workspaces: z.array(workspaceRow) }),
   cli: {
     examples: ["workspace list", "workspace list --json"],
-    render: ({ workspaces }) =>
+    text: ({ workspaces }) =>
       workspaces.length === 0 ? "No workspaces.\n" : `${[rowHeader, ...workspaces.map(renderRow)].join("\n")}\n`,
-    summarize: ({ count, workspaces }) =>
+    notes: ({ count, workspaces }) =>
       count > workspaces.length ? [`… and ${count - workspaces.length} more, used less recently`] : [],
   },
   mcp: {
     description: "List workspaces, those of earlier sessions included, the most recently used first.",
-    readable: (output, maxChars) => ({ ...output, workspaces: fitting(output.workspaces, maxChars) }),
+    shortened: (output, maxChars) => ({ ...output, workspaces: fitting(output.workspaces, maxChars) }),
   },
   async handle({ engine, signal }) {
     const rows = (await allWorkspaces(engine, signal)).map(rowOf);

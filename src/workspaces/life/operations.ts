@@ -3,7 +3,7 @@ import { PyroError } from "../../core/errors.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { currentRecord } from "../control/access.ts";
 import { deleteWorkspace, startWorkspace, stopWorkspace, updateWorkspace } from "./caller.ts";
-import { labels, readableWorkspace, renderWorkspace, viewOf, workspaceId, workspaceView } from "./workspace-view.ts";
+import { labels, renderWorkspace, shortenWorkspace, viewOf, workspaceId, workspaceView } from "./workspace-view.ts";
 
 export const workspaceStatusOperation = defineOperation({
   name: "workspace.status",
@@ -14,11 +14,11 @@ export const workspaceStatusOperation = defineOperation({
   cli: {
     positionals: ["workspaceId"],
     examples: ["workspace status 0a1b2c3d4e5f", "workspace status 0a1b2c3d4e5f --json"],
-    render: renderWorkspace,
+    text: renderWorkspace,
   },
   mcp: {
     description: "Show everything about a workspace: state, origin of its files, last command, expiry.",
-    readable: readableWorkspace,
+    shortened: shortenWorkspace,
   },
   async handle({ engine }, input) {
     return viewOf(await currentRecord(engine, input.workspaceId));
@@ -43,11 +43,11 @@ export const workspaceUpdate = defineOperation({
       "workspace update 0a1b2c3d4e5f --name fix-parser --label owner=me",
       "workspace update 0a1b2c3d4e5f --clear-name --clear-label owner",
     ],
-    render: renderWorkspace,
+    text: renderWorkspace,
   },
   mcp: {
     description: "Change a workspace's name and labels; nothing else about it changes.",
-    readable: readableWorkspace,
+    shortened: shortenWorkspace,
     isIdempotent: true,
     input: {
       labels: labels.optional().describe("Labels to set"),
@@ -71,8 +71,8 @@ export const workspaceStop = defineOperation({
   effect: "write",
   input: z.object({ workspaceId }),
   output: workspaceView,
-  cli: { positionals: ["workspaceId"], examples: ["workspace stop 0a1b2c3d4e5f"], render: renderWorkspace },
-  mcp: { isIdempotent: true, readable: readableWorkspace },
+  cli: { positionals: ["workspaceId"], examples: ["workspace stop 0a1b2c3d4e5f"], text: renderWorkspace },
+  mcp: { isIdempotent: true, shortened: shortenWorkspace },
   async handle({ engine: context, signal }, { workspaceId: id }) {
     return viewOf(await stopWorkspace({ context, workspaceId: id, signal }));
   },
@@ -84,8 +84,8 @@ export const workspaceStart = defineOperation({
   effect: "write",
   input: z.object({ workspaceId }),
   output: workspaceView,
-  cli: { positionals: ["workspaceId"], examples: ["workspace start 0a1b2c3d4e5f"], render: renderWorkspace },
-  mcp: { isIdempotent: true, readable: readableWorkspace },
+  cli: { positionals: ["workspaceId"], examples: ["workspace start 0a1b2c3d4e5f"], text: renderWorkspace },
+  mcp: { isIdempotent: true, shortened: shortenWorkspace },
   async handle({ engine: context, signal }, { workspaceId: id }) {
     return viewOf(await startWorkspace({ context, workspaceId: id, signal }));
   },
@@ -100,7 +100,7 @@ export const workspaceDelete = defineOperation({
   cli: {
     positionals: ["workspaceId"],
     examples: ["workspace delete 0a1b2c3d4e5f"],
-    render: (output) => `Deleted workspace ${output.workspaceId}.\n`,
+    text: (output) => `Deleted workspace ${output.workspaceId}.\n`,
   },
   mcp: {
     description:

@@ -27,8 +27,14 @@ export async function seedDisk(
 ): Promise<{ readonly seed: WorkspaceSeed; readonly skipped: readonly SkippedEntry[] }> {
   const { source, origin } = await seedingOf(choice, signal);
   const { entryCount, bytesWritten, skipped } = await prepareSeed({
-    ...{ source, uid, searchPath, signal, seedsDir: layout.seedsDir },
-    ...{ imageBytes: workspaceDiskBytes, budgetBytes: seedBudgetBytes, linkTo: diskPath },
+    source,
+    uid,
+    searchPath,
+    signal,
+    seedsDir: layout.seedsDir,
+    imageBytes: workspaceDiskBytes,
+    budgetBytes: seedBudgetBytes,
+    linkTo: diskPath,
   });
   // The root does not count as an entry.
   return { seed: { ...origin, destination: workspacePath, entryCount: entryCount - 1, bytesWritten }, skipped };
@@ -72,7 +78,8 @@ async function sourceOfProject(project: ProjectSource, signal: AbortSignal | und
       const resolved = await resolveCommit(project, { signal });
       const { ref } = projectOrigin(project);
       return {
-        ...{ kind: "generated", what: `clone '${ref}'` },
+        kind: "generated",
+        what: `clone '${ref}'`,
         identity: JSON.stringify(["clone", ref, resolved]),
         generate: (dir, options) => cloneCommit(project, resolved, dir, options),
       };

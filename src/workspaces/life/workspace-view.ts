@@ -66,7 +66,7 @@ export function viewOf(record: WorkspaceRecord): WorkspaceView {
 }
 
 /** Shortens the last command, which a model only needs to recognise. */
-export function readableWorkspace<V extends WorkspaceView>(view: V): V {
+export function shortenWorkspace<V extends WorkspaceView>(view: V): V {
   const { lastCommand } = view;
   return lastCommand ? { ...view, lastCommand: { ...lastCommand, command: shortLine(lastCommand.command) } } : view;
 }

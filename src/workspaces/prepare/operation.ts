@@ -25,7 +25,7 @@ export const prepare = defineOperation({
   cli: {
     positionals: ["environment"],
     examples: ["prepare", "prepare debian:12-build", "prepare debian:12 --force --json"],
-    render: (output) =>
+    text: (output) =>
       output.reused
         ? `[prepare] environment=${output.environment} reused=true prepared_at=${output.preparedAt}\n`
         : `[prepare] environment=${output.environment} prepared=true duration_ms=${output.lastPrepareDurationMs}\n`,

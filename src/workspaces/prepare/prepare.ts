@@ -50,7 +50,10 @@ export async function prepareEnvironment(
   const { record } = await makeReady(context, request, options);
   const environmentVersion = await proveWorkspace(context, environment, options);
   const manifest = await recordPrepared(context, {
-    ...{ environment, environmentVersion, templateKey: record.key, networkPrepared: false },
+    environment,
+    environmentVersion,
+    templateKey: record.key,
+    networkPrepared: false,
     lastPrepareDurationMs: Math.round(performance.now() - startedMs),
   });
   return { manifest, reused: false };

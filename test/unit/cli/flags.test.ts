@@ -101,7 +101,7 @@ test("what follows -- belongs to the guest's command, flags included", async () 
 
 test("an only flag says so, and is no input", async () => {
   const create = await invocationOf("workspace", "create", "debian:12", "--id-only");
-  expect(create).toMatchObject({ only: true, json: false, input: { environment: "debian:12" } });
-  expect((await invocationOf("workspace", "file", "read", "x", "a.txt", "--content-only")).only).toBe(true);
-  expect((await invocationOf("workspace", "file", "read", "x", "a.txt")).only).toBe(false);
+  expect(create).toMatchObject({ partOnly: true, json: false, input: { environment: "debian:12" } });
+  expect((await invocationOf("workspace", "file", "read", "x", "a.txt", "--content-only")).partOnly).toBe(true);
+  expect((await invocationOf("workspace", "file", "read", "x", "a.txt")).partOnly).toBe(false);
 });

@@ -16,7 +16,7 @@ const printing = defineOperation({
   cli: { examples: ["print"] },
   mcp: {
     text: ({ lineCount, text }) => `${lineCount} lines\n${text}`,
-    readable: (output, maxChars) => ({ ...output, text: output.text.slice(0, maxChars) }),
+    shortened: (output, maxChars) => ({ ...output, text: output.text.slice(0, maxChars) }),
   },
   handle: async () => ({ lineCount: 0, text: "", labels: {} }),
 });
@@ -54,7 +54,7 @@ test("a result of too many lines is shortened, however short they are", () => {
 
 test("what the command line shows is the text of a tool that says nothing else", () => {
   const { mcp: _, ...plain } = printing;
-  const cli = { ...plain.cli, render: () => "rendered\n", summarize: () => ["[print] done"] };
+  const cli = { ...plain.cli, text: () => "rendered\n", notes: () => ["[print] done"] };
   const [content] = toolResult(
     toolFor({ ...plain, cli } as Operation),
     { lineCount: 0, text: "", labels: {} },

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { nothingKnown } from "../../../../src/machines/exit-status.ts";
 import { decodeOutput } from "../../../../src/operations/collected-output.ts";
-import { logsText, readableLogs } from "../../../../src/workspaces/command/logs-view.ts";
+import { logsText, shortenLogs } from "../../../../src/workspaces/command/logs-view.ts";
 
 /** A command whose standard output was this, of which a page was read */
 function entryOf(stdout: Buffer, { offset = 0, maxBytes = Number.POSITIVE_INFINITY, sequence = 1 } = {}) {
@@ -44,7 +44,7 @@ test("what is cut off a page is the beginning of the next one, whatever the byte
       (stdout) => {
         let offset = 0;
         for (let pages = 0; offset < stdout.length; pages += 1) {
-          const [entry] = readableLogs(logs(entryOf(stdout, { offset, maxBytes: 700 })), 1_100).entries;
+          const [entry] = shortenLogs(logs(entryOf(stdout, { offset, maxBytes: 700 })), 1_100).entries;
           const next = entry?.stdoutNextOffset ?? stdout.length;
           expect(next).toBeGreaterThan(offset);
           const bytes = stdout.subarray(offset, next);
@@ -60,7 +60,7 @@ test("what is cut off a page is the beginning of the next one, whatever the byte
 
 test("the middle that is left out of a whole stream begins where the line in its place says", () => {
   const stdout = Buffer.from(Array.from({ length: 5_000 }, (_, index) => `caf\u00e9 ${index}\n`).join(""), "latin1");
-  const [entry] = readableLogs(logs(entryOf(stdout)), 4_000).entries;
+  const [entry] = shortenLogs(logs(entryOf(stdout)), 4_000).entries;
   const [, leftOut, offset] =
     /^\[… (\d+) bytes left out; sequence=1, stream="stdout", offset=(\d+) and/m.exec(entry?.stdout ?? "") ?? [];
   const before = entry?.stdout.slice(0, entry.stdout.indexOf("[…")) ?? "";
@@ -73,7 +73,7 @@ test("of many commands the newest are shown, and how many there are before", () 
   const entries = Array.from({ length: 200 }, (_, index) =>
     entryOf(Buffer.from(`${index} `.repeat(2_000)), { sequence: index + 1 }),
   );
-  const shown = readableLogs(logs(...entries), 20_000);
+  const shown = shortenLogs(logs(...entries), 20_000);
   expect(JSON.stringify(shown).length).toBeLessThan(22_000);
   expect(shown.entries.at(-1)?.sequence).toBe(200);
   expect(shown.entries.length).toBeGreaterThan(3);
