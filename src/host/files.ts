@@ -1,11 +1,11 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type BigIntStats, createReadStream } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import * as z from "zod";
 import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
-import { hint, toRun } from "../core/hint.ts";
 import { explainMismatch, fromWire, toWire } from "../core/wire-case.ts";
+import { freeSomeSpace, isDiskFull } from "./disk-space.ts";
 
 /** Creates a private folder (0700) and its parents. It leaves an existing folder as it is. */
 export async function ensureDir(path: string): Promise<void> {
@@ -43,12 +43,6 @@ export async function namesIn(dir: string): Promise<string[]> {
     if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return [];
     throw fileError(`cannot read folder '${dir}'`, error);
   }
-}
-
-async function nearestExisting(path: string): Promise<string> {
-  let existing = path;
-  while (!(await pathExists(existing))) existing = dirname(existing);
-  return existing;
 }
 
 /** Writes a record so that a reader, or a crash at any moment, sees the old one or the new one. */
@@ -145,33 +139,11 @@ export async function pathExists(path: string): Promise<boolean> {
   }
 }
 
-/** A mounted file system and its free space. */
-export interface Volume {
-  /** Equal for paths on the same file system */
-  readonly id: number;
-  /** Free space for an ordinary user, in `bytes` */
-  readonly freeBytes: number;
-}
-
-/** The file system that holds `path` or its nearest existing parent. */
-export async function volumeOf(path: string): Promise<Volume> {
-  const existing = await nearestExisting(path);
-  const [{ dev }, { bavail, bsize }] = await Promise.all([stat(existing), statfs(existing)]);
-  return { id: dev, freeBytes: bavail * bsize };
-}
-
-export async function freeBytes(path: string): Promise<number> {
-  return (await volumeOf(path)).freeBytes;
-}
-
 /** Translates a system error on a path into one with a hint. */
 export function fileError(action: string, error: unknown): PyroError {
   const code = systemErrorCode(error);
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new PyroError("resource_exhausted", `${action}: the disk is full`, {
-      hint: hint`Free some space, or ${toRun("env.prune")}.`,
-      cause: error,
-    });
+  if (isDiskFull(error)) {
+    return new PyroError("resource_exhausted", `${action}: the disk is full`, { hint: freeSomeSpace, cause: error });
   }
   if (code === "ENOTDIR" || code === "EEXIST") {
     return new PyroError("failed_precondition", `${action}: a file is in its place`, {

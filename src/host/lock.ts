@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PyroError, systemErrorCode } from "../core/errors.ts";
+import { PyroError } from "../core/errors.ts";
+import { isDiskFull } from "./disk-space.ts";
 import { ensureDir, fileError } from "./files.ts";
 import { flock } from "./flock.ts";
 
@@ -74,10 +75,6 @@ async function sign(path: string, file: FileHandle, purpose: string): Promise<vo
     // The lock holds without the record, and work that frees a full disk needs it.
     if (!isDiskFull(error)) throw cannotLock(path, error);
   }
-}
-
-function isDiskFull(error: unknown): boolean {
-  return ["ENOSPC", "EDQUOT"].includes(systemErrorCode(error) ?? "");
 }
 
 function cannotLock(path: string, error: unknown): PyroError {

@@ -1,7 +1,8 @@
 import { chmod, open, rename, rm } from "node:fs/promises";
 import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
-import { digestFile, ensureDir, fileError, stampFile, type Volume, volumeOf } from "../host/files.ts";
+import { type Volume, volumeOf } from "../host/disk-space.ts";
+import { digestFile, ensureDir, fileError, stampFile } from "../host/files.ts";
 import type { BuildPhase, BuiltEnvironment, EnvironmentBuilder } from "./builder.ts";
 import { type CatalogEntry, catalogVersion } from "./catalog.ts";
 import { type BlobRecord, digestOf, type EnvironmentRecord } from "./record.ts";

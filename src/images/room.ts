@@ -1,6 +1,6 @@
 import { PyroError } from "../core/errors.ts";
 import { hint, toRun } from "../core/hint.ts";
-import type { Volume } from "../host/files.ts";
+import type { Volume } from "../host/disk-space.ts";
 import type { RoomClaim } from "./builder.ts";
 
 /** Refuses to pull if a file system has less free space than all claims on it together. */

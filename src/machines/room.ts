@@ -1,4 +1,4 @@
-import { requireFreeBytes } from "../host/room.ts";
+import { requireFreeBytes } from "../host/disk-space.ts";
 
 /** Room for the disk layers of a machine, which grow as it writes */
 const machineBytes = 256 * 1024 ** 2;

@@ -1,5 +1,5 @@
 import { PyroError } from "../core/errors.ts";
-import { hint, toRun } from "../core/hint.ts";
+import { diskFullWords, freeSomeSpace } from "../host/disk-space.ts";
 import { redactedUrl, withoutCredentials } from "./clone-url.ts";
 import { type GitOptions, gitReason, runGit } from "./git.ts";
 import { repositoryProblem } from "./problem.ts";
@@ -11,10 +11,10 @@ import { shellWord } from "./shell-word.ts";
  */
 const explanations = [
   {
-    pattern: /No space left on device|Disk quota exceeded/i,
+    pattern: diskFullWords,
     code: "resource_exhausted",
     reason: "the disk became full",
-    hint: () => hint`Free some space, or ${toRun("env.prune")}.`,
+    hint: () => freeSomeSpace,
   },
   {
     pattern: /^fatal: transport '.*' not allowed/m,

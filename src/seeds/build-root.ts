@@ -1,5 +1,5 @@
 import { PyroError } from "../core/errors.ts";
-import { hint, toRun } from "../core/hint.ts";
+import { freeSomeSpace } from "../host/disk-space.ts";
 import { type CapturedRun, capture, foundIn, killedAsGroup } from "../host/process.ts";
 
 /** Folders of Debian's tools that are not in users' own PATH */
@@ -71,12 +71,8 @@ export async function spreadFolders(root: BuildRoot, dir: string): Promise<void>
   await runAsRoot(root, ["chattr", "+T", dir], { timeoutMs: probeTimeoutMs });
 }
 
-export function saysDiskFull(stderr: string): boolean {
-  return /No space left on device|Disk quota exceeded/i.test(stderr);
-}
-
 export function diskFull(action: string): PyroError {
   return new PyroError("resource_exhausted", `${action}: the disk became full`, {
-    hint: hint`Free some space, or ${toRun("env.prune")}.`,
+    hint: freeSomeSpace,
   });
 }

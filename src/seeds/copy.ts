@@ -2,12 +2,13 @@ import { createHash, type Hash } from "node:crypto";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
+import { saysDiskFull } from "../host/disk-space.ts";
 import { fileError } from "../host/files.ts";
 import type { CheckedArchive } from "../tree/archive/read.ts";
 import { type ContentPiece, seedLimits, type TreeItem } from "../tree/entry.ts";
 import type { ScannedEntry, TreeScan } from "../tree/scan/tree-scan.ts";
 import { TreeWriter, writeFailure } from "../tree/write/tree-writer.ts";
-import { type BuildRoot, diskFull, runAsRoot, saysDiskFull } from "./build-root.ts";
+import { type BuildRoot, diskFull, runAsRoot } from "./build-root.ts";
 import { seedFolders, stagedFiles } from "./image.ts";
 
 const copyTimeoutMs = 30 * 60_000;

@@ -1,7 +1,9 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
-import { type BuildRoot, diskFull, runAsRoot, saysDiskFull } from "./build-root.ts";
+import { saysDiskFull } from "../host/disk-space.ts";
+import { ext4Options } from "../host/ext4-options.ts";
+import { type BuildRoot, diskFull, runAsRoot } from "./build-root.ts";
 
 /** Raised if images are made in another way, so that old ones are no longer used */
 export const imageFormatVersion = 1;
@@ -10,19 +12,7 @@ const imageTimeoutMs = 30 * 60_000;
 /** Fixed, so that the same tree gives nearly the same image. The guest finds its disk by device */
 const fileSystemId = "8a1c3d52-6f0e-4b7d-9c25-7079726f7773";
 
-/**
- * Every feature by name, because the host's mke2fs.conf can add some that the guest's kernel lacks
- */
-const features = [
-  ...["has_journal", "ext_attr", "dir_index", "filetype", "extent", "64bit", "flex_bg", "sparse_super", "large_file"],
-  ...["huge_file", "dir_nlink", "extra_isize", "metadata_csum"],
-];
-
-const mke2fsOptions = [
-  ...["-b", "4096", "-I", "256", "-m", "0", "-i", "16384", "-J", "size=16", "-U", fileSystemId],
-  ...["-O", ["none", ...features].join(",")],
-  ...["-E", `root_owner=0:0,hash_seed=${fileSystemId},lazy_itable_init=1,lazy_journal_init=1,nodiscard`],
-];
+const mke2fsOptions = ext4Options({ id: fileSystemId, bytesPerInode: 16_384 });
 
 /** Names in the folder that a seed is built in */
 export const stagedFiles = { fileSystem: "fs", image: "image.ext4" } as const;

@@ -1,4 +1,4 @@
-import { requireFreeBytes } from "../host/room.ts";
+import { requireFreeBytes } from "../host/disk-space.ts";
 
 /** What the tables of a file system, the journal's first blocks and our own records take. */
 const overheadBytes = 64 * 1024 ** 2;

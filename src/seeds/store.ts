@@ -4,9 +4,9 @@ import { copyFile, link, open, rename, rm, stat, utimes } from "node:fs/promises
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
-import { hint, toRun } from "../core/hint.ts";
 import { checkWire } from "../core/wire-case.ts";
 import { type CacheItem, removeLeastRecentlyUsed } from "../host/cache-budget.ts";
+import { freeSomeSpace, saysDiskFull } from "../host/disk-space.ts";
 import { ensureDir, fileError, namesIn, pathExists, readRecord, writeRecord } from "../host/files.ts";
 import { capture } from "../host/process.ts";
 import { imageFormatVersion } from "./image.ts";
@@ -145,9 +145,9 @@ async function copyImage(imagePath: string, linkTo: string): Promise<void> {
     const { exitCode, stderr } = await capture(command, { timeoutMs: copyTimeoutMs, extraFds: [image.fd] });
     if (exitCode === 0) return;
     throw new PyroError(
-      /No space left|quota exceeded/i.test(stderr) ? "resource_exhausted" : "internal",
+      saysDiskFull(stderr) ? "resource_exhausted" : "internal",
       `cannot make disk image '${linkTo}': ${stderr.trim().split("\n").at(-1) ?? ""}`,
-      { hint: hint`Free some space, or ${toRun("env.prune")}.` },
+      { hint: freeSomeSpace },
     );
   } catch (error) {
     if (systemErrorCode(error) !== "EEXIST") await rm(linkTo, { force: true });

@@ -1,5 +1,5 @@
 import { PyroError, type PyroErrorOptions } from "../../core/errors.ts";
-import { hint, toRun } from "../../core/hint.ts";
+import { freeSomeSpace, saysDiskFull } from "../../host/disk-space.ts";
 
 const mirrorHint =
   "Check the network and http_proxy, or set PYRO_DEBIAN_MIRROR to a mirror that this machine can reach.";
@@ -8,9 +8,10 @@ const mirrorHint =
 export function bootstrapError(environment: string, stderr: string): PyroError {
   const action = `cannot pull '${environment}'`;
   const details = { stderr: stderr.trim().split("\n").slice(-20).join("\n") };
-  if (/No space left on device|not enough free space/i.test(stderr)) {
+  // The second are the words of apt
+  if (saysDiskFull(stderr) || /not enough free space/i.test(stderr)) {
     return new PyroError("resource_exhausted", `${action}: the disk became full while packages were unpacked`, {
-      hint: hint`Free some space, or ${toRun("env.prune")}.`,
+      hint: freeSomeSpace,
       details,
     });
   }

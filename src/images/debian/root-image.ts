@@ -1,14 +1,14 @@
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { PyroError } from "../../core/errors.ts";
-import { hint, toRun } from "../../core/hint.ts";
+import { freeSomeSpace, saysDiskFull } from "../../host/disk-space.ts";
+import { ext4Options } from "../../host/ext4-options.ts";
 import { capture, killedAsGroup } from "../../host/process.ts";
 import type { EnvironmentRecord } from "../record.ts";
 import { type BuildHost, hostCommand, isSuperuser } from "./host-tools.ts";
 import { imageScript } from "./scripts.ts";
 
 const imageTimeoutMs = 10 * 60_000;
-const blockBytes = 4096;
 /** Limit to which the guest can grow the mounted file system */
 const growableToBytes = 256 * 1024 ** 3;
 /**
@@ -16,25 +16,8 @@ const growableToBytes = 256 * 1024 ** 3;
  */
 const fileSystemId = "5f6d9c1e-2f0b-4c57-9a3e-7079726f3031";
 
-/**
- * Every feature by name, because the host's mke2fs.conf can add some that the guest's kernel lacks
- */
-const features = [
-  ...["has_journal", "ext_attr", "resize_inode", "dir_index", "filetype", "extent", "64bit", "flex_bg", "sparse_super"],
-  ...["large_file", "huge_file", "dir_nlink", "extra_isize", "metadata_csum"],
-];
-
-const mke2fsOptions = [
-  ...["-b", String(blockBytes), "-I", "256", "-m", "0", "-U", fileSystemId],
-  // Dependency trees are many small files, so there is an inode for each 8 KiB, also after growth.
-  ...["-i", "8192", "-J", "size=16"],
-  ...["-O", ["none", ...features].join(",")],
-  "-E",
-  [
-    ...["root_owner=0:0", `hash_seed=${fileSystemId}`, `resize=${growableToBytes / blockBytes}`],
-    ...["lazy_itable_init=1", "lazy_journal_init=1", "nodiscard"],
-  ].join(","),
-];
+// Dependency trees are many small files, so there is an inode for each 8 KiB, also after growth.
+const mke2fsOptions = ext4Options({ id: fileSystemId, bytesPerInode: 8_192, growableToBytes });
 
 export interface RootImageRequest {
   readonly host: BuildHost;
@@ -69,12 +52,12 @@ function parsePackage(line: string): { name: string; version: string } {
 
 function imageError(environment: string, stderr: string): PyroError {
   const reason = stderr.trim().split("\n").at(-1) ?? "";
-  if (/No space left on device/i.test(stderr)) {
+  if (saysDiskFull(stderr)) {
     return new PyroError(
       "resource_exhausted",
       `cannot pull '${environment}': the disk became full while its image was made`,
       {
-        hint: hint`Free some space, or ${toRun("env.prune")}.`,
+        hint: freeSomeSpace,
       },
     );
   }

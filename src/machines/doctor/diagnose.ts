@@ -1,7 +1,8 @@
 import { access, constants } from "node:fs/promises";
 import { PyroError } from "../../core/errors.ts";
 import { type Hint, hint, toRun } from "../../core/hint.ts";
-import { ensureDir, fileError, freeBytes } from "../../host/files.ts";
+import { freeBytes } from "../../host/disk-space.ts";
+import { ensureDir, fileError } from "../../host/files.ts";
 import { findProgram } from "../../host/process.ts";
 import { hostPlatform, requireSupportedPlatform } from "../../host/system.ts";
 import { catalogEntry, catalogVersion } from "../../images/catalog.ts";

@@ -1,8 +1,8 @@
 import { chmod, open, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AgentClient } from "../../guest/agent.ts";
+import { requireFreeBytes } from "../../host/disk-space.ts";
 import { ensureDir } from "../../host/files.ts";
-import { requireFreeBytes } from "../../host/room.ts";
 import { writeInitramfs } from "../../images/initramfs.ts";
 import type { BootableEnvironment } from "../../images/store.ts";
 import type { Accelerator, VmSpec } from "../../vm/driver.ts";

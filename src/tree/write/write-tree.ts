@@ -4,6 +4,7 @@ import { link, lstat, mkdir, open, readlink, rename, rm, rmdir, stat, symlink, u
 import { basename, dirname, join } from "node:path";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
+import { isDiskFull } from "../../host/disk-space.ts";
 import type { TreeItem, TreeLimits } from "../entry.ts";
 import { TreeWriter, writeFailure } from "./tree-writer.ts";
 
@@ -143,13 +144,13 @@ function alreadyThere(targetPath: string, cause?: unknown): PyroError {
 function cannotWrite(targetPath: string, error: unknown): PyroError {
   const refusal = (code: "resource_exhausted" | "not_found" | "failed_precondition", reason: string, hint: string) =>
     new PyroError(code, `cannot write '${targetPath}': ${reason}`, { hint, cause: error });
+  if (isDiskFull(error)) {
+    return refusal("resource_exhausted", "the disk is full", "Free some space, or choose another path.");
+  }
   switch (systemErrorCode(error)) {
     case "EEXIST":
     case "ENOTEMPTY":
       return alreadyThere(targetPath, error);
-    case "ENOSPC":
-    case "EDQUOT":
-      return refusal("resource_exhausted", "the disk is full", "Free some space, or choose another path.");
     case "ENOENT":
       return refusal("not_found", "the directory it should be in does not exist", "Create that directory first.");
     case "ENOTDIR":

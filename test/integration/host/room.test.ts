@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { requireFreeBytes } from "../../../src/host/room.ts";
+import { requireFreeBytes } from "../../../src/host/disk-space.ts";
 
 test("a disk without enough room is refused with both figures, before anything is written to it", async () => {
   const dir = join(tmpdir(), "not", "there", "yet");

@@ -1,0 +1,28 @@
+/**
+ * Every feature by name, because the host's mke2fs.conf can add some that the guest's kernel lacks
+ */
+const features = [
+  ...["has_journal", "ext_attr", "dir_index", "filetype", "extent", "64bit", "flex_bg", "sparse_super"],
+  ...["large_file", "huge_file", "dir_nlink", "extra_isize", "metadata_csum"],
+];
+
+const blockBytes = 4096;
+
+export interface Ext4Options {
+  /** UUID of the file system. A fixed one makes nearly the same image of the same files */
+  readonly id: string;
+  readonly bytesPerInode: number;
+  /** Limit to which a guest can grow the mounted file system, in `bytes`; default: its first size */
+  readonly growableToBytes?: number;
+}
+
+/** Options of `mke2fs` for an image whose files belong to root. */
+export function ext4Options({ id, bytesPerInode, growableToBytes }: Ext4Options): readonly string[] {
+  const growth = growableToBytes === undefined ? [] : [`resize=${growableToBytes / blockBytes}`];
+  const extended = ["root_owner=0:0", `hash_seed=${id}`, ...growth, "lazy_itable_init=1", "lazy_journal_init=1"];
+  return [
+    ...["-b", String(blockBytes), "-I", "256", "-m", "0", "-i", String(bytesPerInode), "-J", "size=16", "-U", id],
+    ...["-O", ["none", ...features, ...(growableToBytes === undefined ? [] : ["resize_inode"])].join(",")],
+    ...["-E", [...extended, "nodiscard"].join(",")],
+  ];
+}
