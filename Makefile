@@ -5,6 +5,9 @@
 GO_TEST_FLAGS ?=
 VITEST_FLAGS ?=
 
+# Tests build what they run, unless that has just been done.
+VITEST := PYRO_TESTS_BUILD=0 npx vitest run
+
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -29,16 +32,16 @@ test-agent: setup ## Vet and test the guest agent
 	scripts/agent-go.sh test $(GO_TEST_FLAGS) ./...
 
 test-node: build ## Run the tests of everything else
-	npx vitest run --project '!clients' $(VITEST_FLAGS)
+	$(VITEST) --project '!clients' $(VITEST_FLAGS)
 
 test-clients: build ## Install real MCP clients, 1.5 GB outside the checkout, and test with them
 	-scripts/install-clients.sh
-	PYRO_REQUIRE_CLIENTS=1 npx vitest run --project clients $(VITEST_FLAGS)
+	PYRO_REQUIRE_CLIENTS=1 $(VITEST) --project clients $(VITEST_FLAGS)
 
 # Seeded: CHAOS_SEED=N repeats a run. `make test` runs the same tests in a small size.
 chaos: build ## Run the chaos tests in full
 	CHAOS_STEPS=$(or $(CHAOS_STEPS),144) CHAOS_CREATIONS=12 CHAOS_HAMMER_STEPS=120 CHAOS_SECONDS=60 CHAOS_LIES=300 \
-	  npx vitest run --project chaos $(VITEST_FLAGS)
+	  $(VITEST) --project chaos $(VITEST_FLAGS)
 
 check: lint typecheck check-generated ## Check style, types, unused code, generated documents and the package
 

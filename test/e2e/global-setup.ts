@@ -3,9 +3,9 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 import { layoutFromEnvironment } from "../../src/host/layout.ts";
+import { buildOnce, runOrThrow } from "../helpers/build.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -20,8 +20,6 @@ interface Prepared {
   readonly vmUnavailable: string | null;
   readonly templatesDir: string;
 }
-
-const packageDir = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Several projects of one run share it */
 let prepared: Prepared | undefined;
@@ -41,8 +39,7 @@ export default function setup(project: TestProject): () => void {
 }
 
 function prepare(): Prepared {
-  run("npm", ["run", "--silent", "build"]);
-  run("scripts/build-agent.sh");
+  buildOnce();
   const vmUnavailable = findObstacle();
   if (vmUnavailable !== null && process.env["PYRO_REQUIRE_VM"] === "1") {
     throw new Error(`PYRO_REQUIRE_VM=1, but ${vmUnavailable}`);
@@ -56,7 +53,7 @@ function prepare(): Prepared {
 
 /** Installs the environment for this user, and builds one template of it for all tests. */
 function makeTemplate(templatesDir: string): void {
-  run("bin/pyro.js", ["env", "pull", "debian:12"]);
+  runOrThrow("bin/pyro.js", ["env", "pull", "debian:12"]);
   const cacheDir = `${templatesDir}.cache`;
   mkdirSync(cacheDir, { mode: 0o700 });
   symlinkSync(templatesDir, join(cacheDir, "templates"));
@@ -67,7 +64,7 @@ function makeTemplate(templatesDir: string): void {
     PYRO_ENVIRONMENT_CACHE_DIR: environmentsDir,
   };
   try {
-    run("bin/pyro.js", ["prepare", "debian:12"], env);
+    runOrThrow("bin/pyro.js", ["prepare", "debian:12"], env);
   } finally {
     rmSync(cacheDir, { recursive: true, force: true });
   }
@@ -76,10 +73,4 @@ function makeTemplate(templatesDir: string): void {
 function findObstacle(): string | null {
   const { error } = spawnSync("qemu-system-x86_64", ["--version"]);
   return error ? `qemu-system-x86_64 cannot be run (${error.message}); run \`make setup\`` : null;
-}
-
-function run(program: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): void {
-  const options = { cwd: packageDir, stdio: "inherit", env: { ...process.env, ...env } } as const;
-  const { status, signal, error } = spawnSync(program, args, options);
-  if (status !== 0) throw error ?? new Error(`'${[program, ...args].join(" ")}' ended with ${signal ?? status}`);
 }
