@@ -1,47 +1,25 @@
-import { readdir, readFile } from "node:fs/promises";
-import { holdsFileUnder } from "../helpers/processes.ts";
+import { readFile } from "node:fs/promises";
+import { everyProcess, holdsFileUnder, type ProcessFacts } from "../helpers/processes.ts";
 
 export type ProcessKind = "supervisor" | "guardian" | "qemu" | "other";
 
-export interface FoundProcess {
-  readonly pid: number;
+export interface FoundProcess extends ProcessFacts {
   readonly kind: ProcessKind;
-  /** As in /proc/PID/stat: `S`, `T`, `Z`, … */
-  readonly state: string;
-  readonly parent: number;
-  readonly group: number;
-  readonly startTicks: string;
-  readonly commandLine: string;
 }
 
 /**
  * Every process that has to do with a folder: it is named on the command line, or files in it are
  * open, or were before they were removed. Only these may ever be killed here.
  */
-export async function processesOf(dir: string): Promise<readonly FoundProcess[]> {
+export async function processesAround(dir: string): Promise<readonly FoundProcess[]> {
   const found: FoundProcess[] = [];
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
-    const process_ = await describe(name);
-    if (process_ === undefined || process_.state === "Z") continue;
-    if (process_.commandLine.includes(dir) || (await holdsFileUnder(name, dir))) found.push(process_);
+  for (const process_ of await everyProcess()) {
+    const { pid, state, commandLine } = process_;
+    if (pid === process.pid || state === "Z") continue;
+    if (!commandLine.includes(dir) && !(await holdsFileUnder(String(pid), dir))) continue;
+    found.push({ ...process_, kind: kindOf(commandLine) });
   }
   return found;
-}
-
-async function describe(name: string): Promise<FoundProcess | undefined> {
-  const [stat, cmdline] = await Promise.all(
-    ["stat", "cmdline"].map((file) => readFile(`/proc/${name}/${file}`, "latin1").catch(() => "")),
-  );
-  const [state, parent, group, ...fields] = (stat ?? "").slice((stat ?? "").lastIndexOf(")") + 2).split(" ");
-  if (!state || parent === undefined || group === undefined) return undefined;
-  const commandLine = Buffer.from(cmdline ?? "", "latin1")
-    .toString("utf8")
-    .replaceAll("\0", " ");
-  return {
-    ...{ pid: Number(name), parent: Number(parent), group: Number(group), state, commandLine },
-    ...{ kind: kindOf(commandLine), startTicks: fields[16] ?? "" },
-  };
 }
 
 function kindOf(commandLine: string): ProcessKind {

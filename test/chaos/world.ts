@@ -6,7 +6,7 @@ import { expect, inject } from "vitest";
 import { layoutFromEnvironment } from "../../src/host/layout.ts";
 import { callByCli, type Operation, type Outcome, type Running, SdkClient } from "./clients.ts";
 import { listAll, operationsOn } from "./operations.ts";
-import { type FoundProcess, processesOf } from "./processes.ts";
+import { type FoundProcess, processesAround } from "./processes.ts";
 
 type Value = Readonly<Record<string, unknown>>;
 
@@ -77,7 +77,7 @@ export class World implements AsyncDisposable {
   }
 
   processes(): Promise<readonly FoundProcess[]> {
-    return processesOf(this.stateDir);
+    return processesAround(this.stateDir);
   }
 
   /** What a workspace's record says, when there is one. */
@@ -102,7 +102,7 @@ export class World implements AsyncDisposable {
     // A guardian that lost its supervisor before that could take note of it looks once a minute
     // whether it is still needed.
     for (let look = 0; look < 750; look++) {
-      left = [...(await this.processes()), ...(await processesOf("/")).filter(({ group }) => groups.has(group))];
+      left = [...(await this.processes()), ...(await processesAround("/")).filter(({ group }) => groups.has(group))];
       if (left.length === 0) break;
       await setTimeout(100);
     }

@@ -1,6 +1,5 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { pyro, resultOf, startPyro, TestCache } from "../helpers/cli.ts";
 import { eventually, virtualMachinesOf } from "../helpers/processes.ts";
@@ -26,7 +25,6 @@ describeWithVm("when the CLI is killed with SIGKILL", () => {
   test("during a template build, no VM is left and the next command works", async () => {
     const child = startPyro(["run", "debian:12", "--", "true"], { env: cache.env });
     await eventually(async () => (await virtualMachinesOf(cache.dir)).length > 0, 60_000, "a VM boots");
-    await setTimeout(500);
     child.kill("SIGKILL");
     await expectRecovery();
   });
@@ -38,13 +36,18 @@ describeWithVm("when the CLI is killed with SIGKILL", () => {
     await expectRecovery();
   });
 
-  test("at any moment of a fork, no VM is left and the next command works", async () => {
+  test("with or without its VM during a fork, none is left and the next command works", async () => {
     await pyro(["run", "debian:12", "--", "true"], { env: cache.env });
-    for (let delayMs = 60; delayMs <= 420; delayMs += 40) {
+    const steps: readonly (readonly [string, () => Promise<boolean>])[] = [
+      ["pyro has begun", async () => true],
+      ["its VM is there", async () => (await virtualMachinesOf(cache.dir)).length > 0],
+    ];
+    for (const [what, isReached] of steps) {
       const child = startPyro(["run", "debian:12", "--", "sleep", "300"], { env: cache.env });
-      await setTimeout(delayMs);
+      await eventually(isReached, 60_000, what);
       child.kill("SIGKILL");
       await resultOf(child);
+      await eventually(async () => (await virtualMachinesOf(cache.dir)).length === 0, goneWithinMs, "its VM is gone");
     }
     await expectRecovery();
   });

@@ -37,19 +37,40 @@ export function killIfThere(pid: number): void {
   }
 }
 
-interface GroupedProcess extends RunningProcess {
-  readonly group: number;
+/** Processes by their exact command line, whatever folder the program is in. */
+export async function pidsOf(commandLine: string): Promise<number[]> {
+  const isIt = (other: string) => other.replace(/^\S*\//, "").trim() === commandLine;
+  return (await everyProcess()).filter((found) => isIt(found.commandLine)).map(({ pid }) => pid);
 }
 
-/** Without those that have ended and wait for their parent to notice. */
-async function everyProcess(): Promise<GroupedProcess[]> {
-  const found: GroupedProcess[] = [];
+export async function isRunning(commandLine: string): Promise<boolean> {
+  return (await pidsOf(commandLine)).length > 0;
+}
+
+export async function killAll(commandLine: string): Promise<void> {
+  for (const pid of await pidsOf(commandLine)) killIfThere(pid);
+}
+
+/** A process as /proc has it */
+export interface ProcessFacts extends RunningProcess {
+  /** As in /proc/PID/stat: `S`, `T`, … */
+  readonly state: string;
+  readonly parent: number;
+  readonly group: number;
+  readonly startTicks: string;
+}
+
+/** All but those that have ended and wait for their parent to notice. */
+export async function everyProcess(): Promise<ProcessFacts[]> {
+  const found: ProcessFacts[] = [];
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const commandLine = (await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "")).replaceAll("\0", " ");
     const stat = await readFile(`/proc/${name}/stat`, "latin1").catch(() => "");
-    const group = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2];
-    if (commandLine !== "" && group !== undefined) found.push({ pid: Number(name), commandLine, group: Number(group) });
+    const [state, parent, group, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (commandLine === "" || !state || parent === undefined || group === undefined) continue;
+    const startTicks = fields[16] ?? "";
+    found.push({ pid: Number(name), commandLine, state, parent: Number(parent), group: Number(group), startTicks });
   }
   return found;
 }

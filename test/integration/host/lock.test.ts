@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { Deferred } from "../../../src/core/async.ts";
 import { withLock } from "../../../src/host/lock.ts";
 
 let dir: string;
@@ -34,8 +35,12 @@ test("a waiting process learns who holds the lock, and gives up at the deadline"
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
-  const holder = withLock(request("two"), () => held);
-  await setTimeout(100);
+  const isHeld = new Deferred();
+  const holder = withLock(request("two"), async () => {
+    isHeld.resolve();
+    await held;
+  });
+  await isHeld.promise;
   const told: string[] = [];
   const waiting = withLock({ ...request("two"), timeoutMs: 600, onWait: (who) => told.push(who) }, async () => {});
   await expect(waiting).rejects.toMatchObject({

@@ -81,7 +81,5 @@ test("pathsOf() names every path once", () => {
 test("a large file that a patch changes many times is given up", () => {
   const patch = Array.from({ length: 100 }, (_, index) => modify("x", `${index}`, `${index + 1}`)).join("");
   const tree = { x: file(`0\n${`${"x".repeat(1023)}\n`.repeat(10 * 1024)}`) };
-  const started = performance.now();
   expect(() => plan(patch, tree)).toThrow("the files it changes add up to more than 512 MiB");
-  expect(performance.now() - started).toBeLessThan(20_000);
 });
