@@ -84,14 +84,18 @@ export class McpSession implements AsyncDisposable {
   }
 }
 
-/** Everything through `pyro mcp serve`, with a server of its own for each call. */
-export function mcpSurface(env: Readonly<Record<string, string>>): Surface {
+/** Everything through one `pyro mcp serve`, which starts with the first call. */
+export function mcpSurface(env: Readonly<Record<string, string>>): Surface & AsyncDisposable {
+  let opening: Promise<McpSession> | undefined;
   const call = async (name: string, input: Readonly<Record<string, unknown>>): Promise<ToolResult> => {
-    await using session = await McpSession.open({ env, args: ["--profile", "workspace-full", "--no-project-source"] });
-    return await session.call(toolName(operationNamed(name)), argumentsOf(input));
+    opening ??= McpSession.open({ env, args: ["--profile", "workspace-full", "--no-project-source"] });
+    return (await opening).call(toolName(operationNamed(name)), argumentsOf(input));
   };
   return {
     name: "the MCP server",
+    async [Symbol.asyncDispose]() {
+      await (await opening)?.[Symbol.asyncDispose]();
+    },
     async call(name, input = {}) {
       const { isError, text, structured } = await call(name, input);
       if (isError) throw new Error(`${name}: ${text}`);

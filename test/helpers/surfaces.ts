@@ -4,7 +4,7 @@ import { toWire } from "../../src/core/wire-case.ts";
 import { Pyro } from "../../src/index.ts";
 import type { Operation } from "../../src/operations/operation.ts";
 import { operations } from "../../src/operations/registry.ts";
-import { pyro } from "./cli.ts";
+import { type CliOptions, type CliResult, pyro } from "./cli.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: what JSON holds; tests say what they expect of it
 export type Json = any;
@@ -25,8 +25,11 @@ export interface Refusal {
   readonly hint: string | null;
 }
 
-export function cliSurface(env: Readonly<Record<string, string>>): Surface {
-  const run = async (name: string, input: Input) => pyro(wordsOf(name, input), { env });
+type RunCommandLine = (args: readonly string[], options: CliOptions) => Promise<CliResult>;
+
+/** `runWords` runs the command line: in a process of its own, or in this one. */
+export function cliSurface(env: Readonly<Record<string, string>>, runWords: RunCommandLine = pyro): Surface {
+  const run = (name: string, input: Input) => runWords(wordsOf(name, input), { env });
   return {
     name: "the command line",
     async call(name, input = {}) {

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir, readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { inject } from "vitest";
+import { Pyro } from "../../src/index.ts";
 import { type CliOptions, type CliResult, pyro, startPyro, TestCache } from "./cli.ts";
 import { mcpSurface } from "./mcp.ts";
 import { processesOf, type RunningProcess } from "./processes.ts";
@@ -14,13 +15,15 @@ export class Workbench implements AsyncDisposable {
   readonly cache: TestCache;
   readonly cli: Surface;
   readonly sdk: Surface;
-  readonly mcp: Surface;
+  readonly mcp: Surface & AsyncDisposable;
+  readonly #library: Pyro;
 
   private constructor(cache: TestCache) {
     this.cache = cache;
     this.cli = cliSurface(cache.env);
     this.sdk = sdkSurface(cache.env);
     this.mcp = mcpSurface(cache.env);
+    this.#library = new Pyro({ env: { ...process.env, ...cache.env } });
   }
 
   static async create(): Promise<Workbench> {
@@ -67,8 +70,11 @@ export class Workbench implements AsyncDisposable {
   }
 
   /** Runs a script, which must succeed; what it printed */
-  sh(id: string, script: string, ...args: readonly string[]): Promise<string> {
-    return this.output(["exec", id, "--timeout-seconds", "100", "--", "sh", "-euc", script, "sh", ...args]);
+  async sh(id: string, script: string, ...args: readonly string[]): Promise<string> {
+    const command = ["sh", "-euc", script, "sh", ...args];
+    const result = await this.#library.workspace.exec({ workspaceId: id, command, timeoutSeconds: 100 });
+    if (result.exitCode !== 0) throw new Error(`'${script}' ended with ${result.exitCode}: ${result.stderr}`);
+    return Buffer.from(result.stdout, result.stdoutEncoding === "base64" ? "base64" : "utf8").toString();
   }
 
   /** Whether a `sleep` of so many seconds runs in the guest, which tests tell their processes by */
@@ -103,6 +109,7 @@ export class Workbench implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.mcp[Symbol.asyncDispose]();
     await this.cache[Symbol.asyncDispose]();
   }
 }

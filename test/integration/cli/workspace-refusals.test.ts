@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pyro, TestCache } from "../../helpers/cli.ts";
+import { pyroInProcess } from "../../helpers/cli-in-process.ts";
 import { mcpSurface } from "../../helpers/mcp.ts";
 import { cliSurface, type Surface, sdkSurface } from "../../helpers/surfaces.ts";
 
@@ -83,20 +84,26 @@ const refused: readonly [string, string, object, string, RegExp][] = [
   ["a name to set and to clear", "update", { workspaceId: id, name: "x", clearName: true }, "invalid_argument", /both/],
 ];
 
-describe.each<[string, (env: Record<string, string>) => Surface]>([
-  ["command line", cliSurface],
+describe.each<[string, (env: Record<string, string>) => Surface & Partial<AsyncDisposable>]>([
+  ["command line", (env) => cliSurface(env, pyroInProcess)],
   ["library", sdkSurface],
   ["MCP server", mcpSurface],
 ])("through the %s", (_name, makeSurface) => {
+  let surface: Surface & Partial<AsyncDisposable>;
+  beforeAll(() => {
+    surface = makeSurface(cache.env);
+  });
+  afterAll(() => surface[Symbol.asyncDispose]?.());
+
   test.each(refused)("%s is refused", async (_what, operation, input, code, message) => {
-    const refusal = await makeSurface(cache.env).refusal(`workspace.${operation}`, { ...input });
+    const refusal = await surface.refusal(`workspace.${operation}`, { ...input });
     expect(refusal).toMatchObject({ code, message: expect.stringMatching(message) });
     expect(refusal.message).not.toMatch(/\n|\.$/);
   });
 
   test.each(["not_found", "unsupported"])("what is %s comes with something to do", async (wanted) => {
     for (const [what, operation, input, code] of refused.filter((row) => row[3] === wanted)) {
-      const { hint } = await makeSurface(cache.env).refusal(`workspace.${operation}`, { ...input });
+      const { hint } = await surface.refusal(`workspace.${operation}`, { ...input });
       expect(hint, `${what}: ${code}`).toMatch(/^[A-Z].*\.$|^[A-Z].*`.*`/);
     }
   });
@@ -137,7 +144,7 @@ test.each([
     "--text-file: cannot read",
   ],
 ])("%s is a usage error on one line", async (_what, words, message) => {
-  const result = await pyro(["workspace", ...words], { env: cache.env });
+  const result = await pyroInProcess(["workspace", ...words], { env: cache.env });
   expect(result.stderr).toContain(`[error] ${message}`);
   expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
   expect(result.exitCode).toBe(2);
@@ -155,22 +162,6 @@ test("a bad limit of workspaces is a usage error", async () => {
   const result = await pyro(["workspace", "list"], { env: { ...cache.env, PYRO_MAX_ACTIVE_WORKSPACES: "none" } });
   expect(result.stderr).toMatch(/^\[error\] cannot use PYRO_MAX_ACTIVE_WORKSPACES='none'/);
   expect(result.exitCode).toBe(2);
-});
-
-test("every command's help has examples", async () => {
-  const groups = [[], ["file"], ["patch"], ["snapshot"], ["sync"]];
-  for (const group of groups) {
-    const help = (await pyro(["workspace", ...group, "--help"])).stdout.toString();
-    const commands = [...help.slice(help.indexOf("Commands:")).matchAll(/^ {2}([a-z]+) (?:\[|<)/gm)].map(
-      ([, name]) => name,
-    );
-    expect(commands.length, help).toBeGreaterThan(0);
-    for (const name of commands) {
-      if (name === "help" || groups.some(([only]) => only === name)) continue;
-      const words = ["workspace", ...group, name ?? ""];
-      expect((await pyro([...words, "--help"])).stdout.toString()).toContain(`Examples:\n  pyro ${words.join(" ")}`);
-    }
-  }
 });
 
 test("a file of the library's own is not needed for a refusal", async () => {
