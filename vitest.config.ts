@@ -1,12 +1,13 @@
 import { defineConfig } from "vitest/config";
+import { SlowestFirst } from "./test/slowest-first.ts";
 
 const second = 1000;
 const jsonReport = process.env["PYRO_TEST_REPORT"];
 
-/** Tests with machines: two files at a time, which is what two processors can emulate. */
+/** Tests with machines: they wait half of their time, so two processors can run three files. */
 const withMachines = {
   globalSetup: "test/e2e/global-setup.ts",
-  maxWorkers: 2,
+  maxWorkers: 3,
   sequence: { groupOrder: 1 },
   // A machine boots in 3 to 10 s, and takes several times that beside another one on a loaded host.
   testTimeout: 240 * second,
@@ -15,6 +16,7 @@ const withMachines = {
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowestFirst },
     reporters: ["default", "./test/slowest-tests.ts", ...(jsonReport === undefined ? [] : ["json"])],
     ...(jsonReport === undefined ? {} : { outputFile: { json: jsonReport } }),
     projects: [

@@ -158,7 +158,10 @@ const evilChange = fc
     namedPath,
     fc.record({
       status: fc.constantFrom<unknown>("added", "modified", "deleted", "type_changed", "x", null),
-      ...{ old: evilSide, new: evilSide, content_changed: fc.boolean(), content: fc.boolean() },
+      old: evilSide,
+      new: evilSide,
+      content_changed: fc.boolean(),
+      content: fc.boolean(),
     }),
   )
   .map(([path, rest]) => ({ ...path, ...rest }));

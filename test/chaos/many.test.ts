@@ -135,7 +135,8 @@ async function figuresOf(world: World, kind: ProcessKind): Promise<Figures> {
   const fds = await Promise.all(processes.map(({ pid }) => readdir(`/proc/${pid}/fd`)));
   const sum = (field: "rssKib" | "pssKib") => Math.round(memory.reduce((all, use) => all + use[field], 0) / 1024);
   return {
-    ...{ rssMib: sum("rssKib"), pssMib: sum("pssKib") },
+    rssMib: sum("rssKib"),
+    pssMib: sum("pssKib"),
     largestRssMib: Math.round(Math.max(0, ...memory.map(({ rssKib }) => rssKib)) / 1024),
     openFiles: fds.reduce((all, { length }) => all + length, 0),
   };

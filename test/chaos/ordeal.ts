@@ -228,8 +228,16 @@ export class Ordeal {
   async #step(client: number): Promise<void> {
     const random = this.#random;
     const kind = random.weighted({
-      ...{ append: 6, write: 4, overwrite: 3, patch: 3, change: 2, snapshot: 2, label: 2, export: 2, start: 3 },
-      ...{ look: 3 },
+      append: 6,
+      write: 4,
+      overwrite: 3,
+      patch: 3,
+      change: 2,
+      snapshot: 2,
+      label: 2,
+      export: 2,
+      start: 3,
+      look: 3,
     });
     const number = this.#n++;
     const does = this.#does;

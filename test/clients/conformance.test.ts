@@ -53,7 +53,8 @@ async function serveOverHttp(handler: { fetch(request: Request): Promise<Respons
     const body = await buffer(request);
     const answer = await handler.fetch(
       new Request(new URL(url, `http://${headers.host}`), {
-        ...{ method, headers: headers as Record<string, string> },
+        method,
+        headers: headers as Record<string, string>,
         ...(body.length === 0 ? {} : { body }),
       }),
     );

@@ -21,7 +21,9 @@ const scenes: readonly Scene[] = [
     args: { ...workspace, command: "seq 1 40000; echo at the end >&2; exit 3" },
     // More than any of them shows: cut by us, in the middle, not by them, anywhere.
     fields: {
-      ...{ exit_code: 3, truncated: true, stderr: "at the end\n" },
+      exit_code: 3,
+      truncated: true,
+      stderr: "at the end\n",
       stdout: expect.stringMatching(/^1\n2\n3\n.*\n39999\n40000\n$/s),
     },
     says: ["1\n2\n3\n", "\n39999\n40000\n", "at the end", "exit code 3"],

@@ -68,7 +68,10 @@ export class Stage implements AsyncDisposable {
     const { prompt = { text: "Begin." }, env = {} } = options;
     this.#sessionCount += 1;
     return Session.start({
-      ...{ client, story, prompt, projectDir: this.projectDir },
+      client,
+      story,
+      prompt,
+      projectDir: this.projectDir,
       server: this.serverCommand(env),
       binDir: join(inject("clientDirs").clients, "node_modules/.bin"),
       homeDir: this.bench.hostPath(`home-${this.#sessionCount}`),
@@ -78,7 +81,8 @@ export class Stage implements AsyncDisposable {
   /** As a user would have it in a client's configuration, but for where things are kept. */
   serverCommand(env: Readonly<Record<string, string>> = {}): ServerCommand {
     return {
-      ...{ command: process.execPath, args: [pyroPath, "mcp", "serve", "--mode", "repro-fix"] },
+      command: process.execPath,
+      args: [pyroPath, "mcp", "serve", "--mode", "repro-fix"],
       env: { ...this.bench.env, ...env },
     };
   }

@@ -95,7 +95,9 @@ describeWithVm("what goes on when calls, servers and clients end", () => {
   test("a command that outlives its client's patience goes on, and is picked up by the next session", async () => {
     const first = await open({ env: { PYRO_MCP_PATIENCE_SECONDS: "1" } });
     const left = await first.call("workspace_exec", {
-      ...{ workspace_id, timeout_seconds: 600, command: "echo begun; sleep 4; echo done; exit 5" },
+      workspace_id,
+      timeout_seconds: 600,
+      command: "echo begun; sleep 4; echo done; exit 5",
     });
     expect(left.isError).toBe(false);
     expect(left.structured).toMatchObject({ running: true, exit_code: null, stdout: "begun\n" });

@@ -130,7 +130,11 @@ describeWithVm("pyro mcp serve", () => {
       expect(JSON.stringify(structured).length).toBeLessThan(10_000);
       expect(text.length).toBeLessThan(10_000);
       const rest = await session.ok("workspace_logs", {
-        ...{ workspace_id, sequence: structured.sequence, stream: "stdout", offset: 100_000, max_bytes: 4_000 },
+        workspace_id,
+        sequence: structured.sequence,
+        stream: "stdout",
+        offset: 100_000,
+        max_bytes: 4_000,
       });
       expect(rest.entries[0].stdout).toMatch(/^.*\ntest 2\d\d\d: /);
     });

@@ -18,7 +18,7 @@ describeWithVm("a reset brings back a workspace", () => {
 
   const reset = async (snapshot: string): Promise<Json> => {
     const record = await bench.json(["reset", id, "--snapshot", snapshot]);
-    expect(record).toMatchObject({ ...{ state: "started", name: "kept", labels: { kept: "yes" } }, command_count: 0 });
+    expect(record).toMatchObject({ state: "started", name: "kept", labels: { kept: "yes" }, command_count: 0 });
     identities.push(await bench.sh(id, "cat /etc/machine-id"));
     return record;
   };

@@ -151,7 +151,8 @@ describeWithVm("a command that is left running", () => {
 
   test("is not there under another number, or after a reset", async () => {
     expect(await bench.cli.refusal("workspace.logs", { workspaceId: id, sequence: 999 })).toMatchObject({
-      ...{ code: "not_found", message: `there is no command 999 in the history of workspace '${id}'` },
+      code: "not_found",
+      message: `there is no command 999 in the history of workspace '${id}'`,
       hint: expect.stringContaining("without a sequence"),
     });
     const { sequence } = await exec("sleep 7093");

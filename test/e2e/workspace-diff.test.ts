@@ -81,7 +81,8 @@ describeWithVm("a diff after a hundred random edits", () => {
     expect(await of(".")).toEqual(whole);
     expect(await of("absent")).toMatchObject({ changed: false, entries: [], patch: "", summary: { total: 0 } });
     expect(await bench.cli.refusal("workspace.diff", { workspaceId: id, paths: ["../etc"] })).toMatchObject({
-      ...{ code: "invalid_argument", message: expect.stringContaining("it is not under /workspace") },
+      code: "invalid_argument",
+      message: expect.stringContaining("it is not under /workspace"),
     });
   });
 

@@ -39,10 +39,16 @@ lines'; echo untracked > src/untracked; echo secret > ignored/secret`,
     const { workspaceId, workspaceSeed, environment, skippedFiles } = await create(await projectAt(join(root, "src")));
     expect({ workspaceSeed, environment, skippedFiles }).toEqual({
       workspaceSeed: {
-        ...{ mode: "directory", seedPath: root, originKind: "project_path", originRef: root },
-        ...{ destination: "/workspace", entryCount: 8, bytesWritten: 30 },
+        mode: "directory",
+        seedPath: root,
+        originKind: "project_path",
+        originRef: root,
+        destination: "/workspace",
+        entryCount: 8,
+        bytesWritten: 30,
       },
-      ...{ environment: "debian:12", skippedFiles: [] },
+      environment: "debian:12",
+      skippedFiles: [],
     });
     expect(await bench.json(["status", workspaceId])).toMatchObject({
       workspace_seed: { origin_kind: "project_path", origin_ref: root },
@@ -76,7 +82,10 @@ lines'; echo untracked > src/untracked; echo secret > ignored/secret`,
     const url = pathToFileURL(root).href;
     const { workspaceId, workspaceSeed } = await create(projectFromUrl(url, "main"));
     expect(workspaceSeed).toMatchObject({
-      ...{ mode: "directory", seedPath: null, originKind: "repo_url", originRef: `${url}@main` },
+      mode: "directory",
+      seedPath: null,
+      originKind: "repo_url",
+      originRef: `${url}@main`,
     });
     expect(await bench.sh(workspaceId, "git status --porcelain --branch; git log --format=%s; cat src/a")).toBe(
       "## main...origin/main\nfirst\none\n",

@@ -76,7 +76,8 @@ describeWithVm("what a workspace refuses", () => {
         ["start", { workspaceId: stopped }],
       ] as const) {
         expect(await limited.refusal(`workspace.${operation}`, input)).toMatchObject({
-          ...{ code: "resource_exhausted", hint: expect.stringContaining("PYRO_MAX_ACTIVE_WORKSPACES") },
+          code: "resource_exhausted",
+          hint: expect.stringContaining("PYRO_MAX_ACTIVE_WORKSPACES"),
           message: expect.stringMatching(
             /^cannot (create|start) a workspace: 1 workspace is running, which is the limit$/,
           ),

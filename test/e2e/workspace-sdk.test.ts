@@ -46,8 +46,16 @@ describeWithVm("the library's workspaces", () => {
 
   test("say how a command ended, bytes that are no text included", async () => {
     expect(await workspace.exec("printf '\\377'; printf x >&2; exit 9")).toMatchObject({
-      ...{ exitCode: 9, stdout: "/w==", stdoutEncoding: "base64", stderr: "x", stderrEncoding: "utf-8" },
-      ...{ signal: null, timedOut: false, startError: null, truncated: false, cwd: "/workspace" },
+      exitCode: 9,
+      stdout: "/w==",
+      stdoutEncoding: "base64",
+      stderr: "x",
+      stderrEncoding: "utf-8",
+      signal: null,
+      timedOut: false,
+      startError: null,
+      truncated: false,
+      cwd: "/workspace",
     });
     expect(await workspace.exec("sleep 60", { timeoutSeconds: 0.5 })).toMatchObject({ exitCode: 124, timedOut: true });
   });

@@ -73,8 +73,15 @@ describeWithVm("a workspace", () => {
       workspaceId = created.workspace_id;
       expect(workspaceId).toMatch(/^[0-9a-f]{12}$/);
       expect(created).toMatchObject({
-        ...{ state: "started", environment: "debian:12", workspace_path: "/workspace", network_policy: "off" },
-        ...{ execution_mode: "guest", isolation: { vmm: "qemu" }, secrets: [], skipped_files: [], command_count: 0 },
+        state: "started",
+        environment: "debian:12",
+        workspace_path: "/workspace",
+        network_policy: "off",
+        execution_mode: "guest",
+        isolation: { vmm: "qemu" },
+        secrets: [],
+        skipped_files: [],
+        command_count: 0,
         workspace_seed: { mode: "directory", seed_path: seed, origin_kind: "manual_seed_path", origin_ref: null },
       });
       await both("git --no-optional-locks status --porcelain && git log --format=%s && find . | wc -l");
@@ -102,10 +109,14 @@ describeWithVm("a workspace", () => {
     test("takes directories and archives", async () => {
       onHost("/", 'cd "$1" && tar -czf "$2/odd.tar.gz" "odd names"', seed, bench.hostPath());
       expect(await call("sync.push", { sourcePath: `${seed}/docs`, dest: "/workspace/in/docs" })).toMatchObject({
-        ...{ mode: "directory", source: `${seed}/docs`, destination: "/workspace/in/docs", skipped_files: [] },
+        mode: "directory",
+        source: `${seed}/docs`,
+        destination: "/workspace/in/docs",
+        skipped_files: [],
       });
       expect(await call("sync.push", { sourcePath: bench.hostPath("odd.tar.gz"), dest: "in" })).toMatchObject({
-        ...{ mode: "tar_archive", destination: "/workspace/in" },
+        mode: "tar_archive",
+        destination: "/workspace/in",
       });
       onHost(
         host,

@@ -84,7 +84,10 @@ export async function resultOf(child: ChildProcess): Promise<CliResult> {
   const [exitCode, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
   const output = Buffer.concat(stdout);
   return {
-    ...{ exitCode, signal, stdout: output, stderr: Buffer.concat(stderr).toString("utf8") },
+    exitCode,
+    signal,
+    stdout: output,
+    stderr: Buffer.concat(stderr).toString("utf8"),
     json: () => JSON.parse(output.toString("utf8")) as Record<string, unknown>,
   };
 }

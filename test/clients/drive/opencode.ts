@@ -32,7 +32,10 @@ export const opencode: Client = {
 function configFor({ modelUrl, server }: ClientSetup) {
   const model = { name: "loopback", tool_call: true, limit: { context: 200_000, output: 8_000 } };
   return {
-    ...{ autoupdate: false, share: "disabled", model: "loopback/loopback", small_model: "loopback/loopback" },
+    autoupdate: false,
+    share: "disabled",
+    model: "loopback/loopback",
+    small_model: "loopback/loopback",
     provider: {
       loopback: {
         // Part of OpenCode, although it is named like a package

@@ -47,8 +47,14 @@ export const anthropicMessages: ModelApi = {
   },
   write(move, view) {
     const message = {
-      ...{ id: `msg_${view.results.length}`, type: "message", role: "assistant", model: "loopback", content: [] },
-      ...{ stop_reason: null, stop_sequence: null, usage: { input_tokens: 1, output_tokens: 1 } },
+      id: `msg_${view.results.length}`,
+      type: "message",
+      role: "assistant",
+      model: "loopback",
+      content: [],
+      stop_reason: null,
+      stop_sequence: null,
+      usage: { input_tokens: 1, output_tokens: 1 },
     };
     const isCall = "tool" in move;
     const end = { delta: { stop_reason: isCall ? "tool_use" : "end_turn", stop_sequence: null } };

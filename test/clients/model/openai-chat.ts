@@ -31,7 +31,10 @@ export const openaiChat: ModelApi = {
   },
   write(move, view) {
     const chunk = (delta: object, finishReason: string | null = null) => ({
-      ...{ id: `chat_${view.results.length}`, object: "chat.completion.chunk", created: 0, model: "loopback" },
+      id: `chat_${view.results.length}`,
+      object: "chat.completion.chunk",
+      created: 0,
+      model: "loopback",
       choices: [{ index: 0, delta, finish_reason: finishReason }],
     });
     const isCall = "tool" in move;

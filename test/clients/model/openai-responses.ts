@@ -30,8 +30,12 @@ export const openaiResponses: ModelApi = {
   write(move, view) {
     if ("text" in move) return responseStream(view, message(move.text));
     return responseStream(view, {
-      ...{ type: "function_call", id: `fc_${callId(view)}`, call_id: callId(view), namespace },
-      ...{ name: nameOfClient(view, move.tool), arguments: JSON.stringify(move.args) },
+      type: "function_call",
+      id: `fc_${callId(view)}`,
+      call_id: callId(view),
+      namespace,
+      name: nameOfClient(view, move.tool),
+      arguments: JSON.stringify(move.args),
     });
   },
 };
@@ -47,8 +51,12 @@ export const openaiCodeMode: ModelApi = {
   write(move, view) {
     if ("text" in move) return responseStream(view, message(move.text));
     return responseStream(view, {
-      ...{ type: "custom_tool_call", id: `ctc_${callId(view)}`, call_id: callId(view) },
-      ...{ namespace: "functions", name: "exec", input: programFor(move) },
+      type: "custom_tool_call",
+      id: `ctc_${callId(view)}`,
+      call_id: callId(view),
+      namespace: "functions",
+      name: "exec",
+      input: programFor(move),
     });
   },
 };

@@ -20,7 +20,10 @@ export function reproFix(projectDir: string, outputPath: string): readonly Scene
       tool: "workspace_create",
       args: { environment: "debian:12", name: "greeting" },
       fields: {
-        ...{ name: "greeting", environment: "debian:12", state: "started", workspace_path: "/workspace" },
+        name: "greeting",
+        environment: "debian:12",
+        state: "started",
+        workspace_path: "/workspace",
         workspace_seed: { origin_kind: "project_path", origin_ref: projectDir },
       },
       says: ["greeting", "debian:12", projectDir],
@@ -60,7 +63,9 @@ export function reproFix(projectDir: string, outputPath: string): readonly Scene
       tool: "workspace_diff",
       args: workspace,
       fields: {
-        ...{ changed: true, truncated: false, summary: { total: 1, modified: 1, text_patched: 1 } },
+        changed: true,
+        truncated: false,
+        summary: { total: 1, modified: 1, text_patched: 1 },
         patch: expect.stringContaining(`\n-  name=$1\n+  name=\${1:-world}\n`),
       },
       says: [

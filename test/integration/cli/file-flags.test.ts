@@ -25,7 +25,9 @@ test("the text of a file becomes the field that its flag is for, as it is", asyn
   const path = join(dir, "text");
   await writeFile(path, "\uFEFFnaïve\r\n文");
   expect(await inputOf("file", "write", "id", "a.txt", "--text-file", path)).toEqual({
-    ...{ workspaceId: "id", path: "a.txt", text: "\uFEFFnaïve\r\n文" },
+    workspaceId: "id",
+    path: "a.txt",
+    text: "\uFEFFnaïve\r\n文",
   });
   expect(await inputOf("patch", "apply", "id", "--patch-file", path)).toMatchObject({ patch: "\uFEFFnaïve\r\n文" });
 });

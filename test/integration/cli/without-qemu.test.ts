@@ -46,7 +46,11 @@ test("run --allow-host-compat runs on the host, and says so", async () => {
   const result = await pyro(args, { env: env() });
   expect(result.exitCode).toBe(5);
   expect(result.json()).toMatchObject({
-    ...{ execution_mode: "host_compat", isolation: null, exit_code: 5, stdout: "out\n", stderr: "err\n" },
+    execution_mode: "host_compat",
+    isolation: null,
+    exit_code: 5,
+    stdout: "out\n",
+    stderr: "err\n",
     host_compat_reason: expect.stringContaining("qemu-system-x86_64 is not in PATH"),
   });
 });

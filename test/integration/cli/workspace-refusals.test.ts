@@ -120,11 +120,9 @@ test("a refusal is one line for people, and one object for programs", async () =
   expect(json.json()).toEqual({
     ok: false,
     error: {
-      ...{
-        code: "not_found",
-        message: `there is no workspace '${id}'`,
-        hint: "Run `pyro workspace list` to see which there are.",
-      },
+      code: "not_found",
+      message: `there is no workspace '${id}'`,
+      hint: "Run `pyro workspace list` to see which there are.",
       retryable: false,
     },
   });

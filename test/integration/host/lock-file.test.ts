@@ -45,7 +45,8 @@ test("a host without flock is told what to install", async () => {
   await using programs = await SearchPath.with("setpriv", "sh");
   vi.stubEnv("PATH", programs.dir);
   await expect(tryLockFile(path)).rejects.toMatchObject({
-    ...{ code: "unavailable", message: `cannot lock '${path}': flock was not found` },
+    code: "unavailable",
+    message: `cannot lock '${path}': flock was not found`,
     hint: "Install the package util-linux.",
   });
 });

@@ -6,7 +6,10 @@ import { eventually, isRunning, killAll } from "../../helpers/processes.ts";
 
 test("capture returns what a program said and how it ended", async () => {
   await expect(capture(["sh", "-c", "echo out; echo err >&2; exit 3"], { timeoutMs: 10_000 })).resolves.toEqual({
-    ...{ exitCode: 3, signal: null, stdout: "out\n", stderr: "err\n" },
+    exitCode: 3,
+    signal: null,
+    stdout: "out\n",
+    stderr: "err\n",
   });
 });
 

@@ -88,17 +88,21 @@ test("what does not exist is told", async () => {
   const { root, url } = await repository(history);
   const commit = gitScript(root, "git rev-parse --short main").trim();
   expect(await refusal(url, "nope")).toMatchObject({
-    ...{ code: "not_found", message: `cannot clone '${url}': it has no branch or tag 'nope'`, hint: "Check the name." },
+    code: "not_found",
+    message: `cannot clone '${url}': it has no branch or tag 'nope'`,
+    hint: "Check the name.",
   });
   expect(await refusal(url, commit)).toMatchObject({ hint: "Give the full commit identifier." });
   expect(await refusal(`${url}-nope`)).toMatchObject({
-    ...{ code: "not_found", message: `cannot clone '${url}-nope': there is no such repository` },
+    code: "not_found",
+    message: `cannot clone '${url}-nope': there is no such repository`,
   });
   const { url: unborn } = await repository("");
   expect(await refusal(unborn)).toMatchObject({ code: "not_found", message: expect.stringContaining("no commit") });
   expect(await refusal("ext::touch /tmp/x")).toMatchObject({ code: "invalid_argument" });
   expect(await refusal("foo://example.com/x")).toMatchObject({
-    ...{ code: "invalid_argument", message: "cannot clone 'foo://example.com/x': its protocol is not allowed" },
+    code: "invalid_argument",
+    message: "cannot clone 'foo://example.com/x': its protocol is not allowed",
   });
 });
 

@@ -52,7 +52,8 @@ test("bare repositories are refused with the URL that they can be cloned from", 
     hint: `Start the server with \`--repo-url '${pathToFileURL(bare).href.replace("'", "'\\''")}'\`, which clones it, or give seed_path.`,
   });
   expect(await refused(join(bare, "refs"))).toEqual({
-    ...{ code: problem?.code, hint: problem?.hint },
+    code: problem?.code,
+    hint: problem?.hint,
     message: `cannot use project '${bare}/refs': it is a bare repository, without a working tree`,
   });
   const { message } = await refused(join(dir, "made", ".git", "objects"));

@@ -22,7 +22,9 @@ test("a tree is made once for everything that it may stand for", async () => {
   const request = requestAt(await emptyFolder("pyro seeds-"), process.getuid?.() ?? ordinaryUid);
   const made: string[] = [];
   const source = (identity: string): GeneratedSource => ({
-    ...{ kind: "generated", what: `tree '${identity}'`, identity },
+    kind: "generated",
+    what: `tree '${identity}'`,
+    identity,
     generate: async (dir) => {
       made.push(identity);
       await writeFile(join(dir, "file"), identity);
@@ -42,7 +44,9 @@ test("of two who want the same tree one makes it", async () => {
   const request = requestAt(await emptyFolder("pyro seeds-"), process.getuid?.() ?? ordinaryUid);
   let made = 0;
   const source: GeneratedSource = {
-    ...{ kind: "generated", what: "tree", identity: "one" },
+    kind: "generated",
+    what: "tree",
+    identity: "one",
     generate: async () => {
       made += 1;
     },
@@ -56,7 +60,9 @@ test("what fails while it is made leaves nothing, and is tried again", async () 
   const request = requestAt(await emptyFolder("pyro seeds-"), process.getuid?.() ?? ordinaryUid);
   let fails = true;
   const source: GeneratedSource = {
-    ...{ kind: "generated", what: "tree", identity: "one" },
+    kind: "generated",
+    what: "tree",
+    identity: "one",
     generate: async (dir) => {
       await writeFile(join(dir, "half"), "");
       if (fails) throw new PyroError("unavailable", "no network");

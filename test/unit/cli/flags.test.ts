@@ -89,7 +89,10 @@ test("labels given one by one arrive as one record, keys to clear as one list", 
   );
   expect(operation.name).toBe("workspace.update");
   expect(input).toEqual({
-    ...{ workspaceId: "0a1b2c3d4e5f", labels: { a: "1", b: "2" }, clearLabels: ["c", "d"], clearName: true },
+    workspaceId: "0a1b2c3d4e5f",
+    labels: { a: "1", b: "2" },
+    clearLabels: ["c", "d"],
+    clearName: true,
   });
 });
 

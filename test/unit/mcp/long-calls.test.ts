@@ -58,7 +58,8 @@ test("a call that outlives its caller's patience goes on, and the same call pick
   const { begun, start, resolve } = work();
   const first = calls.run("key", start, options);
   const told = expect(first).rejects.toMatchObject({
-    ...{ code: "timeout", message: "workspace_create has not ended after 50 s, and goes on" },
+    code: "timeout",
+    message: "workspace_create has not ended after 50 s, and goes on",
     hint: expect.stringContaining("same arguments"),
   });
   await vi.advanceTimersByTimeAsync(50_000);

@@ -67,7 +67,9 @@ test("no schema is more than a client's model can take: plain types, no referenc
 test("arguments are checked before anything is done", () => {
   const exec = tool("workspace_exec");
   expect(parseArguments(exec, { workspace_id: "0a", command: "true", timeout_seconds: null })).toEqual({
-    ...{ workspaceId: "0a", command: "true", timeoutSeconds: 30 },
+    workspaceId: "0a",
+    command: "true",
+    timeoutSeconds: 30,
   });
   const refused = (given: unknown) => {
     try {

@@ -37,8 +37,12 @@ test("a surface says how much is kept, and gets text for text", () => {
   for (const word of ["文文", "ab", "文文", "文"]) void collected.streams.onStdout(Buffer.from(word));
   // Five bytes of each end: one character and a part of the next.
   expect(collected.result()).toMatchObject({
-    ...{ stdout: "文\n[… 11 bytes left out …]\n文", stdoutEncoding: "utf-8", stdoutBytes: 17, truncated: true },
-    ...{ stderr: "", stderrBytes: 0 },
+    stdout: "文\n[… 11 bytes left out …]\n文",
+    stdoutEncoding: "utf-8",
+    stdoutBytes: 17,
+    truncated: true,
+    stderr: "",
+    stderrBytes: 0,
   });
 });
 
@@ -68,7 +72,11 @@ test("what another reader takes as it comes is only counted", async () => {
   expect(collected.streams.onStderr(Buffer.from("de"))).toBe(slow);
   expect(seen).toEqual(["abc"]);
   expect(collected.result()).toMatchObject({
-    ...{ stdout: "", stderr: "", stdoutBytes: 3, stderrBytes: 2, truncated: false },
+    stdout: "",
+    stderr: "",
+    stdoutBytes: 3,
+    stderrBytes: 2,
+    truncated: false,
   });
 });
 

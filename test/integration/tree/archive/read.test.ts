@@ -43,8 +43,12 @@ test("long names and whatever else needs several headers", async () => {
 test("names are put in order, and parents are made up", async () => {
   const members = [{ name: "./a//b/./c", content: "1" }, { name: "d/", kind: "5", mode: 0o700 }, { name: "e/" }];
   expect(await contentOf(await archiveOf(members))).toEqual({
-    ...{ ".": "directory 755", a: "directory 755", "a/b": "directory 755", "a/b/c": "file 644 1" },
-    ...{ d: "directory 700", e: "directory 644" },
+    ".": "directory 755",
+    a: "directory 755",
+    "a/b": "directory 755",
+    "a/b/c": "file 644 1",
+    d: "directory 700",
+    e: "directory 644",
   });
 });
 

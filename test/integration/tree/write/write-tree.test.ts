@@ -172,7 +172,10 @@ interface ItemShape {
 function item({ path, type, mode = 0o644, size, target, content = "" }: ItemShape): TreeItem {
   const pieces = typeof content === "string" ? [{ data: Buffer.from(content) }] : content;
   return {
-    ...{ path: Buffer.from(path), type, mode, mtimeNs: 1_700_000_000_000_000_000n },
+    path: Buffer.from(path),
+    type,
+    mode,
+    mtimeNs: 1_700_000_000_000_000_000n,
     size: size ?? (typeof content === "string" ? content.length : 0),
     ...(target === undefined ? {} : { target: Buffer.from(target) }),
     content: typeof pieces === "function" ? pieces : () => sent(...pieces),

@@ -78,7 +78,12 @@ test("a command that takes longer runs on without its caller, and its output and
   const command = await begun();
   command.print("one\n");
   expect(await work).toMatchObject({
-    ...{ running: true, exitCode: null, sequence: 1, stdoutBytes: 4, unknownReason: null, timedOut: false },
+    running: true,
+    exitCode: null,
+    sequence: 1,
+    stdoutBytes: 4,
+    unknownReason: null,
+    timedOut: false,
     durationMs: expect.closeTo(300, -3),
   });
   expect(seen).toEqual(["one\n"]);

@@ -212,7 +212,10 @@ test("an error keeps its code, hint and details", async () => {
     stop: () => Promise.reject(new PyroError("failed_precondition", "it is so", { hint: "Do it.", details })),
   });
   await expect(call(await connect(), lifeVerbs.stop, {})).rejects.toMatchObject({
-    ...{ code: "failed_precondition", message: "it is so", hint: "Do it.", details },
+    code: "failed_precondition",
+    message: "it is so",
+    hint: "Do it.",
+    details,
   });
 });
 

@@ -67,7 +67,9 @@ test("a workspace whose supervisor is gone has failed, and the end of its comman
   await appendFile(join(place.historyDir(0), "000002.stdout"), "half a li");
   await appendFile(join(place.historyDir(0), "journal.jsonl"), '{"event":"comm');
   expect(await currentRecord(context, id)).toMatchObject({
-    ...{ state: "failed", stateReason: "its supervisor ended unexpectedly", commandCount: 2 },
+    state: "failed",
+    stateReason: "its supervisor ended unexpectedly",
+    commandCount: 2,
     lastCommand: { sequence: 2, command: ["make"], exitCode: null },
   });
   expect(await commandLogs({ context, workspaceId: id })).toMatchObject([
@@ -119,10 +121,16 @@ test("name and labels change also while it does not run", async () => {
 
 test("a snapshot's layers go with it, unless something else stands on them", async () => {
   const snapshot = (snapshotName: string, layers: string[]) => ({
-    ...{ snapshotName, layers, createdAt: "", entryCount: 0, bytesWritten: 0 },
+    snapshotName,
+    layers,
+    createdAt: "",
+    entryCount: 0,
+    bytesWritten: 0,
   });
   await make({
-    ...{ ...stopped, layers: ["2.qcow2", "5.qcow2"], nextLayer: 6 },
+    ...stopped,
+    layers: ["2.qcow2", "5.qcow2"],
+    nextLayer: 6,
     snapshots: [snapshot("one", ["2.qcow2"]), snapshot("two", ["2.qcow2", "3.qcow2"])],
   });
   for (const number of [0, 1, 2, 3, 4, 5]) await writeFile(place.layerPath(`${number}.qcow2`), "");
@@ -141,7 +149,8 @@ test("a reset to a snapshot that is not there is refused before anything is done
 test("a summary of what does not run says why there are no changes", async () => {
   await make({ state: "failed", stateReason: "it burnt" });
   expect(await reviewWorkspace({ context, workspaceId: id })).toMatchObject({
-    ...{ commands: [], exportCount: 0 },
+    commands: [],
+    exportCount: 0,
     changes: { available: false, reason: expect.stringContaining("failed") },
   });
 });
@@ -181,7 +190,8 @@ test.each([
   await make(stopped);
   await spoil();
   await expect(currentRecord(context, id)).rejects.toMatchObject({
-    ...{ code: "failed_precondition", hint: `Call \`pyro.workspace.delete({ workspaceId: "${id}" })\`.` },
+    code: "failed_precondition",
+    hint: `Call \`pyro.workspace.delete({ workspaceId: "${id}" })\`.`,
   });
   await deleteWorkspace({ context, workspaceId: id });
   expect(await names()).toEqual([]);
@@ -199,11 +209,9 @@ test.each([id, "", "..", "../../etc", "0A1B2C3D4E5F", "0a1b2c3d4e5f0", "0a1b2c3d
       () => updateWorkspace({ context, workspaceId: unknown }, { setLabels: {}, clearLabels: [] }),
     ]) {
       await expect(work()).rejects.toMatchObject({
-        ...{
-          code: "not_found",
-          message: `there is no workspace '${unknown}'`,
-          hint: "Call `pyro.workspace.list()` to see which there are.",
-        },
+        code: "not_found",
+        message: `there is no workspace '${unknown}'`,
+        hint: "Call `pyro.workspace.list()` to see which there are.",
       });
     }
   },

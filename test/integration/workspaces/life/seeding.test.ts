@@ -18,8 +18,13 @@ test("the record says what a workspace began with", async () => {
   const local = { ...common, mode: "directory", originKind: "project_path" };
   const of = async (choice: SeedChoice | undefined) => (await seeded(choice)).seed;
   expect(await of(undefined)).toEqual({
-    ...{ mode: "empty", originKind: "empty", originRef: null, seedPath: null },
-    ...{ destination: "/workspace", entryCount: 0, bytesWritten: 0 },
+    mode: "empty",
+    originKind: "empty",
+    originRef: null,
+    seedPath: null,
+    destination: "/workspace",
+    entryCount: 0,
+    bytesWritten: 0,
   });
   expect(await of(plain)).toEqual({ ...named, mode: "directory", seedPath: plain, entryCount: 1, bytesWritten: 2 });
   expect(await of(archive)).toEqual({ ...named, mode: "tar_archive", seedPath: archive });
@@ -45,8 +50,13 @@ test("a clone is recorded by URL and ref, without credentials, and made once for
   try {
     const { seed, path } = await seeded(projectFromUrl(withLogin, "main"));
     expect(seed).toEqual({
-      ...{ mode: "directory", seedPath: null, originKind: "repo_url", originRef: "http://127.0.0.1/x.git@main" },
-      ...{ destination: "/workspace", entryCount: expect.any(Number), bytesWritten: expect.any(Number) },
+      mode: "directory",
+      seedPath: null,
+      originKind: "repo_url",
+      originRef: "http://127.0.0.1/x.git@main",
+      destination: "/workspace",
+      entryCount: expect.any(Number),
+      bytesWritten: expect.any(Number),
     });
     expect(await debugImage(path, "cat /base/file")).toBe("one\n");
     expect(await debugImage(path, "cat /base/.git/config")).toContain("url = http://127.0.0.1/x.git\n");

@@ -12,7 +12,11 @@ const fork: QemuArgsInput = {
     kernelCommandLine: "console=ttyS0 quiet",
   },
   fds: {
-    ...{ qmp: 3, agent: 4, memory: 6, kernel: 7, initramfs: 8 },
+    qmp: 3,
+    agent: 4,
+    memory: 6,
+    kernel: 7,
+    initramfs: 8,
     rootLayers: [
       { fd: 9, format: "raw" },
       { fd: 10, format: "qcow2" },

@@ -7,11 +7,21 @@ const noChanges = { total: 0, added: 0, modified: 0, deleted: 0, typeChanged: 0,
 
 function review(different: Partial<ReviewOutput> = {}): ReviewOutput {
   return {
-    ...{ workspaceId: "0a1b2c3d4e5f", name: null, labels: {}, environment: "debian:12", state: "started" },
-    ...{ lastActivityAt: at, sessionStartedAt: at },
+    workspaceId: "0a1b2c3d4e5f",
+    name: null,
+    labels: {},
+    environment: "debian:12",
+    state: "started",
+    lastActivityAt: at,
+    sessionStartedAt: at,
     outcome: {
-      ...{ commandCount: 0, lastCommand: null, serviceCount: 0, runningServiceCount: 0 },
-      ...{ exportCount: 0, snapshotCount: 0, resetCount: 0 },
+      commandCount: 0,
+      lastCommand: null,
+      serviceCount: 0,
+      runningServiceCount: 0,
+      exportCount: 0,
+      snapshotCount: 0,
+      resetCount: 0,
     },
     commands: { total: 0, recent: [] },
     edits: { recent: [] },
@@ -24,7 +34,12 @@ function review(different: Partial<ReviewOutput> = {}): ReviewOutput {
 }
 
 const command = (words: string[], exitCode: number | null = 0) => ({
-  ...{ sequence: 1, command: words, cwd: "/workspace", exitCode, durationMs: 1234, executionMode: "guest" as const },
+  sequence: 1,
+  command: words,
+  cwd: "/workspace",
+  exitCode,
+  durationMs: 1234,
+  executionMode: "guest" as const,
   recordedAt: at,
 });
 
@@ -44,17 +59,25 @@ test("a workspace in which nothing happened is short", () => {
 test("everything that happened is told, newest first", () => {
   const text = renderReview(
     review({
-      ...{ name: "fix-parser", labels: { issue: "12" } },
+      name: "fix-parser",
+      labels: { issue: "12" },
       outcome: {
-        ...{ commandCount: 7, lastCommand: null, serviceCount: 0, runningServiceCount: 0 },
-        ...{ exportCount: 1, snapshotCount: 1, resetCount: 2 },
+        commandCount: 7,
+        lastCommand: null,
+        serviceCount: 0,
+        runningServiceCount: 0,
+        exportCount: 1,
+        snapshotCount: 1,
+        resetCount: 2,
       },
       commands: { total: 7, recent: [command(["npm", "test"], 1), command(["sh", "-c", "echo `date`"], null)] },
       edits: {
         recent: [{ eventKind: "sync_push", path: "/workspace/in", entryCount: 2, bytesWritten: 3, recordedAt: at }],
       },
       changes: {
-        ...{ available: true, reason: null, changed: true },
+        available: true,
+        reason: null,
+        changed: true,
         summary: { ...noChanges, total: 12, added: 1, modified: 10, typeChanged: 1 },
         entries: [{ path: "/workspace/a b.txt", status: "type_changed", artifactType: "symlink" }],
       },
@@ -114,10 +137,14 @@ test("no text of a user or a guest is taken for Markdown", () => {
   const hostile = "`` ` <img src=x> [a](http://b) *c* #";
   const text = renderReview(
     review({
-      ...{ name: "<img src=x> [a](http://b) *c* `d`", labels: { key: "a`b *c*" } },
+      name: "<img src=x> [a](http://b) *c* `d`",
+      labels: { key: "a`b *c*" },
       commands: { total: 1, recent: [command([hostile])] },
       changes: {
-        ...{ available: true, reason: null, changed: true, summary: { ...noChanges, total: 1 } },
+        available: true,
+        reason: null,
+        changed: true,
+        summary: { ...noChanges, total: 1 },
         entries: [{ path: hostile, status: "added", artifactType: "file" }],
       },
     }),

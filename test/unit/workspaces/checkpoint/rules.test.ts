@@ -3,7 +3,11 @@ import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "../../../
 import { workspaceRecord } from "../../../helpers/workspace-record.ts";
 
 const snapshot = (snapshotName: string, layers: string[] = ["0.qcow2"]) => ({
-  ...{ snapshotName, layers, createdAt: "2026-01-01T00:00:00.000Z", entryCount: 1, bytesWritten: 2 },
+  snapshotName,
+  layers,
+  createdAt: "2026-01-01T00:00:00.000Z",
+  entryCount: 1,
+  bytesWritten: 2,
 });
 const record = workspaceRecord({ snapshots: [snapshot("one"), snapshot("two", ["0.qcow2", "4.qcow2"])] });
 
