@@ -18,7 +18,7 @@ type HostEnvironment = Parameters<typeof composeEngineContext>[0];
 /** Serves an MCP client until it has gone or the signal aborts. */
 type ServeMcp = (flags: McpFlags, signal: AbortSignal) => Promise<void>;
 
-/** How long a reader may hold us up once we were told to end */
+/** How long a slow reader may delay the end of the process after a signal */
 const stoppedFlushMs = 500;
 
 /** Runs one command line and resolves with its exit code. */

@@ -28,7 +28,7 @@ export function formatLine(text: string): string {
   return `${escapeControls(text.replaceAll(/\s*\n\s*/g, " "))}\n`;
 }
 
-/** Any result as lines of `name: value`, for operations without a form of their own. */
+/** Any result as lines of `name: value`, for operations that define no text. */
 export function formatTable(output: Readonly<Record<string, unknown>>): string {
   return Object.entries(output)
     .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}\n`)

@@ -18,9 +18,7 @@ export class Deferred<T = void> {
 export class SerialQueue {
   #last: Promise<void> = Promise.resolve();
 
-  /**
-   * Settles as `work` does; a failure before it has told its own caller, and does not matter here.
-   */
+  /** Settles as `work` does. The earlier work reports a failure to its own caller. */
   run<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work);
     this.#last = turn.then(

@@ -125,7 +125,7 @@ export class AgentClient implements AsyncDisposable {
   }
 
   /**
-   * What differs between the workspace and the tree that it began as: bytes for `decodeChanges`.
+   * Reads the differences between the workspace and its first tree, as bytes for `decodeChanges`.
    */
   treeChanges(request: { contentLimit: number }, signal?: AbortSignal): AsyncGenerator<Buffer> {
     return this.#treeBytes("/v1/tree/changes", toWire(treeChangesSchema, request), signal);

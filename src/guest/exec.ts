@@ -86,8 +86,8 @@ class CallEnd {
 }
 
 /**
- * Expires if the command's end has not come long after its time limit, whatever else the guest
- * says. The time that the host's reader takes does not count.
+ * Expires if the command's end is long overdue, even if the guest sends other things. The time that
+ * the host's reader takes does not count.
  */
 class Watchdog {
   readonly #onExpire: () => void;

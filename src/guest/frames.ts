@@ -36,7 +36,7 @@ export function encodeFrame(type: number, payload: Uint8Array): Buffer {
   return frame;
 }
 
-/** Splits a stream of bytes, in whatever pieces it comes, into frames. */
+/** Splits a stream of bytes into frames. The pieces of the stream may end anywhere. */
 export class FrameDecoder {
   #pieces: Buffer[] = [];
   #length = 0;

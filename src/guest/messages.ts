@@ -57,7 +57,7 @@ export const execSpecSchema = z.object({
   timeoutMs: z.number().int(),
   /** Without it the command reads an empty stream */
   stdin: z.boolean(),
-  /** Whether what the command wrote is on the disks before its end is told */
+  /** Whether the guest syncs its disks before it reports the end */
   sync: z.boolean().optional(),
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;

@@ -7,7 +7,7 @@ export interface CacheItem {
 
 export interface CacheBudget<T extends CacheItem> {
   readonly budgetBytes: number;
-  /** Never removed, whatever its age */
+  /** Kept, however old it is */
   isKept(item: T): boolean;
   remove(item: T): Promise<void>;
 }

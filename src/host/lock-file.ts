@@ -38,10 +38,7 @@ export async function tryLockFile(path: string): Promise<HeldLock | "held" | "go
   }
 }
 
-/**
- * A lock that is being taken. A child can inherit its descriptor meanwhile, and has the lock once
- * it is taken.
- */
+/** A lock that this process is taking. A child that inherits the descriptor shares the lock. */
 export interface PendingLock extends HeldLock {
   /** Resolves once the lock is held, and fails if it cannot be */
   readonly taken: Promise<void>;

@@ -9,7 +9,7 @@ export interface LockRequest {
   readonly dir: string;
   /** File name of the lock; letters, digits, dots and dashes */
   readonly name: string;
-  /** What the holder does, for messages to waiting processes: `building a template of debian:12` */
+  /** The holder's work, for messages to waiting processes: `building a template of debian:12` */
   readonly purpose: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;

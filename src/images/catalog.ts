@@ -10,7 +10,7 @@ export interface CatalogEntry {
   readonly name: string;
   readonly version: string;
   readonly description: string;
-  /** Packages beside the essential ones, without their dependencies */
+  /** Packages on top of the essential ones, without their dependencies */
   readonly packages: readonly string[];
   /** Range of pyro versions that can use it */
   readonly compatibility: string;

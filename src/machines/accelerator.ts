@@ -34,13 +34,13 @@ const verdictSchema = z.object({
 checkWire(verdictSchema, "accelerator verdict");
 export type KvmVerdict = z.output<typeof verdictSchema>;
 
-/** What VMs run on, and why. */
+/** The accelerator of this host's VMs, and the reason. */
 export interface AcceleratorDecision {
   readonly accelerator: Accelerator;
   readonly evidence: string;
 }
 
-/** What this process may do with the device. */
+/** Access that this process has to the device. */
 export interface KvmAccess {
   readonly exists: boolean;
   readonly readable: boolean;
@@ -117,7 +117,7 @@ export async function forgetVerdict({ layout }: EngineContext): Promise<void> {
   await rm(verdictPath(layout.factsDir), { force: true });
 }
 
-/** What a guest is booted with. */
+/** The environment and the programs that a guest boots with. */
 export interface MachineSource extends VmTools {
   readonly environment: BootableEnvironment;
 }

@@ -2,7 +2,7 @@ import type { Layout } from "../host/layout.ts";
 import type { EnvironmentProgress } from "../images/pull.ts";
 import type { AcceleratorChoice } from "./accelerator.ts";
 
-/** What the engine knows of its host. `compose.ts` makes it once. */
+/** The host as the engine sees it. `compose.ts` makes it once. */
 export interface EngineContext {
   readonly layout: Layout;
   /** Folders of host programs, in the form of PATH */
@@ -19,7 +19,7 @@ export interface EngineContext {
   readonly maxActiveWorkspaces: number;
 }
 
-/** What an operation is doing while it prepares a first use. */
+/** Progress of an operation that prepares a first use. */
 export type EngineProgress =
   | EnvironmentProgress
   | {

@@ -7,7 +7,7 @@ const tokenBytes = 32;
 const entropyBytes = 64;
 const machineIdBytes = 16;
 
-/** A new identity, which makes a clone a machine of its own. No two have anything in common. */
+/** A new identity for a clone. It shares no value with any other. */
 export function newIdentity(hostname: string): ForkRequest {
   return {
     hostname,

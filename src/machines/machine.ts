@@ -28,11 +28,11 @@ export interface Isolation {
   readonly accelerator: Accelerator;
 }
 
-/** A running machine with an identity of its own. */
+/** A running machine with its own identity. */
 export interface Machine extends AsyncDisposable {
   readonly vm: Vm;
   readonly agent: AgentClient;
-  /** What its driver can do */
+  /** Features of its driver */
   readonly features: DriverFeatures;
   readonly isolation: Isolation;
   info(): Promise<GuestInfo>;
@@ -145,7 +145,7 @@ async function identify(options: MachineOptions, { vm, agent, accelerator }: Run
   }
 }
 
-/** Runs a command. If the machine itself ends meanwhile, the error has its last words. */
+/** Runs a command. If the machine itself ends first, the error has the end of its log. */
 async function execIn(vm: Vm, agent: AgentClient, spec: ExecSpec, options: ExecOptions): Promise<ExecEnding> {
   try {
     return await agent.exec(spec, options);

@@ -4,7 +4,7 @@ import { qemuDriver } from "../vm/qemu/driver.ts";
 import { findQemu } from "../vm/qemu/installation.ts";
 import type { EngineContext } from "./context.ts";
 
-/** What machines and their disks are made with on this host. */
+/** Programs that make machines and their disks on this host. */
 export interface VmTools {
   readonly driver: Driver;
   readonly disks: DiskTool;

@@ -16,7 +16,8 @@ export interface LongCallOptions {
   /** Called while this caller waits */
   readonly onProgress: OnProgress;
   /**
-   * Whether the call goes on without its caller. A read does not: asking again gives a fresh answer
+   * Whether the call continues without its caller. A read does not, because a new one gives a fresh
+   * answer
    */
   readonly goesOn: boolean;
 }
@@ -29,8 +30,8 @@ interface Ongoing<T> {
 }
 
 /**
- * Calls that can take longer than their client waits. Such a call goes on, and the same call made
- * again picks it up.
+ * Calls that can take longer than their client waits. Such a call continues, and the client gets
+ * its result by the same call.
  */
 export class LongCalls<T> {
   /** Calls whose caller was told to call again, by their name and input */

@@ -32,8 +32,8 @@ export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, sig
   const patienceMs = composePatienceMs(env);
   const mayUseHost = composeMayUseHost(env);
   const start = startOf(flags, cwd);
-  // A project that the user named and that cannot be used is reported at once. Detection goes on in
-  // the background.
+  // The server reports at once that it cannot use a project that its user named. Detection
+  // continues in the background.
   if (flags.projectPath !== undefined || flags.repoUrl !== undefined) await start;
   if (process.stdin.isTTY) process.stderr.write("[mcp] waiting for an MCP client on standard input\n");
   const begun: ToolCalls[] = [];

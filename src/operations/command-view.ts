@@ -16,7 +16,7 @@ const maxOddPart = 0.25;
 /** The same as a number, for short output */
 const maxOddCount = 8;
 const maxCommandBytes = 200;
-/** What a result takes beside its output */
+/** Characters of a result without its output */
 const otherChars = 1_000;
 
 /**

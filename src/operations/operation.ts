@@ -18,7 +18,7 @@ export interface LiveStreams {
   onStderr(chunk: Buffer): Promise<void> | void;
 }
 
-/** What an operation gets from the surface that invokes it. */
+/** The context that a surface gives to an operation. */
 export interface OperationContext {
   readonly engine: EngineContext;
   readonly signal?: AbortSignal | undefined;

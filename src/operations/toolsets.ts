@@ -15,7 +15,7 @@ export interface Toolset {
   readonly tools: readonly string[];
   /** Arguments that are hidden here, by tool */
   readonly withoutArguments: Readonly<Record<string, readonly string[]>>;
-  /** What a tool is for here, by tool; its description begins with it */
+  /** Purpose of each tool in this set, which begins its description */
   readonly purposes: Readonly<Record<string, string>>;
   /**
    * Tools that a client should show its model at once, even if it makes the model search for others

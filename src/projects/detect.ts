@@ -17,7 +17,7 @@ import type { ProjectSource } from "./source.ts";
 
 const detectTimeoutMs = 30_000;
 
-/** What a path on this host is as a project. */
+/** The project at a path of this host. */
 export type DetectedProject =
   /** A repository or a linked worktree with this top level contains it */
   | { readonly kind: "checkout"; readonly root: string }

@@ -4,8 +4,8 @@ import { askGit } from "./git.ts";
 const askTimeoutMs = 30_000;
 
 /**
- * Those of the paths, from the top level on, that a checkout ignores by its own rules and its
- * user's as they are now. None if git cannot say, for example after the checkout was removed. Keys
+ * Finds the paths that a checkout ignores now, by its rules and its user's. It finds none if git
+ * cannot tell, for example after the checkout was removed. Paths start at the top level, and keys
  * are those of `pathKey`.
  */
 export async function ignoredPaths(

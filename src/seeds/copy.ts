@@ -63,7 +63,7 @@ export interface CopiedTree {
    * moment
    */
   readonly isWhole: boolean;
-  /** What went wrong, if it is not whole */
+  /** Reason why the copy is not whole */
   readonly problem: string;
 }
 

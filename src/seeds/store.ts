@@ -33,7 +33,7 @@ checkWire(indexEntrySchema, "seed index entry");
 export type IndexEntry = Omit<z.output<typeof indexEntrySchema>, "formatVersion">;
 
 export interface StoredSeed extends CacheItem {
-  /** As in `PreparedSeed` */
+  /** The same as in `PreparedSeed` */
   readonly digest: string;
   readonly imagePath: string;
 }

@@ -31,7 +31,7 @@ const imageMapSchema = z.array(z.object({ start: z.number(), length: z.number(),
 const toolTimeoutMs = 30_000;
 /** A merge copies the content of one layer: a disk's worth at most */
 const mergeTimeoutMs = 2 * 60_000;
-/** The first descriptor beside the standard ones */
+/** The first descriptor after the standard ones */
 const firstFileFd = 3;
 
 /** Finds the disk tool of this host; fails with `unavailable` if it is missing. */

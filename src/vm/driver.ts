@@ -7,8 +7,8 @@ export const accelerators = ["kvm", "tcg"] as const;
 export type Accelerator = (typeof accelerators)[number];
 
 /**
- * What a machine is made of. A frozen machine continues only on an identical one, so every field is
- * part of a template's key. What stands behind the devices (disk files, network) may differ.
+ * Hardware of a machine. A frozen machine continues only on identical hardware, so every field is
+ * part of a template's key. The files and networks behind the devices may differ.
  */
 export interface MachineSpec {
   readonly accelerator: Accelerator;

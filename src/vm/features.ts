@@ -1,7 +1,7 @@
 import { PyroError } from "../core/errors.ts";
 import type { Accelerator } from "./driver.ts";
 
-/** What only some drivers can do, and how an error says that a driver cannot. */
+/** Powers that only some drivers have, with the words for an error without them. */
 const powers = {
   /** Freezes a booted machine and forks it */
   snapshots: "cannot freeze and fork machines",
@@ -13,7 +13,7 @@ const powers = {
 export type Power = keyof typeof powers;
 export const powerNames = Object.keys(powers) as readonly Power[];
 
-/** What a driver is and can do on this host, as data. */
+/** Features of a driver on this host, as data. */
 export interface DriverFeatures extends Readonly<Record<Power, boolean>> {
   /** Name of the virtual machine monitor, such as `qemu` */
   readonly vmm: string;
@@ -22,7 +22,7 @@ export interface DriverFeatures extends Readonly<Record<Power, boolean>> {
   readonly path: string;
   /** Everything about the program that a frozen machine depends on, as one string */
   readonly fingerprint: string;
-  /** What its machines can run on */
+  /** Accelerators that its machines can use */
   readonly accelerators: readonly Accelerator[];
   /** Whether forks can map a memory file that they may not write */
   readonly mapsReadOnlyMemory: boolean;

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Go runs f on a goroutine of its own, guarded by PowerOffOnPanic.
+// Go runs f on a new goroutine, guarded by PowerOffOnPanic.
 func Go(f func()) {
 	go func() {
 		defer PowerOffOnPanic()

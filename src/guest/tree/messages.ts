@@ -89,7 +89,7 @@ export const treeChangesSchema = z.object({ contentLimit: z.number().int().min(0
 export const treeWriteAnswerSchema = z.object({ entryCount: sizeBytes, bytesWritten: sizeBytes });
 export type TreeWriteAnswer = z.output<typeof treeWriteAnswerSchema>;
 
-/** What must be at a path for a write to happen. */
+/** Condition for a write: the entry that must be at its path. */
 export interface Expectation {
   readonly type: "missing" | "file" | "symlink" | "not_symlink";
   /** Of a file, 64 hexadecimal digits */

@@ -42,7 +42,7 @@ export interface Diagnosis {
   readonly issues: readonly Issue[];
 }
 
-/** Room for a template of the default shape and some work beside it */
+/** Space for a template of the default shape, and some for the work itself */
 const wantedFreeBytes = 1024 ** 3;
 
 /** Looks at everything that a machine needs, installs nothing, and proves KVM if need be. */
@@ -112,7 +112,7 @@ async function requireHostPrograms({ searchPath }: EngineContext): Promise<void>
   }
 }
 
-/** Checks the folders that pyro writes to, and the room in them. */
+/** Checks the folders that pyro writes to, and their free space. */
 async function requireUsableCache({ layout }: EngineContext): Promise<true> {
   const { environmentsDir, templatesDir, factsDir, locksDir, scratchDir } = layout;
   for (const dir of [environmentsDir, templatesDir, factsDir, locksDir, scratchDir]) await requireWritable(dir);

@@ -15,7 +15,8 @@ import { readTemplateRecord } from "../templates/store.ts";
 import { findVmTools } from "../vm-tools.ts";
 
 /**
- * What `prepare` leaves on file: proof that this host ran the environment, and with which versions.
+ * The record that `prepare` leaves: proof that this host ran the environment, and the versions it
+ * used.
  */
 export const prepareManifestSchema = z.object({
   environment: z.string(),
@@ -55,7 +56,7 @@ export async function readinessOf(context: EngineContext, environmentName: strin
   return { status: "warm", reason: `prepared at ${manifest.preparedAt}`, manifest };
 }
 
-/** Which recorded version has changed since. */
+/** Names the recorded version that has changed since. */
 async function changeSince(context: EngineContext, manifest: PrepareManifest): Promise<string | undefined> {
   const installed = await installedVersion(context, manifest.environment);
   if ("problem" in installed) return installed.problem;

@@ -54,7 +54,7 @@ async function findShell(searchPath: string): Promise<string> {
 
 type StartFailure = Pick<ExecEnding, "exitCode"> & Required<Pick<ExecEnding, "error">>;
 
-/** The file that a shell would run, or its error: setpriv would say it in words of its own. */
+/** The file that a shell would run, or the shell's error. setpriv would word it differently. */
 async function lookUp(
   name: string,
   cwd: string,
@@ -98,7 +98,7 @@ async function runTied(
   }, timeoutMs);
   child.once("exit", () => {
     clearTimeout(timer);
-    // What the command left running must not stay on the host, and would hold its output open.
+    // Processes that the command left must not stay on the host, and would hold its output open.
     killGroup(child, "SIGKILL");
     exit.abort();
   });

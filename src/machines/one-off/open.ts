@@ -31,7 +31,7 @@ export async function openOneOff(
   request: OneOffRequest,
   options: EngineCallOptions,
 ): Promise<OneOffMachine> {
-  // An unknown name is the user's mistake, whatever else is wrong on this host.
+  // An unknown name is reported first, because it is the user's mistake.
   catalogEntry(request.environment);
   const tools = await findVmTools(context);
   const environment = await ensureEnvironment(context, request.environment, options);

@@ -39,7 +39,7 @@ const ttlGraceMs = 5_000;
 /** Takes the command's streams as they come. */
 export interface RunOptions extends EngineCallOptions, HostStreams {}
 
-/** Runs one command in a machine of its own, which is then gone. */
+/** Runs one command in a new machine, which then disappears. */
 export async function runCommand(
   context: EngineContext,
   request: RunRequest,

@@ -71,7 +71,7 @@ export async function buildTemplate(request: TemplateBuildRequest): Promise<Temp
   }
 }
 
-/** Puts everything that a first boot needs into a folder of its own. */
+/** Puts everything that a first boot needs into one folder. */
 export async function layOutMachine(
   request: Pick<TemplateBuildRequest, "disks" | "environment" | "agentPath" | "shape" | "accelerator">,
   dir: string,

@@ -4,12 +4,12 @@ import { constants, deflateSync } from "node:zlib";
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
 const bytesPerLine = 52;
 
-/** Git's id of a content. */
+/** Git's id of a file's content. */
 export function blobId(content: Buffer): string {
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
 }
 
-/** A change of bytes as git writes it: the new ones, then the old ones to revert it. */
+/** A binary change in git's form: the new bytes, then the old ones to revert it. */
 export function binaryPatch(oldContent: Buffer, newContent: Buffer): string {
   return `GIT binary patch\n${literal(newContent)}\n${literal(oldContent)}\n`;
 }

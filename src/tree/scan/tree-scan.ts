@@ -39,7 +39,7 @@ export interface ScanOptions {
   readonly limits?: TreeLimits | undefined;
 }
 
-/** What was found below a folder that the user named. */
+/** The entries below a folder that the user named. */
 export interface Findings {
   /** Folder as the user named it */
   readonly dir: string;

@@ -69,7 +69,7 @@ async function requireFree(targetPath: string): Promise<void> {
   if (!isFree) throw alreadyThere(targetPath);
 }
 
-/** A name beside the target, within the limit for names. */
+/** A name for the same folder as the target, within the limit for names. */
 function temporaryName(name: string): string {
   const suffix = `.pyro-${randomBytes(4).toString("hex")}`;
   const whole = `.${name}${suffix}`;
@@ -127,7 +127,7 @@ async function discard(writer: TreeWriter, temporary: string): Promise<void> {
   try {
     writer.unseal();
   } catch {
-    // What cannot be made writable was not made here.
+    // This writer did not create a folder that it cannot make writable.
   }
   await rm(temporary, { recursive: true, force: true, maxRetries: 2 }).catch(() => {
     // The first failure says more.

@@ -12,7 +12,8 @@ const probeTimeoutMs = 10_000;
 const oldestMajor = 7;
 
 /**
- * What one QEMU program can do. The program is asked once, and the answer kept until it changes.
+ * Abilities of one QEMU program. pyro asks the program once, and keeps the answer until the program
+ * changes.
  */
 const installationSchema = z.object({
   path: z.string(),

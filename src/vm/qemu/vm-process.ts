@@ -28,7 +28,7 @@ const firstFileFd = 6;
 const logTailBytes = 16 * 1024;
 /** How long the end of the log may take to arrive once the process is gone */
 const logDrainMs = 200;
-/** How long the process may outlive its connection */
+/** Time that the process may outlive its connection */
 const connectionLossGraceMs = 1_000;
 
 export interface VmProcess {

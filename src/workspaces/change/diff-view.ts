@@ -4,13 +4,13 @@ import type { DiffEntry, WorkspaceDiff } from "./changes.ts";
 /** Changes as a model can read them. */
 
 const otherChars = 700;
-/** Of longer ones each patch is shown once */
+/** Limit in characters, above which each patch is shown only once */
 const maxTwiceChars = 4_000;
 const maxUnseenLines = 20;
 
 /**
- * Each change is told twice, by itself and in the whole patch. If that is too long, its own patch
- * becomes null, and then the end of the whole patch goes.
+ * Each change is shown twice, by itself and in the whole patch. If that is too long, its own patch
+ * becomes null. Then the whole patch loses its end.
  */
 export function shortenDiff<D extends WorkspaceDiff>(diff: D, maxChars: number): D {
   if (JSON.stringify(diff).length <= Math.min(maxChars, maxTwiceChars)) return diff;

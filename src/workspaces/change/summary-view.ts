@@ -70,7 +70,7 @@ function literal(text: string): string {
   return /^[\p{L}\p{N} .,:;()/'=-]+$/u.test(text) ? text : code(text);
 }
 
-/** Text as Markdown shows it literally; one line, and not too long a one. */
+/** Text that Markdown shows literally, on one line of limited length. */
 function code(text: string): string {
   const line = text.replaceAll(/\s+/g, " ").trim();
   const short = line.length > 120 ? `${line.slice(0, 119)}…` : line;

@@ -7,7 +7,7 @@ import { sweepLayers } from "./layers.ts";
 import { checkpointLayers, withoutSnapshot } from "./rules.ts";
 import { checkpointVerbs } from "./verbs.ts";
 
-/** Keeps a running workspace's files as they are. The workspace works on meanwhile. */
+/** Keeps a running workspace's files as they are now. The workspace continues to work. */
 export async function createSnapshot(wanted: WorkspaceCall, snapshotName: string): Promise<SnapshotRecord> {
   const { connection } = await requireRunning(wanted);
   return call(connection, checkpointVerbs.createSnapshot, { snapshotName }, { signal: wanted.signal });
@@ -26,7 +26,7 @@ export async function deleteSnapshot(wanted: WorkspaceCall, snapshotName: string
   });
 }
 
-/** Begins again from a checkpoint, whatever has become of the machine. */
+/** Starts a new machine from a checkpoint, even if the old machine has ended. */
 export async function resetWorkspace(wanted: WorkspaceCall, snapshotName: string): Promise<WorkspaceRecord> {
   const { signal } = wanted;
   return askWorkspace(wanted, {

@@ -31,7 +31,7 @@ export function checkpointOwner(workspace: OwnedWorkspace): readonly OwnedVerb[]
   });
 }
 
-/** Freezes the workspace's disk as it is. Only writes to it wait meanwhile. */
+/** Freezes the workspace's disk. Only writes to it wait. */
 async function createSnapshot(
   workspace: OwnedWorkspace,
   snapshotName: string,

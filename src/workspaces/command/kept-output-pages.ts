@@ -22,7 +22,7 @@ export interface KeptOutput {
   readonly offset: number;
   /** How much the stream has had, kept or not */
   readonly totalBytes: number;
-  /** Where to read on; null at the end of a stream that has ended */
+  /** Offset of the next page; null at the end of a stream that has ended */
   readonly nextOffset: number | null;
 }
 
@@ -82,7 +82,7 @@ export class KeptOutputs {
       page.skipTo(window.start);
       page.add(window.bytes);
     }
-    // What had not been written when everything stopped
+    // Output that was not yet written when the supervisor ended
     if (kept.isOver) page.skipTo(kept.totalBytes);
   }
 
@@ -97,7 +97,7 @@ export class KeptOutputs {
     if (kept.isOver) page.skipTo(kept.totalBytes);
   }
 
-  /** What is kept of a stream, by the sizes of its files alone. */
+  /** The kept part of a stream, judged only by the sizes of its files. */
   async #stretches(name: string): Promise<readonly Stretch[]> {
     const stretches: Stretch[] = [];
     for (const block of (this.#blocks.get(name) ?? []).toSorted((a, b) => a - b)) {
@@ -131,7 +131,7 @@ export class KeptOutputs {
       const block = Math.floor(position / blockBytes);
       const content = await contentOf(blockPath(join(this.#historyDir, name), block));
       const part = content.subarray(position - block * blockBytes, to - block * blockBytes);
-      // The end of a stream that goes on has moved on.
+      // A stream that still grows has dropped this block.
       if (part.length === 0) break;
       parts.push(part);
       position += part.length;

@@ -51,12 +51,14 @@ export type LogEntry = z.output<typeof logEntry>;
 export const logsOutput = z.object({ workspaceId: z.string(), count: z.number(), entries: z.array(logEntry) });
 type Logs = z.output<typeof logsOutput>;
 
-/** What an entry takes beside its output */
+/** Characters of an entry without its output */
 const otherChars = 800;
-/** Number of newest commands that share the room. What they leave is for older ones */
+/** Number of newest commands that share the space. Older ones get the rest */
 const maxSharing = 8;
 
-/** Shortens logs: one command gets all of the room, and of many each of the newest gets a share. */
+/**
+ * Shortens logs. A single command gets all of the space, and the newest of many get a share each.
+ */
 export function shortenLogs(logs: Logs, maxChars: number): Logs {
   const [only, another] = logs.entries;
   if (only && !another) return { ...logs, entries: [shortenEntry(only, maxChars - otherChars)] };

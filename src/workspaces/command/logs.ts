@@ -83,7 +83,7 @@ async function withOutput(
     return isLeftOut ? { ...output, isCut: true } : output;
   };
   const logged: LoggedCommand[] = [];
-  // The newest get the room that there is.
+  // The newest commands get the space first.
   for (const command of commands.toReversed()) {
     logged.push({ ...command, stdout: await read(command, "stdout"), stderr: await read(command, "stderr") });
   }

@@ -64,7 +64,7 @@ interface Begun {
 
 interface Caller {
   readonly call: Call;
-  /** Told, instead of the end, when the command goes on without its caller */
+  /** Answer, instead of the end, if the command continues without its caller */
   onDetached(state: ExecOutput): void;
 }
 
@@ -108,7 +108,7 @@ async function runAndRecord(
   await Promise.all([outputs.stdout.close(), outputs.stderr.close()]);
   const end = { ...outcome.end, ...lengths() };
   await recordEnd(workspace, session, { sequence, ...end }).catch((error: unknown) => {
-    // What became of the command is the answer, also if it could not be recorded.
+    // The caller gets the end of the command even if it could not be recorded.
     complain(`cannot record the end of command ${sequence}`, error);
   });
   if (outcome.failure) throw outcome.failure;

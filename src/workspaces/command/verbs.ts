@@ -2,7 +2,7 @@ import * as z from "zod";
 import { defineVerbs, nothing } from "../control/protocol.ts";
 import { recordedEndSchema } from "../record/journal.ts";
 
-/** What a timer can be set to */
+/** Longest delay of a timer */
 const timeoutMs = z
   .number()
   .min(0)

@@ -129,15 +129,14 @@ export async function requireRunning(wanted: WorkspaceCall): Promise<RunningWork
 }
 
 /**
- * What is asked of a workspace must be carried out by its supervisor or, without one, by the
- * caller.
+ * The supervisor of a workspace must carry out each request. Without a supervisor the caller does.
  */
 export interface Answers<T> {
   running(access: RunningWorkspace): Promise<T>;
   idle(access: IdleWorkspace, place: WorkspacePlace): Promise<T>;
 }
 
-/** What is asked of a supervisor that is about to end has not happened, and is asked again */
+/** A request to a supervisor that is about to end has not happened, so the caller repeats it */
 const maxTries = 3;
 
 /** Asks the supervisor of a workspace or, if there is none, does the work with the lock held. */

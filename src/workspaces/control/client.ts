@@ -107,7 +107,7 @@ async function* framesOfCall<V extends Verb>(
   }
 }
 
-/** What is known of a call while it goes on. */
+/** State of a call that has not ended. */
 class OutgoingCall {
   readonly #connection: SupervisorConnection;
   readonly #verb: Verb;

@@ -35,7 +35,7 @@ const lastAnswersMs = 2_000;
 /** The host's clock can jump, and timers stand still while the host is suspended */
 const maxTimerMs = 60_000;
 
-/** What each noun does in a running workspace */
+/** The verbs of each noun in a running workspace */
 export const owners = [lifeOwner, commandOwner, fileOwner, changeOwner, checkpointOwner];
 
 /**
@@ -153,7 +153,7 @@ async function stopOrDie(workspace: OwnedWorkspace, signal: string): Promise<voi
   try {
     await workspace.exclusively(() => workspace.stop(`its supervisor got ${signal}`));
   } catch (error) {
-    // A caller may have ended it meanwhile.
+    // A caller may have ended it.
     if (workspace.isOver) return;
     complain("cannot stop the workspace", error);
     process.exit(1);

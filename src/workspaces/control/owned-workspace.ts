@@ -61,7 +61,7 @@ export class OwnedWorkspace {
     return new OwnedWorkspace(start, await beginSession(start.place, start.record, start.machine));
   }
 
-  /** What is on file */
+  /** The record as it is on file */
   get record(): WorkspaceRecord {
     return this.#record;
   }
@@ -119,7 +119,7 @@ export class OwnedWorkspace {
     });
   }
 
-  /** Replaces the machine. Until the new one is on file the old one stays, whatever goes wrong. */
+  /** Replaces the machine. The old one stays until the new one is on file, even if a step fails. */
   async swapMachine(
     reason: string,
     make: (record: WorkspaceRecord) => Promise<NewMachine>,
@@ -166,7 +166,7 @@ export class OwnedWorkspace {
     });
   }
 
-  /** Switches the machine off in good order; its disks stay. */
+  /** Shuts the machine down and keeps its disks. */
   async stop(reason: string): Promise<WorkspaceRecord> {
     const session = await this.session();
     session.endReason = reason;
@@ -184,7 +184,7 @@ export class OwnedWorkspace {
     }
   }
 
-  /** Ends the machine at once, with whatever waits for it, then removes everything. */
+  /** Ends the machine and all calls that wait for it at once, then removes everything. */
   async delete(reason: string): Promise<void> {
     await endSession(this.#session, reason);
     await this.exclusively(async () => {

@@ -8,8 +8,8 @@ import { encodeFrame, maxPayloadLength } from "../../guest/frames.ts";
 export const controlVersion = 3;
 
 /**
- * Frames between a caller and a supervisor. The bytes that a guest sends or gets travel in `data`,
- * untouched: whatever a guest says, it cannot be taken for an answer of the supervisor.
+ * Frames between a caller and a supervisor. The bytes that a guest sends or gets travel untouched
+ * in `data`, so a guest cannot fake an answer of the supervisor.
  */
 export const controlFrame = {
   request: 0x40,

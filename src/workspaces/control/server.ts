@@ -118,7 +118,7 @@ export class ControlServer implements AsyncDisposable {
     for (const socket of this.#waiting) socket.destroy();
     const answered = Promise.all(this.#calls);
     await withDeadline(answered, { timeoutMs: answersMs, waitingFor: "calls to end" }).catch(() => {
-      // Those that have not ended lose their connection with this process.
+      // Calls that have not ended lose their connection with this process.
     });
     closeSync(this.#dirFd);
   }
@@ -196,7 +196,7 @@ async function* bodyOf(frames: AsyncIterable<Frame>): AsyncGenerator<Buffer> {
 
 interface Request {
   readonly owner: OwnedVerb;
-  /** As the verb's schema has it */
+  /** In the form of the verb's schema */
   readonly input: unknown;
 }
 

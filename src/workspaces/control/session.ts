@@ -30,7 +30,7 @@ export async function beginSession(
   machine: Machine,
 ): Promise<Session> {
   const historyDir = place.historyDir(record.resetCount);
-  // Without parents: a workspace that another process has removed meanwhile must not come back.
+  // Without parents, because a workspace that another process has removed must not come back.
   await mkdir(historyDir, { mode: 0o700 }).catch((error: unknown) => {
     if (systemErrorCode(error) !== "EEXIST") throw error;
   });

@@ -45,7 +45,7 @@ export interface SupervisorPlace {
   readonly expiresAt: string;
 }
 
-/** What a supervisor is to do. */
+/** A supervisor's task. */
 export interface Task {
   readonly mode: Launch["mode"];
   readonly snapshotName?: string | undefined;
@@ -77,7 +77,7 @@ export function startSupervisor(where: SupervisorPlace): PendingSupervisor {
   };
 }
 
-/** What a supervisor says once it has started, or failed to. */
+/** A supervisor's report of its start. */
 const answerSchema = z.object({ record: z.unknown(), error: z.unknown() }).partial();
 
 function parseAnswer(said: string): z.output<typeof answerSchema> {

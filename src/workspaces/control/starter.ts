@@ -26,7 +26,7 @@ export class Starter {
     return this.#gone.signal;
   }
 
-  /** What to do; undefined if the caller has ended, or given up, before it gave a task. */
+  /** The task; undefined if the caller ended or gave up before it sent one. */
   async task(): Promise<Launch | undefined> {
     const lines = createInterface({ input: this.#channel })[Symbol.asyncIterator]();
     const { value, done } = await lines.next();

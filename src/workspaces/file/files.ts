@@ -32,7 +32,7 @@ export async function listFiles(call: WorkspaceCall, typed: string, recursive: b
   return { path: displayed(path), entries, truncated };
 }
 
-/** Which part of a file to read, in whole characters. */
+/** The part of a file to read, in whole characters. */
 export interface FilePage {
   readonly offset: number;
   readonly maxBytes: number;

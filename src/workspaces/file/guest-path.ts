@@ -18,7 +18,7 @@ export function pathInWorkspace(typed: string): Buffer {
     });
   }
   const relative = Buffer.from(posix.relative(workspacePath, absolute), "utf8");
-  // Only its length can be wrong by now
+  // At this point only its length can be wrong
   if (pathProblem(relative) !== undefined) throw tooLong(typed);
   return relative;
 }

@@ -120,7 +120,7 @@ export const workspaceFileWrite = defineOperation({
   },
 });
 
-/** As much of the page as there is room for; the next one begins where it ends. */
+/** Shortens a page to the space for it. The next page begins at its end. */
 function shortenPage<R extends { content: string; offset: number; nextOffset: number | null; truncated: boolean }>(
   read: R,
   maxChars: number,

@@ -12,8 +12,8 @@ export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
       return passOn(machine.agent.readTree(input, call.signal), call);
     },
     async writeTree(input, call) {
-      // The caller may read its source for long before the first bytes. The guest does not wait
-      // meanwhile.
+      // The caller may need long to read its source before it sends the first bytes. Only then does
+      // the guest get the request.
       const body = await begun(call.body);
       const { machine, journal } = await workspace.session();
       const written = await machine.agent.writeTree(body, call.signal);

@@ -81,7 +81,7 @@ function* writing(
   }
 }
 
-/** What was read and planned with must still be there when it is written over. */
+/** The entry that the plan was made from must still be there when it is overwritten. */
 function expectation(path: Buffer, found: ReadonlyMap<string, Found>): Expectation {
   const entry = found.get(pathKey(path))?.entry;
   if (!entry) return { type: "missing" };

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { workspaceSeedSchema } from "../record/record.ts";
 import { artifactType } from "./entry.ts";
 
-/** What is done with files, as results have it. */
+/** Changes of files and directories in the form of results. */
 
 export const skippedFiles = z.array(z.object({ path: z.string(), reason: z.string() }));
 
@@ -42,7 +42,7 @@ export const appliedPatch = z.object({
 });
 export type AppliedPatch = z.output<typeof appliedPatch>;
 
-/** What has been copied into or out of a workspace */
+/** Amount that was copied into or out of a workspace */
 const copied = { entryCount: z.number(), bytesWritten: z.number(), skippedFiles };
 
 export const pushedTree = z.object({

@@ -88,7 +88,7 @@ export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, 
   const { type, entryCount, contentBytes } = await writeHostTree(items, outputPath, { limits: exportLimits, signal });
   const exported = { entryCount, bytesWritten: contentBytes };
   await tree.report({ path: displayed(path), outputPath, ...exported }).catch((error: unknown) => {
-    // The export is complete: a workspace that has ended meanwhile has no history to record it in.
+    // The export is complete. A workspace that has just ended has no history to record it in.
     if (wanted.signal?.aborted) throw error;
   });
   return { workspacePath: displayed(path), outputPath, artifactType: type, ...exported, skippedFiles: skipped };

@@ -9,7 +9,7 @@ import { type NamedSource, prepareSeed, type SeedSource, seedSourceOf } from "..
 import type { SkippedEntry } from "../../tree/entry.ts";
 import type { WorkspaceSeed } from "../record/record.ts";
 
-/** What a workspace begins with: a directory or archive on this host, by its path, or a project. */
+/** Source of a workspace's first files: a project, or a directory or archive by its path. */
 export type SeedChoice = string | ProjectSource;
 
 /** The source of a workspace's files, and what its record says of it. */

@@ -8,7 +8,7 @@ import { begunCommandSchema, type JournaledCommand } from "./journal.ts";
 const seedModes = ["empty", "directory", "tar_archive"] as const;
 const originKinds = ["empty", "manual_seed_path", "project_path", "repo_url"] as const;
 
-/** Where a workspace's first files came from. */
+/** Origin of a workspace's first files. */
 export const workspaceSeedSchema = z.object({
   mode: z.enum(seedModes),
   seedPath: z.string().nullable(),
@@ -44,7 +44,7 @@ export const lastCommandSchema = begunCommandSchema.extend({
 });
 export type LastCommand = z.output<typeof lastCommandSchema>;
 
-/** All that is on file of a workspace beside its disks and its journal. */
+/** The record of a workspace. Only its disks and its journal are kept apart. */
 export const workspaceRecordSchema = z.object({
   formatVersion: z.literal(1),
   workspaceId: z.string().regex(/^[0-9a-f]{12}$/),
@@ -71,7 +71,7 @@ export const workspaceRecordSchema = z.object({
   /** Start of its history: its creation or its last reset */
   sessionStartedAt: z.string(),
   seed: workspaceSeedSchema,
-  /** Its disk now: these over the seed. The guest writes to the last one */
+  /** Layers of its disk over the seed. The guest writes to the last one */
   layers: layerNames,
   /**
    * Its root disk now: these over the environment's root image. The guest writes to the last one
