@@ -12,7 +12,7 @@ export interface Ext4Options {
   /** UUID of the file system. A fixed one makes nearly the same image of the same files */
   readonly id: string;
   readonly bytesPerInode: number;
-  /** Limit to which a guest can grow the mounted file system, in `bytes`; default: its first size */
+  /** Limit of growth by the guest, in `bytes`; default: no growth */
   readonly growableToBytes?: number;
 }
 
