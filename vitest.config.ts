@@ -4,10 +4,10 @@ import { SlowestFirst } from "./test/slowest-first.ts";
 const second = 1000;
 const jsonReport = process.env["PYRO_TEST_REPORT"];
 
-/** Tests with machines: they wait half of their time, so two processors can run three files. */
+/** Tests with machines: they wait half of their time, so two processors can run four files. */
 const withMachines = {
   globalSetup: "test/e2e/global-setup.ts",
-  maxWorkers: 3,
+  maxWorkers: 4,
   sequence: { groupOrder: 1 },
   // A machine boots in 3 to 10 s, and takes several times that beside another one on a loaded host.
   testTimeout: 240 * second,
@@ -27,7 +27,7 @@ export default defineConfig({
           // Pure functions share nothing that isolation would protect.
           pool: "threads",
           isolate: false,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {
@@ -35,7 +35,7 @@ export default defineConfig({
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
           globalSetup: "test/integration/global-setup.ts",
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 60 * second,
           hookTimeout: 60 * second,
         },
