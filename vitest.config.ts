@@ -4,10 +4,10 @@ import { SlowestFirst } from "./test/slowest-first.ts";
 const second = 1000;
 const jsonReport = process.env["PYRO_TEST_REPORT"];
 
-/** Tests with machines: they wait half of their time, so two processors can run four files. */
+/** Tests with machines: they wait half of their time, so two processors can run three files. */
 const withMachines = {
   globalSetup: "test/e2e/global-setup.ts",
-  maxWorkers: 4,
+  maxWorkers: 3,
   sequence: { groupOrder: 1 },
   // A machine boots in 3 to 10 s, and takes several times that beside another one on a loaded host.
   testTimeout: 240 * second,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { digestSparseFile } from "../../src/host/sparse-digest.ts";
 import { pyro, TestCache } from "../helpers/cli.ts";
 import { virtualMachinesOf } from "../helpers/processes.ts";
+import { copySharedTemplates } from "../helpers/templates.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 
 const forkCount = 10;
@@ -18,6 +19,7 @@ describeWithVm("ten forks at once", () => {
 
   beforeAll(async () => {
     cache = await TestCache.create();
+    copySharedTemplates(cache);
     await pyro(["prepare", "debian:12"], { env: cache.env });
     before = await templateDigests(cache);
     outputs = await Promise.all(

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { pyro, resultOf, startPyro, TestCache } from "../helpers/cli.ts";
 import { eventually, virtualMachinesOf } from "../helpers/processes.ts";
+import { copySharedTemplates } from "../helpers/templates.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 
 /** What the product promises after the death of an owner. */
@@ -30,6 +31,7 @@ describeWithVm("when the CLI is killed with SIGKILL", () => {
   });
 
   test("while a command runs, no VM is left and the next command works", async () => {
+    copySharedTemplates(cache);
     const child = startPyro(["run", "debian:12", "--", "sh", "-c", "echo up; sleep 300"], { env: cache.env });
     await new Promise((resolve) => child.stdout?.once("data", resolve));
     child.kill("SIGKILL");
@@ -37,7 +39,7 @@ describeWithVm("when the CLI is killed with SIGKILL", () => {
   });
 
   test("with or without its VM during a fork, none is left and the next command works", async () => {
-    await pyro(["run", "debian:12", "--", "true"], { env: cache.env });
+    copySharedTemplates(cache);
     const steps: readonly (readonly [string, () => Promise<boolean>])[] = [
       ["pyro has begun", async () => true],
       ["its VM is there", async () => (await virtualMachinesOf(cache.dir)).length > 0],
@@ -53,6 +55,7 @@ describeWithVm("when the CLI is killed with SIGKILL", () => {
   });
 
   test("a SIGTERM ends the machine and tells the shell", async () => {
+    copySharedTemplates(cache);
     const child = startPyro(["run", "debian:12", "--", "sh", "-c", "echo up; sleep 300"], { env: cache.env });
     await new Promise((resolve) => child.stdout?.once("data", resolve));
     child.kill("SIGTERM");

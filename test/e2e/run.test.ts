@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pyro, TestCache } from "../helpers/cli.ts";
+import { copySharedTemplates } from "../helpers/templates.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 
 describeWithVm("pyro run", () => {
@@ -10,6 +11,7 @@ describeWithVm("pyro run", () => {
 
   beforeAll(async () => {
     cache = await TestCache.create();
+    copySharedTemplates(cache);
     const prepared = await pyro(["prepare", "debian:12"], { env: cache.env });
     expect(prepared.stderr + prepared.stdout).toContain("prepared=true");
   });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Pyro } from "../../src/index.ts";
 import { TestCache } from "../helpers/cli.ts";
 import { virtualMachinesOf } from "../helpers/processes.ts";
+import { copySharedTemplates } from "../helpers/templates.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 
 describeWithVm("the library", () => {
@@ -9,6 +10,7 @@ describeWithVm("the library", () => {
   let pyro: Pyro;
   beforeAll(async () => {
     cache = await TestCache.create();
+    copySharedTemplates(cache);
     pyro = new Pyro({ env: { ...process.env, ...cache.env } });
     await pyro.prepare();
   });

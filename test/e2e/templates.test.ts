@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { appendFile, chmod, cp, open, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, chmod, open, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { listTemplates } from "../../src/machines/templates/store.ts";
 import { pyro, pyroPath, TestCache } from "../helpers/cli.ts";
+import { copySharedTemplates } from "../helpers/templates.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 
 describeWithVm("templates", () => {
@@ -32,7 +33,7 @@ describeWithVm("templates", () => {
     ["root.qcow2", "longer than it was", async (path: string) => appendFile(path, "x")],
     ["template.json", "not JSON", async (path: string) => writeFile(path, "{")],
   ])("are rebuilt when %s is %s, and doctor says what to do", async (file, _how, damage) => {
-    await run();
+    copySharedTemplates(cache);
     const path = await templateFile(file);
     await chmod(path, 0o600);
     await damage(path);
@@ -65,6 +66,7 @@ describeWithVm("templates", () => {
   });
 
   test("that are gone make a prepared environment stale", async () => {
+    copySharedTemplates(cache);
     await pyro(["prepare"], { env: cache.env });
     await rm(join(cache.dir, "templates"), { recursive: true });
     const diagnosis = await pyro(["doctor"], { env: cache.env });
@@ -73,12 +75,8 @@ describeWithVm("templates", () => {
   });
 
   test("are found again, and not rebuilt, when the cache was copied", async () => {
-    await run();
-    const copy = `${cache.dir}/copy`;
-    await cp(join(cache.dir, "templates"), join(copy, "templates"), { recursive: true });
-    const result = await pyro(["run", "debian:12", "--", "echo", "works"], {
-      env: { ...cache.env, PYRO_CACHE_DIR: copy },
-    });
+    copySharedTemplates(cache);
+    const result = await run();
     expect(result.stdout.toString()).toBe("works\n");
     expect(result.stderr).not.toContain("build-template");
   });

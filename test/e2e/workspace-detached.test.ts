@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { composeEngineContext } from "../../src/compose.ts";
 import { invoke } from "../../src/operations/operation.ts";
 import { workspaceExec } from "../../src/workspaces/command/exec-operation.ts";
-import { eventually, killIfThere } from "../helpers/processes.ts";
+import { eventually, isConnected, killIfThere } from "../helpers/processes.ts";
 import type { Json } from "../helpers/surfaces.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 import { Workbench } from "../helpers/workbench.ts";
@@ -99,7 +99,7 @@ describeWithVm("a command that is left running", () => {
     expect(await entryOf(sequence, "--wait-seconds", "1")).toMatchObject({ state: "running" });
     expect(performance.now() - startedMs).toBeGreaterThan(1_000);
     const waiting = bench.start(["logs", id, "--wait-seconds", "600"]);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await eventually(() => isConnected(waiting.pid ?? 0), soonMs, "it waits at the supervisor");
     waiting.kill("SIGTERM");
     expect((await once(waiting, "exit"))[0]).toBe(143);
     expect(await entryOf(sequence)).toMatchObject({ state: "running" });

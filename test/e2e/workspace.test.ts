@@ -146,7 +146,7 @@ describeWithVm("a workspace", () => {
     test("goes back to a snapshot, and to the beginning", async () => {
       const { snapshot } = await call("snapshot.create", { snapshotName: "worked" });
       expect(snapshot).toMatchObject({ snapshot_name: "worked", kind: "named" });
-      await call("exec", { command: "rm -rf node_modules/knip src; echo spoilt > Makefile; echo x > /root/x" });
+      await call("exec", { command: "rm -rf node_modules/zod src; echo spoilt > Makefile; echo x > /root/x" });
       const back = await call("reset", { snapshot: "worked" });
       expect(back).toMatchObject({ workspace_id: workspaceId, state: "started", reset_count: 1, command_count: 0 });
       expect(back.workspace_reset).toMatchObject({ snapshot_name: "worked", kind: "named" });

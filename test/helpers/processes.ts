@@ -51,6 +51,13 @@ export async function killAll(commandLine: string): Promise<void> {
   for (const pid of await pidsOf(commandLine)) killIfThere(pid);
 }
 
+/** Whether a process has a connection beside its standard streams. */
+export async function isConnected(pid: number): Promise<boolean> {
+  const fds = await readdir(`/proc/${pid}/fd`).catch(() => []);
+  const links = fds.filter((fd) => Number(fd) > 2).map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => ""));
+  return (await Promise.all(links)).some((target) => target.startsWith("socket:"));
+}
+
 /** A process as /proc has it */
 export interface ProcessFacts extends RunningProcess {
   /** As in /proc/PID/stat: `S`, `T`, … */
