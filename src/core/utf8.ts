@@ -31,7 +31,15 @@ export function pageEnd(bytes: Buffer, start: number, maxBytes: number): number 
   const end = start + maxBytes;
   if (end >= bytes.length) return bytes.length;
   const boundary = characterBoundary(bytes, end);
-  return boundary > start ? boundary : Math.min(bytes.length, start + lengthOf(bytes[start]));
+  return boundary > start ? boundary : characterEnd(bytes, start);
+}
+
+/** The end of the character at `start`, also if it is cut short by another one. */
+function characterEnd(bytes: Buffer, start: number): number {
+  const longest = start + lengthOf(bytes[start]);
+  let end = start + 1;
+  while (end < longest && isContinuation(bytes[end])) end++;
+  return end;
 }
 
 /** Bytes of a character after its first: 10xxxxxx */

@@ -87,6 +87,17 @@ export class OwnedWorkspace {
     });
   }
 
+  /**
+   * The record while the machine runs. Otherwise it waits for the end of the workspace, and fails:
+   * only then can another supervisor start it.
+   */
+  async running(): Promise<WorkspaceRecord> {
+    await this.#swapped();
+    if (this.#session.endReason === undefined && !this.#isOver) return this.#record;
+    await this.#ended.promise;
+    throw tooLate(this.place);
+  }
+
   /** Settles when a command's end is on file; undefined for one that does not run. */
   runningCommand(sequence: number): Promise<void> | undefined {
     return this.#session.running.get(sequence);
@@ -222,6 +233,7 @@ export class OwnedWorkspace {
     if (session.endReason !== undefined || session !== this.#session) return;
     const { how, lines } = lastWords(exit);
     session.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
+    this.#isOver = true;
     try {
       await this.update({ state: "failed", stateReason: session.endReason });
       await endSession(session, session.endReason);

@@ -73,10 +73,7 @@ export async function stopWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRec
 /** Starts a stopped or failed workspace on its own disks. One that runs stays as it is. */
 export async function startWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRecord> {
   return askWorkspace(wanted, {
-    async running({ connection, record }) {
-      connection.close();
-      return record;
-    },
+    running: ({ connection }) => call(connection, lifeVerbs.start, {}, { signal: wanted.signal }),
     idle: (access, place) => launchIdle(wanted, place, access, { mode: "start" }),
   });
 }

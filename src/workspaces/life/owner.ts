@@ -5,6 +5,7 @@ import { lifeVerbs } from "./verbs.ts";
 
 export function lifeOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
   return owned(lifeVerbs, {
+    start: () => workspace.running(),
     update: (input) => workspace.update((record) => changedMetadata(record, input)),
     stop: () => workspace.exclusively(() => workspace.stop("the workspace was stopped")),
     async delete() {

@@ -3,6 +3,8 @@ import { metadataUpdateSchema } from "../record/metadata.ts";
 import { workspaceRecordSchema } from "../record/record.ts";
 
 export const lifeVerbs = defineVerbs({
+  /** Answers at once while the machine runs */
+  start: { changes: false, endsWithCaller: true, input: nothing, output: workspaceRecordSchema },
   update: { changes: true, endsWithCaller: false, input: metadataUpdateSchema, output: workspaceRecordSchema },
   stop: { changes: true, endsWithCaller: false, input: nothing, output: workspaceRecordSchema },
   delete: { changes: true, endsWithCaller: false, input: nothing, output: nothing },

@@ -59,5 +59,6 @@ test("pages of any bytes are together all of them", () => {
     fc.property(anyBytes, fc.integer({ min: 1, max: 8 }), (bytes, maxBytes) => {
       expect(Buffer.concat(pagesOf(bytes, maxBytes)).equals(bytes)).toBe(true);
     }),
+    { examples: [[Buffer.from([0xe0, 0x80, 0xc2, 0x80]), 1]] },
   );
 });

@@ -135,12 +135,13 @@ const cases: readonly Case[] = [
       made.resolve();
       await resetting;
       await (await session).machine.close();
+      await workspace.ended;
       return [String(second.isClosed)];
     },
     outcomes: ["true"],
-    record: { resetCount: 1 },
+    record: { resetCount: 1, state: "failed" },
     closed: [true, true],
-    over: false,
+    over: true,
   },
   {
     name: "a delete during a reset ends both machines, and the reset does not come back",
@@ -169,6 +170,37 @@ const cases: readonly Case[] = [
     },
     outcomes: ["failed_precondition"],
     record: { state: "failed", stateReason: "its machine ended (exit code 1; the last line)" },
+    closed: [true, false],
+    over: true,
+  },
+  {
+    name: "a start of a workspace that runs changes nothing",
+    run: async () => [await codeOf(workspace.running())],
+    outcomes: ["ok"],
+    record: { state: "started" },
+    closed: [false, false],
+    over: false,
+  },
+  {
+    name: "what comes while the end of the machine is put on file has not happened",
+    async run() {
+      first.die(1);
+      await eventually(async () => (await codeOf(workspace.session())) !== "ok", soonMs, "the end is noticed");
+      return Promise.all([codeOf(workspace.running()), codeOf(reset())]);
+    },
+    outcomes: ["unavailable", "unavailable"],
+    record: { state: "failed" },
+    closed: [true, false],
+    over: true,
+  },
+  {
+    name: "a start during a stop waits for its end, and has not happened",
+    run() {
+      const stopping = codeOf(workspace.exclusively(() => workspace.stop("the workspace was stopped")));
+      return Promise.all([stopping, setImmediate().then(() => codeOf(workspace.running()))]);
+    },
+    outcomes: ["ok", "unavailable"],
+    record: { state: "stopped" },
     closed: [true, false],
     over: true,
   },
