@@ -1,6 +1,6 @@
 import { requireFreeBytes } from "../host/disk-space.ts";
 
-/** Room for the disk layers of a machine, which grow as it writes */
+/** Space for the disk layers of a machine, which grow as it writes */
 const machineBytes = 256 * 1024 ** 2;
 
 /** Refuses to start a machine if its disk layers in `dir` cannot grow. */

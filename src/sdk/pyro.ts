@@ -41,7 +41,7 @@ export class Pyro implements Client {
     return new Workspace(this.workspace, workspaceId, { isOurs: true });
   }
 
-  /** A handle on an existing workspace, which stays. */
+  /** A handle on an existing workspace. The workspace outlives the handle. */
   async attachWorkspace(workspaceId: string, options?: CallOptions): Promise<Workspace> {
     await this.workspace.status({ workspaceId }, options);
     return new Workspace(this.workspace, workspaceId, { isOurs: false });

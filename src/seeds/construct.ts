@@ -53,7 +53,7 @@ export interface Copied {
   readonly skipped: readonly SkippedEntry[];
 }
 
-/** An image to be made. */
+/** A request for an image. */
 export interface Construction {
   readonly options: ImageOptions;
   /** Its source for messages: `directory '/home/me/project'` */

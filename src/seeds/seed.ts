@@ -47,7 +47,7 @@ export interface SeedRequest extends ImageOptions {
   readonly source: SeedSource;
 }
 
-/** Number of attempts to copy a tree that changes meanwhile */
+/** Number of attempts to copy a tree that changes during the copy */
 const maxCopies = 2;
 
 /** The kind of source at a path on this host. */

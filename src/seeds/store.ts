@@ -12,8 +12,8 @@ import { capture } from "../host/process.ts";
 import { imageFormatVersion } from "./image.ts";
 
 /**
- * Errors of `link` if a second name is impossible: on another or a simpler file system, or one too
- * many
+ * Errors of `link` if a second name is impossible: across file systems, on one without links, or
+ * above the limit of links
  */
 const linklessCodes = ["EXDEV", "EMLINK", "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
 const imageSuffix = ".ext4";

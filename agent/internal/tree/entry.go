@@ -50,7 +50,7 @@ type Entry struct {
 	// nanoseconds, decimal because they do not fit a JSON number
 	MtimeNs string `json:"mtime_ns,omitempty"`
 	TargetFields
-	// of a file's content, 64 hexadecimal digits
+	// SHA-256 of a file's content, 64 hexadecimal digits
 	SHA256 string `json:"sha256,omitempty"`
 	// reason why a path that may exist is missing
 	Reason Reason `json:"reason,omitempty"`

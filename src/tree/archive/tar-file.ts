@@ -62,7 +62,7 @@ export async function* tarMembers(
   const stages = kind === "tar" ? [plain, sink] : [createGunzip(), plain, sink];
   const options = signal ? { signal } : {};
   const flow = pipeline([createReadStream(path, { highWaterMark: 1 << 18 }), ...stages], options);
-  // Its failures come out of the loop too, unless the loop was left.
+  // The loop below reports a failure, unless its reader has left it.
   flow.catch(() => {});
   for await (const body of members) {
     yield { header: body.header as unknown as MemberHeader, body: body as AsyncIterable<Buffer> };

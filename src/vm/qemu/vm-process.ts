@@ -24,7 +24,7 @@ const agentFd = 4;
 export const stateFd = 5;
 const firstFileFd = 6;
 
-/** How much of what QEMU and the guest's console say is kept for error messages */
+/** Limit of the kept output of QEMU and the guest's console, for error messages */
 const logTailBytes = 16 * 1024;
 /** How long the end of the log may take to arrive once the process is gone */
 const logDrainMs = 200;
@@ -153,8 +153,8 @@ function logTail(child: ChildProcess): () => string {
 }
 
 /**
- * Awaits work of a VM. If the work fails, or the VM ends first, the VM is gone and the error has
- * its last words.
+ * Awaits work of a VM. If the work fails or the VM ends first, the VM is gone, and the error has
+ * the end of its log.
  */
 export async function whileRunning<T>(vm: VmProcess, work: Promise<T>): Promise<T> {
   try {

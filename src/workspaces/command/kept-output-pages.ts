@@ -29,7 +29,7 @@ export interface KeptOutput {
 /** The output that a history holds, as it was at `open`. It may grow. */
 export class KeptOutputs {
   readonly #historyDir: string;
-  /** Numbers of the blocks that there are, by stream */
+  /** Numbers of the kept blocks, by stream */
   readonly #blocks: ReadonlyMap<string, readonly number[]>;
 
   private constructor(historyDir: string, blocks: ReadonlyMap<string, readonly number[]>) {

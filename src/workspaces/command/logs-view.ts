@@ -47,7 +47,7 @@ const logEntry = z.object({
 });
 export type LogEntry = z.output<typeof logEntry>;
 
-/** The count is also of entries that are not shown. */
+/** The count includes entries that are not shown. */
 export const logsOutput = z.object({ workspaceId: z.string(), count: z.number(), entries: z.array(logEntry) });
 type Logs = z.output<typeof logsOutput>;
 

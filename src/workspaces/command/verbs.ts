@@ -24,10 +24,10 @@ export const commandVerbs = defineVerbs({
       /** After this time a command that reads nothing from its caller runs on without it */
       detachAfterMs: timeoutMs.optional(),
     }),
-    /** How the command ended or, if it was detached, how far it has come */
+    /** How the command ended or, if it was detached, its state so far */
     output: recordedEndSchema.extend({ sequence: z.number(), cwd: z.string(), running: z.boolean() }),
   },
-  /** Answers when a command's end is on file, or at the time limit */
+  /** Answers when a command's end is on file, or at the limit */
   awaitCommand: {
     changes: false,
     endsWithCaller: true,

@@ -100,8 +100,8 @@ async function isStarting({ dir, workspaceId }: WorkspacePlace): Promise<boolean
 }
 
 /**
- * The record of a workspace as it is now, without waiting for what is going on: one that has lost
- * its supervisor is known to be failed, one whose time is over is removed.
+ * The record of a workspace as it is now, without a wait for running calls. A workspace that has
+ * lost its supervisor becomes failed, and an expired one is removed.
  */
 export async function currentRecord({ layout }: EngineContext, workspaceId: string): Promise<WorkspaceRecord> {
   const { workspacesDir } = layout;

@@ -36,9 +36,7 @@ export interface Call {
   readonly body: AsyncIterable<Buffer>;
   /** Sends bytes to the caller. Resolves when there is room for more, or the caller has gone */
   send(bytes: Buffer): Promise<void>;
-  /**
-   * Says that there is no more to send, for a caller that has something to say before the result
-   */
+  /** Says that no more data follows, for a caller that must send something before the result */
   sendEnd(): Promise<void>;
 }
 

@@ -4,9 +4,7 @@ import { PyroError } from "../../core/errors.ts";
 import { fromWire } from "../../core/wire-case.ts";
 import { channelFd, type Launch, launchSchema } from "./launch.ts";
 
-/**
- * The workspace's record once its supervisor serves, or the error that keeps it from that, as JSON.
- */
+/** The workspace's record once its supervisor serves, or the error that prevented it, as JSON. */
 export type StartAnswer = { readonly record: unknown } | { readonly error: unknown };
 
 /** The caller that started this supervisor, on the channel that it left. */

@@ -24,7 +24,7 @@ export async function* readTree(wanted: WorkspaceCall, request: ReadRequest): As
 /** Entries of the workspace's tree on their way to the host. */
 export interface TreeExport extends Disposable {
   readonly items: AsyncIterable<GuestItem>;
-  /** Records in the workspace's history what has become of the items */
+  /** Records the outcome of the export in the workspace's history */
   report(report: ExportReport): Promise<void>;
 }
 

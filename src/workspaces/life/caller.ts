@@ -78,7 +78,7 @@ export async function startWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRe
   });
 }
 
-/** Ends a workspace and removes all of it, also if its record cannot be read. */
+/** Ends a workspace and removes all of it, even if its record cannot be read. */
 export async function deleteWorkspace({ context, workspaceId, signal }: WorkspaceCall): Promise<void> {
   const { workspacesDir } = context.layout;
   const stored = await findWorkspace(workspacesDir, workspaceId);

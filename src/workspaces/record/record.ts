@@ -32,7 +32,7 @@ export const snapshotRecordSchema = z.object({
   createdAt: z.string(),
   entryCount: z.number(),
   bytesWritten: z.number(),
-  /** Its disk: these over the seed */
+  /** Layers of its disk over the seed */
   layers: layerNames,
 });
 export type SnapshotRecord = z.output<typeof snapshotRecordSchema>;
