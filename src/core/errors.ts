@@ -87,18 +87,21 @@ export class PyroError extends Error {
       message: this.message,
       hint: this.advice ? sayHint(this.advice, sayCall) : null,
       retryable: this.retryable,
-      ...(this.details === undefined ? {} : { details: withWireNames(this.details) }),
+      ...(this.details === undefined ? {} : { details: renamed(this.details, snakeCase) }),
     };
   }
 }
 
-function withWireNames(details: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(details).map(([name, value]) => [snakeCase(name), value]));
+function renamed(
+  details: Readonly<Record<string, unknown>>,
+  rename: (name: string) => string,
+): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [rename(name), value]));
 }
 
 /** Details of an error that has come as JSON, as they were where it was thrown. */
 export function fromWireNames(details: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(details).map(([name, value]) => [camelCase(name), value]));
+  return renamed(details, camelCase);
 }
 
 export function messageOf(thrown: unknown): string {

@@ -1,7 +1,8 @@
 import { stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
+import { PyroError } from "../core/errors.ts";
 import { hint, toRun } from "../core/hint.ts";
+import { pathExists } from "./files.ts";
 
 /** A mounted file system and its free space. */
 export interface Volume {
@@ -13,32 +14,22 @@ export interface Volume {
 
 /** The file system that holds `path` or its nearest existing parent. */
 export async function volumeOf(path: string): Promise<Volume> {
-  try {
-    const [{ dev }, { bavail, bsize }] = await Promise.all([stat(path), statfs(path)]);
-    return { id: dev, freeBytes: bavail * bsize };
-  } catch (error) {
-    const isMissing = ["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "");
-    if (isMissing && dirname(path) !== path) return volumeOf(dirname(path));
-    const message = `cannot look at '${path}': ${messageOf(error)}`;
-    throw new PyroError("failed_precondition", message, {
-      hint: "Set PYRO_CACHE_DIR to a folder that you can write to.",
-      cause: error,
-    });
-  }
+  const existing = await nearestExisting(path);
+  const [{ dev }, { bavail, bsize }] = await Promise.all([stat(existing), statfs(existing)]);
+  return { id: dev, freeBytes: bavail * bsize };
+}
+
+async function nearestExisting(path: string): Promise<string> {
+  let existing = path;
+  while (!(await pathExists(existing))) existing = dirname(existing);
+  return existing;
 }
 
 export async function freeBytes(path: string): Promise<number> {
   return (await volumeOf(path)).freeBytes;
 }
 
-export const freeSomeSpace = hint`Free some space, or ${toRun("env.prune")}.`;
-
-/** Whether a system error says that the disk, or the user's quota of it, is full. */
-export function isDiskFull(error: unknown): boolean {
-  return ["ENOSPC", "EDQUOT"].includes(systemErrorCode(error) ?? "");
-}
-
-/** The C library's words for the same, in the standard error of a program. */
+/** The C library's words for a full disk, in the standard error of a program. */
 export const diskFullWords = /No space left on device|Disk quota exceeded/i;
 
 export function saysDiskFull(stderr: string): boolean {

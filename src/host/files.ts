@@ -4,8 +4,8 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { basename, dirname, join } from "node:path";
 import * as z from "zod";
 import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
+import { hint, toRun } from "../core/hint.ts";
 import { explainMismatch, fromWire, toWire } from "../core/wire-case.ts";
-import { freeSomeSpace, isDiskFull } from "./disk-space.ts";
 
 /** Creates a private folder (0700) and its parents. It leaves an existing folder as it is. */
 export async function ensureDir(path: string): Promise<void> {
@@ -137,6 +137,13 @@ export async function pathExists(path: string): Promise<boolean> {
     if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return false;
     throw fileError(`cannot look at '${path}'`, error);
   }
+}
+
+export const freeSomeSpace = hint`Free some space, or ${toRun("env.prune")}.`;
+
+/** Whether a system error says that the disk, or the user's quota of it, is full. */
+export function isDiskFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(systemErrorCode(error) ?? "");
 }
 
 /** Translates a system error on a path into one with a hint. */

@@ -1,8 +1,7 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
-import { isDiskFull } from "./disk-space.ts";
-import { ensureDir, fileError } from "./files.ts";
+import { ensureDir, fileError, isDiskFull } from "./files.ts";
 import { flock } from "./flock.ts";
 
 export interface LockRequest {

@@ -23,7 +23,7 @@ const otherChars = 1_000;
  * Shortens a command's result to about `maxChars`, with both ends of each stream. `rest` says how
  * to get what is left out from a byte on.
  */
-export function readableCommand<O extends Streams & { readonly command: string[] }>(
+export function shortenCommand<O extends Streams & { readonly command: string[] }>(
   output: O,
   maxChars: number,
   rest: (stream: Stream, offset: number) => string,

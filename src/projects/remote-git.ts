@@ -1,5 +1,6 @@
 import { PyroError } from "../core/errors.ts";
-import { diskFullWords, freeSomeSpace } from "../host/disk-space.ts";
+import { diskFullWords } from "../host/disk-space.ts";
+import { freeSomeSpace } from "../host/files.ts";
 import { redactedUrl, withoutCredentials } from "./clone-url.ts";
 import { type GitOptions, gitReason, runGit } from "./git.ts";
 import { repositoryProblem } from "./problem.ts";

@@ -1,5 +1,5 @@
 import { PyroError } from "../core/errors.ts";
-import { freeSomeSpace } from "../host/disk-space.ts";
+import { freeSomeSpace } from "../host/files.ts";
 import { type CapturedRun, capture, foundIn, killedAsGroup } from "../host/process.ts";
 
 /** Folders of Debian's tools that are not in users' own PATH */

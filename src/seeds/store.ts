@@ -6,8 +6,8 @@ import * as z from "zod";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { checkWire } from "../core/wire-case.ts";
 import { type CacheItem, removeLeastRecentlyUsed } from "../host/cache-budget.ts";
-import { freeSomeSpace, saysDiskFull } from "../host/disk-space.ts";
-import { ensureDir, fileError, namesIn, pathExists, readRecord, writeRecord } from "../host/files.ts";
+import { saysDiskFull } from "../host/disk-space.ts";
+import { ensureDir, fileError, freeSomeSpace, namesIn, pathExists, readRecord, writeRecord } from "../host/files.ts";
 import { capture } from "../host/process.ts";
 import { imageFormatVersion } from "./image.ts";
 

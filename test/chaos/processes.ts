@@ -14,9 +14,9 @@ export interface FoundProcess extends ProcessFacts {
 export async function processesAround(dir: string): Promise<readonly FoundProcess[]> {
   const found: FoundProcess[] = [];
   for (const process_ of await everyProcess()) {
-    const { pid, state, commandLine } = process_;
-    if (pid === process.pid || state === "Z") continue;
-    if (!commandLine.includes(dir) && !(await holdsFileUnder(String(pid), dir))) continue;
+    const { pid, commandLine } = process_;
+    if (pid === process.pid) continue;
+    if (!commandLine.includes(dir) && !(await holdsFileUnder(pid, dir))) continue;
     found.push({ ...process_, kind: kindOf(commandLine) });
   }
   return found;

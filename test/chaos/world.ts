@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { expect, inject } from "vitest";
+import { expect } from "vitest";
 import { layoutFromEnvironment } from "../../src/host/layout.ts";
+import { linkSharedTemplates } from "../helpers/templates.ts";
 import { callByCli, type Operation, type Outcome, type Running, SdkClient } from "./clients.ts";
 import { listAll, operationsOn } from "./operations.ts";
 import { type FoundProcess, processesAround } from "./processes.ts";
@@ -38,7 +39,7 @@ export class World implements AsyncDisposable {
     const world = new World(await mkdtemp(join(tmpdir(), "pyro chaos ")));
     await mkdir(join(world.dir, "out"));
     await mkdir(world.#cacheDir, { mode: 0o700 });
-    await symlink(inject("sharedTemplatesDir"), join(world.#cacheDir, "templates"));
+    await linkSharedTemplates(world.#cacheDir);
     return world;
   }
 

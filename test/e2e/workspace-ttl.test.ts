@@ -22,7 +22,7 @@ describeWithVm("a workspace whose time is over is removed", () => {
     const create = () => bench.create("--ttl-seconds", String(ttlSeconds));
     [running, stopped, orphaned, restarted] = [await create(), await create(), await create(), await create()];
     await bench.output(["stop", stopped]);
-    const supervisor = (await processesOf(orphaned)).find(({ commandLine }) => !commandLine.startsWith("sh "));
+    const supervisor = (await processesNaming(orphaned)).find(({ commandLine }) => !commandLine.startsWith("sh "));
     expect(supervisor?.commandLine).toContain("supervisor.js");
     killIfThere(supervisor?.pid ?? 0);
     await bench.output(["stop", restarted]);
@@ -31,10 +31,10 @@ describeWithVm("a workspace whose time is over is removed", () => {
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 
-  const processesOf = async (id: string) =>
+  const processesNaming = async (id: string) =>
     (await bench.processes()).filter(({ commandLine }) => commandLine.includes(id));
   const expectGone = async (id: string) => {
-    const isGone = async () => !(await bench.leftovers()).includes(id) && (await processesOf(id)).length === 0;
+    const isGone = async () => !(await bench.leftovers()).includes(id) && (await processesNaming(id)).length === 0;
     await eventually(isGone, goneWithinMs, "its files and processes are gone, without a call");
   };
 

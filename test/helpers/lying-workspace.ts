@@ -12,9 +12,9 @@ import type { DriverFeatures } from "../../src/vm/features.ts";
 import { owners } from "../../src/workspaces/control/main.ts";
 import { OwnedWorkspace } from "../../src/workspaces/control/owned-workspace.ts";
 import { ControlServer } from "../../src/workspaces/control/server.ts";
-import type { WorkspaceRecord } from "../../src/workspaces/record/record.ts";
 import { saveWorkspace, WorkspacePlace } from "../../src/workspaces/record/store.ts";
 import { engineContext } from "./engine-context.ts";
+import { workspaceRecord } from "./workspace-record.ts";
 
 /** How a guest answers a request: it can say anything. */
 export type Answer = (stream: http2.ServerHttp2Stream, path: string) => Promise<void> | void;
@@ -87,6 +87,7 @@ export class LyingWorkspace implements AsyncDisposable {
 
   async #serve(): Promise<void> {
     const place = new WorkspacePlace(this.context.layout.workspacesDir, workspaceId);
+    const record = workspaceRecord({ workspaceId, memMib: 256, isolation: null });
     await mkdir(place.disksDir, { recursive: true });
     await mkdir(this.outDir);
     await writeFile(place.lockPath, "");
@@ -142,50 +143,6 @@ export class LyingWorkspace implements AsyncDisposable {
     };
   }
 }
-
-const now = new Date().toISOString();
-const record: WorkspaceRecord = {
-  formatVersion: 1,
-  workspaceId,
-  name: null,
-  labels: {},
-  state: "started",
-  stateReason: null,
-  environment: {
-    name: "debian:12",
-    version: "1",
-    digest: "sha256:0",
-    kernelPath: "/k",
-    modulesPath: "/m",
-    rootImagePath: "/r",
-  },
-  vcpuCount: 1,
-  memMib: 256,
-  networkPolicy: "off",
-  isolation: null,
-  createdAt: now,
-  lastActivityAt: now,
-  sessionStartedAt: now,
-  expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
-  seed: {
-    mode: "empty",
-    seedPath: null,
-    originKind: "empty",
-    originRef: null,
-    destination: "/workspace",
-    entryCount: 1,
-    bytesWritten: 0,
-  },
-  layers: ["2.qcow2"],
-  rootLayers: ["0.qcow2", "1.qcow2"],
-  nextLayer: 3,
-  snapshots: [],
-  commandCount: 0,
-  lastCommand: null,
-  resetCount: 0,
-  lastResetAt: null,
-  guardian: null,
-};
 
 /** Answers with these bytes, and goes away as told. */
 export function saying(

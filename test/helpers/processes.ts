@@ -75,7 +75,7 @@ export async function everyProcess(): Promise<ProcessFacts[]> {
     const commandLine = (await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "")).replaceAll("\0", " ");
     const stat = await readFile(`/proc/${name}/stat`, "latin1").catch(() => "");
     const [state, parent, group, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (commandLine === "" || !state || parent === undefined || group === undefined) continue;
+    if (!state || state === "Z" || parent === undefined || group === undefined) continue;
     const startTicks = fields[16] ?? "";
     found.push({ pid: Number(name), commandLine, state, parent: Number(parent), group: Number(group), startTicks });
   }
@@ -85,11 +85,9 @@ export async function everyProcess(): Promise<ProcessFacts[]> {
 /** Virtual machines that run from a cache: their memory is a file in it. */
 export async function virtualMachinesOf(cacheDir: string): Promise<RunningProcess[]> {
   const found: RunningProcess[] = [];
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const commandLine = (await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "")).replaceAll("\0", " ");
+  for (const { pid, commandLine } of await everyProcess()) {
     if (!commandLine.includes("qemu-system-")) continue;
-    if (await holdsFileUnder(name, cacheDir)) found.push({ pid: Number(name), commandLine });
+    if (await holdsFileUnder(pid, cacheDir)) found.push({ pid, commandLine });
   }
   return found;
 }
@@ -103,7 +101,7 @@ export async function eventually(condition: () => Promise<boolean>, timeoutMs: n
   }
 }
 
-export async function holdsFileUnder(pid: string, dir: string): Promise<boolean> {
+export async function holdsFileUnder(pid: number, dir: string): Promise<boolean> {
   const fds = await readdir(`/proc/${pid}/fd`).catch(() => []);
   for (const fd of fds) {
     const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => "");

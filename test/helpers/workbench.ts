@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, readdir, symlink } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { inject } from "vitest";
 import { Pyro } from "../../src/index.ts";
 import { type CliOptions, type CliResult, pyro, startPyro, TestCache } from "./cli.ts";
 import { mcpSurface } from "./mcp.ts";
 import { processesOf, type RunningProcess } from "./processes.ts";
 import { cliSurface, type Json, type Surface, sdkSurface } from "./surfaces.ts";
+import { linkSharedTemplates } from "./templates.ts";
 
 const environment = "debian:12";
 
@@ -28,8 +28,7 @@ export class Workbench implements AsyncDisposable {
 
   static async create(): Promise<Workbench> {
     const cache = await TestCache.create();
-    const sharedTemplatesDir = inject("sharedTemplatesDir");
-    await symlink(sharedTemplatesDir, join(cache.dir, "templates"));
+    await linkSharedTemplates(cache.dir);
     await mkdir(join(cache.dir, "host"));
     return new Workbench(cache);
   }

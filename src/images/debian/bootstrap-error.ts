@@ -1,5 +1,6 @@
 import { PyroError, type PyroErrorOptions } from "../../core/errors.ts";
-import { freeSomeSpace, saysDiskFull } from "../../host/disk-space.ts";
+import { saysDiskFull } from "../../host/disk-space.ts";
+import { freeSomeSpace } from "../../host/files.ts";
 
 const mirrorHint =
   "Check the network and http_proxy, or set PYRO_DEBIAN_MIRROR to a mirror that this machine can reach.";

@@ -1,8 +1,9 @@
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { PyroError } from "../../core/errors.ts";
-import { freeSomeSpace, saysDiskFull } from "../../host/disk-space.ts";
+import { saysDiskFull } from "../../host/disk-space.ts";
 import { ext4Options } from "../../host/ext4-options.ts";
+import { freeSomeSpace } from "../../host/files.ts";
 import { capture, killedAsGroup } from "../../host/process.ts";
 import type { EnvironmentRecord } from "../record.ts";
 import { type BuildHost, hostCommand, isSuperuser } from "./host-tools.ts";

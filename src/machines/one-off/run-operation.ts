@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
-import { endingInWords, readableCommand, streamsText } from "../../operations/command-view.ts";
+import { endingInWords, shortenCommand, streamsText } from "../../operations/command-view.ts";
 import {
   commandTimeoutSeconds,
   environmentChoice,
@@ -74,7 +74,7 @@ export const run = defineOperation({
         ),
     },
     shortened: (output, maxChars) =>
-      readableCommand(output, maxChars, () => "the machine is gone with them: use a workspace to read on"),
+      shortenCommand(output, maxChars, () => "the machine is gone with them: use a workspace to read on"),
     text: (output) => {
       const { hostCompatReason } = output;
       const where = hostCompatReason === null ? "" : `It ran on the host, isolated from nothing: ${hostCompatReason}\n`;

@@ -4,7 +4,7 @@ import { link, lstat, mkdir, open, readlink, rename, rm, rmdir, stat, symlink, u
 import { basename, dirname, join } from "node:path";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
-import { isDiskFull } from "../../host/disk-space.ts";
+import { isDiskFull } from "../../host/files.ts";
 import type { TreeItem, TreeLimits } from "../entry.ts";
 import { TreeWriter, writeFailure } from "./tree-writer.ts";
 

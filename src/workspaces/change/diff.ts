@@ -90,8 +90,7 @@ const slash = 0x2f;
 
 /** git takes no patch for what is in a folder of that name, in upper or lower case. */
 function isOfGit(path: Buffer): boolean {
-  return path
-    .toString("latin1")
+  return pathKey(path)
     .split("/")
     .some((name) => name.toLowerCase() === ".git");
 }

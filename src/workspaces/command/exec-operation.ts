@@ -2,7 +2,7 @@ import * as z from "zod";
 import { commandEndSchema } from "../../guest/messages.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
-import { endingInWords, readableCommand, streamsText } from "../../operations/command-view.ts";
+import { endingInWords, shortenCommand, streamsText } from "../../operations/command-view.ts";
 import { commandTimeoutSeconds, executionMode, isolation, shellText } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceId } from "../life/workspace-view.ts";
@@ -53,7 +53,7 @@ export const workspaceExec = defineOperation({
       "Run a shell command in a workspace, in /workspace, and wait for it. Of long output the beginning and the end are shown. One that takes longer than the client waits goes on: workspace_logs then waits for it.",
     input: { command: shellText },
     shortened: (output, maxChars) =>
-      readableCommand(
+      shortenCommand(
         { ...output, advice: adviceOn(output) },
         maxChars,
         (stream, offset) =>
