@@ -6,8 +6,12 @@ import * as z from "zod";
 import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
 import { hint, toRun } from "../core/hint.ts";
 import { explainMismatch, fromWire, toWire } from "../core/wire-case.ts";
+import { syncFolder } from "./durable.ts";
 
-/** Creates a private folder (0700) and its parents. It leaves an existing folder as it is. */
+/**
+ * Creates a private folder (0700) and its parents, which then survive a power cut. It leaves an
+ * existing folder as it is.
+ */
 export async function ensureDir(path: string): Promise<void> {
   try {
     await makeDir(path);
@@ -21,7 +25,10 @@ export async function ensureDir(path: string): Promise<void> {
  * (/proc), and reports ENOENT for a read-only parent.
  */
 async function makeDir(path: string): Promise<void> {
-  const make = () => mkdir(path, { mode: 0o700 });
+  const make = async () => {
+    await mkdir(path, { mode: 0o700 });
+    await syncFolder(dirname(path));
+  };
   try {
     await make();
   } catch (error) {
@@ -45,15 +52,18 @@ export async function namesIn(dir: string): Promise<string[]> {
   }
 }
 
-/** Writes a record so that a reader, or a crash at any moment, sees the old one or the new one. */
+/**
+ * Writes a record so that a reader, or a crash at any moment, sees the old one or the new one. When
+ * it returns, the new one survives a power cut.
+ */
 export async function writeRecord<S extends z.ZodType>(path: string, schema: S, record: z.output<S>): Promise<void> {
   await ensureDir(dirname(path));
   await replaceRecord(path, schema, record, { isDurable: true });
 }
 
 /**
- * Like `writeRecord`, in a folder that must exist. Unless `isDurable`, the record survives this
- * process but not a crash of the host.
+ * Like `writeRecord`, in a folder that must exist. Unless `isDurable`, it may still be the old one
+ * that survives a power cut.
  */
 export async function replaceRecord<S extends z.ZodType>(
   path: string,
@@ -61,10 +71,32 @@ export async function replaceRecord<S extends z.ZodType>(
   record: z.output<S>,
   { isDurable }: { readonly isDurable: boolean },
 ): Promise<void> {
+  await writeWhole(path, schema, record, { flush: true });
+  if (!isDurable) return;
+  await syncFolder(dirname(path)).catch((error: unknown) => {
+    throw fileError(`cannot write '${path}'`, error);
+  });
+}
+
+/**
+ * Writes what can be found out again, so that other processes see all of it or nothing. A power cut
+ * may leave it unreadable.
+ */
+export async function writeFact<S extends z.ZodType>(path: string, schema: S, fact: z.output<S>): Promise<void> {
+  await ensureDir(dirname(path));
+  await writeWhole(path, schema, fact, { flush: false });
+}
+
+async function writeWhole<S extends z.ZodType>(
+  path: string,
+  schema: S,
+  record: z.output<S>,
+  { flush }: { readonly flush: boolean },
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
   try {
     const text = JSON.stringify(toWire(schema, record), null, 2);
-    await writeFile(temporary, `${text}\n`, { mode: 0o600, flush: isDurable });
+    await writeFile(temporary, `${text}\n`, { mode: 0o600, flush });
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
@@ -81,9 +113,17 @@ export type RecordRead<T> =
   | { readonly status: "absent" }
   | { readonly status: "unreadable"; readonly reason: string };
 
-export async function readRecord<S extends z.ZodType>(path: string, schema: S): Promise<RecordRead<z.output<S>>> {
+/**
+ * Reads a record. `migrate` brings what an older version of pyro has written into the form of the
+ * schema.
+ */
+export async function readRecord<S extends z.ZodType>(
+  path: string,
+  schema: S,
+  migrate: (stored: unknown) => unknown = (stored) => stored,
+): Promise<RecordRead<z.output<S>>> {
   try {
-    return { status: "ok", record: fromWire(schema, JSON.parse(await readFile(path, "utf8"))) };
+    return { status: "ok", record: fromWire(schema, migrate(JSON.parse(await readFile(path, "utf8")))) };
   } catch (error) {
     if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return { status: "absent" };
     const reason = error instanceof z.ZodError ? explainMismatch(error) : messageOf(error);

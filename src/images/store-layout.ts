@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { systemErrorCode } from "../core/errors.ts";
 import { fileError, namesIn, type RecordRead, readRecord, writeRecord } from "../host/files.ts";
 import type { Layout } from "../host/layout.ts";
-import { type LockRequest, withLock } from "../host/lock.ts";
+import { type LockRequest, withLock } from "../host/lock/lock.ts";
 import { type EnvironmentRecord, environmentRecordSchema } from "./record.ts";
 
 /**

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import { checkWire } from "../core/wire-case.ts";
-import { ensureDir, fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../host/files.ts";
-import { withLock } from "../host/lock.ts";
+import { ensureDir, fileStampSchema, readRecord, sameStamp, stampFile, writeFact } from "../host/files.ts";
+import { withLock } from "../host/lock/lock.ts";
 import { bootId } from "../host/system.ts";
 import type { BootableEnvironment } from "../images/store.ts";
 import { type Accelerator, accelerators, type Driver, type VmSpec } from "../vm/driver.ts";
@@ -151,7 +151,7 @@ export async function chooseAccelerator(
       evidence,
       provedAt: new Date().toISOString(),
     };
-    await writeRecord(verdictPath(factsDir), verdictSchema, verdict);
+    await writeFact(verdictPath(factsDir), verdictSchema, verdict);
     const proved: AcceleratorDecision = { accelerator: works ? "kvm" : "tcg", evidence };
     requireAccelerator(features, proved);
     return proved;

@@ -3,7 +3,7 @@ import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError } from "../core/errors.ts";
 import { ensureDir, namesIn } from "../host/files.ts";
-import { withLock } from "../host/lock.ts";
+import { withLock } from "../host/lock/lock.ts";
 import { type BuildRoot, removeAsRoot, spreadFolders } from "./build-root.ts";
 
 const lockTimeoutMs = 30 * 60_000;

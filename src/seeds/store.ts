@@ -7,7 +7,7 @@ import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { checkWire } from "../core/wire-case.ts";
 import { type CacheItem, removeLeastRecentlyUsed } from "../host/cache-budget.ts";
 import { saysDiskFull } from "../host/disk-space.ts";
-import { ensureDir, fileError, freeSomeSpace, namesIn, pathExists, readRecord, writeRecord } from "../host/files.ts";
+import { ensureDir, fileError, freeSomeSpace, namesIn, pathExists, readRecord, writeFact } from "../host/files.ts";
 import { capture } from "../host/process.ts";
 import { imageFormatVersion } from "./image.ts";
 
@@ -64,7 +64,7 @@ export async function readIndex(seedsDir: string, key: string): Promise<IndexEnt
 }
 
 export async function writeIndex(seedsDir: string, key: string, entry: IndexEntry): Promise<void> {
-  await writeRecord(indexPath(seedsDir, key), indexEntrySchema, { formatVersion: 1, ...entry });
+  await writeFact(indexPath(seedsDir, key), indexEntrySchema, { formatVersion: 1, ...entry });
 }
 
 function indexPath(seedsDir: string, key: string): string {

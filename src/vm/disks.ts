@@ -65,19 +65,26 @@ async function mergeTopLayer(program: string, uid: number, layers: readonly Disk
   const { owner, setprivOptions } = await confine(uid, "tcg");
   const files = new InheritedFiles(owner, firstFileFd);
   try {
+    const nodes = layers.map(({ path, format }, index) => {
+      const fd = files.open(path, index < layers.length - 2 ? "r" : "r+");
+      return { driver: format, file: { driver: "file", filename: inherited(fd), locking: "off" } };
+    });
+    const run = async (...args: readonly string[]) => {
+      const options = { timeoutMs: mergeTimeoutMs, extraFds: files.fds, privileges: setprivOptions };
+      const { exitCode, stderr } = await capture([program, ...args], options);
+      if (exitCode !== 0) throw new PyroError("internal", `cannot merge '${layers.at(-1)?.path}': ${stderr.trim()}`);
+    };
+    // The layer of a machine that was killed lacks reference counts. The merge would not make them,
+    // and would overwrite clusters that are in use.
+    const writable = nodes.slice(-2).filter(({ driver }) => driver === "qcow2");
+    for (const node of writable) await run("check", "-q", "-r", "all", `json:${JSON.stringify(node)}`);
     // Layers do not name the ones below them, so the chain spells out all of them. The tool copies
     // whole clusters, including what shines through from below.
-    const chain = layers.reduce<object | undefined>((backing, { path, format }, index) => {
-      const fd = files.open(path, index < layers.length - 2 ? "r" : "r+");
-      const file = { driver: "file", filename: inherited(fd), locking: "off" };
-      return { driver: format, file, ...(backing ? { backing } : {}) };
-    }, undefined);
-    const options = { timeoutMs: mergeTimeoutMs, extraFds: files.fds, privileges: setprivOptions };
-    const { exitCode, stderr } = await capture(
-      [program, "commit", "-q", "-d", `json:${JSON.stringify(chain)}`],
-      options,
+    const chain = nodes.reduce<object | undefined>(
+      (backing, node) => (backing ? { ...node, backing } : node),
+      undefined,
     );
-    if (exitCode !== 0) throw new PyroError("internal", `cannot merge '${layers.at(-1)?.path}': ${stderr.trim()}`);
+    await run("commit", "-q", "-d", `json:${JSON.stringify(chain)}`);
   } finally {
     files.close();
   }

@@ -5,7 +5,7 @@ const now = "2026-01-01T00:00:00.000Z";
 /** The record of a workspace that runs, with what a test wants to be different. */
 export function workspaceRecord(different: Partial<WorkspaceRecord> = {}): WorkspaceRecord {
   return {
-    formatVersion: 1,
+    formatVersion: 2,
     workspaceId: "0a1b2c3d4e5f",
     name: null,
     labels: {},
@@ -39,6 +39,8 @@ export function workspaceRecord(different: Partial<WorkspaceRecord> = {}): Works
     layers: ["2.qcow2"],
     rootLayers: ["0.qcow2", "1.qcow2"],
     nextLayer: 3,
+    rootUnsyncedIn: null,
+    rootLoss: null,
     snapshots: [],
     commandCount: 0,
     lastCommand: null,

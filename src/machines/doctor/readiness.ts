@@ -3,7 +3,7 @@ import * as z from "zod";
 import { messageOf } from "../../core/errors.ts";
 import { version } from "../../core/version.ts";
 import { checkWire } from "../../core/wire-case.ts";
-import { readRecord, writeRecord } from "../../host/files.ts";
+import { readRecord, writeFact } from "../../host/files.ts";
 import { hostPlatform } from "../../host/system.ts";
 import { catalogVersion } from "../../images/catalog.ts";
 import { findEnvironment } from "../../images/store.ts";
@@ -99,7 +99,7 @@ export async function recordPrepared(
     ...currentVersions(facts.environmentVersion),
     preparedAt: new Date().toISOString(),
   };
-  await writeRecord(manifestPath(context, facts.environment), prepareManifestSchema, manifest);
+  await writeFact(manifestPath(context, facts.environment), prepareManifestSchema, manifest);
   return manifest;
 }
 

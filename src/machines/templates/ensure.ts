@@ -9,7 +9,7 @@ import {
   readRecord,
   sameStamp,
   stampFile,
-  writeRecord,
+  writeFact,
 } from "../../host/files.ts";
 import type { Accelerator } from "../../vm/driver.ts";
 import { requirePower } from "../../vm/features.ts";
@@ -108,7 +108,7 @@ export async function digestOfAgent({ layout }: Pick<EngineContext, "layout">): 
   const known = await readRecord(factPath, agentFactSchema);
   if (known.status === "ok" && sameStamp(known.record.stamp, stamp)) return known.record.digest;
   const digest = await digestFile(agentPath);
-  await writeRecord(factPath, agentFactSchema, { stamp, digest }).catch(() => {
+  await writeFact(factPath, agentFactSchema, { stamp, digest }).catch(() => {
     // The next call computes it again. Other code reports a cache that cannot be written to.
   });
   return digest;

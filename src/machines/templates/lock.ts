@@ -1,4 +1,4 @@
-import { type LockRequest, withLock } from "../../host/lock.ts";
+import { type LockRequest, withLock } from "../../host/lock/lock.ts";
 import type { EngineContext } from "../context.ts";
 
 type TemplateLockRequest = Omit<LockRequest, "dir" | "name"> & { readonly key: string };

@@ -91,6 +91,15 @@ function memoryArgs({ machine, fds, start, mapsReadOnlyMemory }: QemuArgsInput):
 /** A full disk of the host is an error in the guest; by default QEMU pauses it, like a hang. */
 const diskErrors = "werror=report,rerror=report";
 
+/** Bytes of a layer's address table that a change in it writes; by default all 128 KiB */
+export const tableSliceBytes = 4096;
+
+/**
+ * A flush then needs no second one for reference counts. QEMU makes them anew when it opens the
+ * layer of a machine that was killed.
+ */
+const lateRefcounts = "lazy-refcounts=on";
+
 function diskArgs(name: string, layers: readonly DiskFd[], durable: boolean): string[] {
   const args: string[] = [];
   for (const [index, { fd, format }] of layers.entries()) {
@@ -101,8 +110,13 @@ function diskArgs(name: string, layers: readonly DiskFd[], durable: boolean): st
     const file = `driver=file,node-name=${node}-file,filename=${inherited(fd)},locking=off,${access}`;
     const caching = durable ? "" : ",cache.no-flush=on";
     const backing = format === "qcow2" && index > 0 ? `,backing=${name}-${index - 1}` : "";
+    const tables =
+      format === "qcow2" ? `,l2-cache-entry-size=${tableSliceBytes}${isTop ? `,${lateRefcounts}` : ""}` : "";
     args.push("-blockdev", `${file}${caching}`);
-    args.push("-blockdev", `driver=${format},node-name=${node},file=${node}-file,${access}${caching}${backing}`);
+    args.push(
+      "-blockdev",
+      `driver=${format},node-name=${node},file=${node}-file,${access}${caching}${backing}${tables}`,
+    );
   }
   return [...args, "-device", `virtio-blk-pci,drive=${name},${diskErrors}`];
 }

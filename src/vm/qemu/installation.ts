@@ -2,7 +2,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { checkWire } from "../../core/wire-case.ts";
-import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../../host/files.ts";
+import { fileStampSchema, readRecord, sameStamp, stampFile, writeFact } from "../../host/files.ts";
 import { capture, findProgram } from "../../host/process.ts";
 import { hostPlatform, requireSupportedPlatform } from "../../host/system.ts";
 
@@ -47,7 +47,7 @@ export async function findQemu({ searchPath, factsDir }: FindQemuOptions): Promi
   if (known.status === "ok" && known.record.path === path && sameStamp(known.record.stamp, stamp)) return known.record;
   const abilities = await probe(path);
   const installation = { path, stamp, ...abilities };
-  await writeRecord(recordPath, installationSchema, installation).catch(() => {
+  await writeFact(recordPath, installationSchema, installation).catch(() => {
     // The next call asks again. Other code reports a cache that cannot be written to.
   });
   return installation;

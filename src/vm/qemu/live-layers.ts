@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 import type { VmSpec } from "../driver.ts";
 import { giveTo, inherited } from "../inherited-files.ts";
+import { tableSliceBytes } from "./args.ts";
 import type { VmProcess } from "./vm-process.ts";
 
 /** The workspace disk of a running VM, as a stack that grows. */
@@ -30,6 +31,8 @@ export class LiveLayers {
       "node-name": overlay,
       backing: null,
       discard: "unmap",
+      "l2-cache-entry-size": tableSliceBytes,
+      "lazy-refcounts": true,
       cache,
       file: {
         driver: "file",

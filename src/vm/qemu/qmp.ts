@@ -24,6 +24,8 @@ interface BlockNode {
   locking?: "off";
   discard: "unmap";
   cache: { "no-flush": boolean };
+  "l2-cache-entry-size"?: number;
+  "lazy-refcounts"?: boolean;
   /** null: no node is below it yet, whatever the file says */
   backing?: null;
 }

@@ -8,6 +8,7 @@ import { type OwnedVerb, owned } from "../control/server.ts";
 import type { Session } from "../control/session.ts";
 import { copyLayer, forkWorkspaceMachine } from "../life/machine.ts";
 import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
+import { syncLayers } from "../record/store.ts";
 import { emptyLayerName, sweepHistories, sweepLayers } from "./layers.ts";
 import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "./rules.ts";
 import { checkpointVerbs } from "./verbs.ts";
@@ -45,6 +46,7 @@ async function createSnapshot(
   const { layers, nextLayer } = workspace.record;
   const top = `${nextLayer}.qcow2`;
   await copyLayer(place.layerPath(emptyLayerName), place.layerPath(top), 0o600);
+  await syncLayers(place, [top]);
   // On file before the disk changes: an unused empty layer is harmless, a missing layer loses
   // writes.
   await workspace.update({ layers: [...layers, top], nextLayer: nextLayer + 1 });
@@ -138,6 +140,7 @@ export async function forkCheckpoint(
       lastActivityAt: now,
       resetCount: record.resetCount + 1,
       lastResetAt: now,
+      rootLoss: null,
     },
   };
 }

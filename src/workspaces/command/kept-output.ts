@@ -1,5 +1,6 @@
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFile } from "../../host/durable.ts";
 
 /** A stream is kept in files of this size: the first one, and of a long stream the last two */
 export const blockBytes = 1024 * 1024;
@@ -14,6 +15,8 @@ export class OutputKeeper {
   readonly #path: string;
   #file: FileHandle | undefined;
   #length = 0;
+  /** Files that are complete but not synced */
+  readonly #unsynced = new Set<string>();
   /** Keeps writes in the order of the calls */
   #last: Promise<void> = Promise.resolve();
 
@@ -31,11 +34,20 @@ export class OutputKeeper {
     return this.#last;
   }
 
-  async close(): Promise<void> {
+  /**
+   * Makes what is kept survive a power cut, but for the names of the files, and ends the work.
+   */
+  async commit(): Promise<void> {
     await this.#last.catch(() => {
       // The caller of `add` has been told of the failure.
     });
-    await this.#file?.close();
+    const file = this.#file;
+    this.#file = undefined;
+    try {
+      await Promise.all([file?.datasync(), ...[...this.#unsynced].map(syncFile)]);
+    } finally {
+      await file?.close();
+    }
   }
 
   async #write(chunk: Buffer): Promise<void> {
@@ -51,10 +63,17 @@ export class OutputKeeper {
   /** A whole number of blocks has been written when there is another one to begin. */
   async #fileFor(blocks: number): Promise<FileHandle> {
     if (this.#file && !Number.isInteger(blocks)) return this.#file;
-    await this.#file?.close();
+    if (this.#file) {
+      await this.#file.close();
+      this.#unsynced.add(blockPath(this.#path, blocks - 1));
+    }
     this.#file = await open(blockPath(this.#path, blocks), "w", 0o600);
     // The stream has a newer end now, so this part of the old one goes. The beginning stays.
-    if (blocks > 2) await rm(blockPath(this.#path, blocks - 2), { force: true });
+    if (blocks > 2) {
+      const old = blockPath(this.#path, blocks - 2);
+      await rm(old, { force: true });
+      this.#unsynced.delete(old);
+    }
     return this.#file;
   }
 }

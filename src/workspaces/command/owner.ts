@@ -1,6 +1,8 @@
 import { withDeadline } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import type { CommandEnd, ExecEnding, ExecSpec } from "../../guest/messages.ts";
+import { syncFolder } from "../../host/durable.ts";
+import { fileError } from "../../host/files.ts";
 import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
 import { workspacePath } from "../../machines/shape.ts";
 import { complain } from "../control/complain.ts";
@@ -75,7 +77,7 @@ async function runAndRecord(
 ): Promise<ExecOutput> {
   const command = argv ?? [shell ?? ""];
   await recordStart(workspace, session, sequence, command);
-  const outputs = { stdout: keeper(session, sequence, "stdout"), stderr: keeper(session, sequence, "stderr") };
+  const outputs: Outputs = { stdout: keeper(session, sequence, "stdout"), stderr: keeper(session, sequence, "stderr") };
   const lengths = () => ({ stdoutBytes: outputs.stdout.length, stderrBytes: outputs.stderr.length });
   const attachment = new Attachment(call);
   const forward = (stream: OutputStream) => async (chunk: Buffer, frame: Buffer) => {
@@ -87,7 +89,12 @@ async function runAndRecord(
   if (detachAfterMs !== undefined && !stdin) {
     attachment.detachAfter(detachAfterMs, () => {
       const durationMs = performance.now() - startedMs;
-      onDetached({ sequence, cwd: workspacePath, running: true, ...nothingKnown, durationMs, ...lengths() });
+      const state = { sequence, cwd: workspacePath, running: true, ...nothingKnown, durationMs, ...lengths() };
+      // Its caller is told that it runs, so the history must know that it has begun.
+      session.journal.sync().then(
+        () => onDetached(state),
+        (error: unknown) => complain(`cannot record that command ${sequence} has begun`, error),
+      );
     });
   }
   const what = argv ? { argv } : { shell: shell ?? "" };
@@ -105,11 +112,10 @@ async function runAndRecord(
       (error: unknown) => unknownEnd(session, error, performance.now() - startedMs),
     );
   attachment.end();
-  await Promise.all([outputs.stdout.close(), outputs.stderr.close()]);
   const end = { ...outcome.end, ...lengths() };
-  await recordEnd(workspace, session, { sequence, ...end }).catch((error: unknown) => {
-    // The caller gets the end of the command even if it could not be recorded.
+  await recordEnd(workspace, session, { sequence, ...end }, outputs).catch((error: unknown) => {
     complain(`cannot record the end of command ${sequence}`, error);
+    throw outcome.failure ?? unrecorded(end, error);
   });
   if (outcome.failure) throw outcome.failure;
   return { sequence, cwd: workspacePath, running: false, ...end };
@@ -124,36 +130,44 @@ async function recordStart(
 ): Promise<void> {
   const about = { sequence, command, cwd: workspacePath };
   const lastCommand = lastCommandOf({ ...about, end: undefined });
-  const lastActivityAt = new Date().toISOString();
-  workspace
-    .update({ commandCount: sequence, lastCommand, lastActivityAt }, { isDurable: false })
-    .catch((error: unknown) => complain(`cannot record the start of command ${sequence}`, error));
-  // The journal decides: a process that finds the workspace without a supervisor makes its record
-  // from it.
-  await session.journal.append({ event: "command", command: about });
+  workspace.note({ commandCount: sequence, lastCommand, lastActivityAt: new Date().toISOString() });
+  await session.journal.append({ event: "command", command: about }).catch((error: unknown) => {
+    throw fileError("cannot run a command: its start cannot be recorded", error);
+  });
 }
 
-/**
- * Records the end. After a reset the record belongs to another history, and only the journal of the
- * old one takes it.
- */
+/** Records the end, and makes it and the command's output survive a power cut. */
 async function recordEnd(
   workspace: OwnedWorkspace,
   session: Session,
   end: LineOf<"command_end">["end"],
+  { stdout, stderr }: Outputs,
 ): Promise<void> {
-  await session.journal.append({ event: "command_end", end });
+  const hasOutput = stdout.length + stderr.length > 0;
+  await Promise.all([stdout.commit(), stderr.commit(), session.journal.commit({ event: "command_end", end })]);
+  if (hasOutput) await syncFolder(session.historyDir);
   const { sequence, exitCode, durationMs } = end;
-  await workspace.update(
-    ({ lastCommand }) => {
-      if (session.endReason !== undefined) return {};
-      const lastActivityAt = new Date().toISOString();
-      if (lastCommand?.sequence !== sequence) return { lastActivityAt };
-      return { lastActivityAt, lastCommand: { ...lastCommand, exitCode, durationMs } };
-    },
-    { isDurable: false },
-  );
+  // After a reset the record belongs to another history.
+  if (session.endReason !== undefined) return;
+  const { lastCommand } = workspace.record;
+  workspace.note({
+    lastActivityAt: new Date().toISOString(),
+    ...(lastCommand?.sequence === sequence ? { lastCommand: { ...lastCommand, exitCode, durationMs } } : {}),
+  });
 }
+
+/** The command has ended, but a crash of the host could take that knowledge away. */
+function unrecorded({ exitCode, durationMs }: CommandEnd, error: unknown): PyroError {
+  const cause = fileError("cannot record its end", error);
+  const how = exitCode === null ? "" : ` with exit code ${exitCode}`;
+  return new PyroError(cause.code, `the command has ended${how}, but pyro ${cause.message}`, {
+    hint: cause.advice,
+    details: { exitCode, durationMs },
+    cause: error,
+  });
+}
+
+type Outputs = Readonly<Record<OutputStream, OutputKeeper>>;
 
 function keeper({ historyDir }: Session, sequence: number, stream: OutputStream): OutputKeeper {
   return new OutputKeeper(historyDir, sequence, stream);

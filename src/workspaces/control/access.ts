@@ -3,12 +3,12 @@ import { setTimeout } from "node:timers/promises";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { hint, toRun } from "../../core/hint.ts";
-import type { HeldLock } from "../../host/lock-file.ts";
+import type { HeldLock } from "../../host/lock/lock-file.ts";
 import { killGroupOf } from "../../host/process-identity.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { nothingKnown } from "../../machines/exit-status.ts";
-import { commandsOf, JournalWriter, readJournal } from "../record/journal.ts";
-import { isActive, isExpired, isUnfinished, lastCommandOf, type WorkspaceRecord } from "../record/record.ts";
+import { commandsOf, JournalWriter, readJournal, readLatest } from "../record/journal.ts";
+import { isActive, isExpired, isUnfinished, type WorkspaceRecord, withLatest } from "../record/record.ts";
 import {
   findWorkspace,
   lockWorkspace,
@@ -110,9 +110,8 @@ export async function currentRecord({ layout }: EngineContext, workspaceId: stri
   const place = new WorkspacePlace(workspacesDir, workspaceId);
   const connection = await connectSupervisor(place);
   connection?.close();
-  if (connection) return record;
-  const lock = await lockWorkspace(place);
-  if (lock === "held") return record;
+  const lock = connection ? "held" : await lockWorkspace(place);
+  if (lock === "held") return withLatest(record, await readLatest(place.historyDir(record.resetCount)));
   const access = await takeOver(workspacesDir, place, lock);
   await lock[Symbol.asyncDispose]();
   return access.record;
@@ -178,22 +177,21 @@ async function takeOver(workspacesDir: string, place: WorkspacePlace, lock: Held
  */
 async function recordLoss(place: WorkspacePlace, record: WorkspaceRecord): Promise<WorkspaceRecord> {
   const historyDir = place.historyDir(record.resetCount);
-  const commands = commandsOf(await readJournal(historyDir));
-  const unfinished = commands.filter(({ end }) => !end);
+  const lines = await readJournal(historyDir);
+  const known = withLatest(record, lines);
+  const unfinished = commandsOf(lines).filter(({ end }) => !end);
   if (unfinished.length > 0) {
     await using journal = await JournalWriter.open(historyDir);
     for (const { sequence, startedAt } of unfinished) {
-      const durationMs = Math.max(0, Date.parse(record.lastActivityAt) - Date.parse(startedAt));
+      const durationMs = Math.max(0, Date.parse(known.lastActivityAt) - Date.parse(startedAt));
       await journal.append({ event: "command_end", end: { ...lostEnd, sequence, durationMs } });
     }
+    await journal.sync();
   }
-  const last = commands.at(-1);
   const lost: WorkspaceRecord = {
-    ...record,
+    ...known,
     state: "failed",
     stateReason: record.state === "starting" ? "its start was interrupted" : "its supervisor ended unexpectedly",
-    commandCount: Math.max(record.commandCount, last?.sequence ?? 0),
-    lastCommand: last ? lastCommandOf(last) : record.lastCommand,
   };
   await saveWorkspace(place, lost);
   return lost;

@@ -1,13 +1,16 @@
 import { basename, dirname } from "node:path";
 import { toWire } from "../../core/wire-case.ts";
+import { syncFolder } from "../../host/durable.ts";
 import { commandLineOf, identifyProcess, killGroupOf } from "../../host/process-identity.ts";
+import { storageSession } from "../../host/system.ts";
 import { changeOwner } from "../change/owner.ts";
 import { sweepHistories, sweepLayers, sweepRecords } from "../checkpoint/layers.ts";
 import { checkpointOwner, forkCheckpoint } from "../checkpoint/owner.ts";
 import { commandOwner } from "../command/owner.ts";
 import { fileOwner } from "../file/owner.ts";
-import { bootWorkspaceMachine, forkWorkspaceMachine, mergeLayers } from "../life/machine.ts";
+import { forkWorkspaceMachine, type MachineRequest } from "../life/machine.ts";
 import { lifeOwner } from "../life/owner.ts";
+import { resumeMachine } from "../life/resume.ts";
 import {
   baselineName,
   isExpired,
@@ -92,14 +95,17 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
   const context = fromLaunchContext(launch.context);
   const stored = await readWorkspace(context.layout.workspacesDir, place.workspaceId);
   if (stored.guardian) await killGroupOf(stored.guardian);
-  const record = { ...stored, guardian: await ownGuardian(place) };
+  const [guardian, rootUnsyncedIn] = await Promise.all([ownGuardian(place), storageSession(place.disksDir)]);
+  const record = { ...stored, guardian };
   await saveWorkspace(place, record, { isDurable: false });
   // A crash leaves layers under numbers that the next fork uses.
   await sweepLayers(place, record);
   await sweepRecords(place);
   const { machine, change } = await machineFor(launch, { context, place, record, signal });
   try {
-    const workspace = await OwnedWorkspace.begin({ context, place, record: { ...record, ...change }, machine });
+    const begun = { ...record, ...change, rootUnsyncedIn };
+    const workspace = await OwnedWorkspace.begin({ context, place, record: begun, machine });
+    if (launch.mode === "create") await syncFolder(dirname(place.dir));
     await workspace.update({});
     await sweepLayers(place, workspace.record);
     await sweepHistories(place, workspace.record);
@@ -117,10 +123,7 @@ async function ownGuardian({ dir }: WorkspacePlace): Promise<WorkspaceRecord["gu
   return (await identifyProcess(process.ppid)) ?? null;
 }
 
-async function machineFor(
-  { mode, snapshotName }: Launch,
-  request: Parameters<typeof bootWorkspaceMachine>[0],
-): Promise<NewMachine> {
+async function machineFor({ mode, snapshotName }: Launch, request: MachineRequest): Promise<NewMachine> {
   const started = { state: "started", stateReason: null } as const;
   if (mode === "create") {
     const { machine, disks } = await forkWorkspaceMachine(request, []);
@@ -129,10 +132,11 @@ async function machineFor(
   if (mode === "reset") {
     return forkCheckpoint(request, snapshotName ?? baselineName);
   }
-  const { layers, snapshots } = await mergeLayers(request);
-  const machine = await bootWorkspaceMachine({ ...request, record: { ...request.record, layers, snapshots } });
-  const lastActivityAt = new Date().toISOString();
-  return { machine, change: { ...started, layers, snapshots, isolation: machine.isolation, lastActivityAt } };
+  const resumed = await resumeMachine(request);
+  return {
+    machine: resumed.machine,
+    change: { ...resumed.change, ...started, lastActivityAt: new Date().toISOString() },
+  };
 }
 
 function endAtExpiry(workspace: OwnedWorkspace): void {

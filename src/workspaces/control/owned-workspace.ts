@@ -6,7 +6,7 @@ import { hint, named, toRun } from "../../core/hint.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { lastWords, type Machine } from "../../machines/machine.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
-import { removeWorkspace, saveWorkspace, type WorkspacePlace } from "../record/store.ts";
+import { removeWorkspace, saveWorkspace, syncLayers, type WorkspacePlace } from "../record/store.ts";
 import { complain } from "./complain.ts";
 import { beginSession, endSession, type Session } from "./session.ts";
 
@@ -61,7 +61,7 @@ export class OwnedWorkspace {
     return new OwnedWorkspace(start, await beginSession(start.place, start.record, start.machine));
   }
 
-  /** The record as it is on file */
+  /** The record as it is on file, with what `note` has added */
   get record(): WorkspaceRecord {
     return this.#record;
   }
@@ -107,16 +107,19 @@ export class OwnedWorkspace {
    * Changes the record, depending on what it is at its turn. If the change cannot be put on file,
    * nothing has changed.
    */
-  async update(
-    change: Change | ((record: WorkspaceRecord) => Change),
-    options = { isDurable: true },
-  ): Promise<WorkspaceRecord> {
+  async update(change: Change | ((record: WorkspaceRecord) => Change)): Promise<WorkspaceRecord> {
     return this.#saves.run(async () => {
-      const changed = { ...this.#record, ...(typeof change === "function" ? change(this.#record) : change) };
-      await saveWorkspace(this.place, changed, options);
-      this.#record = changed;
-      return changed;
+      const wanted = typeof change === "function" ? change(this.#record) : change;
+      await saveWorkspace(this.place, { ...this.#record, ...wanted });
+      // A note may have come meanwhile.
+      this.#record = { ...this.#record, ...wanted };
+      return this.#record;
     });
+  }
+
+  /** Changes what the journal knows as well, so that it needs no place on file. */
+  note(change: Pick<Change, "commandCount" | "lastCommand" | "lastActivityAt">): void {
+    this.#record = { ...this.#record, ...change };
   }
 
   /**
@@ -189,10 +192,23 @@ export class OwnedWorkspace {
       });
       await Promise.race([machine.vm.exited, setTimeout(powerOffMs, undefined, { ref: false })]);
       await endSession(session, reason);
-      return await this.update({ state: "stopped", stateReason: null });
+      return await this.#updateAtEnd({ state: "stopped", stateReason: null });
     } finally {
       this.#end();
     }
+  }
+
+  /** Changes the record once the machine has written to its disks for the last time. */
+  async #updateAtEnd(change: Change): Promise<WorkspaceRecord> {
+    const rootUnsyncedIn = await syncLayers(this.place, this.#record.rootLayers).then(
+      () => null,
+      (error: unknown) => {
+        // Then the next start knows that the root disk may not be whole.
+        complain("cannot sync the root disk", error);
+        return this.#record.rootUnsyncedIn;
+      },
+    );
+    return this.update({ ...change, rootUnsyncedIn });
   }
 
   /** Ends the machine and all calls that wait for it at once, then removes everything. */
@@ -235,7 +251,7 @@ export class OwnedWorkspace {
     session.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
     this.#isOver = true;
     try {
-      await this.update({ state: "failed", stateReason: session.endReason });
+      await this.#updateAtEnd({ state: "failed", stateReason: session.endReason });
       await endSession(session, session.endReason);
     } finally {
       this.#end();

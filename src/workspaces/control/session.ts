@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { systemErrorCode } from "../../core/errors.ts";
+import { syncFolder } from "../../host/durable.ts";
 import type { Machine } from "../../machines/machine.ts";
 import { JournalWriter } from "../record/journal.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
@@ -35,6 +36,7 @@ export async function beginSession(
     if (systemErrorCode(error) !== "EEXIST") throw error;
   });
   const journal = await JournalWriter.open(historyDir);
+  await syncFolder(historyDir);
   return { machine, historyDir, journal, running: new Map(), lastSequence: record.commandCount, endReason: undefined };
 }
 

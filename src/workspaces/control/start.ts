@@ -8,7 +8,7 @@ import { PyroError } from "../../core/errors.ts";
 import { hint, named } from "../../core/hint.ts";
 import { fromWire, toWire } from "../../core/wire-case.ts";
 import { withoutInherited } from "../../host/inherited-fds.ts";
-import type { HeldLock } from "../../host/lock-file.ts";
+import type { HeldLock } from "../../host/lock/lock-file.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { type WorkspaceRecord, workspaceRecordSchema } from "../record/record.ts";
 import { parseError } from "./client.ts";

@@ -1,8 +1,9 @@
 import { begun } from "../../core/async.ts";
 import { fromWire } from "../../core/wire-case.ts";
+import { fileError } from "../../host/files.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import { type OwnedVerb, owned, passOn } from "../control/server.ts";
-import { exportSchema } from "../record/journal.ts";
+import { exportSchema, type JournalEvent, type JournalWriter } from "../record/journal.ts";
 import { fileVerbs } from "./verbs.ts";
 
 export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
@@ -17,8 +18,8 @@ export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
       const body = await begun(call.body);
       const { machine, journal } = await workspace.session();
       const written = await machine.agent.writeTree(body, call.signal);
-      await journal.append({ event: "edit", edit: { ...input, ...written } });
-      await workspace.update({ lastActivityAt: new Date().toISOString() }, { isDurable: false });
+      await record(journal, { event: "edit", edit: { ...input, ...written } }, "the files are in the workspace");
+      workspace.note({ lastActivityAt: new Date().toISOString() });
       return written;
     },
     async exportTree(input, call) {
@@ -26,9 +27,16 @@ export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
       await passOn(machine.agent.readTree(input, call.signal), call);
       await call.sendEnd();
       const report = fromWire(exportSchema, JSON.parse((await whole(call.body)).toString("utf8")));
-      await journal.append({ event: "export", export: report });
+      await record(journal, { event: "export", export: report }, "the export is complete");
       return {};
     },
+  });
+}
+
+/** Records what has happened. A failure of that does not undo it. */
+async function record(journal: JournalWriter, event: JournalEvent, happened: string): Promise<void> {
+  await journal.commit(event).catch((error: unknown) => {
+    throw fileError(`${happened}, but pyro cannot record that`, error);
   });
 }
 

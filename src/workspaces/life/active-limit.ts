@@ -1,6 +1,6 @@
 import { PyroError } from "../../core/errors.ts";
 import { hint, named } from "../../core/hint.ts";
-import { withLock } from "../../host/lock.ts";
+import { withLock } from "../../host/lock/lock.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { currentRecord } from "../control/access.ts";
 import { isActive } from "../record/record.ts";

@@ -60,7 +60,7 @@ export async function createWorkspace(
   // The time to live counts from here: a first use may have installed an environment for minutes.
   const now = timeFromNow(0);
   const record: WorkspaceRecord = {
-    formatVersion: 1,
+    formatVersion: 2,
     workspaceId,
     name,
     labels: { ...labels },
@@ -79,6 +79,8 @@ export async function createWorkspace(
     layers: [],
     rootLayers: [],
     nextLayer: 0,
+    rootUnsyncedIn: null,
+    rootLoss: null,
     snapshots: [],
     commandCount: 0,
     lastCommand: null,

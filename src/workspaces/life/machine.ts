@@ -9,7 +9,7 @@ import { findVmTools } from "../../machines/vm-tools.ts";
 import { emptyLayerName, mergeablePair, withoutLayer } from "../checkpoint/layers.ts";
 import { complain } from "../control/complain.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
-import { saveWorkspace, type WorkspacePlace } from "../record/store.ts";
+import { saveWorkspace, syncLayers, type WorkspacePlace } from "../record/store.ts";
 import { requireEnvironmentFiles } from "./environment-use.ts";
 
 const bootTimeoutMs = 120_000;
@@ -76,6 +76,7 @@ export async function mergeLayers({ context, place, record }: MachineRequest): P
       complain("cannot merge layers", error);
       return merged;
     }
+    await syncLayers(place, [pair.lower]);
     merged = { ...merged, ...withoutLayer(merged, pair.upper) };
     await saveWorkspace(place, merged);
   }
@@ -118,13 +119,14 @@ async function makeDisks(
     await copyLayer(template.pathOf(file), place.layerPath(name), mode);
     return name;
   };
-  await copyLayer(template.pathOf("emptyWorkspaceLayer"), place.layerPath(emptyLayerName), 0o600);
   // Another process may remove the template, so the workspace needs its own copy of each layer.
   const [base, rootTop, workspaceTop] = await Promise.all([
     copy("rootLayer", 0o444),
     copy("emptyRootLayer", 0o600),
     copy("emptyWorkspaceLayer", 0o600),
+    copyLayer(template.pathOf("emptyWorkspaceLayer"), place.layerPath(emptyLayerName), 0o600),
   ]);
+  await syncLayers(place, [workspaceTop, emptyLayerName]);
   return { layers: [...checkpoint, workspaceTop], rootLayers: [base, rootTop], nextLayer };
 }
 
@@ -142,7 +144,7 @@ function machineDisks(
   const rootImage = { path: record.environment.rootImagePath, format: "raw" } as const;
   const seed = { path: place.seedPath, format: "raw" } as const;
   return {
-    // A root disk that is lost with the host's power costs a reset, a lost workspace costs work.
+    // What is lost of a root disk with the host's power can be installed again.
     rootDisk: { layers: [rootImage, ...record.rootLayers.map(layer)], disposable: false, durable: false },
     workspaceDisk: { layers: [seed, ...record.layers.map(layer)], disposable: false, durable: true },
     layersDir: place.disksDir,

@@ -3,6 +3,7 @@ import { shortLine } from "../../operations/command-view.ts";
 import { executionMode, isolation } from "../../operations/fields.ts";
 import {
   lastCommandSchema,
+  rootLossSchema,
   type WorkspaceRecord,
   workspaceRecordSchema,
   workspaceSeedSchema,
@@ -48,6 +49,9 @@ export const workspaceView = z.object({
   lastCommand: lastCommandSchema.nullable(),
   resetCount: z.number(),
   lastResetAt: z.string().nullable(),
+  rootLoss: rootLossSchema
+    .nullable()
+    .describe("When and why everything outside /workspace was lost since the last reset, if it was"),
   ...serviceCounts,
 });
 export type WorkspaceView = z.output<typeof workspaceView>;
@@ -102,7 +106,7 @@ export const workspaceRow = workspaceView
 
 /** A workspace in full, line by line. */
 export function renderWorkspace(view: WorkspaceView): string {
-  const { lastCommand, isolation: separation, workspaceSeed: seed } = view;
+  const { lastCommand, isolation: separation, workspaceSeed: seed, rootLoss } = view;
   const labels = Object.entries(view.labels).map(([key, value]) => `${key}=${value}`);
   const lines = [
     `Workspace ID: ${view.workspaceId}`,
@@ -121,6 +125,7 @@ export function renderWorkspace(view: WorkspaceView): string {
       ? [`Last command: ${lastCommand.command.join(" ")} (exit code ${lastCommand.exitCode ?? "unknown"})`]
       : []),
     `Resets: ${view.resetCount}`,
+    ...(rootLoss ? [`Lost: everything outside ${view.workspacePath}, at ${rootLoss.at}: ${rootLoss.reason}`] : []),
   ];
   return `${lines.join("\n")}\n`;
 }

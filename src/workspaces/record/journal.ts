@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
@@ -7,6 +8,8 @@ import { checkWire, fromWire, toWire } from "../../core/wire-case.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
 
 const journalName = "journal.jsonl";
+/** The end of a history that mostly has its last command */
+const latestBytes = 32 * 1024;
 
 export const begunCommandSchema = z.object({ sequence: z.number(), command: z.array(z.string()), cwd: z.string() });
 
@@ -43,41 +46,101 @@ export type LineOf<E extends EventName> = Extract<JournalLine, { readonly event:
 /** A line before it has its time. */
 export type JournalEvent = { [E in EventName]: Omit<LineOf<E>, "at"> }[EventName];
 
-/** Appends to a workspace's history. The operating system has each line before the call returns. */
+/** Appends to a workspace's history. Only this process writes it. */
 export class JournalWriter implements AsyncDisposable {
   readonly #file: FileHandle;
-  /** Whether the file ends with a whole line */
-  #isWhole = true;
   readonly #writes = new SerialQueue();
+  /** Where the next line goes */
+  #length: number;
+  /** Whether there may be something of a failed write behind the last line */
+  #isLitteredBehind = false;
+  /** Lines that could not be written yet */
+  #owed = "";
+  /** Lines that no sync has made durable yet */
+  #unsynced = "";
+  /** Whether the system may have dropped these lines: it does so when it fails to write them */
+  #areDropped = false;
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, length: number) {
     this.#file = file;
+    this.#length = length;
   }
 
   static async open(historyDir: string): Promise<JournalWriter> {
-    const file = await open(join(historyDir, journalName), "a+", 0o600);
-    // A crash can leave half a line, which must not swallow the next one.
+    const file = await open(join(historyDir, journalName), constants.O_RDWR | constants.O_CREAT, 0o600);
     const { size } = await file.stat();
+    const journal = new JournalWriter(file, size);
+    // A crash can leave half a line, which must not swallow the next one.
     const { buffer } = size === 0 ? { buffer: Buffer.from("\n") } : await file.read(Buffer.alloc(1), 0, 1, size - 1);
-    if (buffer[0] !== 0x0a) await file.appendFile("\n");
-    return new JournalWriter(file);
+    if (buffer[0] !== 0x0a) await journal.#write("\n");
+    return journal;
   }
 
+  /** The operating system has the line before this returns. A power cut can lose it. */
   async append(event: JournalEvent): Promise<void> {
-    const text = encodeLine({ ...event, at: new Date().toISOString() });
-    await this.#writes.run(() => this.#write(text));
+    const text = lineOf(event);
+    await this.#writes.run(() => this.#writeAfterOwed(text));
+  }
+
+  /**
+   * Appends what has happened and is to be acknowledged: this line and all earlier ones survive a
+   * power cut. If that fails, the next write has the line too.
+   */
+  async commit(event: JournalEvent): Promise<void> {
+    const text = lineOf(event);
+    await this.#writes.run(async () => {
+      this.#owed += text;
+      await this.#writeAfterOwed("");
+    });
+    await this.sync();
+  }
+
+  /** Makes all lines durable. */
+  async sync(): Promise<void> {
+    await this.#writes.run(async () => {
+      if (this.#areDropped) await this.#writeAt(this.#unsynced, this.#length - Buffer.byteLength(this.#unsynced));
+      this.#areDropped = true;
+      await this.#file.datasync();
+      this.#areDropped = false;
+      this.#unsynced = "";
+    });
+  }
+
+  async #writeAfterOwed(text: string): Promise<void> {
+    await this.#write(this.#owed + text);
+    this.#owed = "";
   }
 
   async #write(text: string): Promise<void> {
-    const start = this.#isWhole ? "" : "\n";
-    this.#isWhole = false;
-    await this.#file.appendFile(start + text);
-    this.#isWhole = true;
+    const wasLittered = this.#isLitteredBehind;
+    this.#isLitteredBehind = true;
+    await this.#writeAt(text, this.#length);
+    this.#length += Buffer.byteLength(text);
+    this.#unsynced += text;
+    if (wasLittered) await this.#file.truncate(this.#length);
+    this.#isLitteredBehind = false;
+  }
+
+  async #writeAt(text: string, position: number): Promise<void> {
+    const bytes = Buffer.from(text);
+    for (let written = 0; written < bytes.length; ) {
+      const { bytesWritten } = await this.#file.write(bytes, written, bytes.length - written, position + written);
+      written += bytesWritten;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writes
+      .run(() => this.#writeAfterOwed(""))
+      .catch(() => {
+        // Their callers have been told that they could not be written.
+      });
     await this.#file.close();
   }
+}
+
+function lineOf(event: JournalEvent): string {
+  return encodeLine({ ...event, at: new Date().toISOString() });
 }
 
 export function encodeLine(line: JournalLine): string {
@@ -107,6 +170,30 @@ function parseLine(line: string): JournalLine | undefined {
     return fromWire(journalLineSchema, JSON.parse(line));
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * The end of a history that has its last command, and so the latest of everything. It reads no more
+ * than it needs of a long history.
+ */
+export async function readLatest(historyDir: string): Promise<readonly JournalLine[]> {
+  let file: FileHandle;
+  try {
+    file = await open(join(historyDir, journalName), "r");
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+  await using _ = file;
+  const { size } = await file.stat();
+  for (let lengthBytes = latestBytes; ; lengthBytes *= 8) {
+    const start = Math.max(0, size - lengthBytes);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
+    const text = buffer.toString("utf8", 0, bytesRead);
+    // Before the first line end there may be half a line.
+    const lines = parseJournal(start === 0 ? text : text.slice(text.indexOf("\n") + 1));
+    if (start === 0 || lines.some(({ event }) => event === "command")) return lines;
   }
 }
 

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { checkWire } from "../../core/wire-case.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
 import { processIdentitySchema } from "../../host/process-identity.ts";
-import { begunCommandSchema, type JournaledCommand } from "./journal.ts";
+import { begunCommandSchema, commandsOf, type JournaledCommand, type JournalLine } from "./journal.ts";
 
 const seedModes = ["empty", "directory", "tar_archive"] as const;
 const originKinds = ["empty", "manual_seed_path", "project_path", "repo_url"] as const;
@@ -44,9 +44,15 @@ export const lastCommandSchema = begunCommandSchema.extend({
 });
 export type LastCommand = z.output<typeof lastCommandSchema>;
 
-/** The record of a workspace. Only its disks and its journal are kept apart. */
+/** A root disk that was replaced by the environment's. */
+export const rootLossSchema = z.object({ at: z.string(), reason: z.string() });
+
+/**
+ * The record of a workspace. Only its disks and its journal are kept apart. While it runs, the
+ * journal alone knows its last command and activity.
+ */
 export const workspaceRecordSchema = z.object({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(2),
   workspaceId: z.string().regex(/^[0-9a-f]{12}$/),
   name: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
@@ -78,6 +84,13 @@ export const workspaceRecordSchema = z.object({
    */
   rootLayers: layerNames,
   nextLayer: z.number(),
+  /**
+   * Storage session (`storageSession`) in which the root disk was written without being synced.
+   * What it holds is lost with that session. null: all of it is on the disk
+   */
+  rootUnsyncedIn: z.string().nullable(),
+  /** When and why everything outside `/workspace` was lost, since the last reset */
+  rootLoss: rootLossSchema.nullable(),
   snapshots: z.array(snapshotRecordSchema),
   commandCount: z.number(),
   lastCommand: lastCommandSchema.nullable(),
@@ -88,6 +101,16 @@ export const workspaceRecordSchema = z.object({
 });
 checkWire(workspaceRecordSchema, "workspace record");
 export type WorkspaceRecord = z.output<typeof workspaceRecordSchema>;
+
+const storedVersionSchema = z.looseObject({ format_version: z.number() });
+
+/** Brings a record that an older version of pyro has written into today's form. */
+export function migrateRecord(stored: unknown): unknown {
+  const { data } = storedVersionSchema.safeParse(stored);
+  // Version 1 did not sync root disks either, but did not note it.
+  if (data?.format_version === 1) return { ...data, format_version: 2, root_unsynced_in: null, root_loss: null };
+  return stored;
+}
 
 /** A command of the history in short. */
 export function inShort({ sequence, command, cwd, end }: Omit<JournaledCommand, "startedAt">): LastCommand {
@@ -115,6 +138,15 @@ function shortCommand(command: readonly string[]): string[] {
     length += word.length + 1;
   }
   return words;
+}
+
+/** The record of a workspace that runs, with what the end of its history says. */
+export function withLatest(record: WorkspaceRecord, lines: readonly JournalLine[]): WorkspaceRecord {
+  const lastActivityAt = [record.lastActivityAt, ...lines.map(({ at }) => at)].toSorted().at(-1) ?? "";
+  const last = commandsOf(lines).at(-1);
+  // A power cut can take the start of a command that the record has.
+  if (!last || last.sequence < record.commandCount) return { ...record, lastActivityAt };
+  return { ...record, lastActivityAt, commandCount: last.sequence, lastCommand: lastCommandOf(last) };
 }
 
 export const baselineName = "baseline";

@@ -1,10 +1,11 @@
-import { chmod, readdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError, systemErrorCode } from "../../core/errors.ts";
 import { hint, toRun } from "../../core/hint.ts";
+import { syncFile, syncFolder } from "../../host/durable.ts";
 import { ensureDir, fileError, pathExists, readRecord, replaceRecord } from "../../host/files.ts";
-import { createLockFile, type HeldLock, tryLockFile } from "../../host/lock-file.ts";
-import { type WorkspaceRecord, workspaceRecordSchema } from "./record.ts";
+import { createLockFile, type HeldLock, tryLockFile } from "../../host/lock/lock-file.ts";
+import { migrateRecord, type WorkspaceRecord, workspaceRecordSchema } from "./record.ts";
 
 const recordName = "workspace.json";
 const idForm = /^[0-9a-f]{12}$/;
@@ -98,20 +99,29 @@ export async function listWorkspaces(workspacesDir: string): Promise<readonly St
 
 async function look(workspacesDir: string, workspaceId: string): Promise<StoredWorkspace | undefined> {
   const place = new WorkspacePlace(workspacesDir, workspaceId);
-  const read = await readRecord(place.recordPath, workspaceRecordSchema);
+  const read = await readRecord(place.recordPath, workspaceRecordSchema, migrateRecord);
   if (read.status === "ok") return { status: "ok", place, record: read.record };
   if (read.status === "unreadable") return { status: "broken", place, reason: read.reason };
   // Another process may have removed it since it was listed.
   return (await pathExists(place.dir)) ? { status: "broken", place, reason: "its record is missing" } : undefined;
 }
 
-/** Writes the record. The caller holds the workspace's lock. */
+/**
+ * Writes the record. The caller holds the workspace's lock. Unless `isDurable`, the old record may
+ * come back after a power cut.
+ */
 export async function saveWorkspace(
   place: WorkspacePlace,
   record: WorkspaceRecord,
   options = { isDurable: true },
 ): Promise<void> {
   await replaceRecord(place.recordPath, workspaceRecordSchema, record, options);
+}
+
+/** Makes layers survive a power cut, with the names of all. */
+export async function syncLayers(place: WorkspacePlace, names: readonly string[]): Promise<void> {
+  await Promise.all(names.map((name) => syncFile(place.layerPath(name))));
+  await syncFolder(place.disksDir);
 }
 
 /** Takes the lock of a workspace; `held` if another process has it. */
@@ -127,9 +137,11 @@ export async function lockWorkspace(place: WorkspacePlace): Promise<HeldLock | "
  */
 export async function removeWorkspace(workspacesDir: string, place: WorkspacePlace): Promise<void> {
   const removed = join(workspacesDir, `.deleted-${place.workspaceId}`);
-  await rename(place.dir, removed).catch((error: unknown) => {
-    if (systemErrorCode(error) !== "ENOENT") throw fileError(`cannot delete workspace '${place.workspaceId}'`, error);
-  });
+  await rename(place.dir, removed)
+    .then(() => syncFolder(workspacesDir))
+    .catch((error: unknown) => {
+      if (systemErrorCode(error) !== "ENOENT") throw fileError(`cannot delete workspace '${place.workspaceId}'`, error);
+    });
   await rm(removed, { recursive: true, force: true });
 }
 
@@ -162,14 +174,22 @@ export interface WorkspaceDraft extends AsyncDisposable {
   publish(): Promise<void>;
 }
 
+async function makeFolders({ dir, disksDir }: WorkspacePlace): Promise<void> {
+  try {
+    await mkdir(dir, { mode: 0o700 });
+    // The virtual machine may run as another user, who may open files in it but not list it.
+    await mkdir(disksDir, { mode: 0o711 });
+    await chmod(disksDir, 0o711);
+  } catch (error) {
+    throw fileError(`cannot create folder '${dir}'`, error);
+  }
+}
+
 export async function beginWorkspace(workspacesDir: string, workspaceId: string): Promise<WorkspaceDraft> {
   await ensureDir(workspacesDir);
   const draft = new WorkspacePlace(workspacesDir, workspaceId, `.new-${workspaceId}`);
   const published = new WorkspacePlace(workspacesDir, workspaceId);
-  await ensureDir(draft.dir);
-  await ensureDir(draft.disksDir);
-  // The virtual machine may run as another user, who can open files in it by name but not list it.
-  await chmod(draft.disksDir, 0o711);
+  await makeFolders(draft);
   const lock = await createLockFile(draft.lockPath);
   return {
     lock,

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { type HeldLock, tryLockFile } from "../../../src/host/lock-file.ts";
+import { type HeldLock, tryLockFile } from "../../../src/host/lock/lock-file.ts";
 import { SearchPath } from "../../helpers/search-path.ts";
 
 let dir: string;

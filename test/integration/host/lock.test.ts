@@ -8,7 +8,7 @@ import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { Deferred } from "../../../src/core/async.ts";
-import { withLock } from "../../../src/host/lock.ts";
+import { withLock } from "../../../src/host/lock/lock.ts";
 
 let dir: string;
 beforeAll(async () => {
@@ -95,7 +95,7 @@ test("a folder that cannot be written to is told as such, with a way out", async
 test("a lock goes when the process that holds it is killed, also with a child of it alive", async () => {
   const script = `
     import { spawn } from "node:child_process";
-    import { withLock } from "./src/host/lock.ts";
+    import { withLock } from "./src/host/lock/lock.ts";
     const request = { dir: process.argv.at(-1), name: "nine", purpose: "dying", timeoutMs: 1000 };
     await withLock(request, async () => {
       const child = spawn("sleep", ["77.6"], { stdio: "ignore", detached: true });

@@ -23,7 +23,7 @@ async function keep(bytes: Buffer, chunkBytes: number): Promise<OutputKeeper> {
   for (let start = 0; start < bytes.length; start += chunkBytes) {
     await keeper.add(bytes.subarray(start, start + chunkBytes));
   }
-  await keeper.close();
+  await keeper.commit();
   return keeper;
 }
 
@@ -140,7 +140,7 @@ test("a stream that goes on can be followed, and shows no half characters", asyn
   const next = await read(undefined, { offset: 4, maxBytes: 100 });
   expect(next).toMatchObject({ bytes: Buffer.from("文!"), totalBytes: 8, nextOffset: 8 });
   expect(await read(undefined, { offset: 8, maxBytes: 100 })).toMatchObject({ nextOffset: 8 });
-  await keeper.close();
+  await keeper.commit();
   expect(await read(8, { offset: 8, maxBytes: 100 })).toMatchObject({ bytes: Buffer.alloc(0), nextOffset: null });
 });
 
@@ -169,7 +169,7 @@ test("chunks that are added at once stay in their order", async () => {
   await Promise.all(
     [0, 1, 2].map((part) => keeper.add(bytes.subarray(part * keptHeadBytes, (part + 1) * keptHeadBytes))),
   );
-  await keeper.close();
+  await keeper.commit();
   const { bytes: kept, isCut } = await read(bytes.length);
   expect(isCut).toBe(false);
   expect(kept.equals(bytes)).toBe(true);
@@ -183,7 +183,7 @@ test("streams and commands do not mix", async () => {
   ] as const) {
     const keeper = new OutputKeeper(dir, sequence, stream);
     await keeper.add(Buffer.from(`${sequence} ${stream}`));
-    await keeper.close();
+    await keeper.commit();
   }
   const kept = await KeptOutputs.open(dir);
   expect((await kept.read(1, "stderr", 8)).bytes.toString()).toBe("1 stderr");
@@ -213,5 +213,5 @@ test("a history of which nothing is on disk has no output", async () => {
 test("adding to a folder that is gone fails", async () => {
   const keeper = new OutputKeeper(join(dir, "gone"), 1, "stdout");
   await expect(keeper.add(Buffer.from("x"))).rejects.toThrow(/ENOENT/);
-  await keeper.close();
+  await keeper.commit();
 });

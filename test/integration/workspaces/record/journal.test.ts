@@ -1,9 +1,9 @@
-import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { nothingKnown } from "../../../../src/machines/exit-status.ts";
-import { commandsOf, JournalWriter, readJournal } from "../../../../src/workspaces/record/journal.ts";
+import { commandsOf, JournalWriter, readJournal, readLatest } from "../../../../src/workspaces/record/journal.ts";
 
 let dir: string;
 let path: string;
@@ -11,7 +11,10 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "pyro-journal-"));
   path = join(dir, "journal.jsonl");
 });
-afterEach(() => rm(dir, { recursive: true }));
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(dir, { recursive: true });
+});
 
 const command = (sequence: number, words = ["true"]) => ({
   event: "command" as const,
@@ -81,4 +84,64 @@ test("edits and exports keep what they were", async () => {
   await write({ event: "edit", edit }, { event: "export", export: exported });
   expect(await readJournal(dir)).toMatchObject([{ edit }, { export: exported }]);
   expect(await readFile(path, "utf8")).toContain('"entry_count":1');
+});
+
+test("the end of a long history has its last command", async () => {
+  await write(command(1, ["x".repeat(4_000_000)]), ...Array.from({ length: 300 }, (_, index) => command(index + 2)));
+  await write(...Array.from({ length: 2_000 }, (_, index) => end(index + 2)));
+  const latest = await readLatest(dir);
+  expect(latest.length).toBeLessThan(2_300);
+  expect(commandsOf(latest).at(-1)).toMatchObject({ sequence: 301, end: { exitCode: 0 } });
+  await write(command(302));
+  expect(commandsOf(await readLatest(dir)).at(-1)).toMatchObject({ sequence: 302, end: undefined });
+});
+
+test("the end of a short history is all of it", async () => {
+  expect(await readLatest(dir)).toEqual([]);
+  await write(command(1), end(1));
+  expect(await readLatest(dir)).toEqual(await readJournal(dir));
+});
+
+/** Lets the next calls of a method of all open files fail with ENOSPC, after what it did before. */
+async function failing(method: "write" | "datasync", times: number, before: () => Promise<unknown>) {
+  const file = await open(join(dir, "any"), "w");
+  const spy = vi.spyOn(Object.getPrototypeOf(file), method);
+  await file.close();
+  for (let time = 0; time < times; time++) {
+    spy.mockImplementationOnce(async () => {
+      await before();
+      throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+    });
+  }
+  return spy;
+}
+
+test("what could not be written comes with the next line, and what failed half way is overwritten", async () => {
+  await using journal = await JournalWriter.open(dir);
+  await journal.append(command(1));
+  await failing("write", 2, () => appendFile(path, '{"event":"command_end","and":"half a line"'));
+  await expect(journal.commit(end(1))).rejects.toMatchObject({ code: "ENOSPC" });
+  await expect(journal.append(command(2))).rejects.toMatchObject({ code: "ENOSPC" });
+  await journal.commit(command(3));
+  expect(commandsOf(await readJournal(dir))).toMatchObject([
+    { sequence: 1, end: { exitCode: 0 } },
+    { sequence: 3, end: undefined },
+  ]);
+  expect((await readFile(path, "utf8")).trimEnd().split("\n")).toHaveLength(3);
+});
+
+test("lines that a failed sync may have dropped are written again", async () => {
+  await using journal = await JournalWriter.open(dir);
+  await journal.commit(command(1));
+  await failing("datasync", 1, async () => {
+    // As a system does that gives up what it could not write
+    const text = await readFile(path, "utf8");
+    await writeFile(path, Buffer.concat([Buffer.from(text.slice(0, text.indexOf("\n") + 1)), Buffer.alloc(50)]));
+  });
+  await expect(journal.commit(end(1))).rejects.toMatchObject({ code: "ENOSPC" });
+  await journal.commit(command(2));
+  expect(commandsOf(await readJournal(dir))).toMatchObject([
+    { sequence: 1, end: { exitCode: 0 } },
+    { sequence: 2, end: undefined },
+  ]);
 });

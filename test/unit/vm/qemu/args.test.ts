@@ -79,17 +79,17 @@ test("the command line of a fork", () => {
     -blockdev
     driver=file,node-name=root-1-file,filename=/proc/self/fd/10,locking=off,read-only=on,auto-read-only=off,cache.no-flush=on
     -blockdev
-    driver=qcow2,node-name=root-1,file=root-1-file,read-only=on,auto-read-only=off,cache.no-flush=on,backing=root-0
+    driver=qcow2,node-name=root-1,file=root-1-file,read-only=on,auto-read-only=off,cache.no-flush=on,backing=root-0,l2-cache-entry-size=4096
     -blockdev
     driver=file,node-name=root-file,filename=/proc/self/fd/11,locking=off,discard=unmap,cache.no-flush=on
     -blockdev
-    driver=qcow2,node-name=root,file=root-file,discard=unmap,cache.no-flush=on,backing=root-1
+    driver=qcow2,node-name=root,file=root-file,discard=unmap,cache.no-flush=on,backing=root-1,l2-cache-entry-size=4096,lazy-refcounts=on
     -device
     virtio-blk-pci,drive=root,werror=report,rerror=report
     -blockdev
     driver=file,node-name=workspace-file,filename=/proc/self/fd/12,locking=off,discard=unmap
     -blockdev
-    driver=qcow2,node-name=workspace,file=workspace-file,discard=unmap
+    driver=qcow2,node-name=workspace,file=workspace-file,discard=unmap,l2-cache-entry-size=4096,lazy-refcounts=on
     -device
     virtio-blk-pci,drive=workspace,werror=report,rerror=report
     -netdev

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { PyroError, systemErrorCode } from "../core/errors.ts";
+import { PyroError, systemErrorCode } from "../../core/errors.ts";
 import { flock } from "./flock.ts";
 
 const flockTimeoutMs = 10_000;

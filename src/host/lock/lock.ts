@@ -1,7 +1,7 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PyroError } from "../core/errors.ts";
-import { ensureDir, fileError, isDiskFull } from "./files.ts";
+import { PyroError } from "../../core/errors.ts";
+import { ensureDir, fileError, isDiskFull } from "../files.ts";
 import { flock } from "./flock.ts";
 
 export interface LockRequest {

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
-import { PyroError } from "../core/errors.ts";
-import { type CaptureOptions, capture } from "./process.ts";
+import { PyroError } from "../../core/errors.ts";
+import { type CaptureOptions, capture } from "../process.ts";
 
 /**
  * An exit code that no failure has. A program between this process and `flock` could end with the

@@ -1,0 +1,56 @@
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { readRecord } from "../../../../src/host/files.ts";
+import type { JournalLine } from "../../../../src/workspaces/record/journal.ts";
+import { migrateRecord, withLatest, workspaceRecordSchema } from "../../../../src/workspaces/record/record.ts";
+import { workspaceRecord } from "../../../helpers/workspace-record.ts";
+
+/** The record of a stopped workspace as version 0.1.0 wrote it: this must be read for ever. */
+const path = fileURLToPath(new URL("./workspace-1.json", import.meta.url));
+
+test("a record of format 1 is read, and its root disk counts as whole", async () => {
+  const read = await readRecord(path, workspaceRecordSchema, migrateRecord);
+  expect(read).toMatchObject({
+    status: "ok",
+    record: {
+      formatVersion: 2,
+      name: "fix-parser",
+      layers: ["2.qcow2", "3.qcow2"],
+      lastCommand: { sequence: 1, command: ["make", "test"], exitCode: 0 },
+      rootUnsyncedIn: null,
+      rootLoss: null,
+    },
+  });
+});
+
+test.each([{ format_version: 3 }, { format_version: "1" }, {}, null, [], "text"])("%j stays what it is", (stored) => {
+  expect(migrateRecord(stored)).toEqual(stored);
+});
+
+const at = (second: number) => `2026-02-01T00:00:0${second}.000Z`;
+const command = (sequence: number, second: number): JournalLine => ({
+  event: "command",
+  at: at(second),
+  command: { sequence, command: ["true"], cwd: "/workspace" },
+});
+const edit: JournalLine = {
+  event: "edit",
+  at: at(5),
+  edit: { kind: "file_write", path: "/workspace/a", entryCount: 1, bytesWritten: 1 },
+};
+
+test("while a workspace runs, its history says what its record does not", () => {
+  const record = workspaceRecord({ commandCount: 1 });
+  expect(withLatest(record, [command(1, 1), command(2, 2), edit])).toMatchObject({
+    commandCount: 2,
+    lastCommand: { sequence: 2, exitCode: null },
+    lastActivityAt: at(5),
+  });
+  expect(withLatest(record, [])).toEqual(record);
+});
+
+test("a number that a power cut took from the history is not given again", () => {
+  const lastCommand = { sequence: 3, command: ["make"], cwd: "/workspace", exitCode: null, durationMs: null };
+  const record = workspaceRecord({ commandCount: 3, lastCommand });
+  expect(withLatest(record, [command(1, 1), command(2, 2)])).toMatchObject({ commandCount: 3, lastCommand });
+});
