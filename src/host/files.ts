@@ -186,30 +186,57 @@ export function isDiskFull(error: unknown): boolean {
   return ["ENOSPC", "EDQUOT"].includes(systemErrorCode(error) ?? "");
 }
 
+const folderHint = "Set PYRO_CACHE_DIR and PYRO_STATE_DIR to folders that you can write to.";
+
 /** Translates a system error on a path into one with a hint. */
 export function fileError(action: string, error: unknown): PyroError {
-  const code = systemErrorCode(error);
+  const code = systemErrorCode(error) ?? "";
+  const failed = (reason: string, hint = folderHint) =>
+    new PyroError("failed_precondition", `${action}: ${reason}`, { hint, cause: error });
   if (isDiskFull(error)) {
     return new PyroError("resource_exhausted", `${action}: the disk is full`, { hint: freeSomeSpace, cause: error });
   }
-  if (code === "ENOTDIR" || code === "EEXIST") {
-    return new PyroError("failed_precondition", `${action}: a file is in its place`, {
-      hint: "Move that file away, or set PYRO_CACHE_DIR to a folder that you can write to.",
-      cause: error,
-    });
+  switch (code) {
+    case "ENOTDIR":
+    case "EEXIST":
+      return failed("a file is in its place", "Move that file away, or set PYRO_CACHE_DIR to another folder.");
+    case "ENOENT":
+      return failed("the file system does not take it");
+    case "EROFS":
+      return failed("the file system is read-only");
+    case "EACCES":
+    case "EPERM":
+      return failed("permission denied");
+    case "EIO":
+      return failed("the disk reports an error", "Look for the disk's errors in the kernel's log (`dmesg`).");
+    default:
+      return new PyroError("internal", `${action}: ${messageOf(error)}`, { cause: error });
   }
-  if (code === "ENOENT") {
-    return new PyroError("failed_precondition", `${action}: the file system does not take it`, {
-      hint: "Set PYRO_CACHE_DIR to a folder that you can write to.",
-      cause: error,
-    });
-  }
-  if (code === "EROFS" || code === "EACCES" || code === "EPERM") {
-    const reason = code === "EROFS" ? "the file system is read-only" : "permission denied";
-    return new PyroError("failed_precondition", `${action}: ${reason}`, {
-      hint: "Set PYRO_CACHE_DIR to a folder that you can write to.",
-      cause: error,
-    });
-  }
-  return new PyroError("internal", `${action}: ${messageOf(error)}`, { cause: error });
 }
+
+/** Codes of system errors that tell of the host's disk, and not of a fault in pyro */
+const diskCodes = ["ENOSPC", "EDQUOT", "EROFS", "EIO"];
+
+/** What a caller is told of a failure: one of the host's disk says what could not be done. */
+export function explainDiskError(error: unknown): unknown {
+  if (error instanceof PyroError || !diskCodes.includes(systemErrorCode(error) ?? "")) return error;
+  const { syscall = "use", path, dest } = error as NodeJS.ErrnoException & { readonly dest?: string };
+  const name = dest ?? path;
+  const what = name === undefined ? "a file" : `'${name}'`;
+  return fileError(`cannot ${plainNames[syscall] ?? syscall} ${what}`, error);
+}
+
+/** System calls whose names are no words */
+const plainNames: Readonly<Record<string, string>> = {
+  copyfile: "copy a file to",
+  copyFile: "copy a file to",
+  fdatasync: "sync",
+  fsync: "sync",
+  ftruncate: "cut",
+  mkdir: "create folder",
+  rm: "remove",
+  rmdir: "remove",
+  unlink: "remove",
+  utime: "change the time of",
+  chmod: "change the mode of",
+};

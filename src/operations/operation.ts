@@ -3,6 +3,7 @@ import type * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import type { SayCall } from "../core/hint.ts";
 import { checkWire, explainMismatch } from "../core/wire-case.ts";
+import { explainDiskError } from "../host/files.ts";
 import type { EngineContext, EngineProgress } from "../machines/context.ts";
 import type { ProjectSource } from "../projects/source.ts";
 
@@ -138,6 +139,8 @@ export async function perform<I extends z.ZodObject, O extends z.ZodObject>(
   context: OperationContext,
   input: z.output<I>,
 ): Promise<z.output<O>> {
-  const output = await operation.handle(context, input);
+  const output = await operation.handle(context, input).catch((error: unknown) => {
+    throw explainDiskError(error);
+  });
   return operation.output.parse(output) as z.output<O>;
 }

@@ -51,8 +51,8 @@ export class World implements AsyncDisposable {
     return join(this.dir, "out", name);
   }
 
-  newSdkClient(): SdkClient {
-    const client = new SdkClient(this.env);
+  newSdkClient(more: Readonly<Record<string, string>> = {}): SdkClient {
+    const client = new SdkClient({ ...this.env, ...more });
     this.#sdkClients.push(client);
     return client;
   }

@@ -1,5 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { complain } from "../control/complain.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import type { WorkspacePlace } from "../record/store.ts";
 
@@ -28,11 +29,21 @@ export async function sweepRecords(place: WorkspacePlace): Promise<void> {
 }
 
 /** Removes the histories that resets have cleared. */
-export async function sweepHistories(place: WorkspacePlace, { resetCount }: WorkspaceRecord): Promise<void> {
+async function sweepHistories(place: WorkspacePlace, { resetCount }: WorkspaceRecord): Promise<void> {
   const current = place.historyDir(resetCount);
   for (const name of await readdir(place.dir)) {
     const path = join(place.dir, name);
     if (name.startsWith("history-") && path !== current) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Removes what a change of the record has left over. What that leaves, the next sweep removes. */
+export async function sweepUnused(place: WorkspacePlace, record: WorkspaceRecord): Promise<void> {
+  try {
+    await sweepLayers(place, record);
+    await sweepHistories(place, record);
+  } catch (error) {
+    complain("cannot remove what is no longer used", error);
   }
 }
 

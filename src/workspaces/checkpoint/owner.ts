@@ -9,7 +9,7 @@ import type { Session } from "../control/session.ts";
 import { copyLayer, forkWorkspaceMachine } from "../life/machine.ts";
 import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
 import { syncLayers } from "../record/store.ts";
-import { emptyLayerName, sweepHistories, sweepLayers } from "./layers.ts";
+import { emptyLayerName, sweepUnused } from "./layers.ts";
 import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "./rules.ts";
 import { checkpointVerbs } from "./verbs.ts";
 
@@ -92,7 +92,7 @@ async function countEntries(
 
 async function deleteSnapshot(workspace: OwnedWorkspace, snapshotName: string): Promise<void> {
   await workspace.update((record) => withoutSnapshot(record, snapshotName));
-  await sweepLayers(workspace.place, workspace.record);
+  await sweepUnused(workspace.place, workspace.record);
 }
 
 /**
@@ -114,8 +114,7 @@ async function resetWorkspace(
     );
   } finally {
     // These are of the old machine or, after a failure, of the new one.
-    await sweepLayers(place, workspace.record);
-    await sweepHistories(place, workspace.record);
+    await sweepUnused(place, workspace.record);
   }
 }
 

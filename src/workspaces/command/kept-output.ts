@@ -17,6 +17,8 @@ export class OutputKeeper {
   #length = 0;
   /** Files that are complete but not synced */
   readonly #unsynced = new Set<string>();
+  /** Why nothing more is kept */
+  #failure: unknown;
   /** Keeps writes in the order of the calls */
   #last: Promise<void> = Promise.resolve();
 
@@ -29,8 +31,9 @@ export class OutputKeeper {
     return this.#length;
   }
 
+  /** Resolves when there is room for more. `commit` tells of a failure. */
   add(chunk: Buffer): Promise<void> {
-    this.#last = this.#last.then(() => this.#write(chunk));
+    this.#last = this.#last.then(() => this.#keep(chunk));
     return this.#last;
   }
 
@@ -38,25 +41,34 @@ export class OutputKeeper {
    * Makes what is kept survive a power cut, but for the names of the files, and ends the work.
    */
   async commit(): Promise<void> {
-    await this.#last.catch(() => {
-      // The caller of `add` has been told of the failure.
-    });
+    await this.#last;
     const file = this.#file;
     this.#file = undefined;
     try {
+      if (this.#failure !== undefined) throw this.#failure;
       await Promise.all([file?.datasync(), ...[...this.#unsynced].map(syncFile)]);
     } finally {
       await file?.close();
     }
   }
 
+  /** A command goes on although its output cannot be kept. */
+  async #keep(chunk: Buffer): Promise<void> {
+    if (this.#failure === undefined) {
+      await this.#write(chunk).catch((error: unknown) => {
+        this.#failure = error;
+      });
+    }
+    this.#length += chunk.length;
+  }
+
   async #write(chunk: Buffer): Promise<void> {
     for (let written = 0; written < chunk.length; ) {
-      const part = chunk.subarray(written, written + blockBytes - (this.#length % blockBytes));
-      const file = await this.#fileFor(this.#length / blockBytes);
+      const length = this.#length + written;
+      const part = chunk.subarray(written, written + blockBytes - (length % blockBytes));
+      const file = await this.#fileFor(length / blockBytes);
       await file.appendFile(part);
       written += part.length;
-      this.#length += part.length;
     }
   }
 

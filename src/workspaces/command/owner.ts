@@ -158,7 +158,7 @@ async function recordEnd(
 
 /** The command has ended, but a crash of the host could take that knowledge away. */
 function unrecorded({ exitCode, durationMs }: CommandEnd, error: unknown): PyroError {
-  const cause = fileError("cannot record its end", error);
+  const cause = fileError("cannot record that with its output", error);
   const how = exitCode === null ? "" : ` with exit code ${exitCode}`;
   return new PyroError(cause.code, `the command has ended${how}, but pyro ${cause.message}`, {
     hint: cause.advice,

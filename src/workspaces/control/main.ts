@@ -4,7 +4,7 @@ import { syncFolder } from "../../host/durable.ts";
 import { commandLineOf, identifyProcess, killGroupOf } from "../../host/process-identity.ts";
 import { storageSession } from "../../host/system.ts";
 import { changeOwner } from "../change/owner.ts";
-import { sweepHistories, sweepLayers, sweepRecords } from "../checkpoint/layers.ts";
+import { sweepLayers, sweepRecords, sweepUnused } from "../checkpoint/layers.ts";
 import { checkpointOwner, forkCheckpoint } from "../checkpoint/owner.ts";
 import { commandOwner } from "../command/owner.ts";
 import { fileOwner } from "../file/owner.ts";
@@ -107,8 +107,7 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
     const workspace = await OwnedWorkspace.begin({ context, place, record: begun, machine });
     if (launch.mode === "create") await syncFolder(dirname(place.dir));
     await workspace.update({});
-    await sweepLayers(place, workspace.record);
-    await sweepHistories(place, workspace.record);
+    await sweepUnused(place, workspace.record);
     return workspace;
   } catch (error) {
     await machine.close();

@@ -110,7 +110,11 @@ export class OwnedWorkspace {
   async update(change: Change | ((record: WorkspaceRecord) => Change)): Promise<WorkspaceRecord> {
     return this.#saves.run(async () => {
       const wanted = typeof change === "function" ? change(this.#record) : change;
-      await saveWorkspace(this.place, { ...this.#record, ...wanted });
+      await saveWorkspace(this.place, { ...this.#record, ...wanted }).catch(async (error: unknown) => {
+        // It may have got its name, and only that may not be durable.
+        await saveWorkspace(this.place, this.#record, { isDurable: false }).catch(() => {});
+        throw error;
+      });
       // A note may have come meanwhile.
       this.#record = { ...this.#record, ...wanted };
       return this.#record;

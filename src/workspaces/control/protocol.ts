@@ -3,6 +3,7 @@ import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
 import { checkWire } from "../../core/wire-case.ts";
 import { encodeFrame, maxPayloadLength } from "../../guest/frames.ts";
+import { explainDiskError } from "../../host/files.ts";
 
 /** Raised when a supervisor that is older or newer than its caller could misunderstand it. */
 export const controlVersion = 3;
@@ -78,7 +79,7 @@ export function* encodeData(bytes: Buffer): Generator<Buffer> {
 
 /** An error on its way to a caller, with its hint as data. */
 export function errorData(thrown: unknown): object {
-  const error = PyroError.from(thrown);
+  const error = PyroError.from(explainDiskError(thrown));
   return { ...error.toJSON(), hint: error.advice ?? null };
 }
 

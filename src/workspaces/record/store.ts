@@ -4,7 +4,7 @@ import { PyroError, systemErrorCode } from "../../core/errors.ts";
 import { hint, toRun } from "../../core/hint.ts";
 import { syncFile, syncFolder } from "../../host/durable.ts";
 import { ensureDir, fileError, pathExists, readRecord, replaceRecord } from "../../host/files.ts";
-import { createLockFile, type HeldLock, tryLockFile } from "../../host/lock/lock-file.ts";
+import { createLockFile, type HeldLock, type PendingLock, tryLockFile } from "../../host/lock/lock-file.ts";
 import { migrateRecord, type WorkspaceRecord, workspaceRecordSchema } from "./record.ts";
 
 const recordName = "workspace.json";
@@ -174,23 +174,22 @@ export interface WorkspaceDraft extends AsyncDisposable {
   publish(): Promise<void>;
 }
 
-async function makeFolders({ dir, disksDir }: WorkspacePlace): Promise<void> {
-  try {
-    await mkdir(dir, { mode: 0o700 });
-    // The virtual machine may run as another user, who may open files in it but not list it.
-    await mkdir(disksDir, { mode: 0o711 });
-    await chmod(disksDir, 0o711);
-  } catch (error) {
-    throw fileError(`cannot create folder '${dir}'`, error);
-  }
+async function makeFolders({ dir, disksDir, lockPath }: WorkspacePlace): Promise<PendingLock> {
+  await mkdir(dir, { mode: 0o700 });
+  await mkdir(disksDir);
+  // The virtual machine may run as another user, who may open files in it but not list it.
+  await chmod(disksDir, 0o711);
+  return createLockFile(lockPath);
 }
 
 export async function beginWorkspace(workspacesDir: string, workspaceId: string): Promise<WorkspaceDraft> {
   await ensureDir(workspacesDir);
   const draft = new WorkspacePlace(workspacesDir, workspaceId, `.new-${workspaceId}`);
   const published = new WorkspacePlace(workspacesDir, workspaceId);
-  await makeFolders(draft);
-  const lock = await createLockFile(draft.lockPath);
+  const lock = await makeFolders(draft).catch(async (error: unknown) => {
+    await rm(draft.dir, { recursive: true, force: true });
+    throw error;
+  });
   return {
     lock,
     place: draft,
@@ -200,7 +199,9 @@ export async function beginWorkspace(workspacesDir: string, workspaceId: string)
       await rename(draft.dir, published.dir);
     },
     async [Symbol.asyncDispose]() {
-      await rm(draft.dir, { recursive: true, force: true });
+      await rm(draft.dir, { recursive: true, force: true }).catch(() => {
+        // A sweep removes it later.
+      });
       await lock[Symbol.asyncDispose]();
     },
   };

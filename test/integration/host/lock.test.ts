@@ -88,7 +88,7 @@ test("a folder that cannot be written to is told as such, with a way out", async
   await expect(work).rejects.toMatchObject({
     code: "failed_precondition",
     message: "cannot lock '/sys/kernel/eight.lock': permission denied",
-    hint: "Set PYRO_CACHE_DIR to a folder that you can write to.",
+    hint: "Set PYRO_CACHE_DIR and PYRO_STATE_DIR to folders that you can write to.",
   });
 });
 
