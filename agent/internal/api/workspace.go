@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"pyro.agent/internal/crash"
 	"pyro.agent/internal/overlay"
 )
 
@@ -52,13 +53,14 @@ func (s *Server) mountedWorkspace() (*overlay.Workspace, error) {
 
 // syncDisks writes the workspace and the root file system back. It returns the reason if it fails.
 func (s *Server) syncDisks() string {
-	if err := overlay.SyncRoot(s.Root); err != nil {
-		return err.Error()
-	}
+	root := make(chan error, 1)
+	crash.Go(func() { root <- overlay.SyncRoot(s.Root) })
+	var err error
 	if workspace := s.workspace.Load(); workspace != nil {
-		if err := workspace.Sync(); err != nil {
-			return err.Error()
-		}
+		err = workspace.Sync()
+	}
+	if err := errors.Join(<-root, err); err != nil {
+		return err.Error()
 	}
 	return ""
 }

@@ -49,7 +49,7 @@ func (l *Layers) Write(body io.Reader) (Written, error) {
 	defer s.close()
 	err = s.receive(frames)
 	if err == nil {
-		err = s.sync()
+		err = s.settle(l.Upper)
 	}
 	if err != nil {
 		s.remove()

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log"
 	"math"
 	"strconv"
@@ -58,18 +57,6 @@ func (s *staging) remove() {
 	if err := removeAll(s.root, s.name); err != nil {
 		log.Printf("remove %s: %v", s.name, err)
 	}
-}
-
-// sync writes the content of the staged files to the disk. ext4 can commit a rename before the
-// content. A machine that dies in between then leaves zeros in place of the old file and the new.
-func (s *staging) sync() error {
-	if s.bytesWritten == 0 {
-		return nil
-	}
-	if err := unix.Syncfs(s.fd); err != nil {
-		return fmt.Errorf("sync the files to be written: %w", err)
-	}
-	return nil
 }
 
 func (s *staging) newName() string {
