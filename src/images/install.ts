@@ -2,6 +2,7 @@ import { chmod, open, rename, rm } from "node:fs/promises";
 import { throwIfCancelled } from "../core/deadline.ts";
 import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { type Volume, volumeOf } from "../host/disk-space.ts";
+import { syncFolder } from "../host/durable.ts";
 import { digestFile, ensureDir, fileError, stampFile } from "../host/files.ts";
 import type { BuildPhase, BuiltEnvironment, EnvironmentBuilder } from "./builder.ts";
 import { type CatalogEntry, catalogVersion } from "./catalog.ts";
@@ -125,6 +126,7 @@ async function publish(
       modules: await moveToBlobs(store, built.modulesPath, digests.modules),
       rootImage: await moveToBlobs(store, built.rootImagePath, digests.rootImage),
     };
+    await syncFolder(blobsDir(store));
     const record: EnvironmentRecord = {
       formatVersion: 1,
       name: entry.name,

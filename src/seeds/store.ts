@@ -7,6 +7,7 @@ import { PyroError, systemErrorCode } from "../core/errors.ts";
 import { checkWire } from "../core/wire-case.ts";
 import { type CacheItem, removeLeastRecentlyUsed } from "../host/cache-budget.ts";
 import { saysDiskFull } from "../host/disk-space.ts";
+import { syncFile, syncFolder } from "../host/durable.ts";
 import { ensureDir, fileError, freeSomeSpace, namesIn, pathExists, readRecord, writeFact } from "../host/files.ts";
 import { capture } from "../host/process.ts";
 import { imageFormatVersion } from "./image.ts";
@@ -111,8 +112,7 @@ export async function publishImage(seedsDir: string, key: string, stagedPath: st
     if (!linklessCodes.includes(code ?? "")) throw fileError(`cannot store disk image '${path}'`, error);
     await rename(stagedPath, path);
   }
-  await using folder = await open(dir, "r");
-  await folder.sync();
+  await syncFolder(dir);
 }
 
 /** Links an image to a second name, or copies it if a link is impossible. */
@@ -143,7 +143,7 @@ async function copyImage(imagePath: string, linkTo: string): Promise<void> {
     // Takes the name, which must be new.
     await copyFile("/dev/null", linkTo, constants.COPYFILE_EXCL);
     const { exitCode, stderr } = await capture(command, { timeoutMs: copyTimeoutMs, extraFds: [image.fd] });
-    if (exitCode === 0) return;
+    if (exitCode === 0) return await syncFile(linkTo);
     throw new PyroError(
       saysDiskFull(stderr) ? "resource_exhausted" : "internal",
       `cannot make disk image '${linkTo}': ${stderr.trim().split("\n").at(-1) ?? ""}`,

@@ -16,7 +16,7 @@ const codeOf: Readonly<Record<FaultCode, string>> = {
   EROFS: "failed_precondition",
   EIO: "failed_precondition",
 };
-/** `cannot VERB NOUN: REASON`, or what has happened and what has not, never the system's own words */
+/** `cannot VERB NOUN: REASON`, or what has happened and what has not, in words of pyro's own */
 const clearMessage = /^(?:cannot |the )(?!.*injected)/;
 
 describeWithVm("a disk that fails at each change of a file in turn", () => {

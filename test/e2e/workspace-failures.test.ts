@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pyroPath, resultOf } from "../helpers/cli.ts";
@@ -69,6 +69,19 @@ describeWithVm("a workspace survives", () => {
     expect((await status()).state_reason).toMatch(/^its machine ended \(/);
     expect(await lastLog()).toMatchObject({ state: "unknown", stdout: "begun\n" });
     await expectEverythingBack();
+  });
+
+  test("the death of its virtual machine, with a root disk that no longer boots", async () => {
+    for (const { pid } of await supervisors()) killIfThere(pid);
+    await eventually(isFailed, soonMs, "it is known to have failed");
+    const dir = join(bench.cache.workspacesDir, id);
+    const record = JSON.parse(await readFile(join(dir, "workspace.json"), "utf8"));
+    await truncate(join(dir, "disks", record.root_layers.at(-1)), 4096);
+    await expectEverythingBack();
+    const { root_loss: rootLoss } = await status();
+    expect(rootLoss.reason).toMatch(/^it could not be booted after its machine had been cut off: cannot boot /);
+    const { stdout } = await bench.run(["status", id]);
+    expect(stdout.toString()).toContain(`Lost: everything outside /workspace, at ${rootLoss.at}: ${rootLoss.reason}\n`);
   });
 
   test("a crash of its kernel, and is reset", async () => {

@@ -5,6 +5,7 @@ import * as z from "zod";
 import { systemErrorCode } from "../../core/errors.ts";
 import { checkWire } from "../../core/wire-case.ts";
 import { type CacheItem, removeLeastRecentlyUsed } from "../../host/cache-budget.ts";
+import { syncFile, syncFolder } from "../../host/durable.ts";
 import { fileStampSchema, readRecord, sameStamp, stampFile, writeRecord } from "../../host/files.ts";
 import { digestSparseFile } from "../../host/sparse-digest.ts";
 import { bootId } from "../../host/system.ts";
@@ -163,9 +164,12 @@ export async function publishTemplate(
   const checked = await Promise.all(fileNames.map(async (file) => [file, await checkFile(check, file)] as const));
   const files = Object.fromEntries(checked) as TemplateRecord["files"];
   const record: TemplateRecord = { ...facts, formatVersion: 1, files, hostBootId: await bootId() };
+  // A template that a crash has torn would boot guests that fail at random.
+  await Promise.all(fileNames.map((file) => syncFile(join(staging, templateFiles[file]))));
   await writeRecord(join(staging, recordName), templateRecordSchema, record);
   await removeTemplate(templatesDir, facts.key);
   await rename(staging, dir);
+  await syncFolder(templatesDir);
   return { record, pathOf: (file) => join(dir, templateFiles[file]) };
 }
 
