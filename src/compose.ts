@@ -16,8 +16,8 @@ const mib = 1024 * 1024;
 export function composeEngineContext(env: HostEnvironment): EngineContext {
   return {
     layout: layoutFromEnvironment(env),
-    searchPath: env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
-    mirror: env["PYRO_DEBIAN_MIRROR"] || undefined,
+    searchPath: word(env, "PATH") ?? "/usr/local/bin:/usr/bin:/bin",
+    mirror: word(env, "PYRO_DEBIAN_MIRROR") || undefined,
     acceleratorChoice: acceleratorChoice(env["PYRO_ACCELERATOR"]),
     uid: process.getuid?.() ?? 0,
     templateBudgetBytes: positiveNumber(env, "PYRO_TEMPLATE_BUDGET_MIB", defaultTemplateBudgetMib) * mib,
@@ -53,6 +53,13 @@ function acceleratorChoice(value: string | undefined): AcceleratorChoice {
     "invalid_argument",
     `cannot use PYRO_ACCELERATOR='${value}': choose one of ${acceleratorChoices.join(", ")}`,
   );
+}
+
+/** A value that becomes a word of a command. The process's own variables cannot contain NUL. */
+function word(env: HostEnvironment, name: string): string | undefined {
+  const value = env[name];
+  if (!value?.includes("\0")) return value;
+  throw new PyroError("invalid_argument", `cannot use ${name}: it has a NUL character in it`);
 }
 
 function positiveNumber(env: HostEnvironment, name: string, fallback: number): number {

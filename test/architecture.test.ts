@@ -21,7 +21,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   operations: ["core", "host", "guest", "images", "tree", "projects", "seeds", "machines", "workspaces"],
   compose: ["core", "host", "machines"],
   sdk: ["core", "operations", "compose"],
-  cli: ["core", "projects", "operations", "compose"],
+  cli: ["core", "host", "projects", "operations", "compose"],
   mcp: ["core", "projects", "operations", "compose"],
   serve: ["cli", "mcp"],
   index: ["core", "operations", "sdk"],

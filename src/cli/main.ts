@@ -52,6 +52,7 @@ async function runCommandLine(
       exitCode = await runInvocation(invocation, env, stop);
     },
     onServe: (flags) => serveMcp(flags, stop.signal),
+    signal: stop.signal,
   });
   takeOverErrors(program);
   try {

@@ -19,6 +19,8 @@ export interface ProgramOptions {
   readonly version: string;
   readonly onInvoke: (invocation: Invocation) => Promise<void>;
   readonly onServe: (flags: McpFlags) => Promise<void>;
+  /** Ends the wait for a text that a flag names */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const groupSummaries: Readonly<Record<string, string>> = {
@@ -37,7 +39,7 @@ First steps:
   pyro run debian:12 -- git --version`;
 
 /** Builds the command line from the operation table. */
-export function buildProgram({ version, onInvoke, onServe }: ProgramOptions): Command {
+export function buildProgram({ version, onInvoke, onServe, signal }: ProgramOptions): Command {
   const program = new Command("pyro")
     .description("Disposable virtual-machine workspaces for coding agents.")
     .version(version, "--version", "Print the version")
@@ -49,7 +51,7 @@ export function buildProgram({ version, onInvoke, onServe }: ProgramOptions): Co
     const words = operation.name.split(".");
     const name = words.pop() ?? "";
     const parent = words.reduce(subcommand, program);
-    addOperation(parent, name, operation, onInvoke);
+    addOperation(parent, name, operation, { onInvoke, signal });
   }
   addMcpCommand(program, onServe);
   return program;
@@ -60,7 +62,12 @@ function subcommand(parent: Command, name: string): Command {
   return existing ?? parent.command(name).description(groupSummaries[name] ?? "");
 }
 
-function addOperation(parent: Command, name: string, operation: Operation, onInvoke: ProgramOptions["onInvoke"]): void {
+function addOperation(
+  parent: Command,
+  name: string,
+  operation: Operation,
+  { onInvoke, signal }: Pick<ProgramOptions, "onInvoke" | "signal">,
+): void {
   const { positionals, flags } = fieldsOf(operation);
   const command = parent.command(name).description(`${operation.summary}.`);
   for (const positional of positionals) command.addArgument(toArgument(positional));
@@ -79,7 +86,7 @@ function addOperation(parent: Command, name: string, operation: Operation, onInv
       if (value !== undefined) input[flag.field] = parseFlag(flag, value);
     }
     for (const field of Object.keys(input)) if (input[field] === undefined) delete input[field];
-    Object.assign(input, await readFileFlags(fileFlags, typed, input));
+    Object.assign(input, await readFileFlags(fileFlags, typed, input, signal));
     const partOnly = part !== undefined && typed[optionKey(`--${part.flag}`)] === true;
     await onInvoke({ operation, input, json: jsonOnly === true || typed["json"] === true, partOnly });
   });
@@ -114,15 +121,17 @@ async function readFileFlags(
   fileFlags: NonNullable<Operation["cli"]["fileFlags"]>,
   typed: Readonly<Record<string, unknown>>,
   input: Readonly<Record<string, unknown>>,
+  signal: AbortSignal | undefined,
 ): Promise<Record<string, string>> {
   const texts: Record<string, string> = {};
-  for (const [field, { flag }] of Object.entries(fileFlags)) {
+  for (const [field, fileFlag] of Object.entries(fileFlags)) {
+    const { flag } = fileFlag;
     const path = typed[optionKey(`--${flag}`)];
     if (typeof path !== "string") continue;
     if (input[field] !== undefined) {
       throw new PyroError("invalid_argument", `cannot use both ${flagName(field)} and --${flag}`);
     }
-    texts[field] = await readTextFile(`--${flag}`, path);
+    texts[field] = await readTextFile(fileFlag, path, { signal });
   }
   return texts;
 }

@@ -1,22 +1,29 @@
 import { isUtf8 } from "node:buffer";
-import { readFile } from "node:fs/promises";
-import { messageOf, PyroError } from "../core/errors.ts";
+import { PyroError } from "../core/errors.ts";
 import { hint, named } from "../core/hint.ts";
+import { type ContentOptions, readNamed, readStream } from "../host/named/content.ts";
+import type { FileFlag } from "../operations/operation.ts";
 
-/** The text of a file that a flag names, or of standard input for `-`. */
-export async function readTextFile(flag: string, path: string): Promise<string> {
-  const bytes = await readBytes(path).catch((error: unknown) => {
-    throw new PyroError("invalid_argument", `${flag}: cannot read '${path}': ${messageOf(error)}`, { cause: error });
-  });
-  if (isUtf8(bytes)) return bytes.toString("utf8");
-  throw new PyroError("invalid_argument", `${flag}: '${path}' is not UTF-8 text`, {
-    hint: hint`Put it into a directory and use ${named("workspace.sync.push")}.`,
-  });
+export type TextOptions = Pick<ContentOptions, "signal" | "waits">;
+
+/**
+ * A missing file is a mistake in the command line, not something that an operation has not found.
+ */
+function asUsageError(error: unknown): never {
+  if (!(error instanceof PyroError) || error.code !== "not_found") throw error;
+  throw new PyroError("invalid_argument", error.message, { hint: error.advice, cause: error });
 }
 
-async function readBytes(path: string): Promise<Buffer> {
-  if (path !== "-") return readFile(path);
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+/** The text of a file that a flag names, or of standard input for `-`. */
+export async function readTextFile(
+  { flag, maxBytes }: Pick<FileFlag, "flag" | "maxBytes">,
+  path: string,
+  options: TextOptions = {},
+): Promise<string> {
+  const action = `--${flag}: cannot read`;
+  const push = hint`Put it into a directory and use ${named("workspace.sync.push")}.`;
+  const limits = { ...options, action, hint: "Give a text file, or - for standard input.", maxBytes, largerHint: push };
+  const bytes = await (path === "-" ? readStream(process.stdin, limits) : readNamed(path, limits)).catch(asUsageError);
+  if (isUtf8(bytes)) return bytes.toString("utf8");
+  throw new PyroError("invalid_argument", `--${flag}: '${path}' is not UTF-8 text`, { hint: push });
 }

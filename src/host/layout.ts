@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { PyroError } from "../core/errors.ts";
+import { hostPathProblem, shownPath } from "./named/path.ts";
 
 /**
  * The folders that pyro keeps on the host, and its programs. The code that fills a folder names
@@ -59,8 +60,9 @@ function home(env: HostEnvironment): string {
 function absolute(env: HostEnvironment, name: string): string | undefined {
   const value = env[name];
   if (value === undefined || value === "") return undefined;
-  if (isAbsolute(value)) return value;
-  throw new PyroError("invalid_argument", `cannot use ${name}='${value}': it must be an absolute path`);
+  const problem = isAbsolute(value) ? hostPathProblem(value) : "it must be an absolute path";
+  if (problem === undefined) return value;
+  throw new PyroError("invalid_argument", `cannot use ${name}='${shownPath(value)}': ${problem}`);
 }
 
 function packageDir(): string {

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { hostPathProblem } from "../host/named/path.ts";
 import { defaultShape, machineShapeSchema } from "../machines/shape.ts";
 
 /** Fields that several operations share. */
@@ -31,6 +32,15 @@ const noNul = (text: string) => !text.includes("\0");
 
 /** A word of a command, or text for a shell. Neither can contain NUL, which ends them. */
 export const commandText = z.string().refine(noNul, "must not have a NUL character in it");
+
+/** A path of this host that an operation reads or writes, in any form that the host takes. */
+export const hostPath = z
+  .string()
+  .min(1)
+  .superRefine((path, context) => {
+    const message = hostPathProblem(path);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
 
 /** A command as a model writes it */
 export const shellText = commandText.min(1).describe("Text for bash, or sh where the guest has no bash");

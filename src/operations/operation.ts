@@ -44,6 +44,14 @@ export interface OperationContext {
   readonly sayCall?: SayCall | undefined;
 }
 
+/** A flag that names a file whose text becomes a field's value. */
+export interface FileFlag {
+  readonly flag: string;
+  readonly description: string;
+  /** The operation's own limit for the text, above which no file is read */
+  readonly maxBytes: number;
+}
+
 /** An operation on the command line, beyond its schemas. */
 export interface CommandLine<O> {
   /**
@@ -66,7 +74,7 @@ export interface CommandLine<O> {
   /** Flags that are not named after their field, by field */
   readonly flagNames?: Readonly<Record<string, string>>;
   /** Flags that name a file whose text becomes a field's value, by field */
-  readonly fileFlags?: Readonly<Record<string, { readonly flag: string; readonly description: string }>>;
+  readonly fileFlags?: Readonly<Record<string, FileFlag>>;
   exitCode?(output: O): number;
 }
 

@@ -1,12 +1,15 @@
 import { isUtf8 } from "node:buffer";
-import { lstat, realpath, stat } from "node:fs/promises";
+import { lstat, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
+import { PyroError } from "../core/errors.ts";
+import { look } from "../host/named/look.ts";
 import { askGit, type GitOutput } from "./git.ts";
+import { oddFileAround } from "./odd-git-file.ts";
 import {
   bareProblem,
   brokenProblem,
   elsewhereProblem,
+  hangingProblem,
   insideGitProblem,
   notTextProblem,
   type ProjectProblem,
@@ -53,7 +56,7 @@ export async function projectAt(path: string, options: DetectOptions = {}): Prom
 
 export async function detectProject(path: string, { signal }: DetectOptions = {}): Promise<DetectedProject> {
   const dir = resolve(path);
-  const problem = await directoryProblem(path === "" ? "" : dir);
+  const problem = await directoryProblem(path === "" ? "" : dir, signal);
   if (problem) return { kind: "unusable", problem };
   try {
     return await lookWithGit(dir, signal);
@@ -68,17 +71,13 @@ export async function detectProject(path: string, { signal }: DetectOptions = {}
   }
 }
 
-async function directoryProblem(dir: string): Promise<ProjectProblem | undefined> {
+async function directoryProblem(dir: string, signal: AbortSignal | undefined): Promise<ProjectProblem | undefined> {
   const hint = "Give the path of a directory that exists and that you can read.";
-  try {
-    if ((await stat(dir)).isDirectory()) return undefined;
-    return { code: "invalid_argument", reason: "it is not a directory", hint };
-  } catch (error) {
-    const code = systemErrorCode(error) ?? "";
-    if (["ENOENT", "ENOTDIR"].includes(code)) return { code: "not_found", reason: "it is not there", hint };
-    const reason = code === "EACCES" ? "permission denied" : messageOf(error);
-    return { code: "failed_precondition", reason, hint };
-  }
+  const found = await look(dir, signal);
+  if ("reason" in found) return { code: found.code, reason: found.reason, hint: found.hint ?? hint };
+  if (!found.isDirectory()) return { code: "invalid_argument", reason: "it is not a directory", hint };
+  const odd = await oddFileAround(dir);
+  return odd === undefined ? undefined : hangingProblem(odd);
 }
 
 async function lookWithGit(dir: string, signal: AbortSignal | undefined): Promise<DetectedProject> {

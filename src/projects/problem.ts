@@ -58,6 +58,11 @@ export function brokenProblem(dir: string, reason: string): ProjectProblem {
   return { code: "failed_precondition", reason, hint: `Run \`git -C ${shellWord(dir)} status\`, and mend it.` };
 }
 
+/** A repository on which git itself would hang. */
+export function hangingProblem(reason: string): ProjectProblem {
+  return { code: "failed_precondition", reason, hint: "Remove it, or give the path of another checkout." };
+}
+
 /** The folder that git refuses because another user owns it, if that is the reason. */
 function distrustedFolder(stderr: string): string | undefined {
   const [, path, oldPath] =

@@ -1,5 +1,9 @@
-import { PyroError } from "../core/errors.ts";
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { type ErrorCode, PyroError } from "../core/errors.ts";
+import { look, oddKind } from "../host/named/look.ts";
 import { redactedUrl, requireCloneRef, requireCloneUrl } from "./clone-url.ts";
+import { oddFileOf } from "./odd-git-file.ts";
 import { runRemoteGit } from "./remote-git.ts";
 import type { ProjectSource } from "./source.ts";
 
@@ -31,6 +35,7 @@ export async function resolveCommit(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<ResolvedCommit> {
   const { url, ref } = projectFromUrl(source.url, source.ref);
+  await requireUsablePath(url, signal);
   if (ref !== undefined && isCommit(ref)) return { commit: ref.toLowerCase(), branch: undefined };
   const names = candidates(ref);
   // Outside any repository, because the configuration of one could change the URL's meaning.
@@ -42,6 +47,33 @@ export async function resolveCommit(
     if (commit !== undefined) return { commit, branch: name === "HEAD" ? headBranch : branch };
   }
   throw unknownRef(url, ref);
+}
+
+/** Of a bundle, the only file that git clones */
+const bundleSignature = /^# v\d+ git bundle\n/;
+const bundleBytes = 32;
+
+/**
+ * Refuses a path of this host on which git would hang, or read without end. Any other is for git to
+ * judge.
+ */
+async function requireUsablePath(url: string, signal: AbortSignal | undefined): Promise<void> {
+  const [, path] = /^(?:file:\/\/[^/]*)?(\/.*)$/is.exec(url) ?? [];
+  if (path === undefined) return;
+  const refuse = (code: ErrorCode, reason: string, hint = "Give the path of a Git repository."): never => {
+    throw new PyroError(code, `cannot clone '${redactedUrl(url)}': ${reason}`, { hint });
+  };
+  const found = await look(path, signal);
+  if ("reason" in found) return found.code === "not_found" ? undefined : refuse(found.code, found.reason, found.hint);
+  const odd = found.isDirectory() ? await oddFileOf(path) : undefined;
+  if (odd !== undefined) refuse("failed_precondition", odd);
+  const kind = oddKind(found);
+  if (kind !== undefined) refuse("invalid_argument", `it is ${kind}`);
+  if (!found.isFile()) return;
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(bundleBytes), 0, bundleBytes, 0);
+  if (bundleSignature.test(buffer.toString("latin1", 0, bytesRead))) return;
+  refuse("invalid_argument", "it is a file, and no bundle of git's");
 }
 
 /**

@@ -2,7 +2,8 @@ import { isUtf8 } from "node:buffer";
 import { realpath } from "node:fs/promises";
 import { hasGit } from "./detect.ts";
 import { askGit, gitReason } from "./git.ts";
-import { brokenProblem, problemError, repositoryProblem } from "./problem.ts";
+import { oddFileOf } from "./odd-git-file.ts";
+import { brokenProblem, hangingProblem, problemError, repositoryProblem } from "./problem.ts";
 
 const listTimeoutMs = 2 * 60_000;
 const submoduleMode = "160000";
@@ -38,6 +39,8 @@ export async function trackedFiles(
   if (!(await hasGit(root))) {
     throw problemError(action, brokenProblem(root, "it is no longer a Git checkout"));
   }
+  const odd = await oddFileOf(root);
+  if (odd !== undefined) throw problemError(action, hangingProblem(odd));
   const top = await listFiles(root, signal);
   if (!("files" in top)) throw problemError(action, repositoryProblem(root, top));
   const files = [top.files];

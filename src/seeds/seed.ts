@@ -1,11 +1,13 @@
-import { realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
-import { messageOf, PyroError, systemErrorCode } from "../core/errors.ts";
+import { PyroError } from "../core/errors.ts";
 import { ensureDir } from "../host/files.ts";
+import { lookAtNamed, namedError, oddKind } from "../host/named/look.ts";
 import { readArchive } from "../tree/archive/read.ts";
 import { type PathList, scanListed } from "../tree/scan/listed-scan.ts";
 import { scanDirectory } from "../tree/scan/scan.ts";
 import type { ScanOptions, TreeScan } from "../tree/scan/tree-scan.ts";
+import { requirePlausibleArchive } from "./archive-size.ts";
 import { removeAsRoot } from "./build-root.ts";
 import { type Copied, construct, failureOf, type ImageOptions, type PreparedSeed, reuse } from "./construct.ts";
 import { baseDir, type CopiedTree, type CopyRequest, copyArchive, copyDirectory, copyNothing } from "./copy.ts";
@@ -50,18 +52,16 @@ export interface SeedRequest extends ImageOptions {
 /** Number of attempts to copy a tree that changes during the copy */
 const maxCopies = 2;
 
-/** The kind of source at a path on this host. */
-export async function seedSourceOf(path: string): Promise<PathSource> {
-  try {
-    return { kind: (await stat(path)).isDirectory() ? "directory" : "archive", path };
-  } catch (error) {
-    const isMissing = ["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "");
-    const reason = isMissing ? "it is not there" : messageOf(error);
-    throw new PyroError(isMissing ? "not_found" : "failed_precondition", `cannot read seed '${path}': ${reason}`, {
-      hint: "Give the path of a directory or of a .tar, .tar.gz or .tgz file.",
-      cause: error,
-    });
-  }
+/** The kind of source at a path that a user named. */
+export async function seedSourceOf(path: string, signal?: AbortSignal): Promise<PathSource> {
+  const hint = "Give the path of a directory or of a .tar, .tar.gz or .tgz file.";
+  const look = { action: "cannot read seed", hint, signal };
+  const stats = await lookAtNamed(path, look);
+  if (stats.isDirectory()) return { kind: "directory", path };
+  const kind = oddKind(stats);
+  if (kind !== undefined) throw namedError(path, look, "invalid_argument", `it is ${kind}`);
+  await requirePlausibleArchive(path, stats.size);
+  return { kind: "archive", path };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { pseudoFileSystems } from "../../host/named/pseudo.ts";
 import type { SkippedEntry } from "../entry.ts";
 import { printablePath } from "../name.ts";
 
@@ -7,6 +8,8 @@ export interface FoundFile {
   readonly kind: string;
   /** Whether this user cannot read or enter it. Nothing in such a folder is listed */
   readonly isForbidden: boolean;
+  /** Pseudo file system of a folder, if it is in one. Nothing in such a folder is listed */
+  readonly pseudoFileSystem: string | undefined;
   readonly mode: number;
   readonly size: number;
   readonly mtimeNs: bigint;
@@ -24,11 +27,15 @@ export interface FoundFile {
 
 /**
  * `path` is find's format for a path: `%P`, relative to the start, or `%p`, as given. The comma
- * continues with the second half in any case. `x` marks unreadable files.
+ * continues with the second half in any case. `x` marks unreadable files, `m` and a slash
+ * folders in a pseudo file system, such as the /proc of a tree that a system runs in.
  */
 export function findExpression(path: "%P" | "%p"): readonly string[] {
   return [
     "(",
+    ...["-type", "d", "(", ...pseudoFileSystems.flatMap((name) => ["-o", "-fstype", name]).slice(1), ")"],
+    ...["-printf", "m%F/", "-prune"],
+    "-o",
     ...["-type", "d", "!", "(", "-readable", "-executable", ")", "-printf", "x", "-prune"],
     "-o",
     ...["-type", "f", "!", "-readable", "-printf", "x"],
@@ -67,6 +74,7 @@ function parseFile(facts: string, path: string, target: string): FoundFile {
   return {
     kind: type.at(-1) ?? "",
     isForbidden: type.startsWith("x"),
+    pseudoFileSystem: /^m(.*)\//.exec(type)?.[1],
     mode: Number.parseInt(mode, 8),
     size: Number(size),
     mtimeNs: parseTime(mtime),

@@ -64,10 +64,11 @@ function select(looked: readonly FoundFile[], files: ReadonlySet<string>, folder
     if (known !== undefined) return known;
     const [parent, folder] = [parentKey(key), byKey.get(key)];
     const isReal = folder?.kind === "d" && (parent === undefined || canEnter(parent));
-    enterable.set(key, isReal && !folder.isForbidden);
+    const isOpen = isReal && !folder.isForbidden && folder.pseudoFileSystem === undefined;
+    enterable.set(key, isOpen);
     // The scan reports why it is left out.
-    if (isReal && folder.isForbidden) selected.add(folder);
-    return isReal && !folder.isForbidden;
+    if (isReal && !isOpen) selected.add(folder);
+    return isOpen;
   };
   const selected = new Set<FoundFile>();
   const select = (key: string) => {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
+import { pseudoFileSystemOf, pseudoReason } from "../../host/named/pseudo.ts";
 import { blocksFor, type SkippedEntry, seedLimits, type TreeEntry, type TreeLimits } from "../entry.ts";
 import { printablePath } from "../name.ts";
 import type { FoundFile } from "./find.ts";
@@ -62,8 +63,15 @@ export function requireEntryCount(dir: string, count: number, { maxEntries }: Tr
 
 export async function requireDirectory(dir: string): Promise<void> {
   try {
-    if ((await stat(dir)).isDirectory()) return;
+    if ((await stat(dir)).isDirectory()) {
+      const fileSystem = await pseudoFileSystemOf(dir);
+      if (fileSystem === undefined) return;
+      throw new PyroError("invalid_argument", `cannot read directory '${dir}': ${pseudoReason(fileSystem)}`, {
+        hint: "Give the path of a directory on a disk.",
+      });
+    }
   } catch (error) {
+    if (error instanceof PyroError) throw error;
     if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) {
       throw new PyroError("not_found", `cannot read directory '${dir}': it is not there`, {
         hint: "Give the path of a directory that exists.",
@@ -136,6 +144,7 @@ const unkeepable: Readonly<Record<string, string>> = {
 };
 
 function skipReason(root: string, file: FoundFile): string | undefined {
+  if (file.pseudoFileSystem !== undefined) return pseudoReason(file.pseudoFileSystem);
   if (!["f", "d", "l"].includes(file.kind)) return unkeepable[file.kind] ?? "its type is not known";
   if (file.isForbidden) return file.kind === "d" ? "it cannot be entered: permission denied" : "permission denied";
   if (Buffer.byteLength(root) + 1 + file.path.length >= 4096) return "its path is longer than 4095 bytes";

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { link, lstat, mkdir, open, readlink, rename, rm, rmdir, stat, symlink, unlink } from "node:fs/promises";
+import { link, lstat, mkdir, open, readlink, rename, rm, rmdir, symlink, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
 import { isDiskFull } from "../../host/files.ts";
+import { look } from "../../host/named/look.ts";
+import { shownPath } from "../../host/named/path.ts";
 import type { TreeItem, TreeLimits } from "../entry.ts";
 import { TreeWriter, writeFailure } from "./tree-writer.ts";
 
@@ -29,7 +31,7 @@ export async function writeTree(
   targetPath: string,
   { limits, signal }: WriteOptions,
 ): Promise<WrittenTree> {
-  await requireFree(targetPath);
+  await requireFree(targetPath, signal);
   const temporary = join(dirname(targetPath), temporaryName(basename(targetPath)));
   const writer = new TreeWriter({ root: temporary, limits, keepSpecialBits: false, signal });
   try {
@@ -44,17 +46,20 @@ export async function writeTree(
   }
 }
 
-async function requireFree(targetPath: string): Promise<void> {
+async function requireFree(targetPath: string, signal: AbortSignal | undefined): Promise<void> {
   if (["", ".", "..", "/"].includes(basename(targetPath))) {
     throw new PyroError("invalid_argument", `cannot write '${targetPath}': it names no file or directory to make`, {
       hint: "Give a path that ends in a new name.",
     });
   }
   const parent = dirname(targetPath);
-  const parentStats = await stat(parent).catch((error: unknown) => {
-    throw cannotWrite(targetPath, error);
-  });
-  if (!parentStats.isDirectory()) {
+  const found = await look(parent, signal);
+  if ("reason" in found) {
+    const { code, reason, hint = "Choose a path in another directory.", cause } = found;
+    if (cause !== undefined) throw cannotWrite(targetPath, cause);
+    throw new PyroError(code, `cannot write into '${shownPath(parent)}': ${reason}`, { hint });
+  }
+  if (!found.isDirectory()) {
     throw new PyroError("failed_precondition", `cannot write '${targetPath}': '${parent}' is not a directory`, {
       hint: "Choose a path in a directory.",
     });

@@ -12,7 +12,7 @@ import type { FileContent, FileEntry, FileListing, WrittenFile } from "./results
 
 /** More than this at once is a matter for export or sync */
 export const maxReadBytes = 16 * 1024 * 1024;
-const maxWriteBytes = 16 * 1024 * 1024;
+export const maxWriteBytes = 16 * 1024 * 1024;
 /** A longer listing is no use to a reader */
 const maxListedEntries = 50_000;
 

@@ -4,7 +4,7 @@ import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { oneLine } from "../../tree/name.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
-import { listFiles, maxReadBytes, readFile, writeFile } from "./files.ts";
+import { listFiles, maxReadBytes, maxWriteBytes, readFile, writeFile } from "./files.ts";
 import { type FileEntry, fileContent, fileListing, writtenFile } from "./results.ts";
 
 const { path: listedPath, ...listed } = fileListing.shape;
@@ -101,6 +101,7 @@ export const workspaceFileWrite = defineOperation({
       text: {
         flag: "text-file",
         description: "File on this host whose text becomes its content; - for standard input",
+        maxBytes: maxWriteBytes,
       },
     },
     examples: [

@@ -3,6 +3,7 @@ import { fitting } from "../../core/shorten.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { oneLine } from "../../tree/name.ts";
+import { maxPatchBytes } from "../../tree/patch/parse/parse.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { applyPatch } from "./patch.ts";
 import { appliedPatch } from "./results.ts";
@@ -20,7 +21,13 @@ export const workspacePatchApply = defineOperation({
   }),
   cli: {
     positionals: ["workspaceId"],
-    fileFlags: { patch: { flag: "patch-file", description: "File on this host with the patch; - for standard input" } },
+    fileFlags: {
+      patch: {
+        flag: "patch-file",
+        description: "File on this host with the patch; - for standard input",
+        maxBytes: maxPatchBytes,
+      },
+    },
     examples: ["workspace patch apply 0a1b2c3d4e5f --patch-file fix.patch"],
     text: ({ workspaceId: id, summary: { total, added, modified, deleted }, entries, ...applied }) =>
       [

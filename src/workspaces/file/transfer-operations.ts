@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { fitting } from "../../core/shorten.ts";
-import { executionMode } from "../../operations/fields.ts";
+import { executionMode, hostPath } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
 import { exportedTree, pushedTree } from "./results.ts";
@@ -12,7 +12,7 @@ export const workspaceSyncPush = defineOperation({
   effect: "write",
   input: z.object({
     workspaceId,
-    sourcePath: z.string().min(1).describe("Directory, .tar, .tar.gz or .tgz on this host"),
+    sourcePath: hostPath.describe("Directory, .tar, .tar.gz or .tgz on this host"),
     dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
   }),
   output: z.object({
@@ -30,7 +30,7 @@ export const workspaceSyncPush = defineOperation({
   mcp: {
     description: "Copy a directory or archive of the user's machine into a workspace, over what is there.",
     input: {
-      sourcePath: z.string().min(1).describe("Directory, .tar, .tar.gz or .tgz of the user's machine"),
+      sourcePath: hostPath.describe("Directory, .tar, .tar.gz or .tgz of the user's machine"),
       dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
     },
     isIdempotent: true,
@@ -50,7 +50,7 @@ export const workspaceExport = defineOperation({
   input: z.object({
     workspaceId,
     path: workspaceFilePath,
-    outputPath: z.string().min(1).describe("Path on this host"),
+    outputPath: hostPath.describe("Path on this host"),
   }),
   output: z.object({
     workspaceId: z.string(),
@@ -69,7 +69,7 @@ export const workspaceExport = defineOperation({
     description:
       "Copy a file or directory out of a workspace to the user's machine, to a path where nothing is yet. Nothing is ever overwritten.",
     input: {
-      outputPath: z.string().min(1).describe("Path on the user's machine, absolute or from where the server runs"),
+      outputPath: hostPath.describe("Path on the user's machine, absolute or from where the server runs"),
     },
     shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
   },

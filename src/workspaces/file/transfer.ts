@@ -26,7 +26,7 @@ const maxSkippedShown = 1_000;
  */
 export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, dest: string): Promise<PushedTree> {
   const destination = pathInWorkspace(dest);
-  const origin = await seedSourceOf(resolve(source));
+  const origin = await seedSourceOf(resolve(source), wanted.signal);
   const header = {
     ...(destination.length === 0 ? {} : { dest: destination.toString("utf8") }),
     makeParents: true,

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { fitting } from "../../core/shorten.ts";
-import { environmentChoice, environmentName, memMib, vcpuCount } from "../../operations/fields.ts";
+import { environmentChoice, environmentName, hostPath, memMib, vcpuCount } from "../../operations/fields.ts";
 import { refuseNetworkPolicy } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { skippedFiles } from "../file/results.ts";
@@ -35,9 +35,7 @@ export const workspaceCreate = defineOperation({
       .boolean()
       .default(false)
       .describe("Run on this host, WITHOUT isolation, when no virtual machine can be had"),
-    seedPath: z
-      .string()
-      .min(1)
+    seedPath: hostPath
       .optional()
       .describe("Directory, .tar, .tar.gz or .tgz on this host whose content the workspace begins with"),
     name: z.string().optional().describe("Name for people"),
@@ -68,9 +66,7 @@ export const workspaceCreate = defineOperation({
       "Create a workspace: a Linux virtual machine with root, no network and your files in /workspace. It is there in about a second; only the first use of an environment takes longer.",
     input: {
       environment: environmentChoice.default(defaultEnvironment),
-      seedPath: z
-        .string()
-        .min(1)
+      seedPath: hostPath
         .optional()
         .describe("Directory, .tar, .tar.gz or .tgz of the user's machine to begin with instead"),
       name: z.string().optional().describe("To be recognised by"),

@@ -42,7 +42,7 @@ export async function seedDisk(
 
 async function seedingOf(choice: SeedChoice | undefined, signal: AbortSignal | undefined): Promise<Seeding> {
   if (choice === undefined) return seedingOfName({ kind: "empty" });
-  if (typeof choice === "string") return seedingOfName(await seedSourceOf(resolve(choice)));
+  if (typeof choice === "string") return seedingOfName(await seedSourceOf(resolve(choice), signal));
   return seedingOfProject(choice, signal);
 }
 

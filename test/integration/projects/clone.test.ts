@@ -107,6 +107,32 @@ test("what does not exist is told", async () => {
 });
 
 test.each([
+  ["a pipe", 'mkfifo "$1/it"', "invalid_argument", /'[^']*it': it is a named pipe$/],
+  ["a device", 'ln -s /dev/zero "$1/it"', "invalid_argument", /it is a character device$/],
+  ["the kernel's messages", 'ln -s /proc/kmsg "$1/it"', "invalid_argument", /it is in a proc file system/],
+  ["a terabyte", 'truncate --size=1T "$1/it"', "invalid_argument", /it is a file, and no bundle of git's$/],
+  [
+    "a repository with a pipe",
+    'git init -q --bare "$1/it"; rm "$1/it/HEAD"; mkfifo "$1/it/HEAD"',
+    "failed_precondition",
+    /its '.*it\/HEAD' is a named pipe$/,
+  ],
+])("%s is refused at once, not cloned", async (_what, script, code, message) => {
+  const dir = await emptyFolder();
+  gitScript(dir, script, dir);
+  for (const url of [join(dir, "it"), pathToFileURL(join(dir, "it")).href.replaceAll("%20", " ")]) {
+    expect(await refusal(url)).toMatchObject({ code, message: expect.stringMatching(message) });
+  }
+});
+
+test("a bundle is cloned", async () => {
+  const { root } = await repository(history);
+  gitScript(root, "git bundle create -q ../it.bundle HEAD main");
+  const { dir } = await cloned(join(root, "../it.bundle"), "main");
+  expect(await readFile(join(dir, "file"), "utf8")).toBe("two\n");
+});
+
+test.each([
   ["a host that does not exist", "https://nowhere.invalid/x.git", "unavailable", /Could not resolve host/],
   ["a port that is not served", "http://127.0.0.1:1/x.git", "unavailable", /Failed to connect/],
   ["git's own protocol", "git://127.0.0.1:1/x.git", "unavailable", /unable to connect/],

@@ -89,6 +89,27 @@ test.each([
   });
 });
 
+test.each(["HEAD", "config", "index", "packed-refs"])(
+  "a pipe in the place of .git/%s does not keep anyone waiting",
+  async (name) => {
+    const root = join(await realFolder(), "waiting");
+    makeRepository(root, `${commit}; rm -f ".git/$1"; mkfifo ".git/$1"`, name);
+    const refusal = { code: "failed_precondition", reason: `its '${join(root, ".git", name)}' is a named pipe` };
+    expect((await autoDetectProject(join(root, "sub"))).problem).toMatchObject(refusal);
+    expect(await refused(root)).toMatchObject({ code: refusal.code, message: expect.stringContaining(refusal.reason) });
+  },
+);
+
+test.each([
+  ["/proc", /it is in a proc file system/],
+  ["/sys/kernel", /it is in a sysfs file system/],
+  ["/dev/zero", /it is not a directory/],
+  ["/tmp/a\0b", /it has a NUL character in it/],
+  ["x/".repeat(2500), /it is longer than 4095 bytes/],
+])("%j is no project", async (path, message) => {
+  expect(await refused(path)).toMatchObject({ code: "invalid_argument", message: expect.stringMatching(message) });
+});
+
 test.runIf(process.getuid?.() === 0)(
   "another user's repository is refused with the command that trusts it",
   async () => {

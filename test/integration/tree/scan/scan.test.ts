@@ -97,6 +97,50 @@ test("other file systems in the tree are entered", async () => {
   expect(paths).toEqual(["", "mounted", "mounted/file"]);
 });
 
+/** Pseudo file systems as in the folder of a system that runs there, and in its /proc a file */
+const mountPseudo = `mkdir "$1/proc" "$1/sys" "$1/sub"; mount --rbind /proc "$1/proc"; mount --rbind /sys "$1/sys"
+  echo a > "$1/sub/file"`;
+
+test("pseudo file systems in the tree are left out, and the report says so", async () => {
+  const dir = await emptyFolder();
+  const scan = await evaluateInNamespace(
+    mountPseudo,
+    dir,
+    `const { scanDirectory } = await import("./src/tree/scan/scan.ts");
+     const { entries, skipped } = await scanDirectory(dir);
+     return { paths: entries.map(({ path }) => path.toString()), skipped };`,
+    { dir },
+  );
+  expect(scan).toEqual({
+    paths: ["", "sub", "sub/file"],
+    skipped: [
+      { path: "proc", reason: "it is in a proc file system, whose files the kernel makes up" },
+      { path: "sys", reason: "it is in a sysfs file system, whose files the kernel makes up" },
+    ],
+  });
+});
+
+test("listed files in a pseudo file system are left out, and the report says so", async () => {
+  const dir = await emptyFolder();
+  const scan = await evaluateInNamespace(
+    mountPseudo,
+    dir,
+    `const { scanListed } = await import("./src/tree/scan/listed-scan.ts");
+     const files = ["sub/file", "proc/version", "sys/kernel/mm"].map((path) => Buffer.from(path));
+     const { entries, skipped } = await scanListed(dir, { files, folders: [], skipped: [] });
+     return { paths: entries.map(({ path }) => path.toString()), skipped: skipped.map(({ path }) => path) };`,
+    { dir },
+  );
+  expect(scan).toEqual({ paths: ["", "sub", "sub/file"], skipped: ["proc", "sys"] });
+});
+
+test.each(["/proc", "/proc/self/task", "/sys", "/sys/kernel", "/dev/pts"])("%s is no tree to read", async (dir) => {
+  await expect(scanDirectory(dir)).rejects.toMatchObject({
+    code: "invalid_argument",
+    message: expect.stringMatching(/^cannot read directory '.*': it is in a \w+ file system, whose files/),
+  });
+});
+
 test("the stamp is the same for the same tree and another one after any change", async () => {
   const dir = await emptyFolder();
   await shell('cd "$1"; echo one > file; ln -s a link; mkdir sub', dir);

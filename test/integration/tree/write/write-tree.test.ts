@@ -36,6 +36,30 @@ test("a tree comes out as it went in", async () => {
   expect(await readdir(dir)).toEqual(["in", "out here"]);
 });
 
+test.each([
+  [
+    "in a pseudo file system",
+    "/proc/new",
+    "invalid_argument",
+    /^cannot write into '\/proc': it is in a proc file system/,
+  ],
+  [
+    "below a device",
+    "/dev/zero/new",
+    "failed_precondition",
+    /^cannot write '\/dev\/zero\/new': '\/dev\/zero' is not a/,
+  ],
+  ["with a name of 300 characters", `/tmp/${"x".repeat(300)}`, "failed_precondition", /its paths would be too long$/],
+])("a place %s is refused", async (_what, target, code, message) => {
+  const items = (async function* () {
+    yield root;
+  })();
+  await expect(writeTree(items, target, { limits })).rejects.toMatchObject({
+    code,
+    message: expect.stringMatching(message),
+  });
+});
+
 test("a single file, and a link that leads nowhere", async () => {
   const dir = await emptyFolder();
   const file = item({ path: "", type: "file", mode: 0o6755, content: "hi" });
