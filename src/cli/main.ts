@@ -20,6 +20,11 @@ type ServeMcp = (flags: McpFlags, signal: AbortSignal) => Promise<void>;
 
 /** How long a slow reader may delay the end of the process after a signal */
 const stoppedFlushMs = 500;
+/**
+ * The same after an MCP client has closed standard input. It has gone, or reads the last answers
+ * now
+ */
+const servedFlushMs = 1_000;
 
 /** Runs one command line and resolves with its exit code. */
 export async function main(
@@ -28,9 +33,15 @@ export async function main(
   serveMcp: ServeMcp = notHere,
 ): Promise<number> {
   const stop = stopOnSignals();
-  const exitCode = await runCommandLine(argv, env, serveMcp, stop);
+  let hasServed = false;
+  const serve: ServeMcp = async (flags, signal) => {
+    await serveMcp(flags, signal);
+    hasServed = true;
+  };
+  const exitCode = await runCommandLine(argv, env, serve, stop);
   stop.dispose();
-  await flush(stop.exitCode === undefined ? undefined : stoppedFlushMs);
+  const unhurriedMs = hasServed ? servedFlushMs : undefined;
+  await flush(stop.exitCode === undefined ? unhurriedMs : stoppedFlushMs);
   if (!stop.outputError) return exitCode;
   const failure = new PyroError("internal", `cannot write the output: ${messageOf(stop.outputError)}`);
   process.stderr.write(formatError(failure));

@@ -1,9 +1,10 @@
-import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
+import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { composeEngineContext, composeMayUseHost, composePatienceMs } from "../compose.ts";
 import { type ToolsetChoice, toolsetOf } from "../operations/toolsets.ts";
 import { type ProjectFlags, requireOneSource, startOf } from "../projects/start.ts";
 import type { ToolCalls } from "./calls.ts";
 import { createServer } from "./server.ts";
+import { PacedTransport } from "./stdio/paced-transport.ts";
 
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -18,6 +19,7 @@ export interface Surroundings {
  */
 const maxMessageBytes = 32 * 1024 * 1024;
 const maxComplaintChars = 200;
+const maxUnreadComplaintBytes = 64 * 1024;
 /** Clients kill a server some hundred milliseconds after asking it to end */
 const endMs = 300;
 
@@ -37,26 +39,28 @@ export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, sig
   if (flags.projectPath !== undefined || flags.repoUrl !== undefined) await start;
   if (process.stdin.isTTY) process.stderr.write("[mcp] waiting for an MCP client on standard input\n");
   const begun: ToolCalls[] = [];
-  const transport = new StdioServerTransport(process.stdin, process.stdout, { maxBufferSize: maxMessageBytes });
+  const transport = new PacedTransport(process.stdin, process.stdout, { maxMessageBytes });
   const connection = serveStdio(
     ({ era }) => {
       const { server, calls } = createServer({ engine, toolset, start, patienceMs, mayUseHost, era });
       begun.push(calls);
       return server;
     },
-    {
-      transport,
-      onerror: ({ message }) =>
-        process.stderr.write(`[mcp] ${message.split("\n", 1)[0]?.slice(0, maxComplaintChars)}\n`),
-    },
+    { transport, onerror: ({ message }) => complain(message) },
   );
   await connectionEnds(transport, signal);
   await Promise.all(begun.map((calls) => calls.end(endMs)));
   await connection.close();
 }
 
+/** Says what is wrong, unless standard error is not read either. */
+function complain(message: string): void {
+  if (process.stderr.writableLength > maxUnreadComplaintBytes) return;
+  process.stderr.write(`[mcp] ${message.split("\n", 1)[0]?.slice(0, maxComplaintChars)}\n`);
+}
+
 /** Resolves when the client has gone, when a message is too long, or when this process must end. */
-function connectionEnds(transport: StdioServerTransport, signal: AbortSignal): Promise<void> {
+function connectionEnds(transport: PacedTransport, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const { onclose } = transport;
     transport.onclose = () => {

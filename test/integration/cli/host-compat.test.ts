@@ -1,8 +1,9 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { pyro, resultOf, startPyro, TestCache } from "../../helpers/cli.ts";
+import { pyro, pyroPath, resultOf, startPyro, TestCache } from "../../helpers/cli.ts";
 import { eventually, isRunning, killAll, pidsOf } from "../../helpers/processes.ts";
 import { SearchPath } from "../../helpers/search-path.ts";
 
@@ -66,6 +67,25 @@ test("SIGTERM ends pyro although its output is not read", async () => {
   child.kill("SIGTERM");
   const [exitCode] = (await once(child, "exit", { signal: AbortSignal.timeout(5_000) })) as [number | null];
   expect(exitCode).toBe(143);
+});
+
+test("a reader that stops and then goes ends pyro, and the command", async () => {
+  const child = startPyro(onHost(["yes", "78.4"], ["--timeout-seconds", "60"]), { env: env() });
+  await eventually(() => isBlockedWriting("yes 78.4"), 10_000, "the command waits for its reader");
+  child.stdout?.destroy();
+  const [exitCode] = (await once(child, "exit", { signal: AbortSignal.timeout(10_000) })) as [number | null];
+  expect(exitCode).toBe(141);
+  await eventually(async () => !(await isRunning("yes 78.4")), 5_000, "the command is gone");
+});
+
+test("SIGINT ends the wait for a text on standard input", async () => {
+  const words = ["workspace", "file", "write", "0a1b2c3d4e5f", "a", "--text-file", "-"];
+  const child = spawn(process.execPath, [pyroPath, ...words], { env: { ...process.env, ...env() } });
+  // More than the kernel holds: it is over when pyro reads.
+  await new Promise((resolve) => child.stdin.write("x".repeat(1 << 20), resolve));
+  child.kill("SIGINT");
+  const [exitCode] = (await once(child, "exit", { signal: AbortSignal.timeout(10_000) })) as [number | null];
+  expect(exitCode).toBe(130);
 });
 
 test("with --json a signal is told as an error too", async () => {
