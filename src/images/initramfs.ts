@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileError } from "../host/files.ts";
+import { requireAgentFile } from "../host/named/agent-file.ts";
 import { type CpioEntry, cpioArchive } from "./cpio.ts";
 
 export interface InitramfsPaths {
@@ -43,6 +44,7 @@ export function agentArchive(agent: Uint8Array): Buffer {
  * new pull.
  */
 export async function writeInitramfs({ path, agentPath, modulesPath }: InitramfsPaths): Promise<void> {
+  await requireAgentFile(agentPath);
   const [agent, modules] = await Promise.all([readFile(agentPath), readFile(modulesPath)]);
   try {
     await writeFile(path, Buffer.concat([agentArchive(agent), modules]));

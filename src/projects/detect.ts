@@ -3,6 +3,7 @@ import { lstat, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { PyroError } from "../core/errors.ts";
 import { look } from "../host/named/look.ts";
+import { shownPath } from "../host/named/path.ts";
 import { askGit, type GitOutput } from "./git.ts";
 import { oddFileAround } from "./odd-git-file.ts";
 import {
@@ -50,7 +51,7 @@ export async function autoDetectProject(cwd: string, options: DetectOptions = {}
 /** The project at a path: the checkout that contains it or, without one, the whole folder. */
 export async function projectAt(path: string, options: DetectOptions = {}): Promise<ProjectSource> {
   const detected = await detectProject(path, options);
-  if (detected.kind === "unusable") throw problemError(`cannot use project '${path}'`, detected.problem);
+  if (detected.kind === "unusable") throw problemError(`cannot use project '${shownPath(path)}'`, detected.problem);
   return detected;
 }
 

@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type McpOptions, McpSession } from "../helpers/mcp.ts";
+import { MuteClient } from "../helpers/mute-client.ts";
 import { eventually, virtualMachinesOf } from "../helpers/processes.ts";
 import type { Json } from "../helpers/surfaces.ts";
 import { describeWithVm } from "../helpers/vm.ts";
@@ -73,6 +75,21 @@ describeWithVm("what goes on when calls, servers and clients end", () => {
     },
   );
 
+  test.each(["stdin", "stdout"] as const)(
+    "a client that stops reading and then closes %s ends its commands",
+    async (end) => {
+      const marker = end === "stdin" ? "7105" : "7106";
+      const client = new MuteClient(bench.env);
+      client.call(9999, "workspace_exec", { workspace_id, command: command(marker), timeout_seconds: 600 });
+      await begins(marker);
+      client.flood(300);
+      const exited = once(client.child, "exit");
+      client.child[end]?.destroy();
+      await exited;
+      await endsCancelled(marker);
+    },
+  );
+
   test("a workspace that is being made when its server is killed is gone, machine and all", async () => {
     const before = await virtualMachinesOf(bench.cache.dir);
     for (const delayMs of [0, 100, 250, 400]) {
@@ -86,7 +103,7 @@ describeWithVm("what goes on when calls, servers and clients end", () => {
     const isClean = async () => {
       const { workspaces } = await bench.json(["list"]);
       // One whose making was over is its user's, and can be found.
-      for (const { workspace_id: id, name } of workspaces) if (name === "unborn") await bench.output(["delete", id]);
+      for (const { workspace_id: id, name } of workspaces) if (name === "unborn") await bench.run(["delete", id]);
       return (await virtualMachinesOf(bench.cache.dir)).length === before.length;
     };
     await eventually(isClean, soonMs, "no machine is left over");

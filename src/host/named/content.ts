@@ -28,7 +28,7 @@ export interface Waits {
   readonly pipeMs: number;
 }
 
-const usualWaits: Waits = { namedPipeMs: 3_000, pipeMs: 60_000 };
+const usualWaits: Waits = { namedPipeMs: 3_000, pipeMs: 10 * 60_000 };
 
 /**
  * Reads all of a file that a user named, or of a pipe. It refuses devices, directories and what is

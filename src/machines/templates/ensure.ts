@@ -1,5 +1,3 @@
-import type { Stats } from "node:fs";
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
@@ -13,8 +11,7 @@ import {
   stampFile,
   writeFact,
 } from "../../host/files.ts";
-import { oddKind } from "../../host/named/look.ts";
-import { pseudoFileSystemOf, pseudoReason } from "../../host/named/pseudo.ts";
+import { requireAgentFile } from "../../host/named/agent-file.ts";
 import type { Accelerator } from "../../vm/driver.ts";
 import { requirePower } from "../../vm/features.ts";
 import { chooseAccelerator, type MachineSource } from "../accelerator.ts";
@@ -96,27 +93,8 @@ export async function templateKeyOf(
   return templateKey({ driver, shape, accelerator, agentDigest, environmentDigest: environment.digest });
 }
 
-/** Far above the size of the agent, which guests hold in memory */
-const maxAgentBytes = 256 * 1024 ** 2;
-
 const agentFactSchema = z.object({ stamp: fileStampSchema, digest: z.string() });
 checkWire(agentFactSchema, "agent fact");
-
-/** Refuses what is not a file with an end, to which PYRO_AGENT_PATH can lead. */
-async function requireProgramFile(path: string): Promise<void> {
-  const stats = await stat(path);
-  const fileSystem = await pseudoFileSystemOf(path);
-  const reason = fileSystem === undefined ? problemOfProgram(stats) : pseudoReason(fileSystem);
-  if (reason === undefined) return;
-  throw new PyroError("invalid_argument", `cannot start a guest with the agent '${path}': ${reason}`, {
-    hint: "Set PYRO_AGENT_PATH to the agent's program, or leave it out.",
-  });
-}
-
-function problemOfProgram(stats: Stats): string | undefined {
-  if (!stats.isFile()) return `it is ${oddKind(stats) ?? "a directory"}`;
-  return stats.size > maxAgentBytes ? `it is larger than ${maxAgentBytes / 1024 ** 2} MiB` : undefined;
-}
 
 /** The agent's digest, kept for as long as the file stays the same. */
 export async function digestOfAgent({ layout }: Pick<EngineContext, "layout">): Promise<string> {
@@ -126,7 +104,7 @@ export async function digestOfAgent({ layout }: Pick<EngineContext, "layout">): 
       hint: "Run `make build` in the checkout, or reinstall pyro-mcp.",
     });
   }
-  await requireProgramFile(agentPath);
+  await requireAgentFile(agentPath);
   const stamp = await stampFile(agentPath);
   const factPath = join(factsDir, "agent.json");
   const known = await readRecord(factPath, agentFactSchema);

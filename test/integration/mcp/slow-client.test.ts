@@ -1,14 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { pyroPath, TestCache } from "../../helpers/cli.ts";
-import { eventually, everyProcess, isRunning, killAll, killIfThere } from "../../helpers/processes.ts";
+import { TestCache } from "../../helpers/cli.ts";
+import { MuteClient } from "../../helpers/mute-client.ts";
+import { eventually, everyProcess, isRunning, killAll } from "../../helpers/processes.ts";
 import { SearchPath } from "../../helpers/search-path.ts";
 
-/** Clients that do not read what the server answers, and a server without QEMU. */
 let cache: TestCache;
 let path: SearchPath;
 beforeAll(async () => {
@@ -21,44 +21,9 @@ afterAll(async () => {
 });
 
 const soonMs = 20_000;
-const initialize = {
-  id: 0,
-  method: "initialize",
-  params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "test", version: "1" } },
-};
-
-/** A server, whose output may go through a real pipe to another program. */
-function startServer(reader?: string): ChildProcess {
-  const server = [process.execPath, pyroPath, "mcp", "serve", "--no-project-source"];
-  const [program = "", ...args] = reader ? ["sh", "-c", `"$@" | exec ${reader}`, "sh", ...server] : server;
-  const child = spawn(program, args, {
-    env: { ...process.env, ...cache.env, PATH: path.dir, PYRO_MCP_ALLOW_HOST_COMPAT: "1" },
-    stdio: ["pipe", "pipe", "pipe"],
-    detached: true,
-  });
-  child.stdin?.on("error", () => {
-    // the server has ended
-  });
-  child.stderr?.resume();
-  onTestFinished(() => {
-    if (child.exitCode === null) killIfThere(-(child.pid ?? 0));
-  });
-  return child;
-}
-
-function say({ stdin }: ChildProcess, ...messages: readonly object[]): void {
-  stdin?.write(messages.map((message) => `${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`).join(""));
-}
-
-/** Requests whose answers are some 60 times as long, far more than fits into a pipe. */
-function flood(child: ChildProcess, count: number): void {
-  for (let id = 1; id <= count; id += 1) say(child, { id, method: "tools/list" });
-}
-
-function call(child: ChildProcess, id: number, command: string): void {
-  const args = { environment: "debian:12", command, allow_host_compat: true, timeout_seconds: 600 };
-  say(child, { id, method: "tools/call", params: { name: "vm_run", arguments: args } });
-}
+/** A client of a server without QEMU, which runs commands on the host. */
+const connect = (reader?: string) =>
+  new MuteClient({ ...cache.env, PATH: path.dir, PYRO_MCP_ALLOW_HOST_COMPAT: "1" }, reader);
 
 /** Waits until a process takes and gives nothing more. */
 async function isStuck(pid: number): Promise<boolean> {
@@ -71,14 +36,19 @@ async function isStuck(pid: number): Promise<boolean> {
 describe("a client that reads nothing, with a command that runs,", () => {
   const isGone = (child: ChildProcess) => once(child, "exit", { signal: AbortSignal.timeout(soonMs) });
   const begin = async (seconds: string, reader?: string) => {
-    const child = startServer(reader);
+    const client = connect(reader);
     onTestFinished(() => killAll(`sleep ${seconds}`));
-    say(child, initialize, { method: "notifications/initialized" });
-    call(child, 9999, `sleep ${seconds}`);
+    const environment = "debian:12";
+    client.call(9999, "vm_run", {
+      environment,
+      command: `sleep ${seconds}`,
+      allow_host_compat: true,
+      timeout_seconds: 600,
+    });
     await eventually(() => isRunning(`sleep ${seconds}`), soonMs, "the command runs");
-    flood(child, 300);
+    client.flood(300);
     await sleep(500);
-    return child;
+    return client.child;
   };
   const isOver = (seconds: string) =>
     eventually(async () => !(await isRunning(`sleep ${seconds}`)), soonMs, "the command is gone");
@@ -139,9 +109,9 @@ test.each([
   ["a pipe", "cat"],
 ])("a client that reads again, through %s, gets every answer once and whole", async (_what, reader) => {
   const count = 600;
-  const child = startServer(reader);
-  say(child, initialize, { method: "notifications/initialized" });
-  flood(child, count);
+  const client = connect(reader);
+  const { child } = client;
+  client.flood(count);
   await eventually(async () => (await serverOf(child)) !== undefined, soonMs, "the server is there");
   const pid = (await serverOf(child)) ?? 0;
   await eventually(() => isStuck(pid), soonMs, "the server waits for its reader");
