@@ -1,8 +1,11 @@
 import { withDeadline } from "../core/deadline.ts";
+import { PyroError } from "../core/errors.ts";
 import { type Ending, endingOf, killGroup, spawnTied } from "./process.ts";
 
 export interface OutputOptions {
   readonly timeoutMs: number;
+  /** Limit for the time without output; default: none of its own */
+  readonly silentMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Standard input; default: nothing */
   readonly input?: Buffer | undefined;
@@ -13,6 +16,8 @@ export interface OutputOptions {
 const keptErrorBytes = 256 * 1024;
 /** Limit for the end of a killed program */
 const endGraceMs = 5_000;
+/** Parts of the limit for silence. A stop of this process counts as one of them, however long */
+const silentTicks = 4;
 
 /**
  * Runs a program whose output is data of any length. (`capture` keeps the tail as text.) The
@@ -21,7 +26,7 @@ const endGraceMs = 5_000;
  */
 export async function readOutput(
   command: readonly [string, ...string[]],
-  { timeoutMs, signal, input, onOutput }: OutputOptions,
+  { timeoutMs, silentMs, signal, input, onOutput }: OutputOptions,
 ): Promise<Ending & { readonly stderr: string }> {
   const child = spawnTied(command, "KILL", { stdio: [input ? "pipe" : "ignore", "pipe", "pipe"] });
   const ended = endingOf(child, command[0]);
@@ -31,9 +36,20 @@ export async function readOutput(
   child.stdin?.end(input);
   // Now, because another group can have the number later.
   child.once("exit", () => killGroup(child, "SIGKILL"));
+  let ticks = 0;
+  let ticking: NodeJS.Timeout | undefined;
+  const silent = new Promise<never>((_, reject) => {
+    if (silentMs === undefined) return;
+    ticking = setInterval(() => {
+      ticks += 1;
+      if (ticks < silentTicks) return;
+      reject(new PyroError("timeout", `'${command[0]}' printed nothing for ${silentMs / 1000} s`));
+    }, silentMs / silentTicks);
+  });
   let isRefused = false;
   const refused = new Promise<never>((_, reject) => {
     child.stdout?.on("data", (piece: Buffer) => {
+      ticks = 0;
       if (isRefused) return;
       try {
         onOutput(piece);
@@ -49,7 +65,7 @@ export async function readOutput(
   });
   try {
     const limits = { timeoutMs, signal, waitingFor: `'${command[0]}' to finish` };
-    const ending = await withDeadline(Promise.race([ended, refused]), limits);
+    const ending = await withDeadline(Promise.race([ended, refused, silent]), limits);
     return { ...ending, stderr };
   } catch (error) {
     if (child.exitCode === null && child.signalCode === null) killGroup(child, "SIGKILL");
@@ -59,5 +75,7 @@ export async function readOutput(
     child.stdout?.destroy();
     child.stderr?.destroy();
     throw error;
+  } finally {
+    clearInterval(ticking);
   }
 }

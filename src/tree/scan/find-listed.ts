@@ -2,8 +2,8 @@ import { PyroError } from "../../core/errors.ts";
 import { readOutput } from "../../host/program-output.ts";
 import type { SkippedEntry } from "../entry.ts";
 import { FindParser, type FoundFile, findErrors, findExpression } from "./find.ts";
+import { findLimits, notScanned } from "./tree-scan.ts";
 
-const findTimeoutMs = 10 * 60_000;
 const cannotEnter = 3;
 
 /** Prefix of all paths, so that none looks like an option */
@@ -41,10 +41,12 @@ export async function findListed(
   const parser = new FindParser((file) => found.push({ ...file, path: file.path.slice(prefix.length) }));
   const command = ["env", "LC_ALL=C", "sh", "-c", script, "sh", root, findNames] as const;
   const { exitCode, stderr } = await readOutput(command, {
-    timeoutMs: findTimeoutMs,
+    ...findLimits,
     signal,
     input: Buffer.from(Array.from(paths, (name) => `${prefix}${name}\0`).join(""), "latin1"),
     onOutput: (piece) => parser.add(piece),
+  }).catch((error: unknown) => {
+    throw notScanned(root, error);
   });
   const failures = findErrors(stderr);
   if (exitCode === 0 && failures) return { found, failures };

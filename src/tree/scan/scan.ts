@@ -3,9 +3,15 @@ import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { readOutput } from "../../host/program-output.ts";
 import { FindParser, type FoundFile, findErrors, findExpression } from "./find.ts";
-import { requireDirectory, requireEntryCount, type ScanOptions, type TreeScan, toScan } from "./tree-scan.ts";
-
-const scanTimeoutMs = 10 * 60_000;
+import {
+  findLimits,
+  notScanned,
+  requireDirectory,
+  requireEntryCount,
+  type ScanOptions,
+  type TreeScan,
+  toScan,
+} from "./tree-scan.ts";
 
 /**
  * Lists a folder. It enters mounted file systems, skips unreadable entries and keeps symbolic
@@ -18,10 +24,9 @@ export async function scanDirectory(dir: string, options: ScanOptions = {}): Pro
   const found: FoundFile[] = [];
   const parser = new FindParser((file) => requireEntryCount(dir, found.push(file), options.limits));
   const command = ["env", "LC_ALL=C", "find", "-H", root, ...findExpression("%P")] as const;
-  const { exitCode, stderr } = await readOutput(command, {
-    timeoutMs: scanTimeoutMs,
-    signal: options.signal,
-    onOutput: (piece) => parser.add(piece),
+  const reading = { ...findLimits, signal: options.signal, onOutput: (piece: Buffer) => parser.add(piece) };
+  const { exitCode, stderr } = await readOutput(command, reading).catch((error: unknown) => {
+    throw notScanned(dir, error);
   });
   const failures = findErrors(stderr);
   if (exitCode !== 0 && failures === undefined) {

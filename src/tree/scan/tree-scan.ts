@@ -89,6 +89,21 @@ export async function requireDirectory(dir: string): Promise<void> {
   });
 }
 
+/**
+ * Limits for `find`. It prints all the time, unless a file system does not answer, such as one that
+ * is mounted below
+ */
+export const findLimits = { timeoutMs: 10 * 60_000, silentMs: 20_000 } as const;
+
+/** What a scan that `find` could not end says. */
+export function notScanned(dir: string, error: unknown): unknown {
+  if (!(error instanceof PyroError) || error.code !== "timeout") return error;
+  return new PyroError("timeout", `cannot read directory '${dir}': a file system in it does not answer`, {
+    hint: "Check what is mounted there, and try again.",
+    cause: error,
+  });
+}
+
 function requireUsable(dir: string, scan: TreeScan, limits: TreeLimits): void {
   if (scan.entries[0]?.path.length !== 0) {
     const reason = scan.skipped.find(({ path }) => path === ".")?.reason ?? "it went away";

@@ -35,6 +35,15 @@ test("a program need not read its input", async () => {
   });
 });
 
+test("a program that prints nothing for too long is ended, and one that prints is not", async () => {
+  await expect(outputOf(["sh", "-c", "echo; sleep 77.4"], { silentMs: 400 })).rejects.toMatchObject({
+    code: "timeout",
+    message: "'sh' printed nothing for 0.4 s",
+  });
+  const steady = "for turn in 1 2 3 4 5 6 7 8 9 10; do echo; sleep 0.3; done";
+  expect((await outputOf(["sh", "-c", steady], { silentMs: 2_000 })).output.length).toBe(10);
+});
+
 test("a program that neither reads its input nor ends is ended at its deadline", async () => {
   const input = Buffer.alloc(3_000_000);
   await expect(outputOf(["sleep", "77.5"], { input, timeoutMs: 300 })).rejects.toMatchObject({ code: "timeout" });
