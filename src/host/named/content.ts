@@ -20,15 +20,17 @@ export interface ContentOptions extends LookOptions {
   readonly waits?: Waits;
 }
 
-/** Limits for waiting, since the last byte */
+/** Limits for waiting */
 export interface Waits {
-  /** For a named pipe, whose other end may never be opened */
+  /** For the next byte of a named pipe, whose other end may never be opened */
   readonly namedPipeMs: number;
-  /** For standard input and `<(command)`, whose writer was started for this call and may be slow */
+  /** For the end of a named pipe, whose writer may never close it */
+  readonly namedPipeEndMs: number;
+  /** For the next byte of standard input and `<(command)`, whose writer may be slow to begin */
   readonly pipeMs: number;
 }
 
-const usualWaits: Waits = { namedPipeMs: 3_000, pipeMs: 10 * 60_000 };
+const usualWaits: Waits = { namedPipeMs: 3_000, namedPipeEndMs: 30_000, pipeMs: 10 * 60_000 };
 
 /**
  * Reads all of a file that a user named, or of a pipe. It refuses devices, directories and what is
@@ -70,37 +72,65 @@ async function readFile(path: string, file: FileHandle, { size }: Stats, options
 
 /** Reads a pipe without waiting in the kernel, which no deadline could end. */
 async function readPipe(path: string, file: FileHandle, options: ContentOptions): Promise<Buffer> {
-  const { namedPipeMs, pipeMs } = options.waits ?? usualWaits;
   const isAnonymous = await isAnonymousPipe(path);
-  const patienceMs = isAnonymous ? pipeMs : namedPipeMs;
   const collected = new Collected(path, options);
-  // No process can open an anonymous pipe later.
-  let hasWriter = isAnonymous;
-  let lastMs = performance.now();
+  const wait = new PipeWait(path, isAnonymous, options);
   for (;;) {
     throwIfCancelled(options.signal);
     const piece = await readPiece(file).catch((error: unknown) => {
       if (systemErrorCode(error) !== "EAGAIN") throw explain(path, options, error);
-      hasWriter = true;
     });
     if (piece?.length) {
       collected.add(piece);
-      hasWriter = true;
-      lastMs = performance.now();
+      wait.onPiece();
       continue;
     }
-    if (piece && hasWriter) return collected.content();
-    if (performance.now() - lastMs > patienceMs) {
-      const doing = hasWriter ? "has written to" : "has opened";
-      const reason = `it is a pipe that no process ${doing} for ${patienceMs / 1000} s`;
-      throw namedError(
-        path,
-        { ...options, hint: "Write to the pipe and close it, or give a file." },
-        "timeout",
-        reason,
-      );
-    }
+    // Before a writer has come, a pipe looks as if it had ended.
+    if (piece && wait.hasWriter) return collected.content();
+    if (!piece) wait.hasWriter = true;
+    wait.requirePatience();
     await sleep(pollMs);
+  }
+}
+
+/** The limits for the writer of a pipe. */
+class PipeWait {
+  /** No process can open an anonymous pipe later. */
+  hasWriter: boolean;
+  readonly #path: string;
+  readonly #options: ContentOptions;
+  readonly #patienceMs: number;
+  readonly #wholeMs: number;
+  readonly #startedMs = performance.now();
+  #lastMs = this.#startedMs;
+
+  constructor(path: string, isAnonymous: boolean, options: ContentOptions) {
+    const { namedPipeMs, namedPipeEndMs, pipeMs } = options.waits ?? usualWaits;
+    this.hasWriter = isAnonymous;
+    this.#path = path;
+    this.#options = { ...options, hint: "Write to the pipe and close it, or give a file." };
+    this.#patienceMs = isAnonymous ? pipeMs : namedPipeMs;
+    this.#wholeMs = isAnonymous ? Number.POSITIVE_INFINITY : namedPipeEndMs;
+  }
+
+  onPiece(): void {
+    this.hasWriter = true;
+    this.#lastMs = performance.now();
+  }
+
+  requirePatience(): void {
+    const nowMs = performance.now();
+    const doing = this.hasWriter ? "has written to" : "has opened";
+    if (nowMs - this.#lastMs > this.#patienceMs) {
+      throw this.#tooSlow(`it is a pipe that no process ${doing} for ${this.#patienceMs / 1000} s`);
+    }
+    if (nowMs - this.#startedMs > this.#wholeMs) {
+      throw this.#tooSlow(`it is a pipe that was not closed for ${this.#wholeMs / 1000} s`);
+    }
+  }
+
+  #tooSlow(reason: string): PyroError {
+    return namedError(this.#path, this.#options, "timeout", reason);
   }
 }
 

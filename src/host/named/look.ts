@@ -109,9 +109,9 @@ function explained(error: unknown): NamedProblem {
   return { code, reason, cause: error };
 }
 
-/** What is at a path, if it is neither a file nor a directory: `a named pipe`. */
+/** What is at a path, if it is neither a file nor a directory: `a pipe`. */
 export function oddKind(stats: Stats): string | undefined {
-  if (stats.isFIFO()) return "a named pipe";
+  if (stats.isFIFO()) return "a pipe";
   if (stats.isSocket()) return "a socket";
   if (stats.isBlockDevice()) return "a block device";
   if (stats.isCharacterDevice()) return "a character device";

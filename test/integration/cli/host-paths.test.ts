@@ -45,7 +45,7 @@ const fields = [...sources, ["workspace.export", "outputPath", { workspaceId: id
 const noSource: readonly [what: string, path: string, code: string, message: RegExp][] = [
   ["an endless device", "/dev/zero", "invalid_argument", /'\/dev\/zero': it is a character device$/],
   ["a link to one", join(dir, "device"), "invalid_argument", /it is a character device$/],
-  ["a pipe", join(dir, "pipe"), "invalid_argument", /it is a named pipe$/],
+  ["a pipe", join(dir, "pipe"), "invalid_argument", /it is a pipe$/],
   ["the kernel's messages", "/proc/kmsg", "invalid_argument", /it is in a proc file system, whose files/],
   ["all processes", "/proc", "invalid_argument", /'\/proc': it is in a proc file system, whose files/],
   ["the kernel's settings", "/sys/kernel", "invalid_argument", /it is in a sysfs file system, whose files/],

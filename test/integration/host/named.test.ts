@@ -5,22 +5,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { type ContentOptions, readNamed, readStream } from "../../../src/host/named/content.ts";
 import { shell } from "../tree/folder.ts";
 
 let dir: string;
+/** Of its own for each test, because the writer of another may not have ended yet */
 let pipe: string;
+let pipes = 0;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "pyro-named-"));
-  pipe = join(dir, "pipe");
+});
+beforeEach(async () => {
+  pipes += 1;
+  pipe = join(dir, `pipe ${pipes}`);
   await shell('mkfifo "$1"', pipe);
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const limits: ContentOptions = { action: "cannot read", hint: "Give a file.", maxBytes: 1000, largerHint: "Push it." };
-const impatient = { ...limits, waits: { namedPipeMs: 200, pipeMs: 200 } };
-const patient = { ...limits, waits: { namedPipeMs: 60_000, pipeMs: 60_000 } };
+const impatient = { ...limits, waits: { namedPipeMs: 200, namedPipeEndMs: 60_000, pipeMs: 200 } };
+const patient = { ...limits, waits: { namedPipeMs: 60_000, namedPipeEndMs: 60_000, pipeMs: 60_000 } };
 
 test("a pipe whose other end no process opens is given up", async () => {
   await expect(readNamed(pipe, impatient)).rejects.toMatchObject({
@@ -35,6 +40,16 @@ test("a pipe whose writer says nothing is given up", async () => {
   await expect(readNamed(pipe, impatient)).rejects.toMatchObject({
     code: "timeout",
     message: `cannot read '${pipe}': it is a pipe that no process has written to for 0.2 s`,
+  });
+});
+
+test("a pipe whose writer goes on for ever, slowly, is given up", async () => {
+  const writer = spawn("sh", ["-c", 'exec > "$1"; while echo; do sleep 0.1; done', "sh", pipe]);
+  onTestFinished(() => void writer.kill("SIGKILL"));
+  const waits = { namedPipeMs: 60_000, namedPipeEndMs: 600, pipeMs: 60_000 };
+  await expect(readNamed(pipe, { ...limits, waits })).rejects.toMatchObject({
+    code: "timeout",
+    message: `cannot read '${pipe}': it is a pipe that was not closed for 0.6 s`,
   });
 });
 

@@ -107,7 +107,7 @@ test("what does not exist is told", async () => {
 });
 
 test.each([
-  ["a pipe", 'mkfifo "$1/it"', "invalid_argument", /'[^']*it': it is a named pipe$/],
+  ["a pipe", 'mkfifo "$1/it"', "invalid_argument", /'[^']*it': it is a pipe$/],
   ["a device", 'ln -s /dev/zero "$1/it"', "invalid_argument", /it is a character device$/],
   ["the kernel's messages", 'ln -s /proc/kmsg "$1/it"', "invalid_argument", /it is in a proc file system/],
   ["a terabyte", 'truncate --size=1T "$1/it"', "invalid_argument", /it is a file, and no bundle of git's$/],
@@ -115,7 +115,7 @@ test.each([
     "a repository with a pipe",
     'git init -q --bare "$1/it"; rm "$1/it/HEAD"; mkfifo "$1/it/HEAD"',
     "failed_precondition",
-    /its '.*it\/HEAD' is a named pipe$/,
+    /its '.*it\/HEAD' is a pipe$/,
   ],
 ])("%s is refused at once, not cloned", async (_what, script, code, message) => {
   const dir = await emptyFolder();

@@ -94,7 +94,7 @@ test.each(["HEAD", "config", "index", "packed-refs"])(
   async (name) => {
     const root = join(await realFolder(), "waiting");
     makeRepository(root, `${commit}; rm -f ".git/$1"; mkfifo ".git/$1"`, name);
-    const refusal = { code: "failed_precondition", reason: `its '${join(root, ".git", name)}' is a named pipe` };
+    const refusal = { code: "failed_precondition", reason: `its '${join(root, ".git", name)}' is a pipe` };
     expect((await autoDetectProject(join(root, "sub"))).problem).toMatchObject(refusal);
     expect(await refused(root)).toMatchObject({ code: refusal.code, message: expect.stringContaining(refusal.reason) });
   },
