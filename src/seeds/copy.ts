@@ -105,17 +105,17 @@ function namesOf(entries: readonly ScannedEntry[]): Buffer {
 /** Unpacks an archive that was checked, without tar. */
 export async function copyArchive(request: CopyRequest, archive: CheckedArchive): Promise<CopiedTree> {
   const { stagingDir, failure, signal } = request;
-  const hash = createHash("sha256").update("archive-1");
+  const [hash, holes] = [createHash("sha256").update("archive-1"), new HoleHash()];
   const root = join(stagingDir, baseDir);
   const writer = new TreeWriter({ root, limits: seedLimits, keepSpecialBits: true, signal });
   try {
     await mkdir(join(stagingDir, stagedFiles.fileSystem), { recursive: true, mode: 0o700 });
-    await writer.write(hashed(archive.items(), hash));
+    await writer.write(hashed(archive.items(), hash, holes));
     writer.seal();
   } catch (error) {
     throw writeFailure(failure, error, (cause) => fileError(failure, cause));
   }
-  return { digest: hash.digest("hex"), isWhole: true, problem: "" };
+  return { digest: holes.digestWith(hash), isWhole: true, problem: "" };
 }
 
 /** An empty folder. */
@@ -129,18 +129,53 @@ export async function copyNothing({ stagingDir, failure }: CopyRequest): Promise
   }
 }
 
-async function* hashed(items: AsyncIterable<TreeItem>, hash: Hash): AsyncGenerator<TreeItem> {
+async function* hashed(items: AsyncIterable<TreeItem>, hash: Hash, holes: HoleHash): AsyncGenerator<TreeItem> {
   for await (const item of items) {
     const { path, type, mode, size, mtimeNs, target = Buffer.alloc(0) } = item;
     hash.update(`\0${type} ${mode} ${size} ${mtimeNs / 1_000_000_000n} ${path.length} ${target.length}\0`);
     hash.update(path).update(target);
-    yield { ...item, content: () => hashedContent(item, hash) };
+    holes.begin();
+    yield { ...item, content: () => hashedContent(item, hash, holes) };
   }
 }
 
-async function* hashedContent(item: TreeItem, hash: Hash): AsyncGenerator<ContentPiece> {
+async function* hashedContent(item: TreeItem, hash: Hash, holes: HoleHash): AsyncGenerator<ContentPiece> {
   for await (const piece of item.content()) {
     if ("data" in piece) hash.update(piece.data);
+    holes.add(piece);
     yield piece;
+  }
+}
+
+/**
+ * Where the holes of a tree's files are. Hashing them as zeros would cost as much as content, and
+ * without them two files with the same data in other places would be equal.
+ */
+class HoleHash {
+  readonly #hash = createHash("sha256");
+  #hasHoles = false;
+  #entry = 0;
+  #position = 0;
+
+  begin(): void {
+    this.#entry += 1;
+    this.#position = 0;
+  }
+
+  add(piece: ContentPiece): void {
+    if ("hole" in piece) {
+      this.#hash.update(`${this.#entry} ${this.#position} ${piece.hole}\n`);
+      this.#hasHoles = true;
+    }
+    this.#position += "data" in piece ? piece.data.length : piece.hole;
+  }
+
+  /** The digest of everything else, unless there are holes. */
+  digestWith(hash: Hash): string {
+    const digest = hash.digest("hex");
+    if (!this.#hasHoles) return digest;
+    return createHash("sha256")
+      .update(`holes-1 ${digest} ${this.#hash.digest("hex")}`)
+      .digest("hex");
   }
 }

@@ -3,6 +3,7 @@ import { join, resolve, sep } from "node:path";
 import { PyroError } from "../core/errors.ts";
 import { ensureDir } from "../host/files.ts";
 import { lookAtNamed, namedError, oddKind } from "../host/named/look.ts";
+import { archiveNames } from "../tree/archive/format.ts";
 import { readArchive } from "../tree/archive/read.ts";
 import { type PathList, scanListed } from "../tree/scan/listed-scan.ts";
 import { scanDirectory } from "../tree/scan/scan.ts";
@@ -54,7 +55,7 @@ const maxCopies = 2;
 
 /** The kind of source at a path that a user named. */
 export async function seedSourceOf(path: string, signal?: AbortSignal): Promise<PathSource> {
-  const hint = "Give the path of a directory or of a .tar, .tar.gz or .tgz file.";
+  const hint = `Give the path of a directory or of a ${archiveNames} file.`;
   const look = { action: "cannot read seed", hint, signal };
   const stats = await lookAtNamed(path, look);
   if (stats.isDirectory()) return { kind: "directory", path };

@@ -1,9 +1,8 @@
 import { PyroError } from "../../core/errors.ts";
-import type { SkippedEntry, TreeEntry, TreeLimits } from "../entry.ts";
+import { blocksFor, type SkippedEntry, type TreeEntry, type TreeLimits } from "../entry.ts";
 import { printablePath } from "../name.ts";
 import { parentKey, pathKey, pathProblem, symlinkProblem } from "../path.ts";
-import { type ArchiveEntry, hasLostName, isSparse, memberEntry, memberName } from "./member.ts";
-import type { MemberHeader } from "./tar-file.ts";
+import type { ArchiveEntry, ArchiveMember } from "./member.ts";
 
 const devices: Readonly<Record<string, string>> = {
   fifo: "it is a named pipe",
@@ -15,6 +14,8 @@ interface Planned {
   readonly entry: TreeEntry;
   /** Index of the member in the archive; -1 for a parent that is not in it */
   readonly index: number;
+  /** Disk space of its content in `bytes` without holes */
+  readonly storedBytes: number;
 }
 
 /**
@@ -28,39 +29,33 @@ export class ArchivePlan {
 
   readonly #path: string;
   readonly #limits: TreeLimits;
+  readonly #duplicates: "last" | "refused";
   readonly #planned = new Map<string, Planned>();
   readonly #linked = new Set<string>();
   readonly #byIndex = new Map<number, TreeEntry>();
   #memberCount = 0;
   #contentBytes = 0;
 
-  constructor(path: string, limits: TreeLimits) {
+  /** `duplicates`: whether the last member of a name counts, or a second one is refused */
+  constructor(path: string, limits: TreeLimits, duplicates: "last" | "refused") {
     this.#path = path;
     this.#limits = limits;
+    this.#duplicates = duplicates;
   }
 
   /** Takes the next member, or refuses the archive. */
-  add(header: MemberHeader): void {
+  add(member: ArchiveMember): void {
     const index = this.#memberCount;
     this.#memberCount += 1;
-    this.#requireWithinLimits(header);
-    const name = memberName(header);
-    if (isSparse(header)) {
-      throw this.#refused(name, "it is stored as a sparse file", "Create the archive again without --sparse.");
-    }
-    if (hasLostName(header)) {
-      throw this.#refused(name, "its name is not UTF-8", "Create the archive again with --format=gnu.");
-    }
-    const entry = memberEntry(header);
-    if (!entry) {
-      const reason = "it is of a kind that is not known, such as an old sparse file or a part of a larger archive";
-      throw this.#refused(name, reason, "Create the archive again without --sparse and --multi-volume.");
-    }
+    this.#requireWithinLimits(member);
+    const name = printablePath(member.name);
+    const { entry, storedBytes } = member;
+    if ("reason" in entry) throw this.#refused(name, entry.reason, entry.hint);
     const problem = pathProblem(entry.path) ?? this.#typeProblem(entry);
     if (problem !== undefined) throw this.#refused(name, problem);
     const device = devices[entry.type];
     if (device !== undefined) this.skipped.push({ path: printablePath(entry.path), reason: device });
-    else this.#plan(entry as TreeEntry, index);
+    else this.#plan({ entry: entry as TreeEntry, index, storedBytes });
   }
 
   /** Fails if the members do not fit together. Returns the entries otherwise. */
@@ -74,12 +69,17 @@ export class ArchivePlan {
     return sorted.map(({ entry }) => entry);
   }
 
+  /** Disk space of the tree in `bytes`. */
+  get diskBytes(): number {
+    return [...this.#planned.values()].reduce((sum, { storedBytes }) => sum + 512 + blocksFor(storedBytes), 0);
+  }
+
   /** The entry that a member becomes, unless it is a folder or a later one replaces it. */
   entryAt(index: number): TreeEntry | undefined {
     return this.#byIndex.get(index);
   }
 
-  #requireWithinLimits({ size }: MemberHeader): void {
+  #requireWithinLimits({ size }: ArchiveMember): void {
     this.#contentBytes += size;
     const isWithin = this.#memberCount <= this.#limits.maxEntries && this.#contentBytes <= this.#limits.maxBytes;
     if (!isWithin) throw this.#tooLarge();
@@ -100,16 +100,17 @@ export class ArchivePlan {
     return `it is a hard link to '${printablePath(target)}', which is no earlier file of the archive`;
   }
 
-  #plan(entry: TreeEntry, index: number): void {
+  #plan({ entry, index, storedBytes }: Planned): void {
     const key = pathKey(entry.path);
     const name = printablePath(entry.path);
     const earlier = this.#planned.get(key)?.entry;
     if (earlier && earlier.type !== entry.type) {
       throw this.#refused(name, `it is there twice, as ${spoken(earlier)} and as ${spoken(entry)}`);
     }
+    if (earlier && this.#duplicates === "refused") throw this.#refused(name, "it is there twice");
     if (earlier && this.#linked.has(key)) throw this.#refused(name, "it is there again after a hard link to it");
     if (entry.type === "hard_link" && entry.target) this.#linked.add(pathKey(entry.target));
-    this.#planned.set(key, { entry, index });
+    this.#planned.set(key, { entry, index, storedBytes: entry.type === "file" ? storedBytes : 0 });
   }
 
   #requireParents(key: string, entry: TreeEntry): void {
@@ -131,7 +132,11 @@ export class ArchivePlan {
 
   #imply(key: string, mtimeNs: bigint): void {
     const path = Buffer.from(key, "latin1");
-    this.#planned.set(key, { entry: { path, type: "directory", mode: 0o755, size: 0, mtimeNs }, index: -1 });
+    this.#planned.set(key, {
+      entry: { path, type: "directory", mode: 0o755, size: 0, mtimeNs },
+      index: -1,
+      storedBytes: 0,
+    });
     // Each can imply as many parents as its path has names.
     if (this.#planned.size > this.#limits.maxEntries) throw this.#tooLarge();
   }

@@ -2,9 +2,21 @@ import { stat } from "node:fs/promises";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
 import { type FileStamp, sameStamp, stampFile } from "../../host/files.ts";
-import { blocksFor, noContent, type SkippedEntry, seedLimits, type TreeItem, type TreeLimits } from "../entry.ts";
+import {
+  type ContentPiece,
+  noContent,
+  type SkippedEntry,
+  seedLimits,
+  type TreeItem,
+  type TreeLimits,
+} from "../entry.ts";
+import { ByteSource } from "./bytes.ts";
+import { unpacked } from "./compression/unpacked.ts";
+import { type ArchiveFormat, archiveFormat, archiveNames } from "./format.ts";
+import type { ArchiveMember } from "./member.ts";
 import { ArchivePlan } from "./plan.ts";
-import { type ArchiveKind, archiveKind, type TarMember, tarMembers } from "./tar-file.ts";
+import { tarMembers } from "./tar.ts";
+import { zipMembers } from "./zip.ts";
 
 /** Limit for headers, padding and other data in an archive beside content */
 const overheadBytes = 4 * 1024 ** 3;
@@ -28,37 +40,39 @@ export interface ArchiveOptions {
 
 interface Reading {
   readonly path: string;
-  readonly kind: ArchiveKind;
+  readonly format: ArchiveFormat;
   readonly limits: TreeLimits;
   readonly signal: AbortSignal | undefined;
 }
 
-/**
- * Reads a tar archive to its end and refuses it if anything is wrong with it, before it is used.
- */
+/** Reads an archive to its end and refuses it if anything is wrong with it, before it is used. */
 export async function readArchive(path: string, options: ArchiveOptions = {}): Promise<CheckedArchive> {
   const { signal, limits = seedLimits } = options;
   const stamp = await stampFile(path).catch((error: unknown) => {
     throw cannotOpen(path, error);
   });
   await requireFile(path);
-  const kind = await archiveKind(path).catch((error: unknown) => {
+  const format = await archiveFormat(path).catch((error: unknown) => {
     throw cannotOpen(path, error);
   });
-  if (kind === undefined) {
-    throw new PyroError("invalid_argument", `cannot read archive '${path}': it is neither a tar nor a tar.gz archive`, {
-      hint: "Give a .tar, .tar.gz or .tgz file, or a directory.",
+  if (format === undefined) {
+    throw new PyroError("invalid_argument", `cannot read archive '${path}': it is neither a tar nor a zip archive`, {
+      hint: `Give a ${archiveNames} file, or a directory.`,
     });
   }
-  const reading = { path, kind, limits, signal };
-  const plan = new ArchivePlan(path, limits);
-  for await (const member of membersOf(reading)) plan.add(member.header);
+  const reading = { path, format, limits, signal };
+  const plan = new ArchivePlan(path, limits, format.kind === "zip" ? "refused" : "last");
+  for await (const member of membersOf(reading)) {
+    plan.add(member);
+    // A zip archive's members stand apart, and each is checked only if it is read.
+    if (format.kind === "zip") for await (const _ of contentOf(reading, member));
+  }
   const entries = plan.finish();
   await requireSame(path, stamp);
   return {
     entryCount: entries.length,
     contentBytes: entries.reduce((sum, { size }) => sum + size, 0),
-    diskBytes: entries.reduce((sum, { size }) => sum + 512 + blocksFor(size), 0),
+    diskBytes: plan.diskBytes,
     skipped: plan.skipped,
     stamp,
     items: () => itemsOf(reading, stamp, plan),
@@ -69,30 +83,45 @@ async function* itemsOf(reading: Reading, stamp: FileStamp, plan: ArchivePlan): 
   await requireSame(reading.path, stamp);
   for (const entry of plan.directories) yield { ...entry, content: noContent };
   let index = 0;
-  for await (const { body } of membersOf(reading)) {
+  for await (const member of membersOf(reading)) {
     const entry = plan.entryAt(index);
     index += 1;
     if (!entry) continue;
-    yield { ...entry, content: () => (entry.type === "file" ? contentOf(reading, body) : noContent()) };
+    yield { ...entry, content: () => (entry.type === "file" ? contentOf(reading, member) : noContent()) };
   }
   await requireSame(reading.path, stamp);
 }
 
-async function* contentOf(reading: Reading, body: TarMember["body"]): AsyncGenerator<{ data: Buffer }> {
+async function* contentOf(reading: Reading, member: ArchiveMember): AsyncGenerator<ContentPiece> {
   try {
-    for await (const data of body) yield { data };
+    yield* member.content();
   } catch (error) {
     throw unreadable(reading, error);
   }
 }
 
-async function* membersOf(reading: Reading): AsyncGenerator<TarMember> {
-  const { path, kind, limits, signal } = reading;
+async function* membersOf(reading: Reading): AsyncGenerator<ArchiveMember> {
+  const { path, format, limits, signal } = reading;
   throwIfCancelled(signal);
   try {
-    yield* tarMembers(path, kind, limits.maxBytes + overheadBytes, signal);
+    if (format.kind === "zip") yield* zipMembers({ path, maxEntries: limits.maxEntries, signal });
+    else yield* unpackedMembers(reading, format);
   } catch (error) {
     throw unreadable(reading, error);
+  }
+}
+
+async function* unpackedMembers(
+  { path, limits, signal }: Reading,
+  { compression }: Extract<ArchiveFormat, { kind: "tar" }>,
+): AsyncGenerator<ArchiveMember> {
+  const source = new ByteSource(unpacked(path, compression, limits.maxBytes + overheadBytes, signal));
+  try {
+    yield* tarMembers(source);
+    // What follows the archive's end is ignored, but a damaged rest of the stream is not.
+    if (compression !== "none") await source.drain();
+  } finally {
+    await source.close();
   }
 }
 
@@ -114,6 +143,9 @@ function reasonOf(error: unknown): string {
   const message = messageOf(error);
   if (/^it is/.test(message)) return message;
   if (/unexpected end/i.test(message)) return "it is truncated";
+  if (/^end of central directory record signature not found/i.test(message)) {
+    return "it is truncated: the directory at its end is missing";
+  }
   return `it is damaged: ${message.charAt(0).toLowerCase()}${message.slice(1).replace(/\. .*|\.$/, "")}`;
 }
 
@@ -121,7 +153,7 @@ function reasonOf(error: unknown): string {
 async function requireFile(path: string): Promise<void> {
   if ((await stat(path)).isFile()) return;
   throw new PyroError("invalid_argument", `cannot read archive '${path}': it is not a file`, {
-    hint: "Give a .tar, .tar.gz or .tgz file.",
+    hint: `Give a ${archiveNames} file.`,
   });
 }
 

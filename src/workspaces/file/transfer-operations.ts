@@ -2,6 +2,7 @@ import * as z from "zod";
 import { fitting } from "../../core/shorten.ts";
 import { executionMode, hostPath } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
+import { archiveNames } from "../../tree/archive/format.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
 import { exportedTree, pushedTree } from "./results.ts";
 import { exportFromWorkspace, pushIntoWorkspace } from "./transfer.ts";
@@ -12,7 +13,7 @@ export const workspaceSyncPush = defineOperation({
   effect: "write",
   input: z.object({
     workspaceId,
-    sourcePath: hostPath.describe("Directory, .tar, .tar.gz or .tgz on this host"),
+    sourcePath: hostPath.describe(`Directory, ${archiveNames} on this host`),
     dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
   }),
   output: z.object({
@@ -30,7 +31,7 @@ export const workspaceSyncPush = defineOperation({
   mcp: {
     description: "Copy a directory or archive of the user's machine into a workspace, over what is there.",
     input: {
-      sourcePath: hostPath.describe("Directory, .tar, .tar.gz or .tgz of the user's machine"),
+      sourcePath: hostPath.describe(`Directory, ${archiveNames} of the user's machine`),
       dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
     },
     isIdempotent: true,

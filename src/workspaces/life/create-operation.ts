@@ -4,6 +4,7 @@ import { fitting } from "../../core/shorten.ts";
 import { environmentChoice, environmentName, hostPath, memMib, vcpuCount } from "../../operations/fields.ts";
 import { refuseNetworkPolicy } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
+import { archiveNames } from "../../tree/archive/format.ts";
 import { skippedFiles } from "../file/results.ts";
 import { createWorkspace } from "./create.ts";
 import { labels, renderWorkspace, viewOf, workspaceView } from "./workspace-view.ts";
@@ -37,7 +38,7 @@ export const workspaceCreate = defineOperation({
       .describe("Run on this host, WITHOUT isolation, when no virtual machine can be had"),
     seedPath: hostPath
       .optional()
-      .describe("Directory, .tar, .tar.gz or .tgz on this host whose content the workspace begins with"),
+      .describe(`Directory, ${archiveNames} on this host whose content the workspace begins with`),
     name: z.string().optional().describe("Name for people"),
     labels: labels.optional().describe("Label for finding it again, as KEY=VALUE; repeatable"),
   }),
@@ -68,7 +69,7 @@ export const workspaceCreate = defineOperation({
       environment: environmentChoice.default(defaultEnvironment),
       seedPath: hostPath
         .optional()
-        .describe("Directory, .tar, .tar.gz or .tgz of the user's machine to begin with instead"),
+        .describe(`Directory, ${archiveNames} of the user's machine to begin with instead`),
       name: z.string().optional().describe("To be recognised by"),
       labels: labels.optional().describe('To be found again by, such as {"issue":"123"}'),
     },
