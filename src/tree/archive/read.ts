@@ -10,7 +10,7 @@ import {
   type TreeItem,
   type TreeLimits,
 } from "../entry.ts";
-import { ByteSource } from "./bytes.ts";
+import { ByteSource, truncated } from "./bytes.ts";
 import { unpacked } from "./compression/unpacked.ts";
 import { type ArchiveFormat, archiveFormat, archiveNames } from "./format.ts";
 import type { ArchiveMember } from "./member.ts";
@@ -139,13 +139,19 @@ function unreadable({ path, signal }: Reading, error: unknown): PyroError {
   });
 }
 
+/** Reasons of the libraries that are clearer in other words */
+const clearer: readonly (readonly [message: RegExp, reason: string])[] = [
+  [/^unexpected (?:end|eof)/i, truncated],
+  [/^end of central directory record signature not found/i, "it is truncated: the directory at its end is missing"],
+  [/^multi-disk zip/, "it is a part of a larger archive"],
+  [/^strong encryption/, "it is encrypted"],
+];
+
 function reasonOf(error: unknown): string {
   const message = messageOf(error);
-  if (/^it is/.test(message)) return message;
-  if (/unexpected end/i.test(message)) return "it is truncated";
-  if (/^end of central directory record signature not found/i.test(message)) {
-    return "it is truncated: the directory at its end is missing";
-  }
+  if (/^it (?:is|has|needs) /.test(message)) return message;
+  const known = clearer.find(([pattern]) => pattern.test(message))?.[1];
+  if (known !== undefined) return known;
   return `it is damaged: ${message.charAt(0).toLowerCase()}${message.slice(1).replace(/\. .*|\.$/, "")}`;
 }
 

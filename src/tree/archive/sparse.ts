@@ -96,8 +96,10 @@ async function leadingMap(
     const lines = (line + block.toString("latin1")).split("\n");
     // Numbers are short: a line that never ends is none.
     line = lines.pop()?.slice(0, 32) ?? "";
-    for (const text of lines) if (numbers.length < wanted) numbers.push(decimal(text));
-    wanted = 1 + 2 * (numbers[0] ?? 0);
+    for (const text of lines) {
+      if (numbers.length < wanted) numbers.push(decimal(text));
+      wanted = 1 + 2 * (numbers[0] ?? 0);
+    }
     if (!(wanted <= maxNumbers)) break;
   }
   const isWhole = numbers.length > 0 && numbers.length === wanted;

@@ -28,14 +28,14 @@ const readOnlyBit = 0x01;
 const utf8Flag = 0x800;
 const unicodePath = 0x7075;
 
-const fileType = 0o170000;
+/** The upper bits of Unix's mode */
 const unixTypes: Readonly<Record<number, ArchiveEntry["type"]>> = {
-  2401: "fifo",
-  4802: "character-device",
-  9604: "directory",
-  14406: "block-device",
-  16807: "file",
-  21609: "symlink",
+  1: "fifo",
+  2: "character-device",
+  4: "directory",
+  6: "block-device",
+  8: "file",
+  10: "symlink",
 };
 
 const methods: Readonly<Record<number, string>> = {
@@ -96,11 +96,12 @@ export function zipEntry(record: ZipRecord, target: Buffer | undefined): Archive
   return target ? { ...entry, target } : entry;
 }
 
-function typeOf({ unixMode, isDirectory }: ZipRecord): ArchiveEntry["type"] | undefined {
-  const stated = unixMode & fileType;
+function typeOf({ unixMode, isDirectory, size }: ZipRecord): ArchiveEntry["type"] | undefined {
   // A name that ends with a slash is a directory's, whatever else is said of it.
   if (isDirectory) return "directory";
-  return stated === 0 ? "file" : unixTypes[stated];
+  const stated = unixMode === 0 ? "file" : unixTypes[unixMode >>> 12 || 8];
+  // zip stores what it reads from a pipe as the pipe's content.
+  return stated === "fifo" && size > 0 ? "file" : stated;
 }
 
 function problemOf(record: ZipRecord): MemberProblem | undefined {

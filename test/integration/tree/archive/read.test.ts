@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { readArchive } from "../../../../src/tree/archive/read.ts";
-import { printablePath } from "../../../../src/tree/name.ts";
 import { emptyFolder, shell } from "../folder.ts";
+import { contentOf } from "./content.ts";
 import { type Member, tarGzOf, tarOf } from "./tar-members.ts";
 
 test.each([["gnu"], ["posix"], ["ustar"], ["v7"]])("an archive of GNU tar in format %s comes back", async (format) => {
@@ -221,18 +221,6 @@ async function archiveOf(members: readonly Member[]): Promise<string> {
   const path = join(await emptyFolder(), "an archive.tar");
   await writeFile(path, tarOf(members));
   return path;
-}
-
-async function contentOf(path: string): Promise<Record<string, string>> {
-  const content: Record<string, string> = {};
-  for await (const item of (await readArchive(path)).items()) {
-    const { type, mode, target } = item;
-    let text = "";
-    for await (const piece of item.content()) text += "data" in piece ? piece.data.toString() : "";
-    const what = target ? `${type} -> ${printablePath(target)}` : `${type} ${mode.toString(8)}`;
-    content[printablePath(item.path)] = type === "file" ? `${what} ${text}` : what;
-  }
-  return content;
 }
 
 function flipped(content: Buffer, position: number): Buffer {

@@ -14,7 +14,9 @@ export interface Member {
   /** What the header says, when not the content's length */
   readonly size?: number;
   /** PAX records that come before it */
-  readonly pax?: Readonly<Record<string, string>>;
+  readonly pax?: Readonly<Record<string, string>> | readonly (readonly [key: string, value: string])[];
+  /** Bytes that the header has besides, by their offset; the format is then GNU's */
+  readonly gnu?: Readonly<Record<number, string>>;
 }
 
 const blockBytes = 512;
@@ -29,10 +31,14 @@ export function tarGzOf(members: readonly Member[]): Buffer {
 
 function blocksOf(member: Member): Buffer[] {
   const { pax, content = "" } = member;
-  const records = Object.entries(pax ?? {}).map(([key, value]) => paxRecord(key, value));
+  const records = (isList(pax) ? pax : Object.entries(pax ?? {})).map(([key, value]) => paxRecord(key, value));
   const before = pax ? blocksOf({ name: "PaxHeader", kind: "x", content: records.join("") }) : [];
   const body = Buffer.from(content);
   return [...before, headerOf(member, body.length), body, Buffer.alloc(-body.length & (blockBytes - 1))];
+}
+
+function isList(pax: Member["pax"]): pax is readonly (readonly [string, string])[] {
+  return Array.isArray(pax);
 }
 
 function paxRecord(key: string, value: string): string {
@@ -42,13 +48,14 @@ function paxRecord(key: string, value: string): string {
   return `${withDigits}${rest}`;
 }
 
-function headerOf({ name, kind = "0", target = "", mode = 0o644, size }: Member, length: number): Buffer {
+function headerOf({ name, kind = "0", target = "", mode = 0o644, size, gnu }: Member, length: number): Buffer {
   const header = Buffer.alloc(blockBytes);
   Buffer.from(name).copy(header, 0, 0, 100);
   header.write(`${mode.toString(8).padStart(7, "0")}\0${"0".repeat(7)}\0${"0".repeat(7)}\0`, 100);
   header.write(`${(size ?? length).toString(8).padStart(11, "0")}\0${(1700000000).toString(8)}\0${" ".repeat(8)}`, 124);
   header.write(`${kind}${target}`, 156);
-  header.write("ustar\0" + "00", 257);
+  header.write(gnu ? "ustar  \0" : "ustar\0" + "00", 257);
+  for (const [offset, text] of Object.entries(gnu ?? {})) header.write(text, Number(offset));
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
   return header;

@@ -1,0 +1,15 @@
+import { readArchive } from "../../../../src/tree/archive/read.ts";
+import { printablePath } from "../../../../src/tree/name.ts";
+
+/** What an archive holds, by path: type, mode and content, or the target of a link. */
+export async function contentOf(path: string): Promise<Record<string, string>> {
+  const content: Record<string, string> = {};
+  for await (const item of (await readArchive(path)).items()) {
+    const { type, mode, target } = item;
+    let text = "";
+    for await (const piece of item.content()) text += "data" in piece ? piece.data.toString() : `<${piece.hole}>`;
+    const what = target ? `${type} -> ${printablePath(target)}` : `${type} ${mode.toString(8)}`;
+    content[printablePath(item.path)] = type === "file" ? `${what} ${text}` : what;
+  }
+  return content;
+}
