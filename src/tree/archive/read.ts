@@ -16,7 +16,7 @@ import { type ArchiveFormat, archiveFormat, archiveNames } from "./format.ts";
 import type { ArchiveMember } from "./member.ts";
 import { ArchivePlan } from "./plan.ts";
 import { tarMembers } from "./tar.ts";
-import { zipMembers } from "./zip.ts";
+import { type ZipReading, zipMembers } from "./zip.ts";
 
 /** Limit for headers, padding and other data in an archive beside content */
 const overheadBytes = 4 * 1024 ** 3;
@@ -43,6 +43,7 @@ interface Reading {
   readonly format: ArchiveFormat;
   readonly limits: TreeLimits;
   readonly signal: AbortSignal | undefined;
+  readonly zip: ZipReading["kept"];
 }
 
 /** Reads an archive to its end and refuses it if anything is wrong with it, before it is used. */
@@ -60,7 +61,7 @@ export async function readArchive(path: string, options: ArchiveOptions = {}): P
       hint: `Give a ${archiveNames} file, or a directory.`,
     });
   }
-  const reading = { path, format, limits, signal };
+  const reading = { path, format, limits, signal, zip: {} };
   const plan = new ArchivePlan(path, limits, format.kind === "zip" ? "refused" : "last");
   for await (const member of membersOf(reading)) {
     plan.add(member);
@@ -101,10 +102,10 @@ async function* contentOf(reading: Reading, member: ArchiveMember): AsyncGenerat
 }
 
 async function* membersOf(reading: Reading): AsyncGenerator<ArchiveMember> {
-  const { path, format, limits, signal } = reading;
+  const { path, format, limits, signal, zip } = reading;
   throwIfCancelled(signal);
   try {
-    if (format.kind === "zip") yield* zipMembers({ path, maxEntries: limits.maxEntries, signal });
+    if (format.kind === "zip") yield* zipMembers({ path, maxEntries: limits.maxEntries, signal, kept: zip });
     else yield* unpackedMembers(reading, format);
   } catch (error) {
     throw unreadable(reading, error);

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { prepareSeed, type SeedRequest, type SeedSource, seedSourceOf } from "../../../src/seeds/seed.ts";
 import { listSeeds, pruneSeeds } from "../../../src/seeds/store.ts";
 import { tarOf } from "../tree/archive/tar-members.ts";
+import { zipOf } from "../tree/archive/zip-members.ts";
 import { emptyFolder, evaluateAsOrdinaryUser, ordinaryUid, shell, shellAsOrdinaryUser } from "../tree/folder.ts";
 import { checkImage, debugImage, listImage } from "./image-content.ts";
 
@@ -207,6 +208,37 @@ test("an archive becomes an image, and is used again while it is the same file",
   expect(await prepareSeed({ ...request, searchPath: "/nowhere" })).toEqual({ ...first, reused: true });
   await utimes(join(dir, "a.tgz"), 1, 1);
   expect(await prepareSeed(request)).toMatchObject({ digest: first.digest, reused: true });
+});
+
+test("sparse members become sparse files, and the places of their holes count", async () => {
+  const dir = await emptyFolder("pyro seeds-");
+  await shell(
+    `cd "$1"; mkdir in; truncate --size=300M in/file; printf x | dd of=in/file bs=1 seek=1M conv=notrunc status=none
+     tar --create --sparse --mtime=@1700000000 --file=a.tar --directory=in .
+     truncate --size=0 in/file; truncate --size=300M in/file; printf x | dd of=in/file bs=1 seek=2M conv=notrunc status=none
+     tar --create --sparse --mtime=@1700000000 --file=b.tar --directory=in .`,
+    dir,
+  );
+  const seeds = [];
+  for (const name of ["a.tar", "b.tar"]) {
+    seeds.push(await prepareSeed(requestFor(dir, await seedSourceOf(join(dir, name)))));
+  }
+  const [a, b] = seeds;
+  expect(a).toMatchObject({ bytesWritten: 300 * 1024 ** 2, reused: false });
+  expect(b).toMatchObject({ bytesWritten: 300 * 1024 ** 2, reused: false });
+  expect(b?.digest).not.toBe(a?.digest);
+  await checkImage(b?.imagePath ?? "");
+  expect((await stat(b?.imagePath ?? "")).blocks * 512).toBeLessThan(4 << 20);
+});
+
+test("a zip archive becomes an image", async () => {
+  const dir = await emptyFolder("pyro seeds-");
+  const path = join(dir, "a.zip");
+  await writeFile(path, zipOf([{ name: "sub/file", content: "hi", method: 8, unixMode: 0o100640 }]));
+  const seed = await prepareSeed(requestFor(dir, await seedSourceOf(path)));
+  await checkImage(seed.imagePath);
+  expect(await listImage(seed.imagePath, "/base/sub")).toEqual(["file 100640/0/0"]);
+  expect(await debugImage(seed.imagePath, "cat /base/sub/file")).toBe("hi");
 });
 
 test("a hostile archive is refused before anything is written", async () => {

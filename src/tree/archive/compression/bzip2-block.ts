@@ -16,6 +16,7 @@ export interface DecodedBlock {
 
 const maxCodeBits = 20;
 const groupSymbols = 50;
+const levelBytes = 100_000;
 /** Symbols that count a run of the byte in front */
 const [runA, runB] = [0, 1];
 
@@ -39,11 +40,13 @@ interface Code {
  * published decoders do not ensure: in them, runs of damaged data can count to a negative number.
  */
 export class BlockDecoder {
-  readonly #table: Uint32Array;
+  /** For the largest blocks, because streams of other sizes can follow one another */
+  readonly #memory = new Uint32Array(9 * levelBytes);
+  #table = this.#memory;
 
-  /** `level`: size of blocks in 100,000 bytes */
-  constructor(level: number) {
-    this.#table = new Uint32Array(level * 100_000);
+  /** Size of blocks in 100,000 bytes */
+  set level(level: number) {
+    this.#table = this.#memory.subarray(0, level * levelBytes);
   }
 
   /** Decodes what follows a block's checksum. The next call overwrites the result. */

@@ -17,6 +17,7 @@ const [blockMagic, endMagic] = [0x314159265359, 0x177245385090];
 /** Unpacks bzip2 streams, one after the other. Like bzip2, it ignores what follows the last. */
 export async function* bunzip2(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const input = new BitWindow(new ByteSource(chunks));
+  const decoder = new BlockDecoder();
   for (let isFirst = true; ; isFirst = false) {
     await input.fill();
     const level = input.has(32) && input.bits(24) === 0x425a68 ? input.bits(8) - 0x30 : 0;
@@ -24,7 +25,8 @@ export async function* bunzip2(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
       if (isFirst) throw wrong();
       return;
     }
-    yield* oneStream(input, new BlockDecoder(level));
+    decoder.level = level;
+    yield* oneStream(input, decoder);
     input.align();
   }
 }
@@ -94,6 +96,7 @@ class BitWindow {
   readonly #source: ByteSource;
   readonly #window = Buffer.alloc(windowBytes + spareBytes);
   #length = 0;
+  #isEnd = false;
   /** Position of the next bit */
   #bit = 0;
 
@@ -105,13 +108,14 @@ class BitWindow {
   async fill(): Promise<void> {
     const used = this.#bit >>> 3;
     // Moving bytes costs little beside decoding a block, but not beside the end of a tiny stream.
-    if (this.#length - used >= windowBytes - (1 << 19)) return;
+    if (this.#isEnd || this.#length - used >= windowBytes - (1 << 19)) return;
     this.#window.copyWithin(0, used, this.#length);
     this.#length -= used;
     this.#bit &= 7;
     while (this.#length < windowBytes) {
       const part = await this.#source.some(windowBytes - this.#length);
-      if (part.length === 0) return;
+      this.#isEnd = part.length === 0;
+      if (this.#isEnd) return;
       this.#length += part.copy(this.#window, this.#length);
     }
   }

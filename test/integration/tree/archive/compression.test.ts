@@ -101,6 +101,16 @@ test("what follows the last stream is ignored if the format's own program ignore
   await expect(read("tree.tar.zst")).rejects.toThrow("it is damaged: what follows a zstd frame is none");
 });
 
+test("thousands of empty streams cost little", async () => {
+  const path = join(await emptyFolder(), "a.tar.bz2");
+  const empty = Buffer.from("425a683917724538509000000000", "hex");
+  await writeFile(
+    path,
+    Buffer.concat([...Array.from({ length: 50_000 }, () => empty), await readFile(fixture("tree.tar.bz2"))]),
+  );
+  expect(await contentOf(path)).toEqual(tree);
+});
+
 test("what is compressed but no archive is refused", async () => {
   const path = join(await emptyFolder(), "a.tar.zst");
   // A frame with one raw block
