@@ -18,7 +18,7 @@ export interface ZipReading {
 
 type OpenZip = ZipReading & { readonly file: FileHandle };
 
-/** Limit in `bytes` for members that are unpacked at once, which is many times as fast as a stream */
+/** Limit in `bytes` for members that are unpacked at once, many times as fast as by a stream */
 const smallBytes = 256 * 1024;
 
 /** The members in the order of the archive's directory, which says what is in it. */
@@ -40,7 +40,7 @@ async function memberOf(record: ZipRecord, reading: OpenZip): Promise<ArchiveMem
   return { name: record.name, entry: zipEntry(record, target), size, storedBytes: size, content };
 }
 
-/** Reads all records. None may share bytes with another, which is how small archives become huge. */
+/** Reads all records. Members may not share bytes, by which small archives unpack to huge ones. */
 async function readDirectory({ path, maxEntries, signal }: ZipReading): Promise<readonly ZipRecord[]> {
   const zip = await openPromise(path, { autoClose: false, decodeStrings: false });
   try {

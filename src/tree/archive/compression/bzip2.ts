@@ -2,8 +2,8 @@ import { ByteSource, truncated } from "../bytes.ts";
 import { BlockDecoder, type DecodedBlock, wrong } from "./bzip2-block.ts";
 
 /**
- * Input that holds any block: 32,767 groups of 50 symbols with up to 20 bits, and tables. Blocks are
- * decoded from memory, because they begin and end at any bit.
+ * Input that holds any block: 32,767 groups of 50 symbols with up to 20 bits, and tables. Blocks
+ * are decoded from memory, because they begin and end at any bit.
  */
 const windowBytes = 5 * 1024 ** 2;
 /** Room for reading ahead at the end */
