@@ -2,9 +2,10 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
-import { openPromise, type ZipFile } from "yauzl";
+import { fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { systemErrorCode } from "../../core/errors.ts";
+import { truncated } from "./bytes.ts";
 import { type ArchiveMember, maxTargetBytes } from "./member.ts";
 import { isLink, type ZipRecord, zipEntry, zipRecord } from "./zip-record.ts";
 
@@ -23,9 +24,9 @@ const smallBytes = 256 * 1024;
 
 /** The members in the order of the archive's directory, which says what is in it. */
 export async function* zipMembers(reading: ZipReading): AsyncGenerator<ArchiveMember> {
-  const records = reading.kept.records ?? (await readDirectory(reading));
-  reading.kept.records = records;
   await using file = await open(reading.path, "r");
+  const records = reading.kept.records ?? (await readDirectory(file, reading));
+  reading.kept.records = records;
   for (const record of records) {
     throwIfCancelled(reading.signal);
     yield await memberOf(record, { ...reading, file });
@@ -41,22 +42,51 @@ async function memberOf(record: ZipRecord, reading: OpenZip): Promise<ArchiveMem
 }
 
 /** Reads all records. Members may not share bytes, by which small archives unpack to huge ones. */
-async function readDirectory({ path, maxEntries, signal }: ZipReading): Promise<readonly ZipRecord[]> {
-  const zip = await openPromise(path, { autoClose: false, decodeStrings: false });
-  try {
-    const records: ZipRecord[] = [];
-    const directoryStart = Number(zip.readEntryCursor);
-    for await (const entry of zip.eachEntry()) {
-      throwIfCancelled(signal);
-      const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
-      records.push(zipRecord(entry, fileDataStart));
-      // One more than is allowed tells the reader of it.
-      if (records.length > maxEntries) break;
+async function readDirectory(file: FileHandle, { maxEntries, signal }: ZipReading): Promise<readonly ZipRecord[]> {
+  const { size } = await file.stat();
+  const options = { autoClose: false, decodeStrings: false };
+  const zip = await fromRandomAccessReaderPromise(new BoundedReader(file, size), size, options);
+  const records: ZipRecord[] = [];
+  const directoryStart = Number(zip.readEntryCursor);
+  for await (const entry of zip.eachEntry()) {
+    throwIfCancelled(signal);
+    const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
+    records.push(zipRecord(entry, fileDataStart));
+    // One more than is allowed tells the reader of it.
+    if (records.length > maxEntries) break;
+  }
+  requireApart(records, directoryStart);
+  return records;
+}
+
+/**
+ * Refuses places outside of the file. The library reads wherever an archive says, and a place that
+ * no file can have would end the process.
+ */
+class BoundedReader extends RandomAccessReader {
+  readonly #file: FileHandle;
+  readonly #size: number;
+
+  constructor(file: FileHandle, size: number) {
+    super();
+    this.#file = file;
+    this.#size = size;
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null) => void,
+  ): void {
+    if (!(position >= 0 && position + length <= this.#size)) {
+      setImmediate(callback, new Error(truncated));
+      return;
     }
-    requireApart(records, directoryStart);
-    return records;
-  } finally {
-    await closed(zip);
+    this.#file
+      .read(buffer, offset, length, position)
+      .then(({ bytesRead }) => callback(bytesRead === length ? null : new Error(truncated)), callback);
   }
 }
 
@@ -127,13 +157,4 @@ async function wholeContent(content: AsyncIterable<{ data: Buffer }>): Promise<B
   const parts: Buffer[] = [];
   for await (const { data } of content) parts.push(data);
   return Buffer.concat(parts);
-}
-
-async function closed(zip: ZipFile): Promise<void> {
-  await new Promise<void>((resolve) => {
-    zip.once("close", resolve);
-    // Reports a file that cannot be closed, of which nothing was written.
-    zip.once("error", () => resolve());
-    zip.close();
-  });
 }

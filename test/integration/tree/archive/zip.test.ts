@@ -199,6 +199,20 @@ test.each<[string, Buffer, string]>([
   expect(String(failure)).toContain(`cannot read archive '${path}': ${reason}`);
 });
 
+test.each([2n ** 63n, 2n ** 64n - 1n, 2n ** 53n, 2n ** 40n])(
+  "an archive of 64 bits that points to %s is refused",
+  async (place) => {
+    const path = join(await emptyFolder(), "a.zip");
+    for (const [directoryStart, recordStart] of [
+      [place, 64n],
+      [0n, place],
+    ] as const) {
+      await writeFile(path, zip64Of(directoryStart, recordStart));
+      await expect(readArchive(path)).rejects.toMatchObject({ code: "invalid_argument" });
+    }
+  },
+);
+
 test("an archive that unpacks to too much is refused before it is unpacked", async () => {
   const limits = { maxEntries: 3, maxBytes: 1000 };
   const many = await archiveOf(["1", "2", "3", "4"].map((name) => ({ name })));
@@ -239,6 +253,24 @@ function moved(directoryStart: number): Buffer {
   const content = zipOf([packed]);
   content.writeUInt32LE(directoryStart, content.length - 6);
   return content;
+}
+
+/** An archive whose end, of 64 bits, is at 64 but may name another place. */
+function zip64Of(directoryStart: bigint, recordStart: bigint): Buffer {
+  const start = Buffer.alloc(64);
+  start.write("PK\x03\x04");
+  const record = Buffer.alloc(56);
+  record.write("PK\x06\x06");
+  record.writeBigUInt64LE(44n, 4);
+  record.writeBigUInt64LE(1n, 32);
+  record.writeBigUInt64LE(directoryStart, 48);
+  const locator = Buffer.alloc(20);
+  locator.write("PK\x06\x07");
+  locator.writeBigUInt64LE(recordStart, 8);
+  const end = Buffer.alloc(22, 0xff);
+  end.write("PK\x05\x06\0\0\0\0");
+  end.writeUInt16LE(0, 20);
+  return Buffer.concat([start, record, locator, end]);
 }
 
 function field(id: number, data: Buffer): Buffer {
