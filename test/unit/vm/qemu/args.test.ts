@@ -45,7 +45,7 @@ test("the command line of a fork", () => {
     -accel
     tcg,thread=multi,tb-size=32
     -cpu
-    max,-la57,-smap,-smep,-umip,-pku
+    max,-la57,-smap,-smep,-umip,-pku,-erms
     -smp
     2
     -m
