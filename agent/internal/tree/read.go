@@ -152,39 +152,66 @@ func (r *reader) directory(entry Entry, path string, parent int, name string, de
 		r.skipped++
 		return nil
 	}
-	for _, child := range children {
-		childPath := join(path, child)
-		if isStaging(childPath) {
-			continue
+	return r.children(path, directory, children, max(depth-1, -1))
+}
+
+// children sends what a directory holds under some names.
+func (r *reader) children(path string, directory int, names []string, depth int) error {
+	var files ahead
+	defer files.close()
+	for i, name := range names {
+		if len(files) == 0 && r.needsContent() {
+			files = openAhead(directory, names[i:])
 		}
-		if len(childPath) > maxPath {
-			r.skipped++
-			continue
-		}
-		if err := r.node(childPath, directory, child, max(depth-1, -1)); err != nil {
+		if err := r.child(join(path, name), directory, name, files.take(), depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *reader) file(entry Entry, stat *unix.Stat_t, path string, directory int, name string) error {
-	if r.Depth < 0 && stat.Nlink > 1 {
-		if earlier, ok := r.sent[stat.Ino]; ok && earlier != path {
-			return r.entry(Entry{PathFields: entry.PathFields, Type: HardLink, TargetFields: targetFields(earlier)})
-		}
-	}
-	if r.ContentLimit == 0 && !r.Digest {
-		r.remember(stat, path)
-		return r.entry(entry)
-	}
-	f, err := openFile(directory, name)
-	if err != nil {
+// child sends what is at a path and below it. The file is nil if it is not open yet, or no file.
+func (r *reader) child(path string, directory int, name string, f *file, depth int) error {
+	defer f.close()
+	switch {
+	case isStaging(path):
+		return nil
+	case len(path) > maxPath:
 		r.skipped++
 		return nil
+	case f == nil:
+		return r.node(path, directory, name, depth)
+	default:
+		return r.open(f, path)
 	}
-	defer f.close()
-	entry = describe(path, &f.stat)
+}
+
+// needsContent reports whether files have to be read, not only described.
+func (r *reader) needsContent() bool { return r.ContentLimit != 0 || r.Digest }
+
+func (r *reader) file(entry Entry, stat *unix.Stat_t, path string, directory int, name string) error {
+	if r.needsContent() {
+		f, err := openFile(directory, name)
+		if err != nil {
+			r.skipped++
+			return nil
+		}
+		defer f.close()
+		return r.open(f, path)
+	}
+	if earlier, ok := r.earlier(stat, path); ok {
+		return r.hardLink(entry, earlier)
+	}
+	r.remember(stat, path)
+	return r.entry(entry)
+}
+
+// open sends a file that is open.
+func (r *reader) open(f *file, path string) (err error) {
+	entry := describe(path, &f.stat)
+	if earlier, ok := r.earlier(&f.stat, path); ok {
+		return r.hardLink(entry, earlier)
+	}
 	if r.Digest {
 		entry.SHA256, err = r.digest(f)
 		if hostErr := r.host.Err(); hostErr != nil {
@@ -200,6 +227,19 @@ func (r *reader) file(entry Entry, stat *unix.Stat_t, path string, directory int
 		return err
 	}
 	return r.send(f, span{r.ContentOffset, r.ContentLimit}, frame.Content, frame.ContentEnd)
+}
+
+func (r *reader) hardLink(entry Entry, earlier string) error {
+	return r.entry(Entry{PathFields: entry.PathFields, Type: HardLink, TargetFields: targetFields(earlier)})
+}
+
+// earlier returns the path under which a file with several names was sent.
+func (r *reader) earlier(stat *unix.Stat_t, path string) (earlier string, ok bool) {
+	if r.Depth >= 0 || stat.Nlink < 2 {
+		return "", false
+	}
+	earlier, ok = r.sent[stat.Ino]
+	return earlier, ok && earlier != path
 }
 
 // remember keeps the path of a file with several names, for when the walk meets another of them.
