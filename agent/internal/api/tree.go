@@ -2,8 +2,10 @@ package api
 
 import (
 	"fmt"
+	"io"
 	"log"
 	"net/http"
+	"runtime"
 
 	"pyro.agent/internal/frame"
 	"pyro.agent/internal/tree"
@@ -36,7 +38,7 @@ func (s *Server) writeTree(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	written, err := workspace.Layers.Write(r.Body)
+	written, err := workspace.Layers.Write(patientReader{r.Body})
 	if err != nil {
 		return err
 	}
@@ -45,6 +47,15 @@ func (s *Server) writeTree(w http.ResponseWriter, r *http.Request) error {
 	}
 	writeJSON(w, http.StatusOK, written)
 	return nil
+}
+
+// patientReader lets more of a body arrive before each read, because each read sends the host two
+// updates of its windows.
+type patientReader struct{ body io.Reader }
+
+func (r patientReader) Read(p []byte) (int, error) {
+	runtime.Gosched()
+	return r.body.Read(p)
 }
 
 func (s *Server) treeChanges(w http.ResponseWriter, r *http.Request) error {

@@ -62,10 +62,14 @@ func (l *Layers) Read(host context.Context, request *ReadRequest, paths []string
 		device:      stat.Dev,
 		sent:        make(map[uint64]string),
 	}
+	defer r.queue.close()
 	for _, path := range paths {
 		if err := r.requested(path); err != nil {
 			return err
 		}
+	}
+	if err := r.queue.drain(0, 0); err != nil {
+		return err
 	}
 	if err := writeJSON(out, frame.TreeEnd, ReadEnd{r.entries, r.skipped}); err != nil {
 		return err
@@ -87,7 +91,8 @@ type reader struct {
 	// device is the number of the workspace's file system.
 	device uint64
 	// sent has the path of each file with several names.
-	sent map[uint64]string
+	sent  map[uint64]string
+	queue queue
 
 	entries, skipped int
 }
@@ -95,8 +100,7 @@ type reader struct {
 func (r *reader) requested(path string) error {
 	held, reason := r.find(path)
 	if held == noFile {
-		r.entries++
-		return writeJSON(r.out, frame.Entry, Entry{PathFields: pathFields(path), Type: Missing, Reason: reason})
+		return r.later(Entry{PathFields: pathFields(path), Type: Missing, Reason: reason})
 	}
 	defer unix.Close(held)
 	return r.node(path, held, "", r.Depth)
@@ -104,6 +108,12 @@ func (r *reader) requested(path string) error {
 
 // node sends what is at a path and below it; see status for the directory and the name.
 func (r *reader) node(path string, directory int, name string, depth int) error {
+	if r.needsContent() {
+		// Most of what is read are files, of which the descriptor says all.
+		if f, err := openFile(directory, name); err == nil {
+			return r.file(path, f)
+		}
+	}
 	stat, err := status(directory, name)
 	if err != nil {
 		r.skipped++
@@ -123,10 +133,22 @@ func (r *reader) node(path string, directory int, name string, depth int) error 
 			return nil
 		}
 		entry.TargetFields = targetFields(target)
+	case entry.Type == File && r.needsContent():
+		// It could not be opened.
+		r.skipped++
+		return nil
 	case entry.Type == File:
-		return r.file(entry, &stat, path, directory, name)
+		return r.queue.add(waiting{send: func() error { return r.described(path, &stat) }})
 	}
-	return r.entry(entry)
+	return r.later(entry)
+}
+
+// needsContent reports whether files have to be read, not only described.
+func (r *reader) needsContent() bool { return r.ContentLimit != 0 || r.Digest }
+
+// later sends an entry after all that came before it.
+func (r *reader) later(entry Entry) error {
+	return r.queue.add(waiting{send: func() error { return r.entry(entry) }})
 }
 
 func (r *reader) entry(entry Entry) error {
@@ -138,7 +160,7 @@ func (r *reader) directory(entry Entry, path string, parent int, name string, de
 	if err := r.host.Err(); err != nil {
 		return err
 	}
-	if err := r.entry(entry); err != nil || depth == 0 {
+	if err := r.later(entry); err != nil || depth == 0 {
 		return err
 	}
 	directory, err := lookUp(parent, name, toList)
@@ -152,65 +174,33 @@ func (r *reader) directory(entry Entry, path string, parent int, name string, de
 		r.skipped++
 		return nil
 	}
-	return r.children(path, directory, children, max(depth-1, -1))
-}
-
-// children sends what a directory holds under some names.
-func (r *reader) children(path string, directory int, names []string, depth int) error {
-	var files ahead
-	defer files.close()
-	for i, name := range names {
-		if len(files) == 0 && r.needsContent() {
-			files = openAhead(directory, names[i:])
+	for _, child := range children {
+		childPath := join(path, child)
+		if isStaging(childPath) {
+			continue
 		}
-		if err := r.child(join(path, name), directory, name, files.take(), depth); err != nil {
+		if len(childPath) > maxPath {
+			r.skipped++
+			continue
+		}
+		if err := r.node(childPath, directory, child, max(depth-1, -1)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// child sends what is at a path and below it. The file is nil if it is not open yet, or no file.
-func (r *reader) child(path string, directory int, name string, f *file, depth int) error {
-	defer f.close()
-	switch {
-	case isStaging(path):
-		return nil
-	case len(path) > maxPath:
-		r.skipped++
-		return nil
-	case f == nil:
-		return r.node(path, directory, name, depth)
-	default:
-		return r.open(f, path)
-	}
+// file sends a file, and takes it over.
+func (r *reader) file(path string, f *file) error {
+	readAhead(f)
+	return r.queue.add(waiting{file: f, send: func() error { return r.content(path, f) }})
 }
 
-// needsContent reports whether files have to be read, not only described.
-func (r *reader) needsContent() bool { return r.ContentLimit != 0 || r.Digest }
-
-func (r *reader) file(entry Entry, stat *unix.Stat_t, path string, directory int, name string) error {
-	if r.needsContent() {
-		f, err := openFile(directory, name)
-		if err != nil {
-			r.skipped++
-			return nil
-		}
-		defer f.close()
-		return r.open(f, path)
-	}
-	if earlier, ok := r.earlier(stat, path); ok {
-		return r.hardLink(entry, earlier)
-	}
-	r.remember(stat, path)
-	return r.entry(entry)
-}
-
-// open sends a file that is open.
-func (r *reader) open(f *file, path string) (err error) {
+// content sends a file that is open.
+func (r *reader) content(path string, f *file) (err error) {
 	entry := describe(path, &f.stat)
 	if earlier, ok := r.earlier(&f.stat, path); ok {
-		return r.hardLink(entry, earlier)
+		return r.entry(hardLink(path, earlier))
 	}
 	if r.Digest {
 		entry.SHA256, err = r.digest(f)
@@ -229,8 +219,17 @@ func (r *reader) open(f *file, path string) (err error) {
 	return r.send(f, span{r.ContentOffset, r.ContentLimit}, frame.Content, frame.ContentEnd)
 }
 
-func (r *reader) hardLink(entry Entry, earlier string) error {
-	return r.entry(Entry{PathFields: entry.PathFields, Type: HardLink, TargetFields: targetFields(earlier)})
+// described sends a file without its content.
+func (r *reader) described(path string, stat *unix.Stat_t) error {
+	if earlier, ok := r.earlier(stat, path); ok {
+		return r.entry(hardLink(path, earlier))
+	}
+	r.remember(stat, path)
+	return r.entry(describe(path, stat))
+}
+
+func hardLink(path, earlier string) Entry {
+	return Entry{PathFields: pathFields(path), Type: HardLink, TargetFields: targetFields(earlier)}
 }
 
 // earlier returns the path under which a file with several names was sent.

@@ -7,44 +7,74 @@ const (
 	// disk together. One by one each waits for the disk, which costs more than all else of a small
 	// file.
 	maxAhead = 64
+	// maxWaiting bounds the memory of the entries that wait for the content of earlier ones.
+	maxWaiting = 1024
 	// aheadBytes is the part of each file that the disk is asked for. The kernel itself reads ahead
 	// in a long file.
 	aheadBytes = chunkSize
 )
 
-// ahead has the files that are read next, in their order.
-type ahead []*file
-
-// openAhead opens the files that a list of names begins with, up to the first name that is no file.
-// So no files are open while another directory is read, however deep the tree is.
-func openAhead(directory int, names []string) ahead {
-	var files ahead
-	for _, name := range names[:min(len(names), maxAhead)] {
-		f, err := openFile(directory, name)
-		if err != nil {
-			break
-		}
-		if f.stat.Size > 0 {
-			// A failure shows when the file is read.
-			_ = unix.Fadvise(f.fd, 0, min(f.stat.Size, aheadBytes), unix.FADV_WILLNEED)
-		}
-		files = append(files, f)
-	}
-	return files
+// waiting is a part of the stream that is sent when those before it have been.
+type waiting struct {
+	// file is open, or nil.
+	file *file
+	send func() error
 }
 
-// take returns the next file, which the caller closes, or nil.
-func (a *ahead) take() *file {
-	if len(*a) == 0 {
+// queue holds the parts of a stream between the walk that finds them and their sending. The walk is
+// ahead, and the disk works for it meanwhile.
+type queue struct {
+	parts []waiting
+	// files counts those that are open.
+	files int
+}
+
+// readAhead has the disk read a file that is sent later.
+func readAhead(f *file) {
+	if f.stat.Size > 0 {
+		// A failure shows when the file is read.
+		_ = unix.Fadvise(f.fd, 0, min(f.stat.Size, aheadBytes), unix.FADV_WILLNEED)
+	}
+}
+
+// add takes a part, and closes its file after sending it. If there are too many it sends the first
+// half of them, so that the disk always has something to do.
+func (q *queue) add(part waiting) error {
+	q.parts = append(q.parts, part)
+	if part.file != nil {
+		q.files++
+	}
+	if q.files < maxAhead && len(q.parts) < maxWaiting {
 		return nil
 	}
-	f := (*a)[0]
-	*a = (*a)[1:]
-	return f
+	return q.drain(maxAhead/2, maxWaiting/2)
 }
 
-func (a *ahead) close() {
-	for _, f := range *a {
-		f.close()
+// drain sends parts until no more than the given numbers of files and of parts are left.
+func (q *queue) drain(files, parts int) error {
+	for q.files > files || len(q.parts) > parts {
+		part := q.parts[0]
+		q.parts = q.parts[1:]
+		err := part.send()
+		q.closeFile(part)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close drops what is left.
+func (q *queue) close() {
+	for _, part := range q.parts {
+		q.closeFile(part)
+	}
+	q.parts = nil
+}
+
+func (q *queue) closeFile(part waiting) {
+	if part.file != nil {
+		part.file.close()
+		q.files--
 	}
 }

@@ -3,6 +3,7 @@ package tree_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"pyro.agent/internal/frame"
 	"pyro.agent/internal/overlay/overlaytest"
 	"pyro.agent/internal/tree"
 	"pyro.agent/internal/tree/treetest"
@@ -238,6 +240,111 @@ func TestReadRefusesPathsThatAreNone(t *testing.T) {
 	} {
 		if _, err := request.PathList(); err == nil {
 			t.Errorf("%+v is taken for a request", request)
+		}
+	}
+}
+
+// manyFiles makes a tree with more files than are open at once: small, empty and large ones, links
+// among them and directories between them.
+func manyFiles(t *testing.T, at string) (want []string, content map[string]string) {
+	t.Helper()
+	content = make(map[string]string)
+	want = []string{"directory "}
+	for i := range 3 {
+		directory := fmt.Sprintf("d%d", i)
+		want = append(want, "directory "+directory)
+		for j := range 150 {
+			path := fmt.Sprintf("%s/f%03d", directory, j)
+			switch {
+			case j == 40:
+				put(t, at+"/"+path+"/below", "deep")
+				content[path+"/below"] = "deep"
+				want = append(want, "directory "+path, "file "+path+"/below")
+				continue
+			case j == 41:
+				must(t, os.Symlink("f000", at+"/"+path))
+				want = append(want, "symlink "+path+" -> f000")
+				continue
+			case j%10 == 9:
+				earlier := fmt.Sprintf("%s/f%03d", directory, j-2)
+				must(t, os.Link(at+"/"+earlier, at+"/"+path))
+				want = append(want, "hard_link "+path+" -> "+earlier)
+				continue
+			case j == 70:
+				content[path] = strings.Repeat(path, 200_000)
+			case j%5 == 0:
+				content[path] = ""
+			default:
+				content[path] = path
+			}
+			put(t, at+"/"+path, content[path])
+			want = append(want, "file "+path)
+		}
+	}
+	return want, content
+}
+
+func TestReadKeepsTheOrderOfFilesThatItOpensAhead(t *testing.T) {
+	at := t.TempDir()
+	want, content := manyFiles(t, at)
+	must(t, os.Chmod(at+"/d0/f001", 0), os.Chmod(at+"/d1", 0o500))
+	layers := treetest.LayersOf(t, at)
+	before := openDescriptors(t)
+	for _, digest := range []bool{false, true} {
+		request := tree.ReadRequest{Depth: -1, ContentLimit: -1, Digest: digest}
+		mustRead(t, layers, request, "", want...)
+		items, _ := read(t, layers, request, "")
+		for _, i := range items {
+			if i.Type == tree.File && string(i.content) != content[i.path()] {
+				t.Errorf("%q: got %d bytes", i.path(), len(i.content))
+			}
+		}
+	}
+	mustRead(t, layers, tree.ReadRequest{Depth: -1}, "", want...)
+	if after := openDescriptors(t); after != before {
+		t.Errorf("%d descriptors are open, %d before", after, before)
+	}
+}
+
+func openDescriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	return len(list)
+}
+
+// limitedSink fails after some bytes, as the stream of a host that has gone.
+type limitedSink struct {
+	left   int
+	opened int
+	t      *testing.T
+}
+
+func (s *limitedSink) Write(p []byte) (int, error) {
+	s.opened = max(s.opened, openDescriptors(s.t))
+	if s.left -= len(p); s.left < 0 {
+		return 0, os.ErrClosed
+	}
+	return len(p), nil
+}
+
+func TestReadThatIsCutOffClosesWhatItHasOpened(t *testing.T) {
+	at := t.TempDir()
+	manyFiles(t, at)
+	layers := treetest.LayersOf(t, at)
+	before := openDescriptors(t)
+	for _, left := range []int{0, 100_000, 1_500_000} {
+		sink := &limitedSink{left: left, t: t}
+		request := tree.ReadRequest{Depth: -1, ContentLimit: -1}
+		err := layers.Read(t.Context(), &request, []string{""}, frame.NewWriter(sink))
+		if !errors.Is(err, os.ErrClosed) {
+			t.Errorf("after %d bytes: %v", left, err)
+		}
+		if after := openDescriptors(t); after != before {
+			t.Errorf("after %d bytes: %d descriptors are open, %d before", left, after, before)
+		}
+		if most := sink.opened - before; most > 100 {
+			t.Errorf("%d descriptors were open at once", most)
 		}
 	}
 }
