@@ -106,7 +106,7 @@ func (r *reader) requested(path string) error {
 	return r.node(path, held, "", r.Depth)
 }
 
-// node sends what is at a path and below it; see status for the directory and the name.
+// node has what is at a path and below it sent; see status for the directory and the name.
 func (r *reader) node(path string, directory int, name string, depth int) error {
 	if r.needsContent() {
 		// Most of what is read are files, of which the descriptor says all.
@@ -146,7 +146,7 @@ func (r *reader) node(path string, directory int, name string, depth int) error 
 // needsContent reports whether files have to be read, not only described.
 func (r *reader) needsContent() bool { return r.ContentLimit != 0 || r.Digest }
 
-// later sends an entry after all that came before it.
+// later has an entry sent after all that came before it.
 func (r *reader) later(entry Entry) error {
 	return r.queue.add(waiting{send: func() error { return r.entry(entry) }})
 }
@@ -190,7 +190,7 @@ func (r *reader) directory(entry Entry, path string, parent int, name string, de
 	return nil
 }
 
-// file sends a file, and takes it over.
+// file has an open file read from the disk, and sent in its turn.
 func (r *reader) file(path string, f *file) error {
 	readAhead(f)
 	return r.queue.add(waiting{file: f, send: func() error { return r.content(path, f) }})
@@ -198,6 +198,11 @@ func (r *reader) file(path string, f *file) error {
 
 // content sends a file that is open.
 func (r *reader) content(path string, f *file) (err error) {
+	// A command may have changed the file since it was opened.
+	if f.stat, err = status(f.fd, ""); err != nil {
+		r.skipped++
+		return nil
+	}
 	entry := describe(path, &f.stat)
 	if earlier, ok := r.earlier(&f.stat, path); ok {
 		return r.entry(hardLink(path, earlier))

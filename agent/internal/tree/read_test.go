@@ -1,6 +1,7 @@
 package tree_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -346,5 +347,31 @@ func TestReadThatIsCutOffClosesWhatItHasOpened(t *testing.T) {
 		if most := sink.opened - before; most > 100 {
 			t.Errorf("%d descriptors were open at once", most)
 		}
+	}
+}
+
+// sinkFunc is called with each write.
+type sinkFunc func(p []byte)
+
+func (f sinkFunc) Write(p []byte) (int, error) {
+	f(p)
+	return len(p), nil
+}
+
+func TestReadDescribesAFileThatChangesWhileItWaits(t *testing.T) {
+	at := t.TempDir()
+	put(t, at+"/a", strings.Repeat("large", 100_000))
+	put(t, at+"/b", "longer")
+	layers := treetest.LayersOf(t, at)
+	var stream bytes.Buffer
+	sink := sinkFunc(func(p []byte) {
+		must(t, os.Truncate(at+"/b", 4))
+		stream.Write(p)
+	})
+	request := tree.ReadRequest{Depth: -1, ContentLimit: -1}
+	must(t, layers.Read(t.Context(), &request, []string{""}, frame.NewWriter(sink)))
+	items, _ := decode(t, stream.Bytes())
+	if last := items[2]; string(last.content) != "long" || *last.Size != 4 {
+		t.Errorf("got %q, described as %d bytes", last.content, *last.Size)
 	}
 }
