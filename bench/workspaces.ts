@@ -148,7 +148,8 @@ async function measureTransfer(
     "ms",
     await timeMs(() => workspace.exec(`head -c ${pushedBytes} /dev/zero`, ignore)),
   );
-  // The many small files stay to the end, because file systems are slow to reuse what was just freed.
+  // The many small files stay to the end, because a file system may be slow to reuse what was just
+  // freed.
   await rm(join(output, "large"), { recursive: true });
 }
 
