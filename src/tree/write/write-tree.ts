@@ -1,18 +1,20 @@
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { link, lstat, mkdir, open, readlink, rename, rm, rmdir, symlink, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
 import { isDiskFull } from "../../host/files.ts";
 import { look } from "../../host/named/look.ts";
 import { shownPath } from "../../host/named/path.ts";
 import type { TreeItem, TreeLimits } from "../entry.ts";
+import { type NoteStaging, openStaging } from "./staging.ts";
 import { TreeWriter, writeFailure } from "./tree-writer.ts";
 
 export interface WriteOptions {
   readonly limits: TreeLimits;
   readonly signal?: AbortSignal | undefined;
+  /** Keeps the path of an incomplete tree until the tree is complete or removed */
+  readonly note?: NoteStaging;
 }
 
 export interface WrittenTree {
@@ -29,22 +31,29 @@ export interface WrittenTree {
 export async function writeTree(
   items: AsyncIterable<TreeItem>,
   targetPath: string,
-  { limits, signal }: WriteOptions,
+  { limits, signal, note = async () => noNote }: WriteOptions,
 ): Promise<WrittenTree> {
   await requireFree(targetPath, signal);
-  const temporary = join(dirname(targetPath), temporaryName(basename(targetPath)));
-  const writer = new TreeWriter({ root: temporary, limits, keepSpecialBits: false, signal });
+  const action = `cannot write '${targetPath}'`;
+  const failure = (error: unknown) => writeFailure(action, error, (cause) => cannotWrite(targetPath, cause));
+  await using staging = await openStaging(targetPath, note).catch((error: unknown) => {
+    throw failure(error);
+  });
+  const writer = new TreeWriter({ root: staging.path, limits, keepSpecialBits: false, signal });
   try {
     await writer.write(items);
     writer.seal();
     throwIfCancelled(signal);
-    const type = await publish(temporary, targetPath, writer.type);
+    if (!(await staging.isInPlace())) throw movedAway(targetPath);
+    const type = await publish(staging.path, staging.targetPath, writer.type);
     return { type, entryCount: writer.entryCount, contentBytes: writer.contentBytes };
   } catch (error) {
-    await discard(writer, temporary);
-    throw writeFailure(`cannot write '${targetPath}'`, error, (cause) => cannotWrite(targetPath, cause));
+    await discard(writer, staging.path);
+    throw failure(error);
   }
 }
+
+const noNote: AsyncDisposable = { async [Symbol.asyncDispose]() {} };
 
 async function requireFree(targetPath: string, signal: AbortSignal | undefined): Promise<void> {
   if (["", ".", "..", "/"].includes(basename(targetPath))) {
@@ -72,13 +81,6 @@ async function requireFree(targetPath: string, signal: AbortSignal | undefined):
     },
   );
   if (!isFree) throw alreadyThere(targetPath);
-}
-
-/** A name for the same folder as the target, within the limit for names. */
-function temporaryName(name: string): string {
-  const suffix = `.pyro-${randomBytes(4).toString("hex")}`;
-  const whole = `.${name}${suffix}`;
-  return Buffer.byteLength(whole) <= 255 ? whole : suffix;
 }
 
 /** Moves the complete tree to its place, where nothing may exist. */
@@ -137,6 +139,14 @@ async function discard(writer: TreeWriter, temporary: string): Promise<void> {
   await rm(temporary, { recursive: true, force: true, maxRetries: 2 }).catch(() => {
     // The first failure says more.
   });
+}
+
+function movedAway(targetPath: string): PyroError {
+  return new PyroError(
+    "failed_precondition",
+    `cannot write '${targetPath}': its directory was moved or replaced meanwhile`,
+    { hint: "Choose a path in a directory that stays, and try again." },
+  );
 }
 
 function alreadyThere(targetPath: string, cause?: unknown): PyroError {

@@ -130,10 +130,11 @@ async function recordStart(
 ): Promise<void> {
   const about = { sequence, command, cwd: workspacePath };
   const lastCommand = lastCommandOf({ ...about, end: undefined });
-  workspace.note({ commandCount: sequence, lastCommand, lastActivityAt: new Date().toISOString() });
-  await session.journal.append({ event: "command", command: about }).catch((error: unknown) => {
+  workspace.note({ commandCount: sequence, lastCommand });
+  const lastActivityAt = await session.journal.append({ event: "command", command: about }).catch((error: unknown) => {
     throw fileError("cannot run a command: its start cannot be recorded", error);
   });
+  workspace.note({ lastActivityAt });
 }
 
 /** Records the end, and makes it and the command's output survive a power cut. */
@@ -144,14 +145,18 @@ async function recordEnd(
   { stdout, stderr }: Outputs,
 ): Promise<void> {
   const hasOutput = stdout.length + stderr.length > 0;
-  await Promise.all([stdout.commit(), stderr.commit(), session.journal.commit({ event: "command_end", end })]);
+  const [lastActivityAt] = await Promise.all([
+    session.journal.commit({ event: "command_end", end }),
+    stdout.commit(),
+    stderr.commit(),
+  ]);
   if (hasOutput) await syncFolder(session.historyDir);
   const { sequence, exitCode, durationMs } = end;
   // After a reset the record belongs to another history.
   if (session.endReason !== undefined) return;
   const { lastCommand } = workspace.record;
   workspace.note({
-    lastActivityAt: new Date().toISOString(),
+    lastActivityAt,
     ...(lastCommand?.sequence === sequence ? { lastCommand: { ...lastCommand, exitCode, durationMs } } : {}),
   });
 }

@@ -18,8 +18,8 @@ export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
       const body = await begun(call.body);
       const { machine, journal } = await workspace.session();
       const written = await machine.agent.writeTree(body, call.signal);
-      await record(journal, { event: "edit", edit: { ...input, ...written } }, "the files are in the workspace");
-      workspace.note({ lastActivityAt: new Date().toISOString() });
+      const event = { event: "edit", edit: { ...input, ...written } } as const;
+      await record(workspace, journal, event, "the files are in the workspace");
       return written;
     },
     async exportTree(input, call) {
@@ -27,17 +27,23 @@ export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
       await passOn(machine.agent.readTree(input, call.signal), call);
       await call.sendEnd();
       const report = fromWire(exportSchema, JSON.parse((await whole(call.body)).toString("utf8")));
-      await record(journal, { event: "export", export: report }, "the export is complete");
+      await record(workspace, journal, { event: "export", export: report }, "the export is complete");
       return {};
     },
   });
 }
 
 /** Records what has happened. A failure of that does not undo it. */
-async function record(journal: JournalWriter, event: JournalEvent, happened: string): Promise<void> {
-  await journal.commit(event).catch((error: unknown) => {
+async function record(
+  workspace: OwnedWorkspace,
+  journal: JournalWriter,
+  event: JournalEvent,
+  happened: string,
+): Promise<void> {
+  const lastActivityAt = await journal.commit(event).catch((error: unknown) => {
     throw fileError(`${happened}, but pyro cannot record that`, error);
   });
+  workspace.note({ lastActivityAt });
 }
 
 async function whole(bytes: AsyncIterable<Buffer>): Promise<Buffer> {

@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import { type PathSource, seedSourceOf } from "../../seeds/seed.ts";
@@ -8,6 +8,7 @@ import { directorySource } from "../../tree/scan/directory-source.ts";
 import { scanDirectory } from "../../tree/scan/scan.ts";
 import { writeTree as writeHostTree } from "../../tree/write/write-tree.ts";
 import type { WorkspaceCall } from "../control/access.ts";
+import { noteExport, sweepExports } from "../record/unfinished-exports.ts";
 import { exportTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
 import { noSuchFile } from "./files.ts";
@@ -85,7 +86,13 @@ export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, 
   using tree = await exportTree(wanted, request);
   const items = hostItems(path, tree.items, skipped);
   const { signal } = wanted;
-  const { type, entryCount, contentBytes } = await writeHostTree(items, outputPath, { limits: exportLimits, signal });
+  const { workspacesDir } = wanted.context.layout;
+  await sweepExports(workspacesDir, dirname(outputPath));
+  const { type, entryCount, contentBytes } = await writeHostTree(items, outputPath, {
+    limits: exportLimits,
+    signal,
+    note: (stagingPath) => noteExport(workspacesDir, stagingPath),
+  });
   const exported = { entryCount, bytesWritten: contentBytes };
   await tree.report({ path: displayed(path), outputPath, ...exported }).catch((error: unknown) => {
     // The export is complete. A workspace that has just ended has no history to record it in.

@@ -76,23 +76,30 @@ export class JournalWriter implements AsyncDisposable {
     return journal;
   }
 
-  /** The operating system has the line before this returns. A power cut can lose it. */
-  async append(event: JournalEvent): Promise<void> {
-    const text = lineOf(event);
+  /**
+   * The operating system has the line before this returns. A power cut can lose it. Returns the
+   * line's time.
+   */
+  async append(event: JournalEvent): Promise<string> {
+    const at = new Date().toISOString();
+    const text = encodeLine({ ...event, at });
     await this.#writes.run(() => this.#writeAfterOwed(text));
+    return at;
   }
 
   /**
    * Appends what has happened and is to be acknowledged: this line and all earlier ones survive a
    * power cut. If that fails, the next write has the line too.
    */
-  async commit(event: JournalEvent): Promise<void> {
-    const text = lineOf(event);
+  async commit(event: JournalEvent): Promise<string> {
+    const at = new Date().toISOString();
+    const text = encodeLine({ ...event, at });
     await this.#writes.run(async () => {
       this.#owed += text;
       await this.#writeAfterOwed("");
     });
     await this.sync();
+    return at;
   }
 
   /** Makes all lines durable. */
@@ -137,10 +144,6 @@ export class JournalWriter implements AsyncDisposable {
       });
     await this.#file.close();
   }
-}
-
-function lineOf(event: JournalEvent): string {
-  return encodeLine({ ...event, at: new Date().toISOString() });
 }
 
 export function encodeLine(line: JournalLine): string {

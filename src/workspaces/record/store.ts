@@ -6,6 +6,7 @@ import { syncFile, syncFolder } from "../../host/durable.ts";
 import { ensureDir, fileError, pathExists, readRecord, replaceRecord } from "../../host/files.ts";
 import { createLockFile, type HeldLock, type PendingLock, tryLockFile } from "../../host/lock/lock-file.ts";
 import { migrateRecord, type WorkspaceRecord, workspaceRecordSchema } from "./record.ts";
+import { sweepExports } from "./unfinished-exports.ts";
 
 const recordName = "workspace.json";
 const idForm = /^[0-9a-f]{12}$/;
@@ -145,8 +146,11 @@ export async function removeWorkspace(workspacesDir: string, place: WorkspacePla
   await rm(removed, { recursive: true, force: true });
 }
 
-/** Finishes deletions that were interrupted, and removes what interrupted creations left. */
+/**
+ * Finishes deletions that were interrupted, and removes what interrupted creations and exports left.
+ */
 export async function sweepLeftovers(workspacesDir: string): Promise<void> {
+  await sweepExports(workspacesDir);
   for (const name of await readdir(workspacesDir).catch(() => [])) {
     const path = join(workspacesDir, name);
     if (removedForm.test(name)) await rm(path, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, readlink, rename, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { ContentPiece, TreeItem } from "../../../../src/tree/entry.ts";
@@ -162,6 +162,22 @@ test("cancelling leaves nothing", async () => {
   const writing = writeTree(endlessEntries(), join(dir, "out"), { limits: { ...limits, maxEntries: 1e9 }, signal });
   await expect(writing).rejects.toMatchObject({ code: "cancelled" });
   expect(await readdir(dir)).toEqual([]);
+});
+
+test("a target whose directory is moved meanwhile is refused, and nothing is left in either place", async () => {
+  const dir = await emptyFolder();
+  await mkdir(join(dir, "a"));
+  const items = (async function* () {
+    yield root;
+    yield item({ path: "file", type: "file", content: "x" });
+    await rename(join(dir, "a"), join(dir, "b"));
+    await mkdir(join(dir, "a"));
+  })();
+  await expect(writeTree(items, join(dir, "a/out"), { limits })).rejects.toMatchObject({
+    code: "failed_precondition",
+    message: expect.stringContaining("its directory was moved or replaced meanwhile"),
+  });
+  expect([await readdir(join(dir, "a")), await readdir(join(dir, "b"))]).toEqual([[], []]);
 });
 
 test("an ordinary user's folders without write permission are written and removed", async () => {

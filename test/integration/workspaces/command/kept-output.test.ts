@@ -210,8 +210,10 @@ test("a history of which nothing is on disk has no output", async () => {
   expect(await none.read(1, "stdout", 0)).toMatchObject({ bytes: Buffer.alloc(0), isCut: false, totalBytes: 0 });
 });
 
-test("adding to a folder that is gone fails", async () => {
+test("what cannot be kept holds nothing up, and the end tells of it", async () => {
   const keeper = new OutputKeeper(join(dir, "gone"), 1, "stdout");
-  await expect(keeper.add(Buffer.from("x"))).rejects.toThrow(/ENOENT/);
-  await keeper.commit();
+  await keeper.add(Buffer.from("x"));
+  await keeper.add(Buffer.from("yz"));
+  expect(keeper.length).toBe(3);
+  await expect(keeper.commit()).rejects.toThrow(/ENOENT/);
 });
