@@ -28,6 +28,7 @@ export default defineConfig({
           pool: "threads",
           isolate: false,
           maxWorkers: 3,
+          testTimeout: 60 * second,
         },
       },
       {

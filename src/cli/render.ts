@@ -15,7 +15,9 @@ export function formatError({ message, advice }: PyroError): string {
   return formatLine(`[error] ${message}${hint}`);
 }
 
-export function formatProgress({ phase, environment, detail }: OperationProgress): string {
+export function formatProgress(progress: OperationProgress): string {
+  if (!("environment" in progress)) return formatLine(`[${progress.phase}] ${progress.detail}`);
+  const { phase, environment, detail } = progress;
   const label = preparePhases.has(phase) ? "prepare" : "pull";
   return formatLine(`[${label}] phase=${phase} environment=${environment}${detail === undefined ? "" : ` ${detail}`}`);
 }

@@ -26,8 +26,9 @@ export function reportProgress({ _meta, notify }: ServerContext["mcpReq"], name:
   };
   const timer = setInterval(tell, intervalMs);
   return {
-    onProgress({ phase, environment, detail }) {
-      doing = [phase, environment, detail].filter(Boolean).join(" ");
+    onProgress(progress) {
+      const environment = "environment" in progress ? progress.environment : undefined;
+      doing = [progress.phase, environment, progress.detail].filter(Boolean).join(" ");
       tell();
     },
     [Symbol.dispose]: () => clearInterval(timer),

@@ -6,9 +6,10 @@ import { checkWire, explainMismatch } from "../core/wire-case.ts";
 import { explainDiskError } from "../host/files.ts";
 import type { EngineContext, EngineProgress } from "../machines/context.ts";
 import type { ProjectSource } from "../projects/source.ts";
+import type { TreeProgress } from "../workspaces/control/progress.ts";
 
-/** Progress of what a first use installs and builds. */
-export type OperationProgress = EngineProgress;
+/** Progress of what a first use installs and builds, and of what takes longer than a second. */
+export type OperationProgress = EngineProgress | TreeProgress;
 
 /**
  * Streams of a guest command, for a surface that shows them as they come instead of in the result.

@@ -10,8 +10,8 @@ import { withoutInherited } from "../../host/inherited-fds.ts";
 const removerEndMs = 2_000;
 
 /**
- * Waits for a word. If its process dies before it gives that word, the pipe ends, and the tree goes.
- * Its working folder is the tree's, wherever that is moved.
+ * Waits for a word. If its process dies before it gives that word, the pipe ends, and the tree
+ * goes. Its working folder is the tree's, wherever that is moved.
  */
 const removerScript = `read -r done || { chmod -R u+rwX -- "./$1"; rm -rf -- "./$1"; } 2>/dev/null`;
 

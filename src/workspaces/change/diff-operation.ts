@@ -36,8 +36,8 @@ export const workspaceDiff = defineOperation({
     shortened: shortenDiff,
     text: diffText,
   },
-  async handle({ engine: context, signal }, { workspaceId: id, paths }) {
-    return { workspaceId: id, ...(await diffWorkspace({ context, workspaceId: id, signal }, paths)) };
+  async handle({ engine: context, signal, onProgress }, { workspaceId: id, paths }) {
+    return { workspaceId: id, ...(await diffWorkspace({ context, workspaceId: id, signal, onProgress }, paths)) };
   },
 });
 

@@ -4,6 +4,7 @@ import { ignoredPaths } from "../../projects/ignored.ts";
 import { formatChange } from "../../tree/patch/format.ts";
 import { pathKey } from "../../tree/path.ts";
 import type { WorkspaceCall } from "../control/access.ts";
+import { withProgress } from "../control/progress.ts";
 import { displayed } from "../file/entry.ts";
 import { pathInWorkspace } from "../file/guest-path.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
@@ -29,7 +30,7 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
   let patchBytes = 0;
   let truncated = false;
   const { record, changes: reported } = await treeChanges(call, diffContentBytes);
-  for await (const change of reported) {
+  for await (const change of withProgress(reported, "compare", call.onProgress)) {
     changeCount += 1;
     if (changeCount > maxChanges) throw tooManyChanges();
     if (paths && !paths.some((path) => isAtOrBelow(change.path, path))) continue;

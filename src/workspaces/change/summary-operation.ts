@@ -69,8 +69,8 @@ export const workspaceSummary = defineOperation({
       commands: { ...output.commands, recent: fitting(output.commands.recent.map(short), maxChars / 2) },
     }),
   },
-  async handle({ engine: context, signal }, { workspaceId: id }) {
-    return outputOf(await reviewWorkspace({ context, workspaceId: id, signal }));
+  async handle({ engine: context, signal, onProgress }, { workspaceId: id }) {
+    return outputOf(await reviewWorkspace({ context, workspaceId: id, signal, onProgress }));
   },
 });
 

@@ -19,6 +19,7 @@ import {
   WorkspacePlace,
 } from "../record/store.ts";
 import { connectSupervisor, type SupervisorConnection } from "./connection.ts";
+import type { OnTreeProgress } from "./progress.ts";
 import { startLimitMs } from "./protocol.ts";
 
 /**
@@ -38,6 +39,7 @@ export interface WorkspaceCall {
   readonly context: EngineContext;
   readonly workspaceId: string;
   readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnTreeProgress;
 }
 
 /**

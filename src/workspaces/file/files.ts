@@ -5,6 +5,7 @@ import { characterBoundary, pageEnd } from "../../core/utf8.ts";
 import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import { displayPath } from "../../tree/name.ts";
 import type { WorkspaceCall } from "../control/access.ts";
+import { withProgress } from "../control/progress.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
@@ -22,7 +23,7 @@ export async function listFiles(call: WorkspaceCall, typed: string, recursive: b
   const request = { paths: [path], depth: recursive ? -1 : 1, contentLimit: 0, digest: false, follow: false };
   const entries: FileEntry[] = [];
   let truncated = false;
-  for await (const { entry } of readTree(call, request)) {
+  for await (const { entry } of withProgress(readTree(call, request), "list", call.onProgress)) {
     if (entry.type === "missing") throw noSuchFile(path);
     if (entry.type === "directory" && entry.path.equals(path)) continue;
     truncated = entries.length >= maxListedEntries;

@@ -40,8 +40,8 @@ export const workspaceFileList = defineOperation({
     text: ({ count, entries, truncated, path }) =>
       `${entries.length === 0 ? `${path} is empty.\n` : entries.map(renderEntry).join("")}${truncated ? `[… ${count - entries.length} of ${count} are not shown: list a directory further down, or use ls with workspace_exec …]\n` : ""}`,
   },
-  async handle({ engine: context, signal }, { workspaceId: id, path, recursive }) {
-    const listing = await listFiles({ context, workspaceId: id, signal }, path, recursive);
+  async handle({ engine: context, signal, onProgress }, { workspaceId: id, path, recursive }) {
+    const listing = await listFiles({ context, workspaceId: id, signal, onProgress }, path, recursive);
     return { ...listing, workspaceId: id, recursive, count: listing.entries.length };
   },
 });

@@ -37,8 +37,8 @@ export const workspaceSyncPush = defineOperation({
     isIdempotent: true,
     shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
   },
-  async handle({ engine: context, signal }, { workspaceId: id, sourcePath, dest }) {
-    const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal }, sourcePath, dest);
+  async handle({ engine: context, signal, onProgress }, { workspaceId: id, sourcePath, dest }) {
+    const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal, onProgress }, sourcePath, dest);
     return { ...pushed, workspaceId: id, executionMode: "guest" as const };
   },
 });
@@ -74,8 +74,8 @@ export const workspaceExport = defineOperation({
     },
     shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
   },
-  async handle({ engine: context, signal }, { workspaceId: id, path, outputPath }) {
-    const exported = await exportFromWorkspace({ context, workspaceId: id, signal }, path, outputPath);
+  async handle({ engine: context, signal, onProgress }, { workspaceId: id, path, outputPath }) {
+    const exported = await exportFromWorkspace({ context, workspaceId: id, signal, onProgress }, path, outputPath);
     return { ...exported, workspaceId: id, executionMode: "guest" as const };
   },
 });

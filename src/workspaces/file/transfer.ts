@@ -8,6 +8,7 @@ import { directorySource } from "../../tree/scan/directory-source.ts";
 import { scanDirectory } from "../../tree/scan/scan.ts";
 import { writeTree as writeHostTree } from "../../tree/write/write-tree.ts";
 import type { WorkspaceCall } from "../control/access.ts";
+import { withProgress } from "../control/progress.ts";
 import { noteExport, sweepExports } from "../record/unfinished-exports.ts";
 import { exportTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
@@ -40,7 +41,7 @@ export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, d
   const items = (async function* () {
     const source = await openSource(origin, wanted.signal);
     skipped = source.skipped;
-    yield* guestItems(source.items);
+    yield* withProgress(guestItems(source.items), "push", wanted.onProgress);
   })();
   const written = await writeTree(wanted, edit, header, items);
   return {
@@ -84,7 +85,7 @@ export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, 
   const skipped: SkippedEntry[] = [];
   const request = { paths: [path], depth: -1, contentLimit: -1, digest: false, follow: false };
   using tree = await exportTree(wanted, request);
-  const items = hostItems(path, tree.items, skipped);
+  const items = withProgress(hostItems(path, tree.items, skipped), "export", wanted.onProgress);
   const { signal } = wanted;
   const { workspacesDir } = wanted.context.layout;
   await sweepExports(workspacesDir, dirname(outputPath));

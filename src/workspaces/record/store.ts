@@ -147,7 +147,7 @@ export async function removeWorkspace(workspacesDir: string, place: WorkspacePla
 }
 
 /**
- * Finishes deletions that were interrupted, and removes what interrupted creations and exports left.
+ * Finishes deletions that were interrupted, and removes what creations and exports left that were.
  */
 export async function sweepLeftovers(workspacesDir: string): Promise<void> {
   await sweepExports(workspacesDir);
