@@ -5,6 +5,8 @@ import { chosenSeed, Random, sizeFromEnvironment } from "./random.ts";
 import { World } from "./world.ts";
 
 const steps = sizeFromEnvironment("CHAOS_STEPS", 24);
+/** The test goes on until so many processes have been killed */
+const kills = sizeFromEnvironment("CHAOS_KILLS", 0);
 
 describeWithVm("whatever is killed", () => {
   test(
@@ -14,7 +16,7 @@ describeWithVm("whatever is killed", () => {
       await using world = await World.create();
       const ordeal = await Ordeal.begin(world, random, steps);
       try {
-        for (let done = 0; done < steps; done += stepsPerRound) {
+        for (let done = 0; done < steps || ordeal.killCount < kills; done += stepsPerRound) {
           await ordeal.round();
           await ordeal.verify();
           await ordeal.turn();
@@ -23,11 +25,11 @@ describeWithVm("whatever is killed", () => {
         await ordeal.delete();
         await world.expectNothingLeft({ groups: ordeal.groups, wereBootsKilled: true });
       } catch (error) {
-        throw new Error(`with CHAOS_SEED=${random.seed} CHAOS_STEPS=${steps}`, { cause: error });
+        throw new Error(`with CHAOS_SEED=${random.seed} CHAOS_STEPS=${steps} CHAOS_KILLS=${kills}`, { cause: error });
       } finally {
-        console.log(JSON.stringify(ordeal.counts));
+        console.log(`${ordeal.killCount} kills: ${JSON.stringify(ordeal.counts)}`);
       }
     },
-    60_000 + steps * 15_000,
+    60_000 + steps * 15_000 + kills * 15_000,
   );
 });

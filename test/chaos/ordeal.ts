@@ -68,6 +68,12 @@ export class Ordeal {
     return new Ordeal(world, random, id, seeded);
   }
 
+  /** How many processes have been killed */
+  get killCount(): number {
+    const kinds = Object.entries(this.counts).filter(([what]) => /^(?:kill|supervisor|qemu|guardian):/.test(what));
+    return kinds.reduce((sum, [, count]) => sum + count, 0);
+  }
+
   /** Many at once, while things are killed. */
   async round(): Promise<void> {
     const ender = new AbortController();
@@ -347,15 +353,16 @@ export class Ordeal {
     }
   }
 
-  async #killNowAndThen(signal: AbortSignal, most = 5): Promise<void> {
+  async #killNowAndThen(signal: AbortSignal, most = 8): Promise<void> {
     const random = this.#random;
     for (let killed = 0; killed < most; killed++) {
-      await setTimeout(random.between(30, 1_500), undefined, { signal }).catch(() => {});
+      await setTimeout(random.between(30, 700), undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       const victim = random.weighted({ client: 5, supervisor: 3, qemu: 3, guardian: 1, pause: 2 });
       if (victim === "client") {
         const running = [...this.#running];
-        if (running.length > 0) random.pick(running).kill();
+        if (running.length === 0) continue;
+        random.pick(running).kill();
         this.#note("kill:client");
       } else await this.#strike(victim);
     }

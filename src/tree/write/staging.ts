@@ -13,7 +13,12 @@ const removerEndMs = 2_000;
  * Waits for a word. If its process dies before it gives that word, the pipe ends, and the tree
  * goes. Its working folder is the tree's, wherever that is moved.
  */
-const removerScript = `read -r done || { chmod -R u+rwX -- "./$1"; rm -rf -- "./$1"; } 2>/dev/null`;
+const removerScript = `
+read -r done && exit
+exec 2>/dev/null
+chmod -R u+rwX -- "./$1"
+rm -rf -- "./$1" && [ -n "$2" ] && rm -f -- "$2"
+`;
 
 /** A name beside the target, for a tree that is not complete. */
 export interface Staging extends AsyncDisposable {
@@ -25,7 +30,13 @@ export interface Staging extends AsyncDisposable {
   isInPlace(): Promise<boolean>;
 }
 
-export type NoteStaging = (path: string) => Promise<AsyncDisposable>;
+/** What tells other processes of an incomplete tree. */
+export interface StagingNote extends AsyncDisposable {
+  /** File that goes with the tree; empty for none */
+  readonly path: string;
+}
+
+export type NoteStaging = (path: string) => Promise<StagingNote>;
 
 /**
  * Opens the folder of the target. Should this process be killed, another one removes what it has
@@ -36,12 +47,11 @@ export async function openStaging(targetPath: string, note: NoteStaging): Promis
   const folder = await open(dir, "r");
   const name = temporaryName(basename(targetPath));
   const through = `/proc/self/fd/${folder.fd}`;
-  const remover = startRemover(through, name);
   const noted = await note(join(dir, name)).catch(async (error: unknown) => {
-    await endRemover(remover);
     await folder.close();
     throw error;
   });
+  const remover = startRemover(through, name, noted.path);
   return {
     path: join(through, name),
     targetPath: join(through, basename(targetPath)),
@@ -60,8 +70,8 @@ async function isAt(folder: FileHandle, path: string): Promise<boolean> {
 }
 
 /** In a session of its own, because a kill of this process can go to its whole group. */
-function startRemover(cwd: string, name: string): ChildProcess {
-  const child = spawn("sh", ["-c", removerScript, "pyro-export", name], {
+function startRemover(cwd: string, name: string, notePath: string): ChildProcess {
+  const child = spawn("sh", ["-c", removerScript, "pyro-export", name, notePath], {
     cwd,
     detached: true,
     stdio: withoutInherited(["pipe", "ignore", "ignore"]),

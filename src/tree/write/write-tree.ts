@@ -7,7 +7,7 @@ import { isDiskFull } from "../../host/files.ts";
 import { look } from "../../host/named/look.ts";
 import { shownPath } from "../../host/named/path.ts";
 import type { TreeItem, TreeLimits } from "../entry.ts";
-import { type NoteStaging, openStaging } from "./staging.ts";
+import { type NoteStaging, openStaging, type StagingNote } from "./staging.ts";
 import { TreeWriter, writeFailure } from "./tree-writer.ts";
 
 export interface WriteOptions {
@@ -53,7 +53,7 @@ export async function writeTree(
   }
 }
 
-const noNote: AsyncDisposable = { async [Symbol.asyncDispose]() {} };
+const noNote: StagingNote = { path: "", async [Symbol.asyncDispose]() {} };
 
 async function requireFree(targetPath: string, signal: AbortSignal | undefined): Promise<void> {
   if (["", ".", "..", "/"].includes(basename(targetPath))) {

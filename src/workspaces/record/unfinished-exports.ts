@@ -7,7 +7,7 @@ import { checkWire } from "../../core/wire-case.ts";
 import { readRecord, writeFact } from "../../host/files.ts";
 import { capture } from "../../host/process.ts";
 import { identifyProcess, isSameProcess, processIdentitySchema } from "../../host/process-identity.ts";
-import { isStagingName } from "../../tree/write/staging.ts";
+import { isStagingName, type StagingNote } from "../../tree/write/staging.ts";
 
 /** An export that is under way, or whose process was killed. It stands beside the workspaces */
 const noteForm = /^\.export-[0-9a-f]{16}\.json$/;
@@ -19,11 +19,12 @@ const keptMs = 7 * 24 * 60 * 60 * 1000;
 const changeModesMs = 60_000;
 
 /** Notes where an incomplete export is, until it is complete or removed. */
-export async function noteExport(workspacesDir: string, path: string): Promise<AsyncDisposable> {
+export async function noteExport(workspacesDir: string, path: string): Promise<StagingNote> {
   const ours = await identifyProcess(process.pid);
   const notePath = join(workspacesDir, `.export-${randomBytes(8).toString("hex")}.json`);
   if (ours) await writeFact(notePath, noteSchema, { path, process: ours });
   return {
+    path: notePath,
     async [Symbol.asyncDispose]() {
       await rm(notePath, { force: true });
     },
