@@ -320,7 +320,12 @@ function agentRefusal(path: string, status: number, body: string): PyroError {
   const { code, message: reason, target } = parseError(body) ?? { code: "", message: `status ${status}` };
   if (status === 426) return new ProtocolMismatchError(reason);
   const meaning = refusals[code];
-  if (meaning) return new PyroError(meaning, reason, target ? { details: { linkTarget: displayPath(target) } } : {});
+  if (meaning) {
+    return new PyroError(meaning, reason, {
+      ...(meaning === "resource_exhausted" ? { hint: fullGuestHint } : {}),
+      ...(target ? { details: { linkTarget: displayPath(target) } } : {}),
+    });
+  }
   return new PyroError("internal", `the guest agent refused ${path}: ${reason}`, { details: { status } });
 }
 
@@ -333,6 +338,8 @@ function parseError(body: string): { code: string; message: string; target?: Buf
     return undefined;
   }
 }
+
+const fullGuestHint = "Remove files from the workspace, or reset it.";
 
 /** Refusals that the caller can act on, by the agent's code. The others are faults of pyro. */
 const refusals: Readonly<Record<string, ErrorCode>> = {

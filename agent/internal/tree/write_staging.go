@@ -38,7 +38,7 @@ func newStaging(root int) (*staging, error) {
 	rand.Read(random[:])
 	s := &staging{root: root, name: StagingPrefix + hex.EncodeToString(random[:]), byPath: make(map[string]*operation)}
 	if err := unix.Mkdirat(root, s.name, 0o700); err != nil {
-		return nil, explain("make", s.name, err)
+		return nil, explain("write into", "/workspace", err)
 	}
 	var err error
 	if s.fd, err = lookUp(root, s.name, toList); err != nil {

@@ -79,8 +79,9 @@ async function countEntries(
 ): Promise<{ entryCount: number; bytesWritten: number }> {
   let { entryCount, bytesWritten } = seed;
   let changeCount = 0;
-  const changes = machine.agent.treeChanges({ contentLimit: 0 }, AbortSignal.timeout(countTimeoutMs));
-  for await (const change of decodeChanges(framesOf(changes), 0)) {
+  const limit = AbortSignal.timeout(countTimeoutMs);
+  const changes = decodeChanges(framesOf(machine.agent.treeChanges({ contentLimit: 0 }, limit)), 0);
+  for await (const change of explained(changes, limit)) {
     changeCount += 1;
     if (changeCount > maxChanges)
       throw new PyroError("resource_exhausted", `cannot create a snapshot: more than ${maxChanges} files have changed`);
@@ -88,6 +89,20 @@ async function countEntries(
     bytesWritten += (change.new?.size ?? 0) - (change.old?.size ?? 0);
   }
   return { entryCount, bytesWritten: Math.max(0, bytesWritten) };
+}
+
+/** The same changes. If the limit ends them, the error says so: nothing else has cancelled them. */
+async function* explained<T>(changes: AsyncIterable<T>, limit: AbortSignal): AsyncGenerator<T> {
+  try {
+    yield* changes;
+  } catch (error) {
+    if (!limit.aborted) throw error;
+    throw new PyroError(
+      "timeout",
+      `cannot create a snapshot: the guest took longer than ${countTimeoutMs / 1000} s to list what has changed`,
+      { hint: "Remove what was generated, and try again.", cause: error },
+    );
+  }
 }
 
 async function deleteSnapshot(workspace: OwnedWorkspace, snapshotName: string): Promise<void> {
