@@ -12,7 +12,7 @@ import { coldBoot, environmentName, fork, forksAtOnce } from "./machines.ts";
 import { measureMcp } from "./mcp.ts";
 import { alternatives, runProgram, works } from "./programs.ts";
 import { type Summary, summarize } from "./statistics.ts";
-import { measureWorkspaces, transferNames } from "./workspaces.ts";
+import { execNames, measureWorkspaces, transferNames } from "./workspaces.ts";
 
 const coldRounds = 5;
 const warmRounds = 15;
@@ -20,6 +20,7 @@ const forksTogether = 10;
 const resultsPath = "bench-results.json";
 const coldBootName = "cold boot to first exec (a QEMU boot per command)";
 /** Limits for the ratios of some figures to the cold boot */
+const maxExecRatio = 1.5;
 const limits: Readonly<Record<string, number>> = { [transferNames.export]: 0.25, [transferNames.push]: 0.3 };
 
 const { environmentsDir } = layoutFromEnvironment(process.env);
@@ -94,9 +95,11 @@ async function report(): Promise<void> {
     const ratio = `${ratioToColdBoot?.toFixed(3) ?? ""}${limit === null ? "" : ` (limit ${limit})`}`;
     console.log(`${name.padEnd(70)}${cells[0]} ${unit}${cells[1]}${cells[2]}   ${ratio}`);
   }
+  const execRatio = (results[execNames.writes]?.median ?? 0) / (results[execNames.reads]?.median ?? 0);
+  console.log(`\nA command that writes takes ${execRatio.toFixed(2)} times one that does not (limit ${maxExecRatio})`);
   await writeFile(
     resultsPath,
-    `${JSON.stringify({ measuredAt: new Date().toISOString(), node: process.version, results }, null, 2)}\n`,
+    `${JSON.stringify({ measuredAt: new Date().toISOString(), node: process.version, results, execRatio }, null, 2)}\n`,
   );
   console.log(`\nWritten to ${resultsPath}`);
 }
