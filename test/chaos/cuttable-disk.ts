@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -49,8 +49,11 @@ export class CuttableDisk implements AsyncDisposable {
     run("mount", "-t", "ext4", this.#loopDevice, this.mountPoint);
   }
 
-  #unmount(): void {
-    run("umount", this.mountPoint);
+  async #unmount(): Promise<void> {
+    // A process whose first thread has ended counts as gone, and its others may still have files
+    // open.
+    const isUnmounted = async () => spawnSync("umount", [this.mountPoint]).status === 0;
+    await eventually(isUnmounted, processesEndMs, `${this.mountPoint} is not busy`);
     run("losetup", "--detach", this.#loopDevice);
   }
 
@@ -74,7 +77,7 @@ export class CuttableDisk implements AsyncDisposable {
     for (const { pid } of processes) signalTo(pid, "SIGSTOP");
     await this.#copyImage(copyPath);
     await this.#endProcesses();
-    this.#unmount();
+    await this.#unmount();
     await rename(copyPath, this.#imagePath);
     this.#mount();
   }
@@ -90,7 +93,7 @@ export class CuttableDisk implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#endProcesses();
-    this.#unmount();
+    await this.#unmount();
     if (process.env["CHAOS_KEEP"] === undefined) await rm(this.#dir, { recursive: true, force: true });
   }
 }
