@@ -196,23 +196,22 @@ export class OwnedWorkspace {
       });
       await Promise.race([machine.vm.exited, setTimeout(powerOffMs, undefined, { ref: false })]);
       await endSession(session, reason);
-      return await this.#updateAtEnd({ state: "stopped", stateReason: null });
+      return await this.update({ state: "stopped", stateReason: null, ...(await this.#syncRootDisk()) });
     } finally {
       this.#end();
     }
   }
 
-  /** Changes the record once the machine has written to its disks for the last time. */
-  async #updateAtEnd(change: Change): Promise<WorkspaceRecord> {
-    const rootUnsyncedIn = await syncLayers(this.place, this.#record.rootLayers).then(
-      () => null,
-      (error: unknown) => {
-        // Then the next start knows that the root disk may not be whole.
-        complain("cannot sync the root disk", error);
-        return this.#record.rootUnsyncedIn;
-      },
-    );
-    return this.update({ ...change, rootUnsyncedIn });
+  /** Makes the root disk of a machine that has ended durable. What the record says of that. */
+  async #syncRootDisk(): Promise<Change> {
+    try {
+      await syncLayers(this.place, this.#record.rootLayers);
+      return { rootUnsyncedIn: null };
+    } catch (error) {
+      // Then the next start knows that the root disk may not be whole.
+      complain("cannot sync the root disk", error);
+      return {};
+    }
   }
 
   /** Ends the machine and all calls that wait for it at once, then removes everything. */
@@ -255,7 +254,7 @@ export class OwnedWorkspace {
     session.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
     this.#isOver = true;
     try {
-      await this.#updateAtEnd({ state: "failed", stateReason: session.endReason });
+      await this.update({ state: "failed", stateReason: session.endReason });
       await endSession(session, session.endReason);
     } finally {
       this.#end();
