@@ -31,8 +31,7 @@ describeWithVm("a disk that fails at each change of a file in turn", () => {
     client = world.newSdkClient(faults.env);
   });
   afterAll(async () => {
-    await world.expectNothingLeft();
-    await world[Symbol.asyncDispose]();
+    await world.expectNothingLeft().finally(() => world[Symbol.asyncDispose]());
   });
 
   const run = (operation: Operation): Promise<Outcome> => client.call(operation).outcome;
