@@ -52,7 +52,7 @@ export class CuttableDisk implements AsyncDisposable {
   async #unmount(): Promise<void> {
     // A process whose first thread has ended counts as gone, and its others may still have files
     // open.
-    const isUnmounted = async () => spawnSync("umount", [this.mountPoint]).status === 0;
+    const isUnmounted = async () => succeeds("umount", this.mountPoint);
     await eventually(isUnmounted, processesEndMs, `${this.mountPoint} is not busy`);
     run("losetup", "--detach", this.#loopDevice);
   }
@@ -100,4 +100,8 @@ export class CuttableDisk implements AsyncDisposable {
 
 function run(program: string, ...args: readonly string[]): string {
   return execFileSync(program, args, { encoding: "utf8" });
+}
+
+function succeeds(program: string, ...args: readonly string[]): boolean {
+  return spawnSync(program, args).status === 0;
 }

@@ -9,7 +9,7 @@ import { complain } from "../control/complain.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput, VerbOutput } from "../control/protocol.ts";
 import { type Call, type OwnedVerb, owned } from "../control/server.ts";
-import type { Session } from "../control/session.ts";
+import { type Session, untilOnFile } from "../control/session.ts";
 import type { LineOf } from "../record/journal.ts";
 import { lastCommandOf } from "../record/record.ts";
 import { Attachment } from "./attachment.ts";
@@ -117,7 +117,10 @@ async function runAndRecord(
     complain(`cannot record the end of command ${sequence}`, error);
     throw outcome.failure ?? unrecorded(end, error);
   });
-  if (outcome.failure) throw outcome.failure;
+  if (outcome.failure) {
+    await untilOnFile(session);
+    throw outcome.failure;
+  }
   return { sequence, cwd: workspacePath, running: false, ...end };
 }
 

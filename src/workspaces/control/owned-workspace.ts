@@ -242,7 +242,9 @@ export class OwnedWorkspace {
 
   /** The end of a machine that this process did not end is the workspace's failure. */
   #watch(session: Session): void {
-    this.#failWith(session).catch((error: unknown) => complain("cannot record the end of the machine", error));
+    this.#failWith(session)
+      .catch((error: unknown) => complain("cannot record the end of the machine", error))
+      .finally(() => session.endOnFile.resolve());
   }
 
   async #failWith(session: Session): Promise<void> {
@@ -255,6 +257,7 @@ export class OwnedWorkspace {
     this.#isOver = true;
     try {
       await this.update({ state: "failed", stateReason: session.endReason });
+      session.endOnFile.resolve();
       await endSession(session, session.endReason);
     } finally {
       this.#end();

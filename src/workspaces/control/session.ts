@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
-import { setTimeout } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import { Deferred } from "../../core/async.ts";
 import { systemErrorCode } from "../../core/errors.ts";
 import { syncFolder } from "../../host/durable.ts";
 import type { Machine } from "../../machines/machine.ts";
@@ -23,6 +24,8 @@ export interface Session {
   lastSequence: number;
   /** Why the machine has ended; undefined while it runs */
   endReason: string | undefined;
+  /** Resolves once the machine has ended and, if it did so by itself, that was put on file */
+  readonly endOnFile: Deferred;
 }
 
 export async function beginSession(
@@ -37,7 +40,18 @@ export async function beginSession(
   });
   const journal = await JournalWriter.open(historyDir);
   await syncFolder(historyDir);
-  return { machine, historyDir, journal, running: new Map(), lastSequence: record.commandCount, endReason: undefined };
+  const lastSequence = record.commandCount;
+  const endOnFile = new Deferred();
+  return { machine, historyDir, journal, running: new Map(), lastSequence, endReason: undefined, endOnFile };
+}
+
+/**
+ * Resolves at once if the machine runs. If it has ended, a caller that is told so must also find it
+ * on file.
+ */
+export async function untilOnFile({ machine, endOnFile }: Session): Promise<void> {
+  const hasEnded = await Promise.race([machine.vm.exited.then(() => true), setImmediate(false)]);
+  if (hasEnded) await endOnFile.promise;
 }
 
 /**
@@ -46,6 +60,8 @@ export async function beginSession(
  */
 export async function endSession(session: Session, reason: string): Promise<void> {
   session.endReason ??= reason;
+  // The commands that this cuts off must not wait for the record, which may wait for them.
+  session.endOnFile.resolve();
   await session.machine.close();
   await lastRecords(session);
   await session.journal[Symbol.asyncDispose]();
