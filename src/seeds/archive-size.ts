@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { PyroError } from "../core/errors.ts";
+import { archiveNames } from "../tree/archive/format.ts";
 import { seedLimits } from "../tree/entry.ts";
 
 /** Limit for what an archive has beside its content: headers and padding */
@@ -24,7 +25,7 @@ export async function requirePlausibleArchive(path: string, sizeBytes: number): 
   }
   if (sizeBytes <= emptyBytes || !(await beginsWithEnd(path))) return;
   throw new PyroError("invalid_argument", `cannot read archive '${path}': it begins with zeros, like no archive`, {
-    hint: "Give a .tar, .tar.gz or .tgz file, or a directory.",
+    hint: `Give a ${archiveNames} file, or a directory.`,
   });
 }
 

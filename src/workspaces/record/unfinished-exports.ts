@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readdir, rm, stat } from "node:fs/promises";
+import { lstat, readdir, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import * as z from "zod";
 import { systemErrorCode } from "../../core/errors.ts";
@@ -70,8 +70,9 @@ async function removeTree(path: string): Promise<boolean> {
   return !(await isThere(path));
 }
 
+/** An export of a link is one too, and may lead nowhere. */
 async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
+  return lstat(path).then(
     () => true,
     (error: unknown) => !["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? ""),
   );

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { sweepExports } from "../../../../src/workspaces/record/unfinished-exports.ts";
@@ -93,6 +93,16 @@ test("if its folder was moved as well, the next export into it removes it", asyn
   expect((await readdir(moved)).length).toBe(1);
   await sweepExports(notesDir, moved);
   expect([await readdir(moved), await readdir(notesDir)]).toEqual([[], []]);
+});
+
+test("a leftover can be a link that leads nowhere", async () => {
+  const dir = await emptyFolder();
+  const left = join(dir, ".out.pyro-0123456789abcdef");
+  await symlink("/no/where", left);
+  const note = { path: left, process: { pid: 2 ** 30, start_ticks: "0", boot_id: "" } };
+  await writeFile(join(dir, ".export-0123456789abcdef.json"), JSON.stringify(note));
+  await sweepExports(dir);
+  expect(await readdir(dir)).toEqual([]);
 });
 
 test("a note that names anything else removes nothing", async () => {
