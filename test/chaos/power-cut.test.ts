@@ -178,7 +178,7 @@ describe.skipIf(obstacle !== undefined)("after a power cut", () => {
     const started = await pyro.workspace.start({ workspaceId });
     expect(started.state).toBe("started");
     if (known.isStopped) expect(await exec("cat /usr/local/kept")).toBe(`${workspaceId}\n`);
-    else expect(started.rootLoss?.reason).toMatch(/^the host crashed/);
+    else expect(started.rootLoss?.reason).toMatch(/^the host has restarted/);
     known.isStopped = false;
     await checkFiles();
     const summary = await pyro.workspace.summary({ workspaceId });

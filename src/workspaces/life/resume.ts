@@ -11,29 +11,23 @@ import { bootWorkspaceMachine, forkWorkspaceMachine, type MachineRequest, mergeL
 export async function resumeMachine(request: MachineRequest): Promise<NewMachine> {
   const record = await mergeLayers(request);
   const merged = { ...request, record };
-  const { layers, snapshots } = record;
-  const loss = await lossOf(merged);
-  if (loss !== undefined) return replaceRootDisk(merged, loss);
+  const { layers, snapshots, rootUnsyncedIn } = record;
+  const isWhole = rootUnsyncedIn === null;
+  if (!isWhole && rootUnsyncedIn !== (await storageSession(request.place.disksDir))) {
+    return replaceRootDisk(merged, restarted);
+  }
   try {
     const machine = await bootWorkspaceMachine(merged);
     return { machine, change: { layers, snapshots, isolation: machine.isolation } };
   } catch (error) {
-    if (!isUncleanEnd(merged) || request.signal?.aborted) throw error;
+    if (isWhole || request.signal?.aborted) throw error;
     complain("cannot boot the root disk", error);
     return replaceRootDisk(merged, `it could not be booted after its machine had been cut off: ${reasonOf(error)}`);
   }
 }
 
-/** Why the root disk cannot be what the guest has written. Undefined if it is. */
-async function lossOf({ place, record }: MachineRequest): Promise<string | undefined> {
-  if (!isUncleanEnd({ record }) || record.rootUnsyncedIn === (await storageSession(place.disksDir))) return undefined;
-  return "the host crashed, or its disk was taken away, before all of it was on that disk";
-}
-
-/** Whether the machine ended without its root disk being synced. */
-function isUncleanEnd({ record }: Pick<MachineRequest, "record">): boolean {
-  return record.rootUnsyncedIn !== null;
-}
+/** A restart in good order may have kept all of it, but nothing shows that. */
+const restarted = "the host has restarted, or its disk was attached anew, since it was written without being synced";
 
 async function replaceRootDisk(request: MachineRequest, reason: string): Promise<NewMachine> {
   const { snapshots, layers } = request.record;
