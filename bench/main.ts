@@ -19,8 +19,9 @@ const warmRounds = 15;
 const forksTogether = 10;
 const resultsPath = "bench-results.json";
 const coldBootName = "cold boot to first exec (a QEMU boot per command)";
-/** Limits for the ratios of some figures to the cold boot */
+/** Limit for a command that writes, relative to one that does not */
 const maxExecRatio = 1.5;
+/** Limits for the ratios of some figures to the cold boot */
 const limits: Readonly<Record<string, number>> = { [transferNames.export]: 0.25, [transferNames.push]: 0.3 };
 
 const { environmentsDir } = layoutFromEnvironment(process.env);

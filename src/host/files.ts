@@ -229,7 +229,6 @@ export function explainDiskError(error: unknown): unknown {
 /** System calls whose names are no words */
 const plainNames: Readonly<Record<string, string>> = {
   copyfile: "copy a file to",
-  copyFile: "copy a file to",
   fdatasync: "sync",
   fsync: "sync",
   ftruncate: "cut",

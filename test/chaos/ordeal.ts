@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { expect } from "vitest";
 import type { Operation, Outcome, Running, SdkClient } from "./clients.ts";
+import { Killer } from "./killer.ts";
 import { Model } from "./model.ts";
 import { additionPatch, changePatch, listAll, operationsOn, type WorkspaceOperations } from "./operations.ts";
 import type { FoundProcess } from "./processes.ts";
@@ -41,7 +42,7 @@ export class Ordeal {
   readonly #labels = new Map<string, string>();
   readonly #exports = new Map<string, string>();
   readonly #snapshots = new Map<string, "there" | "maybe">();
-  readonly groups = new Set<number>();
+  readonly #killer: Killer;
   readonly counts: Record<string, number> = {};
   #n = 0;
   #resetCount = 0;
@@ -54,6 +55,13 @@ export class Ordeal {
     this.#model = new Model(seeded);
     this.#seeded = seeded.size;
     this.#sdk = [world.newSdkClient(), world.newSdkClient()];
+    this.#killer = new Killer({
+      world,
+      random,
+      workspaceId: id,
+      clients: this.#running,
+      note: (what) => this.#note(what),
+    });
   }
 
   static async begin(world: World, random: Random, steps: number): Promise<Ordeal> {
@@ -70,14 +78,18 @@ export class Ordeal {
 
   /** How many processes have been killed */
   get killCount(): number {
-    const kinds = Object.entries(this.counts).filter(([what]) => /^(?:kill|supervisor|qemu|guardian):/.test(what));
-    return kinds.reduce((sum, [, count]) => sum + count, 0);
+    return this.#killer.count;
+  }
+
+  /** Groups of the guardians that there have been */
+  get groups(): Set<number> {
+    return this.#killer.groups;
   }
 
   /** Many at once, while things are killed. */
   async round(): Promise<void> {
     const ender = new AbortController();
-    const killing = this.#killNowAndThen(ender.signal);
+    const killing = this.#killer.killNowAndThen(ender.signal);
     let left = stepsPerRound;
     const worker = async (client: number) => {
       while (left-- > 0) await this.#step(client);
@@ -94,7 +106,7 @@ export class Ordeal {
     const random = this.#random;
     const kind = random.weighted({ reset: 4, stop: 2, start: 1, drop: 2 });
     const ender = new AbortController();
-    const killing = random.chance(0.6) ? this.#killNowAndThen(ender.signal, 1) : Promise.resolve();
+    const killing = random.chance(0.6) ? this.#killer.killNowAndThen(ender.signal, 1) : Promise.resolve();
     if (kind === "reset") await this.#reset(random.pick(this.#model.snapshotNames()));
     else if (kind === "stop") await this.#call("stop", this.#does.stop());
     else if (kind === "start") await this.#call("start", this.#does.start());
@@ -351,46 +363,6 @@ export class Ordeal {
       if (!mayRetry || attempt === 3) return outcome;
       this.#note(`retried:${outcome.code}`);
     }
-  }
-
-  async #killNowAndThen(signal: AbortSignal, most = 8): Promise<void> {
-    const random = this.#random;
-    for (let killed = 0; killed < most; killed++) {
-      await setTimeout(random.between(30, 700), undefined, { signal }).catch(() => {});
-      if (signal.aborted) return;
-      const victim = random.weighted({ client: 5, supervisor: 3, qemu: 3, guardian: 1, pause: 2 });
-      if (victim === "client") {
-        const running = [...this.#running];
-        if (running.length === 0) continue;
-        random.pick(running).kill();
-        this.#note("kill:client");
-      } else await this.#strike(victim);
-    }
-  }
-
-  async #strike(victim: "supervisor" | "qemu" | "guardian" | "pause"): Promise<void> {
-    const random = this.#random;
-    const processes = await this.#world.processes();
-    for (const { kind, group } of processes) if (kind === "guardian") this.groups.add(group);
-    const kind = victim === "pause" ? random.pick(["supervisor", "qemu"] as const) : victim;
-    const found = processes.find((candidate) => candidate.kind === kind);
-    if (!found || !(await this.#isSafe(found))) return;
-    this.#note(`${victim}:${kind}`);
-    if (victim !== "pause") return signalTo(found.pid, "SIGKILL");
-    signalTo(found.pid, "SIGSTOP");
-    await setTimeout(random.between(100, 4_000));
-    signalTo(found.pid, "SIGCONT");
-  }
-
-  /**
-   * A guardian that ends before its supervisor has taken note of it would be mistaken for process
-   * 1, and killed with its group.
-   */
-  async #isSafe({ kind, pid, startTicks }: FoundProcess): Promise<boolean> {
-    if (kind !== "guardian") return true;
-    const record = await this.#world.record(this.#id);
-    const guardian = record?.["guardian"] as { pid: number; start_ticks: string } | null | undefined;
-    return record?.["state"] === "started" && guardian?.pid === pid && guardian.start_ticks === startTicks;
   }
 
   #note(what: string): void {

@@ -42,7 +42,10 @@ async function createSnapshot(
   const session = await workspace.session();
   requireNewSnapshot(workspace.record, snapshotName);
   requirePower(session.machine.features, "liveLayers", `cannot create snapshot '${snapshotName}'`);
-  const counts = await countEntries(session, workspace.record);
+  const limit = AbortSignal.timeout(countTimeoutMs);
+  const counts = await countEntries(session, workspace.record, limit).catch((error: unknown) => {
+    throw limit.aborted ? tooSlow(error) : error;
+  });
   const { layers, nextLayer } = workspace.record;
   const top = `${nextLayer}.qcow2`;
   await copyLayer(place.layerPath(emptyLayerName), place.layerPath(top), 0o600);
@@ -76,12 +79,12 @@ async function pushLayer({ machine }: Session, layer: string): Promise<void> {
 async function countEntries(
   { machine }: Session,
   { seed }: WorkspaceRecord,
+  limit: AbortSignal,
 ): Promise<{ entryCount: number; bytesWritten: number }> {
   let { entryCount, bytesWritten } = seed;
   let changeCount = 0;
-  const limit = AbortSignal.timeout(countTimeoutMs);
-  const changes = decodeChanges(framesOf(machine.agent.treeChanges({ contentLimit: 0 }, limit)), 0);
-  for await (const change of explained(changes, limit)) {
+  const changes = machine.agent.treeChanges({ contentLimit: 0 }, limit);
+  for await (const change of decodeChanges(framesOf(changes), 0)) {
     changeCount += 1;
     if (changeCount > maxChanges)
       throw new PyroError("resource_exhausted", `cannot create a snapshot: more than ${maxChanges} files have changed`);
@@ -91,18 +94,13 @@ async function countEntries(
   return { entryCount, bytesWritten: Math.max(0, bytesWritten) };
 }
 
-/** The same changes. If the limit ends them, the error says so: nothing else has cancelled them. */
-async function* explained<T>(changes: AsyncIterable<T>, limit: AbortSignal): AsyncGenerator<T> {
-  try {
-    yield* changes;
-  } catch (error) {
-    if (!limit.aborted) throw error;
-    throw new PyroError(
-      "timeout",
-      `cannot create a snapshot: the guest took longer than ${countTimeoutMs / 1000} s to list what has changed`,
-      { hint: "Remove what was generated, and try again.", cause: error },
-    );
-  }
+/** Nothing else cancels the count. */
+function tooSlow(cause: unknown): PyroError {
+  return new PyroError(
+    "timeout",
+    `cannot create a snapshot: the guest took longer than ${countTimeoutMs / 1000} s to list what has changed`,
+    { hint: "Remove what was generated, and try again.", cause },
+  );
 }
 
 async function deleteSnapshot(workspace: OwnedWorkspace, snapshotName: string): Promise<void> {

@@ -29,8 +29,19 @@ function timesOf(plan, change) {
   return times;
 }
 
+/** System calls behind Node's functions, where the names differ */
+const syscalls = {
+  appendFile: "write",
+  copyFile: "copyfile",
+  datasync: "fdatasync",
+  sync: "fsync",
+  truncate: "ftruncate",
+  utimes: "utime",
+  writeFile: "write",
+};
+
 /** Notes a call. The error that it must end with, if it is the chosen one. */
-function faultOf(call, path) {
+function faultOf(call, path, isOfOpenFile = false) {
   if (!dir || !String(path).startsWith(watched) || !existsSync(join(dir, "plan.json"))) return undefined;
   const plan = JSON.parse(readFileSync(join(dir, "plan.json"), "utf8"));
   const change = `${role} ${call} ${normal(path)}`;
@@ -40,16 +51,19 @@ function faultOf(call, path) {
   writeFileSync(join(dir, "fired"), "");
   const { code } = plan;
   const errno = -constants.errno[code];
-  return Object.assign(new Error(`${code}: injected, ${call} '${path}'`), { code, errno, syscall: call, path });
+  const syscall = syscalls[call] ?? call;
+  // As Node tells it: of an open file it does not know the path.
+  const known = isOfOpenFile ? {} : { path };
+  return Object.assign(new Error(`${code}: injected, ${syscall}`), { code, errno, syscall, ...known });
 }
 
 const isForWriting = (flags) =>
   typeof flags === "number" ? (flags & (fs.constants.O_ACCMODE ?? 3)) !== 0 : /[wa+]/.test(flags ?? "r");
 
-function patch(object, name, pathOf, applies = () => true) {
+function patch(object, name, pathOf, { applies = () => true, isOfOpenFile = false } = {}) {
   const original = object[name];
   object[name] = function (...args) {
-    const error = applies(...args) ? faultOf(name, pathOf(this, ...args)) : undefined;
+    const error = applies(...args) ? faultOf(name, pathOf(this, ...args), isOfOpenFile) : undefined;
     if (error) return Promise.reject(error);
     return original.apply(this, args);
   };
@@ -60,7 +74,7 @@ const second = (_self, _source, target) => target;
 const { promises } = fs;
 for (const name of ["mkdir", "chmod", "rm", "utimes"]) patch(promises, name, first);
 for (const name of ["rename", "link", "copyFile", "symlink"]) patch(promises, name, second);
-patch(promises, "writeFile", first, (path) => typeof path === "string");
+patch(promises, "writeFile", first, { applies: (path) => typeof path === "string" });
 
 const paths = new WeakMap();
 const { open } = promises;
@@ -73,7 +87,7 @@ promises.open = async (path, flags, mode) => {
 };
 const sample = await open("/dev/null", "r");
 for (const name of ["write", "appendFile", "writeFile", "sync", "datasync", "truncate"]) {
-  patch(Object.getPrototypeOf(sample), name, (file) => paths.get(file));
+  patch(Object.getPrototypeOf(sample), name, (file) => paths.get(file), { isOfOpenFile: true });
 }
 await sample.close();
 syncBuiltinESMExports();

@@ -2,12 +2,11 @@ import { mkdtempSync } from "node:fs";
 import { rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { Pyro } from "../../../src/index.ts";
 import { TestCache } from "../../helpers/cli.ts";
-import { pyroInProcess } from "../../helpers/cli-in-process.ts";
-import { mcpSurface } from "../../helpers/mcp.ts";
-import { cliSurface, type Surface, sdkSurface } from "../../helpers/surfaces.ts";
+import { describeEverySurface } from "../../helpers/every-surface.ts";
+import { cliSurface } from "../../helpers/surfaces.ts";
 import { shell } from "../tree/folder.ts";
 
 /** Known before the tests are, because their table has paths in it */
@@ -61,33 +60,26 @@ const noPath: readonly [what: string, path: string, message: RegExp][] = [
   ["half a character", "/tmp/\ud800", /: it has half of a surrogate pair in it$/],
 ];
 
-describe.each<[string, (env: Record<string, string>) => Surface & Partial<AsyncDisposable>]>([
-  ["command line", (env) => cliSurface(env, pyroInProcess)],
-  ["library", sdkSurface],
-  ["MCP server", mcpSurface],
-])("through the %s", (_name, makeSurface) => {
-  let surface: Surface & Partial<AsyncDisposable>;
-  beforeAll(() => {
-    surface = makeSurface(cache.env);
-  });
-  afterAll(() => surface[Symbol.asyncDispose]?.());
+describeEverySurface(
+  () => cache.env,
+  (surface) => {
+    test.each(
+      sources.flatMap(([operation, field, input]) => noSource.map((row) => [operation, field, input, ...row] as const)),
+    )("%s with %s %j: %s is refused", async (operation, field, input, _what, path, code, message) => {
+      const refusal = await surface().refusal(operation, { ...input, [field]: path });
+      expect(refusal).toMatchObject({ code, message: expect.stringMatching(message), hint: expect.any(String) });
+    });
 
-  test.each(
-    sources.flatMap(([operation, field, input]) => noSource.map((row) => [operation, field, input, ...row] as const)),
-  )("%s with %s %j: %s is refused", async (operation, field, input, _what, path, code, message) => {
-    const refusal = await surface.refusal(operation, { ...input, [field]: path });
-    expect(refusal).toMatchObject({ code, message: expect.stringMatching(message), hint: expect.any(String) });
-  });
-
-  test.each(
-    fields.flatMap(([operation, field, input]) => noPath.map((row) => [operation, field, input, ...row] as const)),
-  )("%s with %s %j: %s is refused", async (operation, field, input, _what, path, message) => {
-    // JSON has no half characters: the client has already replaced them.
-    if (surface.name === "the MCP server" && /\p{Surrogate}/u.test(path)) return;
-    const refusal = await surface.refusal(operation, { ...input, [field]: path });
-    expect(refusal).toMatchObject({ code: "invalid_argument", message: expect.stringMatching(message) });
-  });
-});
+    test.each(
+      fields.flatMap(([operation, field, input]) => noPath.map((row) => [operation, field, input, ...row] as const)),
+    )("%s with %s %j: %s is refused", async (operation, field, input, _what, path, message) => {
+      // JSON has no half characters: the client has already replaced them.
+      if (surface().name === "the MCP server" && /\p{Surrogate}/u.test(path)) return;
+      const refusal = await surface().refusal(operation, { ...input, [field]: path });
+      expect(refusal).toMatchObject({ code: "invalid_argument", message: expect.stringMatching(message) });
+    });
+  },
+);
 
 test.each([
   "PYRO_CACHE_DIR",

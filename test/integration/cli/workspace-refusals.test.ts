@@ -1,11 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { pyro, TestCache } from "../../helpers/cli.ts";
 import { pyroInProcess } from "../../helpers/cli-in-process.ts";
-import { mcpSurface } from "../../helpers/mcp.ts";
-import { cliSurface, type Surface, sdkSurface } from "../../helpers/surfaces.ts";
+import { describeEverySurface } from "../../helpers/every-surface.ts";
+import { cliSurface, sdkSurface } from "../../helpers/surfaces.ts";
 
 const id = "0a1b2c3d4e5f";
 const create = { environment: "debian:12" };
@@ -84,30 +84,23 @@ const refused: readonly [string, string, object, string, RegExp][] = [
   ["a name to set and to clear", "update", { workspaceId: id, name: "x", clearName: true }, "invalid_argument", /both/],
 ];
 
-describe.each<[string, (env: Record<string, string>) => Surface & Partial<AsyncDisposable>]>([
-  ["command line", (env) => cliSurface(env, pyroInProcess)],
-  ["library", sdkSurface],
-  ["MCP server", mcpSurface],
-])("through the %s", (_name, makeSurface) => {
-  let surface: Surface & Partial<AsyncDisposable>;
-  beforeAll(() => {
-    surface = makeSurface(cache.env);
-  });
-  afterAll(() => surface[Symbol.asyncDispose]?.());
+describeEverySurface(
+  () => cache.env,
+  (surface) => {
+    test.each(refused)("%s is refused", async (_what, operation, input, code, message) => {
+      const refusal = await surface().refusal(`workspace.${operation}`, { ...input });
+      expect(refusal).toMatchObject({ code, message: expect.stringMatching(message) });
+      expect(refusal.message).not.toMatch(/\n|\.$/);
+    });
 
-  test.each(refused)("%s is refused", async (_what, operation, input, code, message) => {
-    const refusal = await surface.refusal(`workspace.${operation}`, { ...input });
-    expect(refusal).toMatchObject({ code, message: expect.stringMatching(message) });
-    expect(refusal.message).not.toMatch(/\n|\.$/);
-  });
-
-  test.each(["not_found", "unsupported"])("what is %s comes with something to do", async (wanted) => {
-    for (const [what, operation, input, code] of refused.filter((row) => row[3] === wanted)) {
-      const { hint } = await surface.refusal(`workspace.${operation}`, { ...input });
-      expect(hint, `${what}: ${code}`).toMatch(/^[A-Z].*\.$|^[A-Z].*`.*`/);
-    }
-  });
-});
+    test.each(["not_found", "unsupported"])("what is %s comes with something to do", async (wanted) => {
+      for (const [what, operation, input, code] of refused.filter((row) => row[3] === wanted)) {
+        const { hint } = await surface().refusal(`workspace.${operation}`, { ...input });
+        expect(hint, `${what}: ${code}`).toMatch(/^[A-Z].*\.$|^[A-Z].*`.*`/);
+      }
+    });
+  },
+);
 
 test("a refusal is one line for people, and one object for programs", async () => {
   const words = ["workspace", "exec", id, "--", "true"];

@@ -13,3 +13,14 @@ export async function contentOf(path: string): Promise<Record<string, string>> {
   }
   return content;
 }
+
+/** What the fixtures named `tree` hold, which were made of one folder. */
+export const fixtureTree = {
+  ".": "directory 755",
+  '"caf\\351"': "file 644 x",
+  dir: "directory 755",
+  "dir/link": "symlink -> ../gone",
+  "dir/numbers": `file 644 ${Array.from({ length: 2000 }, (_, index) => `${index + 1}\n`).join("")}`,
+  file: "file 640 hi\n",
+  hard: "hard_link -> file",
+};
