@@ -5,7 +5,7 @@ import { cliSurface, type Surface, sdkSurface } from "./surfaces.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Runs the same tests through each surface. They get it when they run, as they do the variables. */
+/** Runs the same tests through each surface, which they get when they run, like the variables. */
 export function describeEverySurface(envOf: () => Environment, defineTests: (surface: () => Surface) => void): void {
   describe.each<[string, (env: Environment) => Surface & Partial<AsyncDisposable>]>([
     ["command line", (env) => cliSurface(env, pyroInProcess)],
