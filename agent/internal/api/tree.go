@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"log"
@@ -12,6 +13,10 @@ import (
 )
 
 const treeContentType = "application/vnd.pyro.tree"
+
+// bodyBuffer is the number of bytes of a body that one read can take. Each read makes work for the
+// HTTP server, more than a small frame does.
+const bodyBuffer = 128 << 10
 
 // maxTreeRequest is room for the paths of a large selection.
 const maxTreeRequest = 1 << 20
@@ -38,7 +43,7 @@ func (s *Server) writeTree(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	written, err := workspace.Layers.Write(patientReader{r.Body})
+	written, err := workspace.Layers.Write(bufio.NewReaderSize(patientReader{r.Body}, bodyBuffer))
 	if err != nil {
 		return err
 	}

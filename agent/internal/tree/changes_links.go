@@ -3,6 +3,8 @@ package tree
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,14 +16,22 @@ type linkTree map[string]linkTree
 
 // changedLinks finds the paths of such files. It walks the base only if there are any.
 func (l *Layers) changedLinks() (linkTree, error) {
-	if l.Index == noFile {
-		return nil, nil
-	}
-	index, err := names(l.Index)
+	index, err := l.index()
 	if err != nil || len(index) == 0 {
 		return nil, err
 	}
 	return findLinks(l.Base, indexedFiles(index))
+}
+
+// index returns the names in the overlay's index.
+func (l *Layers) index() ([]string, error) {
+	if l.Index == noFile {
+		return nil, nil
+	}
+	list, err := names(l.Index)
+	// The overlay keeps its own temporary files there too.
+	isTemporary := func(name string) bool { return strings.HasPrefix(name, "#") }
+	return slices.DeleteFunc(list, isTemporary), err
 }
 
 // indexedFiles returns the inode numbers in the base that an index is about. The index's names are

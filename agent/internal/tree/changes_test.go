@@ -84,6 +84,7 @@ func compareDepthFirst(a, b string) int {
 
 func checkChanges(t *testing.T, layers *tree.Layers, merged string) {
 	t.Helper()
+	checkRead(t, layers, merged)
 	items, last := changes(t, layers, -1)
 	got := summarize(t, items)
 	want := expectedChanges(walk(t, baseOf(layers)), walk(t, merged))

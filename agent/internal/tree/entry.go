@@ -93,6 +93,13 @@ func describe(path string, stat *unix.Stat_t) Entry {
 	return entry
 }
 
+func (e *Entry) announcedSize() int64 {
+	if e.Size == nil {
+		return 0
+	}
+	return *e.Size
+}
+
 func writeJSON(out *frame.Writer, kind frame.Type, value any) error {
 	payload, err := json.Marshal(value)
 	if err != nil {

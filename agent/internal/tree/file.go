@@ -47,6 +47,31 @@ func openFile(directory int, name string) (*file, error) {
 	return &file{fd: fd, stat: stat}, nil
 }
 
+// open opens a regular file, in the shortest way if its directory says that it is one. A device or
+// a pipe that takes its place at this moment is opened without waiting, and closed again.
+func (c child) open(directory int) (*file, error) {
+	switch c.kind {
+	case "":
+		return openFile(directory, c.name)
+	case File:
+		fd, err := lookUp(directory, c.name, toRead|unix.O_NOFOLLOW)
+		if err != nil {
+			return nil, err
+		}
+		stat, err := status(fd, "")
+		if err == nil && kindOf(stat.Mode) != File {
+			err = errNotRegular
+		}
+		if err != nil {
+			unix.Close(fd)
+			return nil, err
+		}
+		return &file{fd: fd, stat: stat}, nil
+	default:
+		return nil, errNotRegular
+	}
+}
+
 // ownDescriptors is the directory through which a held descriptor can be opened for reading.
 var ownDescriptors = sync.OnceValues(func() (int, error) {
 	return unix.Open("/proc/self/fd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

@@ -5,8 +5,6 @@ package tree
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -82,22 +80,6 @@ func readLink(directory int, name string) (string, error) {
 		return "", err
 	}
 	return string(buffer[:n]), nil
-}
-
-// names returns what a directory holds, sorted.
-func names(directory int) ([]string, error) {
-	fd, err := lookUp(directory, "", toList)
-	if err != nil {
-		return nil, err
-	}
-	file := os.NewFile(uintptr(fd), "directory")
-	defer file.Close()
-	list, err := file.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(list)
-	return list, nil
 }
 
 func isMissing(err error) bool {

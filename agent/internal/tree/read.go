@@ -58,6 +58,7 @@ func (l *Layers) Read(host context.Context, request *ReadRequest, paths []string
 	r := &reader{
 		ReadRequest: request,
 		sender:      newSender(host, out),
+		layers:      l,
 		root:        l.Merged,
 		device:      stat.Dev,
 		sent:        make(map[uint64]string),
@@ -87,12 +88,15 @@ type ReadEnd struct {
 type reader struct {
 	*ReadRequest
 	*sender
-	root int
+	layers *Layers
+	root   int
 	// device is the number of the workspace's file system.
 	device uint64
 	// sent has the path of each file with several names.
 	sent  map[uint64]string
 	queue queue
+	// encoded is the entry that was sent last.
+	encoded []byte
 
 	entries, skipped int
 }
@@ -103,14 +107,18 @@ func (r *reader) requested(path string) error {
 		return r.later(Entry{PathFields: pathFields(path), Type: Missing, Reason: reason})
 	}
 	defer unix.Close(held)
-	return r.node(path, held, "", r.Depth)
+	v := r.viewOf(path)
+	defer v.close()
+	return r.node(path, held, child{}, r.Depth, v)
 }
 
-// node has what is at a path and below it sent; see status for the directory and the name.
-func (r *reader) node(path string, directory int, name string, depth int) error {
+// node has what is at a path and below it sent; see status for the directory and the name. The view
+// is that of what the name is in, or of what the descriptor itself is.
+func (r *reader) node(path string, directory int, at child, depth int, v view) error {
+	name := at.name
 	if r.needsContent() {
 		// Most of what is read are files, of which the descriptor says all.
-		if f, err := openFile(directory, name); err == nil {
+		if f, err := at.open(directory); err == nil {
 			return r.file(path, f)
 		}
 	}
@@ -121,11 +129,11 @@ func (r *reader) node(path string, directory int, name string, depth int) error 
 	}
 	entry := describe(path, &stat)
 	switch {
-	case stat.Dev != r.device:
+	case stat.Dev != r.device && !v.isBase:
 		// A mount and what is in it are no part of the workspace.
 		entry = Entry{PathFields: entry.PathFields, Type: Other, Mode: entry.Mode, MtimeNs: entry.MtimeNs}
 	case entry.Type == Directory:
-		return r.directory(entry, path, directory, name, depth)
+		return r.directory(entry, path, directory, name, depth, v)
 	case entry.Type == Symlink:
 		target, err := readLink(directory, name)
 		if err != nil {
@@ -153,29 +161,34 @@ func (r *reader) later(entry Entry) error {
 
 func (r *reader) entry(entry Entry) error {
 	r.entries++
-	return writeJSON(r.out, frame.Entry, entry)
+	r.encoded = entry.appendJSON(r.encoded[:0])
+	return r.out.Write(frame.Entry, r.encoded)
 }
 
-func (r *reader) directory(entry Entry, path string, parent int, name string, depth int) error {
+func (r *reader) directory(entry Entry, path string, parent int, name string, depth int, v view) error {
 	if err := r.host.Err(); err != nil {
 		return err
 	}
 	if err := r.later(entry); err != nil || depth == 0 {
 		return err
 	}
-	directory, err := lookUp(parent, name, toList)
+	if name != "" {
+		v = v.below(name)
+		defer v.close()
+	}
+	directory, v, err := r.open(v, path, parent, name)
 	if err != nil {
 		r.skipped++
 		return nil
 	}
 	defer unix.Close(directory)
-	children, err := names(directory)
+	list, err := children(directory)
 	if err != nil {
 		r.skipped++
 		return nil
 	}
-	for _, child := range children {
-		childPath := join(path, child)
+	for _, child := range list {
+		childPath := join(path, child.name)
 		if isStaging(childPath) {
 			continue
 		}
@@ -183,7 +196,7 @@ func (r *reader) directory(entry Entry, path string, parent int, name string, de
 			r.skipped++
 			continue
 		}
-		if err := r.node(childPath, directory, child, max(depth-1, -1)); err != nil {
+		if err := r.node(childPath, directory, child, max(depth-1, -1), v); err != nil {
 			return err
 		}
 	}
@@ -192,7 +205,6 @@ func (r *reader) directory(entry Entry, path string, parent int, name string, de
 
 // file has an open file read from the disk, and sent in its turn.
 func (r *reader) file(path string, f *file) error {
-	readAhead(f)
 	return r.queue.add(waiting{file: f, send: func() error { return r.content(path, f) }})
 }
 

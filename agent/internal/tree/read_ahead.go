@@ -1,12 +1,15 @@
 package tree
 
-import "golang.org/x/sys/unix"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 const (
-	// maxAhead is the number of files that are open at once, so that their content comes from the
-	// disk together. One by one each waits for the disk, which costs more than all else of a small
-	// file.
-	maxAhead = 64
+	// maxAhead is the number of files that are open at once. The disk reads the later half of them
+	// while the earlier half is sent.
+	maxAhead = 128
 	// maxWaiting bounds the memory of the entries that wait for the content of earlier ones.
 	maxWaiting = 1024
 	// aheadBytes is the part of each file that the disk is asked for. The kernel itself reads ahead
@@ -27,14 +30,9 @@ type queue struct {
 	parts []waiting
 	// files counts those that are open.
 	files int
-}
-
-// readAhead has the disk read a file that is sent later.
-func readAhead(f *file) {
-	if f.stat.Size > 0 {
-		// A failure shows when the file is read.
-		_ = unix.Fadvise(f.fd, 0, min(f.stat.Size, aheadBytes), unix.FADV_WILLNEED)
-	}
+	// unread are the last of them, which the disk has not been asked for.
+	unread []*file
+	region region
 }
 
 // add takes a part, and closes its file after sending it. If there are too many it sends the first
@@ -43,6 +41,7 @@ func (q *queue) add(part waiting) error {
 	q.parts = append(q.parts, part)
 	if part.file != nil {
 		q.files++
+		q.unread = append(q.unread, part.file)
 	}
 	if q.files < maxAhead && len(q.parts) < maxWaiting {
 		return nil
@@ -52,6 +51,8 @@ func (q *queue) add(part waiting) error {
 
 // drain sends parts until no more than the given numbers of files and of parts are left.
 func (q *queue) drain(files, parts int) error {
+	q.region.readAhead(q.unread)
+	q.unread = q.unread[:0]
 	for q.files > files || len(q.parts) > parts {
 		part := q.parts[0]
 		q.parts = q.parts[1:]
@@ -70,6 +71,7 @@ func (q *queue) close() {
 		q.closeFile(part)
 	}
 	q.parts = nil
+	q.region.unmap()
 }
 
 func (q *queue) closeFile(part waiting) {
@@ -78,3 +80,58 @@ func (q *queue) closeFile(part waiting) {
 		q.files--
 	}
 }
+
+// region is a range of addresses for the files of one readAhead.
+type region struct {
+	start unsafe.Pointer
+}
+
+const regionSize = maxAhead * aheadBytes
+
+// readAhead has the disk read files that are sent later. The kernel merges the requests of one
+// system call where the files are neighbours on the disk, as they are in a seed: each request costs
+// more than all else of a small file. The only call that takes several files is madvise, for
+// neighbours in memory. A failure shows when the files are read.
+func (r *region) readAhead(files []*file) {
+	if len(files) == 0 || !r.reserve() {
+		return
+	}
+	var used uintptr
+	for _, f := range files {
+		size := uintptr(min(f.stat.Size, aheadBytes))
+		if size == 0 {
+			continue
+		}
+		at := unsafe.Add(r.start, used)
+		if _, err := unix.MmapPtr(f.fd, 0, at, size, unix.PROT_NONE, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
+			continue
+		}
+		used += roundUp(size, uintptr(unix.Getpagesize()))
+	}
+	if used > 0 {
+		// It fails for what no file is mapped at, after it has asked for the rest.
+		_ = unix.Madvise(unsafe.Slice((*byte)(r.start), used), unix.MADV_WILLNEED)
+	}
+	r.unmap()
+}
+
+func (r *region) reserve() bool {
+	if r.start != nil {
+		return true
+	}
+	start, err := unix.MmapPtr(-1, 0, nil, regionSize, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err != nil {
+		return false
+	}
+	r.start = start
+	return true
+}
+
+func (r *region) unmap() {
+	if r.start != nil {
+		_ = unix.MunmapPtr(r.start, regionSize)
+		r.start = nil
+	}
+}
+
+func roundUp(n, to uintptr) uintptr { return (n + to - 1) / to * to }

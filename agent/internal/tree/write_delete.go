@@ -84,7 +84,11 @@ func (c *commit) removeIfEmpty(path string) (gone bool, err error) {
 			return err
 		}
 		gone = true
-		return c.delete(path, c.newName(), parent, name, Directory)
+		staged, err := c.newName()
+		if err != nil {
+			return err
+		}
+		return c.delete(path, staged, parent, name, Directory)
 	})
 	if isMissing(err) {
 		return true, nil

@@ -139,7 +139,7 @@ func (c *commit) setDirectoryTimes() error {
 			continue // a later entry, or a command, has removed it
 		}
 		if err == nil {
-			err = setTime(fd, ".", *op.mtime)
+			err = setTime(fd, "", *op.mtime)
 			unix.Close(fd)
 		}
 		if err != nil {

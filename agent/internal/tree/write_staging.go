@@ -29,6 +29,8 @@ type staging struct {
 	used int
 	// content is the file that content frames belong to.
 	content *stagedFile
+	// direct is for the content of large files, one at a time; nil before the first.
+	direct *directBuffer
 
 	bytesWritten int64
 }
@@ -49,6 +51,7 @@ func newStaging(root int) (*staging, error) {
 
 func (s *staging) close() {
 	s.content.close()
+	s.direct.close()
 	unix.Close(s.fd)
 }
 
@@ -59,9 +62,19 @@ func (s *staging) remove() {
 	}
 }
 
-func (s *staging) newName() string {
+// shelfSize is the number of names in one directory. A directory is searched from its start.
+const shelfSize = 64
+
+// newName returns a new name in the staging directory, on a shelf that has room for it.
+func (s *staging) newName() (string, error) {
+	shelf := strconv.Itoa(s.used / shelfSize)
+	if s.used%shelfSize == 0 {
+		if err := unix.Mkdirat(s.fd, shelf, 0o700); err != nil {
+			return "", explain("write into", "/workspace", err)
+		}
+	}
 	s.used++
-	return strconv.Itoa(s.used)
+	return shelf + "/" + strconv.Itoa(s.used), nil
 }
 
 // receive lays out a stream of entries, up to its end.
@@ -108,8 +121,10 @@ func (s *staging) add(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	op.staged = s.newName()
-	if err := s.lay(op, entry.TargetFields); err != nil {
+	if op.staged, err = s.newName(); err != nil {
+		return err
+	}
+	if err := s.lay(op, entry.announcedSize(), entry.TargetFields); err != nil {
 		return explain("write", op.path, err)
 	}
 	s.operations = append(s.operations, op)
@@ -117,11 +132,11 @@ func (s *staging) add(payload []byte) error {
 }
 
 // lay makes the staged form of an operation. Directories have none: the commit makes them.
-func (s *staging) lay(op *operation, fields TargetFields) (err error) {
+func (s *staging) lay(op *operation, size int64, fields TargetFields) (err error) {
 	switch op.kind {
 	case File:
 		s.byPath[op.path] = op
-		s.content, err = s.create(op)
+		s.content, err = s.create(op, size)
 		return err
 	case Symlink:
 		s.byPath[op.path] = op
@@ -164,9 +179,14 @@ func (s *staging) setTime(op *operation) error {
 	return setTime(s.fd, op.staged, *op.mtime)
 }
 
+// setTime changes the time of name in a directory; see status for the name.
 func setTime(directory int, name string, mtime unix.Timespec) error {
 	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, mtime}
-	return unix.UtimesNanoAt(directory, name, times, unix.AT_SYMLINK_NOFOLLOW)
+	flags := unix.AT_SYMLINK_NOFOLLOW
+	if name == "" {
+		flags |= unix.AT_EMPTY_PATH
+	}
+	return unix.UtimesNanoAt(directory, name, times, flags)
 }
 
 var errNoContent = errors.New("the frame belongs to no file")
@@ -188,9 +208,8 @@ func (s *staging) skip(payload []byte) error {
 	if length > uint64(math.MaxInt64-s.content.size) {
 		return failf(InvalidArgument, "the content of %q is too large", s.content.path)
 	}
-	s.content.size += int64(length)
 	s.bytesWritten += int64(length)
-	return nil
+	return explain("write", s.content.path, s.content.skip(int64(length)))
 }
 
 func (s *staging) endContent() error {
@@ -199,9 +218,6 @@ func (s *staging) endContent() error {
 	}
 	op := s.content.operation
 	err := s.content.finish()
-	if err == nil {
-		err = s.setTime(op)
-	}
 	s.content = nil
 	return explain("write", op.path, err)
 }

@@ -14,6 +14,9 @@ import {
 
 /** Longer content goes in several frames of this size */
 const contentChunkBytes = 256 * 1024;
+/** What leaves together, unless it is the last */
+const gatheredBytes = 128 * 1024;
+
 /** A path as the protocol writes it: as text if it is UTF-8, else in base64. */
 export function wirePath(bytes: Buffer): { path?: string; pathBase64?: string } {
   const text = bytes.toString("utf8");
@@ -26,8 +29,12 @@ function wireTarget(bytes: Buffer | undefined): { target?: string; targetBase64?
   return text === undefined ? { targetBase64: pathBase64 ?? "" } : { target: text };
 }
 
-/** The frames of a tree to be written, from its header to its end. */
-export async function* encodeTree(header: TreeWriteHeader, items: AsyncIterable<GuestItem>): AsyncGenerator<Buffer> {
+/** The frames of a tree to be written, from its header to its end, many in one buffer. */
+export function encodeTree(header: TreeWriteHeader, items: AsyncIterable<GuestItem>): AsyncGenerator<Buffer> {
+  return gathered(framesOfTree(header, items));
+}
+
+async function* framesOfTree(header: TreeWriteHeader, items: AsyncIterable<GuestItem>): AsyncGenerator<Buffer> {
   yield jsonFrame(treeFrame.header, treeWriteHeaderSchema, header);
   for await (const { entry, content } of items) {
     yield encodeEntry(entry);
@@ -36,6 +43,19 @@ export async function* encodeTree(header: TreeWriteHeader, items: AsyncIterable<
     yield encodeFrame(treeFrame.contentEnd, Buffer.alloc(0));
   }
   yield encodeFrame(treeFrame.end, Buffer.alloc(0));
+}
+
+/** Joins small buffers: each costs the way to the guest more than its bytes do. */
+async function* gathered(buffers: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let [waiting, length]: [Buffer[], number] = [[], 0];
+  for await (const buffer of buffers) {
+    waiting.push(buffer);
+    length += buffer.length;
+    if (length < gatheredBytes) continue;
+    yield Buffer.concat(waiting, length);
+    [waiting, length] = [[], 0];
+  }
+  if (length > 0) yield Buffer.concat(waiting, length);
 }
 
 function encodeEntry({ path: bytes, target: link, mtimeNs, expect, ...rest }: GuestEntry): Buffer {

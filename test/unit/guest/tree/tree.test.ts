@@ -37,6 +37,24 @@ const pathBytes = fc
   .filter((names) => names.every((name) => name.length > 0 && !/^\.{1,2}$/.test(name.toString("latin1"))))
   .map((names) => Buffer.from(names.map((name) => name.toString("latin1")).join("/"), "latin1"));
 
+test("small files leave together, in buffers of a limited size", async () => {
+  const file = (content: Buffer): GuestItem => ({
+    entry: { path: Buffer.from("file"), type: "file", size: content.length },
+    async *content() {
+      yield { data: content };
+    },
+  });
+  const small = Array.from({ length: 1_000 }, () => file(Buffer.alloc(500)));
+  const sent = [...small, file(Buffer.alloc(3_000_000))];
+  const lengths: number[] = [];
+  const header = { makeParents: true, removeEmptyParents: false };
+  for await (const { length } of encodeTree(header, streamOf(sent))) lengths.push(length);
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  expect(total).toBeGreaterThan(3_500_000);
+  expect(lengths.length).toBeLessThan(30);
+  expect(Math.max(...lengths)).toBeLessThan(512 * 1024);
+});
+
 test("a tree that is encoded is decoded as it was, names of any bytes included", async () => {
   const items = fc.array(
     fc.record({ path: pathBytes, content: fc.uint8Array({ maxLength: 50 }), hole: fc.integer({ min: 1 }) }),
