@@ -102,16 +102,17 @@ func (f *file) ReadAt(p []byte, offset int64) (int, error) {
 	}
 }
 
-// isSparse reports whether a file may have holes.
-func (f *file) isSparse() bool {
-	const blockSize = 512
-	return f.stat.Blocks*blockSize < f.stat.Size
+// mayHaveHoles reports whether it is worth asking where a file has holes. A large one may have all
+// its blocks and still be one hole, because nothing was ever written to them (fallocate).
+func (f *file) mayHaveHoles() bool {
+	const blockSize, large = 512, 1 << 20
+	return f.stat.Size >= large || f.stat.Blocks*blockSize < f.stat.Size
 }
 
 // nextData returns the start of the first data at or after an offset, or end if there is none
 // before it. It returns the offset if there are no holes or the file system can't tell.
 func (f *file) nextData(offset, end int64) int64 {
-	if !f.isSparse() {
+	if !f.mayHaveHoles() {
 		return offset
 	}
 	start, err := unix.Seek(f.fd, offset, unix.SEEK_DATA)
@@ -126,7 +127,7 @@ func (f *file) nextData(offset, end int64) int64 {
 
 // nextHole returns where the data at an offset ends, at the latest at end.
 func (f *file) nextHole(offset, end int64) int64 {
-	if !f.isSparse() {
+	if !f.mayHaveHoles() {
 		return end
 	}
 	start, err := unix.Seek(f.fd, offset, unix.SEEK_HOLE)

@@ -193,6 +193,19 @@ func TestReadKeepsStrangeNamesAndHoles(t *testing.T) {
 	}
 }
 
+func TestReadSendsAsAHoleWhatWasNeverWritten(t *testing.T) {
+	workspace, at := overlaytest.New(t, nil)
+	file, err := os.Create(at + "/allocated")
+	must(t, err)
+	must(t, unix.Fallocate(int(file.Fd()), 0, 0, 20<<20))
+	_, err = file.WriteAt([]byte("x"), 10<<20)
+	must(t, err, file.Close())
+	items, _ := read(t, &workspace.Layers, tree.ReadRequest{Depth: 0, ContentLimit: -1}, "allocated")
+	if one := items[0]; one.holes != 2 || len(one.content) != 20<<20 || one.content[10<<20] != 'x' {
+		t.Errorf("got %d holes in %d bytes", one.holes, len(one.content))
+	}
+}
+
 func TestReadGoesOnWhileTheTreeChanges(t *testing.T) {
 	at := t.TempDir()
 	stop, done := make(chan struct{}), make(chan struct{})

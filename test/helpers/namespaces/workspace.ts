@@ -36,14 +36,18 @@ export class WorkspaceWithoutVm implements AsyncDisposable {
   }
 
   /** Starts a workspace in a cache, which must outlive it; it begins with these files. */
-  static async start(cache: TestCache, files: Readonly<Record<string, string>> = {}): Promise<WorkspaceWithoutVm> {
+  static async start(
+    cache: TestCache,
+    files: Readonly<Record<string, string>> = {},
+    { diskMib = 1024 } = {},
+  ): Promise<WorkspaceWithoutVm> {
     const { agentPath } = layoutFromEnvironment(process.env);
     const context = engineContext(cache.dir, { layout: layoutFromEnvironment(cache.env) });
     const workspaceId = randomBytes(6).toString("hex");
     const place = new WorkspacePlace(context.layout.workspacesDir, workspaceId);
     await mkdir(place.disksDir, { recursive: true });
     await writeFile(place.lockPath, "");
-    await makeWorkspaceImage({ path: place.seedPath, sizeMib: 1024, files });
+    await makeWorkspaceImage({ path: place.seedPath, sizeMib: diskMib, files });
     // An initramfs is made of it, which this driver does not use.
     const modulesPath = join(cache.dir, "no-modules");
     await writeFile(modulesPath, "");
