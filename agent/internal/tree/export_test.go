@@ -5,7 +5,7 @@ func (l *Layers) ReadsBaseForTest(path string) bool {
 	r := &reader{ReadRequest: &ReadRequest{Depth: -1}, layers: l, root: l.Merged}
 	v := r.viewOf(path)
 	defer v.close()
-	held, opened, err := r.open(v, path, l.Merged, path)
+	held, opened, err := r.enter(v, path, l.Merged, path)
 	if err != nil {
 		return false
 	}

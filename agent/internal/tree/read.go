@@ -176,7 +176,7 @@ func (r *reader) directory(entry Entry, path string, parent int, name string, de
 		v = v.below(name)
 		defer v.close()
 	}
-	directory, v, err := r.open(v, path, parent, name)
+	directory, v, err := r.enter(v, path, parent, name)
 	if err != nil {
 		r.skipped++
 		return nil

@@ -32,7 +32,6 @@ type queue struct {
 	files int
 	// unread are the last of them, which the disk has not been asked for.
 	unread []*file
-	region region
 }
 
 // add takes a part, and closes its file after sending it. If there are too many it sends the first
@@ -51,7 +50,7 @@ func (q *queue) add(part waiting) error {
 
 // drain sends parts until no more than the given numbers of files and of parts are left.
 func (q *queue) drain(files, parts int) error {
-	q.region.readAhead(q.unread)
+	readAhead(q.unread)
 	q.unread = q.unread[:0]
 	for q.files > files || len(q.parts) > parts {
 		part := q.parts[0]
@@ -71,7 +70,6 @@ func (q *queue) close() {
 		q.closeFile(part)
 	}
 	q.parts = nil
-	q.region.unmap()
 }
 
 func (q *queue) closeFile(part waiting) {
@@ -81,56 +79,44 @@ func (q *queue) closeFile(part waiting) {
 	}
 }
 
-// region is a range of addresses for the files of one readAhead.
-type region struct {
-	start unsafe.Pointer
-}
-
-const regionSize = maxAhead * aheadBytes
-
 // readAhead has the disk read files that are sent later. The kernel merges the requests of one
 // system call where the files are neighbours on the disk, as they are in a seed: each request costs
 // more than all else of a small file. The only call that takes several files is madvise, for
 // neighbours in memory. A failure shows when the files are read.
-func (r *region) readAhead(files []*file) {
-	if len(files) == 0 || !r.reserve() {
+func readAhead(files []*file) {
+	room := uintptr(len(files)) * aheadBytes
+	if room == 0 {
+		return
+	}
+	flags := unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_NORESERVE
+	start, err := unix.MmapPtr(-1, 0, nil, room, unix.PROT_NONE, flags)
+	if err != nil {
 		return
 	}
 	var used uintptr
 	for _, f := range files {
-		size := uintptr(min(f.stat.Size, aheadBytes))
-		if size == 0 {
+		if f.stat.Size == 0 {
 			continue
 		}
-		at := unsafe.Add(r.start, used)
+		size := uintptr(min(f.stat.Size, aheadBytes))
+		at := unsafe.Add(start, used)
 		if _, err := unix.MmapPtr(f.fd, 0, at, size, unix.PROT_NONE, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
-			continue
+			// The kernel may have given these addresses to another thread.
+			unmap(unsafe.Add(at, aheadBytes), room-used-aheadBytes)
+			room = used
+			break
 		}
 		used += roundUp(size, uintptr(unix.Getpagesize()))
 	}
 	if used > 0 {
-		// It fails for what no file is mapped at, after it has asked for the rest.
-		_ = unix.Madvise(unsafe.Slice((*byte)(r.start), used), unix.MADV_WILLNEED)
+		_ = unix.Madvise(unsafe.Slice((*byte)(start), used), unix.MADV_WILLNEED)
 	}
-	r.unmap()
+	unmap(start, room)
 }
 
-func (r *region) reserve() bool {
-	if r.start != nil {
-		return true
-	}
-	start, err := unix.MmapPtr(-1, 0, nil, regionSize, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
-	if err != nil {
-		return false
-	}
-	r.start = start
-	return true
-}
-
-func (r *region) unmap() {
-	if r.start != nil {
-		_ = unix.MunmapPtr(r.start, regionSize)
-		r.start = nil
+func unmap(start unsafe.Pointer, size uintptr) {
+	if size > 0 {
+		_ = unix.MunmapPtr(start, size)
 	}
 }
 

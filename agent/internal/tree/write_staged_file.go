@@ -33,17 +33,15 @@ func (s *staging) create(op *operation, size int64) (*stagedFile, error) {
 	return file, nil
 }
 
-// directBuffer returns the one buffer, empty, or nil if the file system or the memory is unable.
+// directBuffer returns the one buffer, empty, or nil if the memory or the file system is unable.
 func (s *staging) directBuffer(fd int) *directBuffer {
-	if setDirect(fd, true) != nil {
-		return nil
-	}
 	if s.direct == nil {
 		s.direct, _ = newDirectBuffer()
 	}
-	if s.direct != nil {
-		s.direct.used = 0
+	if s.direct == nil || setDirect(fd, true) != nil {
+		return nil
 	}
+	s.direct.used = 0
 	return s.direct
 }
 
