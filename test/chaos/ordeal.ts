@@ -13,6 +13,8 @@ import { signalTo, type World } from "./world.ts";
 /** Between two looks at everything */
 export const stepsPerRound = 12;
 const concurrency = 4;
+/** A workspace may have twice as many */
+const keptSnapshots = 16;
 
 /** What may be said when something was killed; anything else is a fault of pyro. */
 export const honestCodes = ["outcome_unknown", "unavailable", "failed_precondition", "cancelled", "timeout"];
@@ -111,6 +113,7 @@ export class Ordeal {
     else if (kind === "stop") await this.#call("stop", this.#does.stop());
     else if (kind === "start") await this.#call("start", this.#does.start());
     else await this.#drop();
+    for (let extra = this.#snapshots.size - keptSnapshots; extra > 0; extra--) await this.#drop();
     ender.abort();
     await killing;
     await this.#settle();
