@@ -118,11 +118,21 @@ func (f *file) nextData(offset, end int64) int64 {
 	start, err := unix.Seek(f.fd, offset, unix.SEEK_DATA)
 	switch {
 	case err == unix.ENXIO:
-		return end
+		return f.endOfHole(offset, end)
 	case err != nil:
 		return offset
 	}
 	return min(start, end)
+}
+
+// endOfHole returns where a hole that nothing follows ends. A file that a command has cut off ends
+// earlier than it did.
+func (f *file) endOfHole(offset, end int64) int64 {
+	stat, err := status(f.fd, "")
+	if err != nil {
+		return end
+	}
+	return min(max(stat.Size, offset), end)
 }
 
 // nextHole returns where the data at an offset ends, at the latest at end.

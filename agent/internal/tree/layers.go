@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,11 +53,21 @@ func lookUp(directory int, path string, flags uint64) (int, error) {
 	return resolve(directory, path, flags, inside)
 }
 
+// A command with a lease on a file is asked to give it up, and makes who opens it wait until then.
+const (
+	leaseTries = 100
+	leasePause = 10 * time.Millisecond
+)
+
 func resolve(directory int, path string, flags, how uint64) (int, error) {
-	for {
+	for tries := 1; ; {
 		fd, err := unix.Openat2(directory, path, &unix.OpenHow{Flags: flags, Resolve: how})
-		// EAGAIN means a rename at the same moment.
-		if err != unix.EINTR && err != unix.EAGAIN {
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN && tries < leaseTries:
+			tries++
+			time.Sleep(leasePause)
+		default:
 			return fd, err
 		}
 	}

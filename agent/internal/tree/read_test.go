@@ -206,6 +206,51 @@ func TestReadSendsAsAHoleWhatWasNeverWritten(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsCutOffWhileItIsSentEndsThere(t *testing.T) {
+	const mib = 1 << 20
+	at := t.TempDir()
+	put(t, at+"/log", strings.Repeat("x", mib))
+	must(t, os.Truncate(at+"/log", 8*mib))
+	layers := treetest.LayersOf(t, at)
+	var stream bytes.Buffer
+	sink := sinkFunc(func(p []byte) {
+		must(t, os.Truncate(at+"/log", 2*mib))
+		stream.Write(p)
+	})
+	request := tree.ReadRequest{ContentLimit: -1}
+	must(t, layers.Read(t.Context(), &request, []string{"log"}, frame.NewWriter(sink)))
+	items, _ := decode(t, stream.Bytes())
+	if got := len(items[0].content); got != 2*mib {
+		t.Errorf("got %d bytes", got)
+	}
+}
+
+// A command keeps a lease as long as it likes, up to 45 s. Then the kernel takes it away, and the
+// file would be read.
+func TestReadWaitsForALeaseButNotForLong(t *testing.T) {
+	at := t.TempDir()
+	put(t, at+"/leased", "content")
+	file, err := os.OpenFile(at+"/leased", os.O_RDWR, 0)
+	must(t, err)
+	defer file.Close()
+	lease := func(kind int) error {
+		_, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, kind)
+		return err
+	}
+	layers := treetest.LayersOf(t, at)
+	for isGivenUp, want := range map[bool]int{true: 0, false: 1} {
+		must(t, lease(unix.F_WRLCK))
+		if isGivenUp {
+			time.AfterFunc(50*time.Millisecond, func() { _ = lease(unix.F_UNLCK) })
+		}
+		_, last := read(t, layers, tree.ReadRequest{Depth: -1, ContentLimit: -1}, "")
+		if last["skipped_count"] != want {
+			t.Errorf("given up: %v; the end says %v", isGivenUp, last)
+		}
+		_ = lease(unix.F_UNLCK)
+	}
+}
+
 func TestReadGoesOnWhileTheTreeChanges(t *testing.T) {
 	at := t.TempDir()
 	stop, done := make(chan struct{}), make(chan struct{})
