@@ -23,6 +23,22 @@ export function describeFiles(makeWorkspace: () => Promise<WorkspaceUnderTest>):
   const everything = () =>
     bench.sh(id, "find . -printf '%p %y %m %l\\n' | LC_ALL=C sort; find . -type f -exec cksum {} + | LC_ALL=C sort");
 
+  test("that a command does not let others read are missed in an export, which says so", async () => {
+    const keeps = `$SIG{IO} = "IGNORE"; open(F, "+<", "leased/one") or die; fcntl(F, 1024, 1) or die; sleep 300`;
+    await bench.sh(
+      id,
+      `mkdir leased; echo one > leased/one; echo two > leased/two
+       setsid perl -e '${keeps}' > /dev/null 2>&1 & until grep -q LEASE /proc/locks; do sleep 0.1; done`,
+    );
+    const outputPath = bench.hostPath("leased");
+    const { entry_count: count, skipped_files: skipped } = await call("export", { path: "leased", outputPath });
+    expect(count).toBe(2);
+    expect(skipped).toEqual([
+      { path: "/workspace/leased", reason: "one file in it could not be read, or vanished meanwhile" },
+    ]);
+    await bench.sh(id, "pkill perl || true; rm -r leased");
+  });
+
   test("are listed as they are, one folder or all below it", async () => {
     await bench.sh(
       id,

@@ -10,18 +10,26 @@ import {
   type GuestEntry,
   type GuestItem,
   type GuestSide,
+  type TreeEnd,
   treeChangeSchema,
+  treeEndSchema,
   treeEntrySchema,
   treeFrame,
   type treeSideSchema,
 } from "./messages.ts";
 
-/** Reads the frames of a guest's tree and checks everything in them. */
-export async function* decodeTree(frames: AsyncIterable<Frame>): AsyncGenerator<GuestItem> {
+/** Reads the frames of a guest's tree and checks everything in them. Tells `onEnd` the last one. */
+export async function* decodeTree(
+  frames: AsyncIterable<Frame>,
+  onEnd: (end: TreeEnd) => void = () => {},
+): AsyncGenerator<GuestItem> {
   await using reader = new FrameReader(frames);
   for (;;) {
     const frame = await reader.next();
-    if (frame.type === treeFrame.end) return await reader.expectNoMore();
+    if (frame.type === treeFrame.end) {
+      await reader.expectNoMore();
+      return onEnd(parseEnd(frame));
+    }
     if (frame.type !== treeFrame.entry) throw misplaced(frame);
     const entry = parseEntry(frame);
     let isRead = false;
@@ -124,6 +132,10 @@ function parseEntry(frame: Frame): GuestEntry {
     ...(mtimeNs === undefined ? {} : { mtimeNs: BigInt(mtimeNs) }),
     ...parseTarget(link, targetBase64),
   };
+}
+
+function parseEnd(frame: Frame): TreeEnd {
+  return frame.payload.length === 0 ? { skippedCount: 0 } : parseJson(frame, treeEndSchema);
 }
 
 function parseSide(side: z.output<typeof treeSideSchema>): GuestSide | null {

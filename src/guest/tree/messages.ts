@@ -86,6 +86,13 @@ export type TreeReadRequest = z.output<typeof treeReadSchema>;
 
 export const treeChangesSchema = z.object({ contentLimit: z.number().int().min(0) });
 
+/** The end of what a guest has read or compared. */
+export const treeEndSchema = z.object({
+  /** Paths that vanished meanwhile, or could not be read */
+  skippedCount: sizeBytes.default(0),
+});
+export type TreeEnd = z.output<typeof treeEndSchema>;
+
 export const treeWriteAnswerSchema = z.object({ entryCount: sizeBytes, bytesWritten: sizeBytes });
 export type TreeWriteAnswer = z.output<typeof treeWriteAnswerSchema>;
 

@@ -24,6 +24,8 @@ export async function* readTree(wanted: WorkspaceCall, request: ReadRequest): As
 /** Entries of the workspace's tree on their way to the host. */
 export interface TreeExport extends Disposable {
   readonly items: AsyncIterable<GuestItem>;
+  /** How many paths the guest could not read, once all items have come */
+  readonly skippedCount: number;
   /** Records the outcome of the export in the workspace's history */
   report(report: ExportReport): Promise<void>;
 }
@@ -35,8 +37,15 @@ export async function exportTree(wanted: WorkspaceCall, request: ReadRequest): P
     yield Buffer.from(JSON.stringify(toWire(exportSchema, await reported.promise)));
   })();
   const made = new SupervisorCall(connection, fileVerbs.exportTree, asSent(request), { signal: wanted.signal, body });
+  let skippedCount = 0;
+  const items = decodeTree(framesOf(made), (end) => {
+    skippedCount = end.skippedCount;
+  });
   return {
-    items: decodeTree(framesOf(made)),
+    items,
+    get skippedCount() {
+      return skippedCount;
+    },
     async report(report) {
       reported.resolve(report);
       await made.result();

@@ -94,6 +94,7 @@ export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, 
     signal,
     note: (stagingPath) => noteExport(workspacesDir, stagingPath),
   });
+  if (tree.skippedCount > 0) skipped.push(unreadable(path, tree.skippedCount));
   const exported = { entryCount, bytesWritten: contentBytes };
   await tree.report({ path: displayed(path), outputPath, ...exported }).catch((error: unknown) => {
     // The export is complete. A workspace that has just ended has no history to record it in.
@@ -125,6 +126,11 @@ async function* hostItems(
       skipped.push({ path: displayed(entry.path), reason: "it is a device, a socket or a named pipe" });
     }
   }
+}
+
+function unreadable(path: Buffer, count: number): SkippedEntry {
+  const what = count === 1 ? "one file in it" : `${count.toLocaleString("en")} files in it`;
+  return { path: displayed(path), reason: `${what} could not be read, or vanished meanwhile` };
 }
 
 function requireExportable({ type, path }: GuestEntry): void {

@@ -37,6 +37,16 @@ const pathBytes = fc
   .filter((names) => names.every((name) => name.length > 0 && !/^\.{1,2}$/.test(name.toString("latin1"))))
   .map((names) => Buffer.from(names.map((name) => name.toString("latin1")).join("/"), "latin1"));
 
+test("what a guest could not read is told at the end", async () => {
+  const ends: unknown[] = [];
+  for (const payload of ["", { entry_count: 0, skipped_count: 3 }, { entry_count: 0 }]) {
+    for await (const _ of decodeTree(streamOf([frame(treeFrame.end, payload)]), (end) => ends.push(end)));
+  }
+  expect(ends).toEqual([{ skippedCount: 0 }, { skippedCount: 3 }, { skippedCount: 0 }]);
+  const lie = decodeTree(streamOf([frame(treeFrame.end, { skipped_count: -1 })]));
+  await expect(lie.next()).rejects.toMatchObject({ code: "internal" });
+});
+
 test("small files leave together, in buffers of a limited size", async () => {
   const file = (content: Buffer): GuestItem => ({
     entry: { path: Buffer.from("file"), type: "file", size: content.length },
