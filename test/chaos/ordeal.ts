@@ -113,10 +113,11 @@ export class Ordeal {
     else if (kind === "stop") await this.#call("stop", this.#does.stop());
     else if (kind === "start") await this.#call("start", this.#does.start());
     else await this.#drop();
-    for (let extra = this.#snapshots.size - keptSnapshots; extra > 0; extra--) await this.#drop();
     ender.abort();
     await killing;
     await this.#settle();
+    // Only now is it known what a reset that lost its caller went back to.
+    for (let extra = this.#snapshots.size - keptSnapshots; extra > 0; extra--) await this.#drop();
   }
 
   /** Nothing is under way any more after this, and the workspace runs. */
