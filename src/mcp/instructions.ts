@@ -10,7 +10,7 @@ export function instructionsFor({ tools, name }: Toolset): string {
   }
   const sentences = [
     "Disposable Linux virtual machines (workspaces) to run, test and change code in without touching the user's machine. workspace_create makes one, as a rule with the user's project in /workspace; pass its workspace_id to every other tool.",
-    `Guests have no network. Work reaches the user only by workspace_export${tools.includes("workspace_diff") ? " or as the patch of workspace_diff" : ""}.`,
+    `Guests have no network. Work reaches the user only by workspace_export${tools.includes("workspace_diff") ? " or by workspace_diff, which writes the patch to a file with output_path" : ""}.`,
     ...(tools.includes("workspace_reset")
       ? ["When an attempt goes wrong, workspace_reset begins again in under a second."]
       : []),

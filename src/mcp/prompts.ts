@@ -30,7 +30,7 @@ The problem: ${problem}
 2. Reproduce the failure with workspace_exec before you change anything, and say what you saw.
 3. Find the cause with workspace_file_read and workspace_exec. Change as little as is right with workspace_patch_apply.
 4. Run the failing command again, then the tests around it. If an attempt leads nowhere, workspace_reset and try another.
-5. Show me the patch from workspace_diff, and the cause in two sentences. Do not change files on my machine unless I ask you to.
+5. workspace_diff with output_path writes the patch to a new file, such as /tmp/fix-NAME.patch; never type it again. Show me the change, the cause in two sentences, and that path for git apply. Do not change files on my machine unless I ask you to.
 6. workspace_delete when you have shown the patch.`,
 };
 
@@ -70,7 +70,7 @@ The tasks: ${tasks}
 1. workspace_list: go on with a workspace that is there already for a task, and create one for each other task, with a name and the labels task and status=open.
 2. Do each task in its own workspace only. Call tools for different workspaces at the same time where they do not wait for one another.
 3. workspace_update with the label status=done, or status=blocked, when a task is.
-4. Show me for each task its workspace_id, the result of its tests and the patch from workspace_diff.
+4. Show me for each task its workspace_id, the result of its tests, and the file that workspace_diff wrote its patch to with output_path.
 5. Delete the workspaces of finished tasks when I have their patches, and keep the others.`,
 };
 

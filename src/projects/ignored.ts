@@ -5,8 +5,8 @@ const askTimeoutMs = 30_000;
 
 /**
  * Finds the paths that a checkout ignores now, by its rules and its user's. It finds none if git
- * cannot tell, for example after the checkout was removed. Paths start at the top level, and keys
- * are those of `pathKey`.
+ * cannot tell, for example after the checkout was removed. Paths start at the top level. That of a
+ * folder ends in a slash, and only then does git know that it is one. Keys are those of `pathKey`.
  */
 export async function ignoredPaths(
   root: string,

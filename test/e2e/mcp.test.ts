@@ -142,10 +142,10 @@ describeWithVm("pyro mcp serve", () => {
     test("a patch without what the project ignores, which applies to the checkout", async () => {
       await exec("mkdir node_modules && echo x > node_modules/ignored && echo y > fresh.txt && echo 42 > answer.txt");
       const { structured, text } = await session.call("workspace_diff", { workspace_id });
-      const ignored = structured.entries.filter((entry: Json) => entry.ignored).map(({ path }: Json) => path);
-      expect(ignored).toContain("/workspace/node_modules/ignored");
+      expect(structured.folded).toEqual([{ path: "/workspace/node_modules/ignored", count: 1, reason: "ignored" }]);
+      expect(structured.ignored_count).toBe(1);
       expect(structured.patch).not.toContain("node_modules");
-      expect(text).toContain("ignored by the project");
+      expect(text).toContain("node_modules/ignored (1 new, ignored)");
       execFileSync("git", ["-C", project, "apply", "--check", "-"], { input: structured.patch });
       await exec("rm -r node_modules fresh.txt; echo 41 > answer.txt");
     });
@@ -204,14 +204,19 @@ describeWithVm("pyro mcp serve", () => {
     });
 
     test("a large diff and a large listing", async () => {
-      await exec("mkdir many && cd many && seq 6000 | split -l 10 -a 3 - file-");
+      await exec("echo 42 > answer.txt; mkdir many && cd many && seq 6000 | split -l 10 -a 3 - file-");
       const diff = await session.call("workspace_diff", { workspace_id });
+      expect(diff.structured.entries[0]).toMatchObject({ path: "/workspace/answer.txt", in_patch: true });
+      for (const patch of [diff.structured.patch, diff.text]) expect(patch).toContain("-41\n+42\n");
+      const { structured, text } = await session.call("workspace_summary", { workspace_id });
+      expect(structured.changes.entries[0].path).toBe("/workspace/answer.txt");
+      expect(text).toContain("modified `answer.txt`");
       expect(JSON.stringify(diff.structured).length).toBeLessThan(10_000);
       expect(diff.text.length).toBeLessThan(10_000);
-      expect(diff.structured).toMatchObject({ truncated: true });
+      expect(diff.structured).toMatchObject({ patch_truncated: true, entries_truncated: true });
       expect(diff.structured.summary.added).toBeGreaterThan(600);
       const one: Json = await session.ok("workspace_diff", { workspace_id, paths: ["many/file-abc"] });
-      expect(one).toMatchObject({ truncated: false, summary: { total: 1 } });
+      expect(one).toMatchObject({ patch_truncated: false, entries_truncated: false, summary: { total: 1 } });
       expect(one.patch).toContain("+++ b/many/file-abc");
       const list = await session.call("workspace_file_list", { workspace_id, path: "many" });
       expect(list.structured.truncated).toBe(true);

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync, mkdirSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { displayPath, quoteName } from "../../src/tree/name.ts";
+import { displayPath } from "../../src/tree/name.ts";
 import { compareTrees, contentOfTree, differences, onHost } from "../helpers/host-tree.ts";
 import { makeEdits, makeTree } from "../helpers/random-edits.ts";
 import type { Json } from "../helpers/surfaces.ts";
@@ -42,8 +42,12 @@ describeWithVm("a diff after a hundred random edits", () => {
       expect(await compareTrees(exported, edited), `edits of seed ${seed}`).toEqual([]);
 
       const diff: Json = await bench.json(["diff", id]);
-      expect(diff.truncated).toBe(false);
-      const lines = diff.entries.flatMap((entry: Json) => asGitSays(entry, diff, seedDir));
+      expect(diff).toMatchObject({ patch_truncated: false, entries_truncated: false, ignored_count: 0 });
+      const length = (part: string) => Buffer.byteLength(part);
+      expect(diff.entries.reduce((sum: number, entry: Json) => sum + (entry.patch_bytes ?? 0), 0)).toBe(
+        length(diff.patch),
+      );
+      const lines = diff.entries.flatMap((entry: Json) => asGitSays(entry, seedDir));
       expect(lines.length).toBeGreaterThan(20);
       const fromGit = gitDiff(seedDir, exported);
       expect(differences(lines.toSorted(), fromGit.toSorted()), `edits of seed ${seed}`).toEqual([]);
@@ -70,6 +74,13 @@ describeWithVm("a diff after a hundred random edits", () => {
     expect(some.entries.map(({ path }: Json) => path)).toEqual([
       ...["/workspace/one-more/c", "/workspace/one/sub", "/workspace/one/sub/b"],
     ]);
+    const file = bench.hostPath("some.patch");
+    const written: Json = await bench.json(["diff", id, "--path", "one/sub", "--path", "one-more/c", "--output", file]);
+    expect(written).toEqual({ ...some, output_path: file });
+    expect(readFileSync(file, "utf8")).toBe(some.patch);
+    expect(await bench.cli.refusal("workspace.diff", { workspaceId: id, outputPath: file })).toMatchObject({
+      code: "already_exists",
+    });
     expect(some.entries).toEqual(
       whole.entries.filter(({ path }: Json) => some.entries.some((e: Json) => e.path === path)),
     );
@@ -107,8 +118,8 @@ describeWithVm("a diff after a hundred random edits", () => {
  * A diff's entry as lines of `git diff --name-status`, which knows no directories and of a mode
  * only who may execute.
  */
-function asGitSays(entry: Json, { patch }: Json, seedDir: string): string[] {
-  const { path, status, artifact_type: type, text_patch: textPatch } = entry;
+function asGitSays(entry: Json, seedDir: string): string[] {
+  const { path, status, artifact_type: type, in_patch: isInPatch } = entry;
   const letter = { added: "A", deleted: "D", modified: "M", type_changed: "T" }[status as "added"];
   if (status === "type_changed") {
     const before = lstatSync(join(seedDir, path.replace("/workspace/", ""))).isDirectory();
@@ -117,16 +128,8 @@ function asGitSays(entry: Json, { patch }: Json, seedDir: string): string[] {
   }
   if (type === "directory" || type === "other") return [];
   // A change of bits that git does not keep is in no patch.
-  if (status === "modified" && textPatch === null && !patch.includes(titleOf(path))) return [];
+  if (!isInPatch) return [];
   return [`${letter} ${path}`];
-}
-
-/** How a file's piece of a patch begins; what is not UTF-8 is shown quoted already. */
-function titleOf(path: string): string {
-  const shown = path.startsWith('"')
-    ? path.replace("/workspace/", "a/")
-    : quoteName(Buffer.from(path.replace("/workspace/", "a/")));
-  return `diff --git ${shown} `;
 }
 
 function gitDiff(before: string, after: string): string[] {

@@ -18,21 +18,62 @@ export const changeEntry = z.object({
   path: z.string(),
   status: z.enum(["added", "modified", "deleted", "type_changed"]),
   artifactType,
+  mode: z
+    .object({ old: z.string(), new: z.string() })
+    .optional()
+    .describe("Permission bits in octal, where they changed"),
 });
 export type ChangeEntry = z.output<typeof changeEntry>;
 
+/** Why a change is not in the patch, in the words of results. */
+const leftOutReasons = {
+  ignored: "the project ignores it",
+  git: "git takes no patch for what is in .git",
+  directory: "a patch has files, and none that is in this directory",
+  special: "it is a device, a socket or a named pipe",
+  permissions: "a patch has of permissions only who may execute",
+  too_large: "its content is too large",
+  room: "there is no room for it here",
+} as const;
+export type LeftOut = keyof typeof leftOutReasons;
+
 const diffEntry = changeEntry.extend({
   textPatch: z.string().nullable().describe("null where text cannot tell the change"),
-  ignored: z.boolean().describe("The project ignores it, so that the patch leaves it out"),
+  inPatch: z.boolean(),
+  leftOut: z
+    .enum(Object.keys(leftOutReasons) as [LeftOut, ...LeftOut[]])
+    .optional()
+    .describe(
+      `Why it is not: ${Object.entries(leftOutReasons)
+        .map(([name, meaning]) => `${name}: ${meaning}`)
+        .join("; ")}`,
+    ),
+  patchBytes: z
+    .number()
+    .optional()
+    .describe("Length of its part of the patch in UTF-8. The parts follow each other as the entries do"),
 });
 export type DiffEntry = z.output<typeof diffEntry>;
+
+export const foldedChanges = z.object({
+  path: z.string(),
+  count: z.number().describe("Files and links at or below the path"),
+  reason: z.enum(["ignored", "git"]).describe("ignored: new, and the project ignores them"),
+});
+export type FoldedChanges = z.output<typeof foldedChanges>;
 
 export const diffSchema = z.object({
   changed: z.boolean(),
   summary: changeSummary,
-  entries: z.array(diffEntry),
-  patch: z.string().describe("For `git apply`; without what is in .git, which git refuses to patch"),
-  truncated: z.boolean().describe("Some content was too large: the patch does not have it"),
+  entries: z
+    .array(diffEntry)
+    .describe("Modified ones first, then deleted, of another type, new, new and ignored, in .git"),
+  entriesTruncated: z.boolean().describe("There are more than are listed"),
+  folded: z.array(foldedChanges).describe("What is not listed singly where there is little room"),
+  ignoredCount: z.number().describe("New files that the project ignores"),
+  patch: z.string().describe("For `git apply`"),
+  patchTruncated: z.boolean().describe("It lacks a change that a patch could have: left_out is too_large or room"),
+  outputPath: z.string().nullable().describe("File on the host that has all of the patch"),
 });
 export type WorkspaceDiff = z.output<typeof diffSchema>;
 
@@ -42,6 +83,8 @@ export const changesReview = z.object({
   reason: z.string().nullable().describe("Why they are not"),
   changed: z.boolean().nullable(),
   summary: changeSummary.nullable(),
-  entries: z.array(changeEntry).describe("The first ten"),
+  entries: z.array(changeEntry).describe("The first ten that are not folded"),
+  folded: z.array(foldedChanges),
+  moreCount: z.number().describe("Entries after those"),
 });
 export type ChangesReview = z.output<typeof changesReview>;

@@ -1,9 +1,11 @@
 import * as z from "zod";
+import { hostPath } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
-import { type DiffEntry, diffSchema } from "./changes.ts";
+import { diffSchema, type WorkspaceDiff } from "./changes.ts";
 import { diffWorkspace } from "./diff.ts";
-import { diffText, shortenDiff } from "./diff-view.ts";
+import { diffText, notesOf, shortenDiff } from "./diff-view.ts";
+import { writePatch } from "./patch-file.ts";
 
 export const workspaceDiff = defineOperation({
   name: "workspace.diff",
@@ -12,46 +14,47 @@ export const workspaceDiff = defineOperation({
   input: z.object({
     workspaceId,
     paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below this path; repeatable"),
+    outputPath: hostPath.optional().describe("New file on this host for the patch"),
   }),
   output: z.object({ workspaceId: z.string(), ...diffSchema.shape }),
   cli: {
     positionals: ["workspaceId"],
+    flagNames: { outputPath: "output" },
     examples: [
       "workspace diff 0a1b2c3d4e5f",
-      "workspace diff 0a1b2c3d4e5f > changes.patch",
+      "workspace diff 0a1b2c3d4e5f --output changes.patch",
       "workspace diff 0a1b2c3d4e5f --path src --path docs/guide.md",
     ],
-    raw: ({ patch }) => patch,
-    notes: ({ workspaceId: id, entries, summary, truncated }) => [
-      ...nonTextLines(entries),
-      ...ignoredLine(entries),
-      ...(truncated ? ["[warning] some content is too large for the patch, which does not have it: export it"] : []),
-      `[workspace-diff] workspace_id=${id} total=${summary.total} added=${summary.added} modified=${summary.modified} deleted=${summary.deleted} type_changed=${summary.typeChanged} text_patched=${summary.textPatched} non_text=${summary.nonText}${truncated ? " truncated=true" : ""}`,
-    ],
+    raw: ({ patch, outputPath }) => (outputPath === null ? patch : ""),
+    notes: (diff) => [...notesOf(diff).map((note) => `[diff] ${note}`), summaryLine(diff)],
   },
   mcp: {
-    input: { paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below these") },
+    input: {
+      paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below these"),
+      outputPath: hostPath
+        .optional()
+        .describe("New file on the user's machine for the whole patch, absolute or from where the server runs"),
+    },
     description:
-      "Show what a workspace changed since the start, as a patch for git apply. Of a large one, paths shows a part.",
+      "Show what a workspace changed since the start, edits first, as a patch for git apply. output_path also writes the whole patch to a new file on the user's machine. Of a large one, paths shows a part.",
     shortened: shortenDiff,
     text: diffText,
   },
-  async handle({ engine: context, signal, onProgress }, { workspaceId: id, paths }) {
-    return { workspaceId: id, ...(await diffWorkspace({ context, workspaceId: id, signal, onProgress }, paths)) };
+  async handle({ engine: context, signal, onProgress }, { workspaceId: id, paths, outputPath }) {
+    const diff = await diffWorkspace({ context, workspaceId: id, signal, onProgress }, paths);
+    const written = outputPath === undefined ? null : await writePatch({ context, signal }, diff.patch, outputPath);
+    return { workspaceId: id, ...diff, outputPath: written };
   },
 });
 
-function ignoredLine(entries: readonly DiffEntry[]): string[] {
-  const count = entries.filter(({ ignored }) => ignored).length;
-  return count === 0 ? [] : [`[ignored] ${count} new files that the project ignores are not in the patch`];
-}
-
-const maxNonTextLines = 20;
-
-/** Names what a reader of the patch does not see as text. Directories have none to show. */
-function nonTextLines(entries: readonly DiffEntry[]): string[] {
-  const unseen = entries.filter(({ textPatch, artifactType }) => textPatch === null && artifactType !== "directory");
-  const lines = unseen.slice(0, maxNonTextLines).map(({ status, path }) => `[non-text] ${status} ${path}`);
-  const more = unseen.length - lines.length;
-  return more > 0 ? [...lines, `[non-text] … and ${more} more`] : lines;
+function summaryLine({
+  workspaceId: id,
+  summary,
+  outputPath,
+  patchTruncated,
+}: WorkspaceDiff & { workspaceId: string }) {
+  const { total, added, modified, deleted, typeChanged, textPatched, nonText } = summary;
+  const counts = `total=${total} added=${added} modified=${modified} deleted=${deleted} type_changed=${typeChanged} text_patched=${textPatched} non_text=${nonText}`;
+  const more = `${patchTruncated ? " patch_truncated=true" : ""}${outputPath === null ? "" : ` output_path=${outputPath}`}`;
+  return `[workspace-diff] workspace_id=${id} ${counts}${more}`;
 }

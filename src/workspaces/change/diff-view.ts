@@ -1,69 +1,154 @@
 import { beginningOf, fitting } from "../../core/shorten.ts";
-import type { DiffEntry, WorkspaceDiff } from "./changes.ts";
+import { oneLine } from "../../tree/name.ts";
+import type { ChangeEntry, ChangeSummary, DiffEntry, FoldedChanges, LeftOut, WorkspaceDiff } from "./changes.ts";
+import { isFolded } from "./fold.ts";
 
-/** Changes as a model can read them. */
+/** Changes as a model and a person can read them. */
 
-const otherChars = 700;
+/** Room for what is neither in the entries nor in the patch */
+const otherChars = 900;
 /** Limit in characters, above which each patch is shown only once */
 const maxTwiceChars = 4_000;
-const maxUnseenLines = 20;
+const maxNamed = 20;
+const maxFolds = 50;
 
 /**
- * Each change is shown twice, by itself and in the whole patch. If that is too long, its own patch
- * becomes null. Then the whole patch loses its end.
+ * What is folded is not listed singly. Each other change is shown twice, by itself and in the whole
+ * patch. If that is too long, its own patch becomes null. Then patches that do not fit are left
+ * out, and the last entries.
  */
 export function shortenDiff<D extends WorkspaceDiff>(diff: D, maxChars: number): D {
-  if (JSON.stringify(diff).length <= Math.min(maxChars, maxTwiceChars)) return diff;
-  const once = { ...diff, entries: diff.entries.map((entry) => ({ ...entry, textPatch: null })) };
+  const parts = new Map(partsOf(diff));
+  const listed = diff.entries.filter((entry) => !isFolded(entry));
+  const folded = diff.folded.slice(0, maxFolds);
+  const twice = { ...diff, entries: listed.map(withoutBytes), folded };
+  if (JSON.stringify(twice).length <= Math.min(maxChars, maxTwiceChars)) return twice;
+  const once = { ...twice, entries: twice.entries.map((entry) => ({ ...entry, textPatch: null })) };
   if (JSON.stringify(once).length <= maxChars) return once;
-  const entries = fitting(once.entries, maxChars / 3);
-  const room = maxChars - JSON.stringify(entries).length - otherChars;
-  return { ...once, entries, patch: beginningOfPatch(diff.patch, room), truncated: true };
+  const shown = fitting(once.entries, maxChars / 3);
+  const room = maxChars - JSON.stringify([shown, folded]).length - otherChars;
+  const { patch, kept } = fittingParts(listed, parts, room);
+  const entries = shown.map((entry, index) => {
+    const { path, patchBytes } = listed[index] ?? entry;
+    return kept.has(path) || patchBytes === undefined
+      ? entry
+      : { ...entry, inPatch: false, leftOut: "room", patchBytes };
+  });
+  const lacksSome = kept.size < parts.size;
+  return {
+    ...once,
+    entries,
+    entriesTruncated: shown.length < listed.length,
+    patch,
+    patchTruncated: diff.patchTruncated || lacksSome,
+  } as D;
 }
 
-/** Whole files' patches as far as there is room, those that can be read first. */
-function beginningOfPatch(patch: string, maxChars: number): string {
-  const all = patch.split(/^(?=diff --git )/m);
-  const isBinary = (file: string) => /^GIT binary patch$/m.test(file);
-  const files = [...all.filter((file) => !isBinary(file)), ...all.filter(isBinary)];
-  const shown: string[] = [];
+/** Each entry's part of the patch, by its path. */
+function* partsOf({ entries, patch }: WorkspaceDiff): Generator<readonly [string, string]> {
+  const bytes = Buffer.from(patch);
+  let offset = 0;
+  for (const { path, patchBytes = 0 } of entries) {
+    if (patchBytes === 0) continue;
+    yield [path, bytes.toString("utf8", offset, offset + patchBytes)];
+    offset += patchBytes;
+  }
+}
+
+function withoutBytes({ patchBytes: _, ...entry }: DiffEntry): DiffEntry {
+  return entry;
+}
+
+/** Whole parts as far as there is room, text first. If none fits, the beginning of the first. */
+function fittingParts(
+  entries: readonly DiffEntry[],
+  parts: ReadonlyMap<string, string>,
+  maxChars: number,
+): { readonly patch: string; readonly kept: ReadonlySet<string> } {
+  const inOrder = entries.filter(({ path }) => parts.has(path));
+  const byUse = [
+    ...inOrder.filter(({ textPatch }) => textPatch !== null),
+    ...inOrder.filter(({ textPatch }) => textPatch === null),
+  ];
+  const kept = new Set<string>();
   let room = maxChars;
-  for (const file of files) {
-    room -= file.length;
-    if (room < 0) break;
-    shown.push(file);
+  for (const { path } of byUse) {
+    // In JSON a line break and a quote are two characters.
+    const length = JSON.stringify(parts.get(path)).length;
+    if (length > room) continue;
+    room -= length;
+    kept.add(path);
   }
-  const missing = files.length - shown.length;
-  if (missing === 0) return patch;
-  if (shown.length > 0) {
-    return `${shown.join("")}[… the patches of ${missing} more files: workspace_diff with their paths shows them …]\n`;
+  const [first] = byUse;
+  if (kept.size === 0 && first) {
+    const beginning = beginningOf(parts.get(first.path) ?? "", maxChars);
+    return { patch: `${beginning}\n[… the rest of this patch has no room here …]\n`, kept };
   }
-  const more = missing === 1 ? "" : `, and those of ${missing - 1} more files: workspace_diff with paths shows them`;
-  return `${beginningOf(files[0] ?? "", maxChars)}\n[… the rest of this patch: workspace_file_read shows the file${more} …]\n`;
+  return { patch: inOrder.map(({ path }) => (kept.has(path) ? parts.get(path) : "")).join(""), kept };
 }
 
-export function diffText({ changed, summary, entries, patch, truncated }: WorkspaceDiff): string {
+export function diffText(diff: WorkspaceDiff): string {
+  const { changed, summary, patch, outputPath } = diff;
   if (!changed) return "No changes.\n";
-  const kinds = [
-    ...(["added", "modified", "deleted"] as const).map((kind) => `${summary[kind]} ${kind}`),
-    ...(summary.typeChanged > 0 ? [`${summary.typeChanged} of another type`] : []),
-  ];
-  const ignoredCount = entries.filter(({ ignored }) => ignored).length;
-  const isSeen = ({ artifactType, path }: DiffEntry) =>
-    artifactType === "directory" || patch.includes(nameInPatch(path));
-  const unseen = entries.filter((entry) => !entry.ignored && !isSeen(entry));
   const lines = [
-    `${summary.total} ${summary.total === 1 ? "change" : "changes"}: ${kinds.join(", ")}`,
-    ...unseen
-      .slice(0, maxUnseenLines)
-      .map(({ status, path }) => `${status} ${path} (not in the patch below: workspace_export has it)`),
-    ...(unseen.length > maxUnseenLines ? [`… and ${unseen.length - maxUnseenLines} more`] : []),
-    ...(ignoredCount > 0 ? [`${ignoredCount} of them are new and ignored by the project, so not in the patch`] : []),
-    ...(truncated ? ["The patch below is not all of it."] : []),
+    `${summary.total} ${summary.total === 1 ? "change" : "changes"}: ${countsOf(summary)}`,
+    ...notesOf(diff),
+    ...(outputPath === null ? [] : [`The whole patch is in ${oneLine(outputPath)}.`]),
   ];
-  return `${lines.join("\n")}\n\n${patch}`;
+  return `${lines.join("\n")}\n${patch === "" ? "" : `\n${patch}`}`;
 }
 
-function nameInPatch(path: string): string {
-  return path.replace(/^\/workspace\//, "");
+export function countsOf(summary: ChangeSummary): string {
+  const kinds = (["added", "modified", "deleted"] as const).map((kind) => `${summary[kind]} ${kind}`);
+  return [...kinds, ...(summary.typeChanged > 0 ? [`${summary.typeChanged} of another type`] : [])].join(", ");
+}
+
+/** What a reader of the patch does not see in it. */
+export function notesOf({ entries, entriesTruncated, folded, summary }: WorkspaceDiff): string[] {
+  const notes = entries.flatMap((entry) => noteOf(entry) ?? []);
+  const more = notes.length - maxNamed;
+  return [
+    ...notes.slice(0, maxNamed),
+    ...(more > 0 ? [`… and ${more} more that are not in the patch: their entries say why`] : []),
+    ...(entriesTruncated ? [`Of the ${summary.total} changes ${entries.length} are listed: paths shows others.`] : []),
+    ...foldedLines(folded),
+  ];
+}
+
+const whyNot: Readonly<Record<Exclude<LeftOut, FoldedChanges["reason"]>, string>> = {
+  directory: "a patch has files, not directories",
+  special: "a device, a socket or a named pipe, which a patch cannot have",
+  permissions: "of permissions a patch has only who may execute",
+  too_large: "too large for the patch: export it",
+  room: "no room for its patch here: paths shows it, or output_path writes it",
+};
+
+function noteOf(entry: DiffEntry): string | undefined {
+  const { leftOut, mode } = entry;
+  if (leftOut === "ignored" || leftOut === "git") return undefined;
+  if (leftOut !== undefined) return `${inWords(entry)} (${whyNot[leftOut]})`;
+  return mode && inWords(entry);
+}
+
+/** `modified src/run.sh, mode 0644 to 0755`. Names are shown by `show`. */
+export function inWords({ status, path, mode }: ChangeEntry, show = shownAsText): string {
+  const change = mode === undefined ? "" : `, mode ${mode.old} to ${mode.new}`;
+  return `${status.replace("_", " ")} ${show(shownName(path))}${change}`;
+}
+
+/** `dist (400 new, ignored)` */
+export function foldedLines(folded: readonly FoldedChanges[], show = shownAsText): string[] {
+  const lines = folded.slice(0, maxNamed).map(({ path, count, reason }) => {
+    const what = reason === "git" ? `${count} changed, which git takes no patch for` : `${count} new, ignored`;
+    return `${show(shownName(path))} (${what})`;
+  });
+  const more = folded.length - lines.length;
+  return more > 0 ? [...lines, `… and ${more} more places with new files that the project ignores`] : lines;
+}
+
+const shownAsText = (name: string) => name;
+
+/** A displayed path of the workspace from there, on one line. */
+function shownName(path: string): string {
+  return oneLine(path.replace(/^("?)\/workspace(?:\/|$)/, "$1")) || ".";
 }

@@ -5,11 +5,10 @@ import { formatChange } from "../../tree/patch/format.ts";
 import { pathKey } from "../../tree/path.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { withProgress } from "../control/progress.ts";
-import { displayed } from "../file/entry.ts";
 import { pathInWorkspace } from "../file/guest-path.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { treeChanges } from "./caller.ts";
-import type { ChangeEntry, ChangeSummary, WorkspaceDiff } from "./changes.ts";
+import { type ComparedTree, type FoundChange, listChanges } from "./listing.ts";
 
 /** Files larger than this, on either side, are reported without their content */
 const diffContentBytes = 4 * 1024 * 1024;
@@ -23,12 +22,11 @@ const maxChanges = 200_000;
  * Compares with the tree that the workspace began as. Paths, if given, limit the result to what is
  * at or below them.
  */
-export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string[]): Promise<WorkspaceDiff> {
+export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string[]): Promise<ComparedTree> {
   const paths = typed?.map(pathInWorkspace);
-  const changes: FormattedChange[] = [];
+  const found: FoundChange[] = [];
   let changeCount = 0;
   let patchBytes = 0;
-  let truncated = false;
   const { record, changes: reported } = await treeChanges(call, diffContentBytes);
   for await (const change of withProgress(reported, "compare", call.onProgress)) {
     changeCount += 1;
@@ -36,32 +34,12 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
     if (paths && !paths.some((path) => isAtOrBelow(change.path, path))) continue;
     const isOmitted = patchBytes > maxPatchBytes || lacksContent(change);
     const formatted = isOmitted ? { textPatch: null, patch: null } : formatChange(withContent(change));
-    truncated ||= isOmitted;
     patchBytes += formatted.patch?.length ?? 0;
     const { oldContent: _, newContent: __, ...rest } = change;
-    const patch = isOfGit(change.path) ? null : formatted.patch;
-    changes.push({ change: rest, textPatch: formatted.textPatch, patch });
+    found.push({ change: rest, key: pathKey(change.path), ...formatted, isOmitted });
   }
-  changes.sort((a, b) => Buffer.compare(a.change.path, b.change.path));
-  const ignored = await ignoredByProject(record, changes, call.signal);
-  const isIgnored = ({ path }: GuestChange) => ignored.has(pathKey(path));
-  return {
-    changed: changes.length > 0,
-    summary: summarizeChanges(changes),
-    entries: changes.map(({ change, textPatch }) => ({
-      ...describeChange(change),
-      textPatch,
-      ignored: isIgnored(change),
-    })),
-    patch: changes.map(({ change, patch }) => (isIgnored(change) ? "" : (patch ?? ""))).join(""),
-    truncated,
-  };
-}
-
-interface FormattedChange {
-  readonly change: GuestChange;
-  readonly textPatch: string | null;
-  readonly patch: string | null;
+  const ignored = await ignoredByProject(record, found, call.signal);
+  return listChanges(found, ignored);
 }
 
 /**
@@ -70,16 +48,16 @@ interface FormattedChange {
  */
 async function ignoredByProject(
   { seed }: Pick<WorkspaceRecord, "seed">,
-  changes: readonly FormattedChange[],
+  found: readonly FoundChange[],
   signal: AbortSignal | undefined,
 ): Promise<ReadonlySet<string>> {
   if (seed.originKind !== "project_path" || seed.originRef === null) return new Set();
-  const added = changes.filter(({ change }) => change.status === "added");
-  return ignoredPaths(
-    seed.originRef,
-    added.map(({ change }) => change.path),
-    { signal },
+  const added = found.filter(({ change }) => change.status === "added");
+  const asked = added.map(({ change: { path, new: now } }) =>
+    now?.type === "directory" ? Buffer.concat([path, Buffer.from("/")]) : path,
   );
+  const answer = await ignoredPaths(seed.originRef, asked, { signal });
+  return new Set([...answer].map((key) => key.replace(/\/$/, "")));
 }
 
 function isAtOrBelow(path: Buffer, top: Buffer): boolean {
@@ -89,38 +67,10 @@ function isAtOrBelow(path: Buffer, top: Buffer): boolean {
 
 const slash = 0x2f;
 
-/** git takes no patch for what is in a folder of that name, in upper or lower case. */
-function isOfGit(path: Buffer): boolean {
-  return pathKey(path)
-    .split("/")
-    .some((name) => name.toLowerCase() === ".git");
-}
-
 function tooManyChanges(): PyroError {
   return new PyroError("resource_exhausted", `cannot compare: more than ${maxChanges} files have changed`, {
     hint: "Remove what was generated, or compare an export.",
   });
-}
-
-/** A change without what is in the files. */
-function describeChange({ path, status, old, new: now }: GuestChange): ChangeEntry {
-  return { path: displayed(path), status, artifactType: (now ?? old)?.type ?? "other" };
-}
-
-function summarizeChanges(
-  changes: readonly { readonly change: GuestChange; readonly textPatch: string | null }[],
-): ChangeSummary {
-  const count = (status: GuestChange["status"]) => changes.filter(({ change }) => change.status === status).length;
-  const textPatched = changes.filter(({ textPatch }) => textPatch !== null).length;
-  return {
-    total: changes.length,
-    added: count("added"),
-    modified: count("modified"),
-    deleted: count("deleted"),
-    typeChanged: count("type_changed"),
-    textPatched,
-    nonText: changes.length - textPatched,
-  };
 }
 
 /** Whether the guest left a file's content out because it is above the limit. */

@@ -6,6 +6,7 @@ import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
 import { WorkspacePlace } from "../record/store.ts";
 import type { ChangesReview } from "./changes.ts";
 import { diffWorkspace } from "./diff.ts";
+import { isFolded } from "./fold.ts";
 
 const recentCount = 5;
 const shownChanges = 10;
@@ -41,12 +42,20 @@ export async function reviewWorkspace(call: WorkspaceCall): Promise<WorkspaceRev
 }
 
 async function reviewChanges(call: WorkspaceCall, { state }: WorkspaceRecord): Promise<ChangesReview> {
-  const unavailable = { available: false, changed: null, summary: null, entries: [] };
+  const unavailable = { available: false, changed: null, summary: null, entries: [], folded: [], moreCount: 0 };
   if (state !== "started") return { ...unavailable, reason: `the workspace is ${state}` };
   try {
-    const { changed, summary, entries } = await diffWorkspace(call);
-    const shown = entries.slice(0, shownChanges).map(({ textPatch: _, ignored: __, ...entry }) => entry);
-    return { available: true, reason: null, changed, summary, entries: shown };
+    const { changed, summary, entries, folded } = await diffWorkspace(call);
+    const single = entries.filter((entry) => !isFolded(entry));
+    return {
+      available: true,
+      reason: null,
+      changed,
+      summary,
+      entries: single.slice(0, shownChanges),
+      folded: folded.slice(0, shownChanges),
+      moreCount: Math.max(0, single.length - shownChanges),
+    };
   } catch (error) {
     if (call.signal?.aborted) throw error;
     return { ...unavailable, reason: PyroError.from(error).message };

@@ -1,3 +1,4 @@
+import { countsOf, foldedLines, inWords } from "./diff-view.ts";
 import type { ReviewOutput } from "./summary-operation.ts";
 
 /** A review as Markdown, fit for a chat or a pull request. */
@@ -32,20 +33,14 @@ export function renderReview(review: ReviewOutput): string {
   return sections.filter((text) => text !== "").join("\n");
 }
 
-function changesOf({ available, reason, summary, entries }: ReviewOutput["changes"]): string[] {
+function changesOf({ available, reason, summary, entries, folded, moreCount }: ReviewOutput["changes"]): string[] {
   if (!available || !summary) return [`not available: ${literal(reason ?? "")}`];
   if (summary.total === 0) return ["none"];
-  const counts = [
-    `${summary.added} added`,
-    `${summary.modified} modified`,
-    `${summary.deleted} deleted`,
-    ...(summary.typeChanged > 0 ? [`${summary.typeChanged} of another type`] : []),
-  ];
-  const more = summary.total - entries.length;
   return [
-    counts.join(", "),
-    ...entries.map(({ status, path }) => `${status.replace("_", " ")} ${code(path)}`),
-    ...(more > 0 ? [`… and ${more} more`] : []),
+    countsOf(summary),
+    ...entries.map((entry) => inWords(entry, code)),
+    ...(moreCount > 0 ? [`… and ${moreCount} more`] : []),
+    ...foldedLines(folded, code),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import { type PathSource, seedSourceOf } from "../../seeds/seed.ts";
@@ -6,15 +6,14 @@ import { readArchive } from "../../tree/archive/read.ts";
 import type { SkippedEntry, TreeItem, TreeLimits } from "../../tree/entry.ts";
 import { directorySource } from "../../tree/scan/directory-source.ts";
 import { scanDirectory } from "../../tree/scan/scan.ts";
-import { writeTree as writeHostTree } from "../../tree/write/write-tree.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { withProgress } from "../control/progress.ts";
-import { noteExport, sweepExports } from "../record/unfinished-exports.ts";
 import { exportTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
 import { noSuchFile } from "./files.ts";
 import { pathInWorkspace } from "./guest-path.ts";
 import type { ExportedTree, PushedTree } from "./results.ts";
+import { writeOnHost } from "./write-on-host.ts";
 
 /** More than a workspace's disk can hold, holes included; a guest that sends more lies */
 const exportLimits: TreeLimits = { maxEntries: 1_000_000, maxBytes: 1024 ** 4 };
@@ -86,14 +85,7 @@ export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, 
   const request = { paths: [path], depth: -1, contentLimit: -1, digest: false, follow: false };
   using tree = await exportTree(wanted, request);
   const items = withProgress(hostItems(path, tree.items, skipped), "export", wanted.onProgress);
-  const { signal } = wanted;
-  const { workspacesDir } = wanted.context.layout;
-  await sweepExports(workspacesDir, dirname(outputPath));
-  const { type, entryCount, contentBytes } = await writeHostTree(items, outputPath, {
-    limits: exportLimits,
-    signal,
-    note: (stagingPath) => noteExport(workspacesDir, stagingPath),
-  });
+  const { type, entryCount, contentBytes } = await writeOnHost(wanted, items, outputPath, exportLimits);
   if (tree.skippedCount > 0) skipped.push(unreadable(path, tree.skippedCount));
   const exported = { entryCount, bytesWritten: contentBytes };
   await tree.report({ path: displayed(path), outputPath, ...exported }).catch((error: unknown) => {

@@ -25,7 +25,15 @@ function review(different: Partial<ReviewOutput> = {}): ReviewOutput {
     },
     commands: { total: 0, recent: [] },
     edits: { recent: [] },
-    changes: { available: true, reason: null, changed: false, summary: noChanges, entries: [] },
+    changes: {
+      available: true,
+      reason: null,
+      changed: false,
+      summary: noChanges,
+      entries: [],
+      folded: [],
+      moreCount: 0,
+    },
     services: { current: [], recent: [] },
     artifacts: { exports: [] },
     snapshots: { namedCount: 0, recent: [] },
@@ -80,6 +88,8 @@ test("everything that happened is told, newest first", () => {
         changed: true,
         summary: { ...noChanges, total: 12, added: 1, modified: 10, typeChanged: 1 },
         entries: [{ path: "/workspace/a b.txt", status: "type_changed", artifactType: "symlink" }],
+        folded: [{ path: "/workspace/dist", count: 400, reason: "ignored" }],
+        moreCount: 11,
       },
       artifacts: {
         exports: [
@@ -97,8 +107,9 @@ test("everything that happened is told, newest first", () => {
     ### Changes
 
     - 1 added, 10 modified, 0 deleted, 1 of another type
-    - type changed \`/workspace/a b.txt\`
+    - type changed \`a b.txt\`
     - … and 11 more
+    - \`dist\` (400 new, ignored)
 
     ### Commands (the last 2 of 7)
 
@@ -121,7 +132,8 @@ test("everything that happened is told, newest first", () => {
 });
 
 test("changes that cannot be had say why", () => {
-  const changes = { available: false, reason: "the workspace is stopped", changed: null, summary: null, entries: [] };
+  const none = { changed: null, summary: null, entries: [], folded: [], moreCount: 0 };
+  const changes = { available: false, reason: "the workspace is stopped", ...none };
   expect(renderReview(review({ changes }))).toContain("- not available: the workspace is stopped\n");
 });
 
@@ -146,6 +158,8 @@ test("no text of a user or a guest is taken for Markdown", () => {
         changed: true,
         summary: { ...noChanges, total: 1 },
         entries: [{ path: hostile, status: "added", artifactType: "file" }],
+        folded: [{ path: hostile, count: 1, reason: "ignored" }],
+        moreCount: 0,
       },
     }),
   );

@@ -1,0 +1,58 @@
+import type { ChangeEntry, FoldedChanges, LeftOut } from "./changes.ts";
+
+/** A change with what decides where it is listed. */
+export interface Foldable {
+  /** The path's bytes as characters of latin1, without a slash at either end */
+  readonly key: string;
+  readonly artifactType: ChangeEntry["artifactType"];
+  readonly leftOut?: LeftOut | undefined;
+}
+
+/** Whether a change is one of many that mostly say nothing. */
+export function isFolded<C extends { readonly leftOut?: LeftOut | undefined }>(
+  change: C,
+): change is C & { readonly leftOut: FoldedChanges["reason"] } {
+  return change.leftOut === "ignored" || change.leftOut === "git";
+}
+
+/**
+ * Counts what a project ignores by the highest new folder that it ignores, else by the folder that
+ * it is in, and what is in `.git` by that. One alone keeps its name. `show` writes a key as results
+ * have it.
+ */
+export function foldChanges(changes: readonly Foldable[], show: (key: string) => string): FoldedChanges[] {
+  const ignoredFolders = new Set(
+    changes.filter(({ leftOut, artifactType }) => leftOut === "ignored" && artifactType === "directory").map(keyOf),
+  );
+  const folds = new Map<string, { reason: FoldedChanges["reason"]; keys: string[] }>();
+  for (const change of changes) {
+    if (!isFolded(change)) continue;
+    const top = change.leftOut === "git" ? gitFolder(change.key) : topFolder(change.key, ignoredFolders);
+    const fold = folds.get(top) ?? { reason: change.leftOut, keys: [] };
+    folds.set(top, fold);
+    if (change.artifactType !== "directory") fold.keys.push(change.key);
+  }
+  return [...folds].map(([top, { reason, keys }]) => {
+    const [only] = keys;
+    const path = keys.length === 1 && only !== undefined ? only : top;
+    return { path: show(path), count: keys.length, reason };
+  });
+}
+
+const keyOf = ({ key }: Foldable) => key;
+
+function topFolder(key: string, ignoredFolders: ReadonlySet<string>): string {
+  const names = key.split("/");
+  for (let depth = 1; depth <= names.length; depth += 1) {
+    const folder = names.slice(0, depth).join("/");
+    if (ignoredFolders.has(folder)) return folder;
+  }
+  return names.slice(0, -1).join("/");
+}
+
+/** Path of the highest folder named `.git`, in upper or lower case, that a path is in or is. */
+export function gitFolder(key: string): string {
+  const names = key.split("/");
+  const index = names.findIndex((name) => name.toLowerCase() === ".git");
+  return index < 0 ? "" : names.slice(0, index + 1).join("/");
+}
