@@ -111,6 +111,10 @@ function errorReference(): string {
     "error but a result, with the command's exit code. With `--json` a failure is printed as `ok` (false)",
     "and `error`, which has `code`, `message`, `hint` (one thing to do, or null), `retryable` and",
     "sometimes `details`.",
+    "",
+    "`run` and `workspace exec` end with 125 instead if pyro itself fails, so that no exit code of the",
+    "guest's command is taken for pyro's, nor the other way round. 126 and 127 are the command's, as",
+    "shells have them.",
   ].join("\n");
   return `${["# Errors", notice, introduction, table].join("\n\n")}\n`;
 }

@@ -5,13 +5,17 @@ import { version } from "../core/version.ts";
 import { toWire } from "../core/wire-case.ts";
 import { sayInCommandLine } from "../operations/command-line.ts";
 import { invoke, type Operation, type OperationContext } from "../operations/operation.ts";
-import { ownWords, requireReadable, requireUtf8 } from "./arguments.ts";
+import { operations as table } from "../operations/registry.ts";
+import { findOperation, ownWords, requireReadable, requireUtf8, separateCommand, takesCommand } from "./arguments.ts";
 import { nameOfField } from "./flags.ts";
 import { liveStreams } from "./live-streams.ts";
 import type { McpFlags } from "./mcp-command.ts";
 import { flush, type Stop, stopOnSignals } from "./process-end.ts";
 import { buildProgram, type Invocation } from "./program.ts";
 import { escapeControls, formatError, formatLine, formatProgress, formatTable } from "./render.ts";
+import { usualCommand } from "./usual-command.ts";
+
+const operations: readonly Operation[] = table;
 
 type HostEnvironment = Parameters<typeof composeEngineContext>[0];
 
@@ -55,7 +59,8 @@ async function runCommandLine(
   stop: Stop,
 ): Promise<number> {
   let exitCode = 0;
-  let json = ownWords(argv).includes("--json");
+  const words = separateCommand(argv, operations);
+  let json = ownWords(words).includes("--json");
   const program = buildProgram({
     version,
     async onInvoke(invocation) {
@@ -69,10 +74,11 @@ async function runCommandLine(
   try {
     requireReadable(argv);
     requireUtf8(argv);
-    await program.parseAsync(argv, { from: "user" });
+    await program.parseAsync(words, { from: "user" });
     return exitCode;
   } catch (error) {
-    return report(error, json, stop);
+    const failed = report(withUsualCommand(error, words), json, stop);
+    return stop.exitCode ?? (failed !== 0 && runsCommand(words) ? ownFailure : failed);
   }
 }
 
@@ -133,14 +139,32 @@ function report(error: unknown, json: boolean, stop: Stop): number {
     process.stdout.write(`${JSON.stringify({ ok: false, error: failure.payload(sayInCommandLine) }, null, 2)}\n`);
   // After a signal or a closed output the reader knows the reason.
   else if (stop.exitCode === undefined || isOpen) process.stderr.write(formatError(failure));
-  return stop.exitCode ?? failure.exitCode;
+  return failure.exitCode;
+}
+
+/**
+ * What docker, env and other programs that run a command end with if they fail themselves. 126 and
+ * 127 are the command's own
+ */
+const ownFailure = 125;
+
+function runsCommand(argv: readonly string[]): boolean {
+  const found = findOperation(argv, operations);
+  return found !== undefined && takesCommand(found.operation);
+}
+
+/** A command that does not exist is explained by the one that the user probably means. */
+function withUsualCommand(error: unknown, argv: readonly string[]): unknown {
+  if (!(error instanceof CommanderError) || error.code !== "commander.unknownCommand") return error;
+  const [, word = ""] = /'([^']*)'/.exec(error.message) ?? [];
+  const command = usualCommand(argv.slice(0, argv.indexOf(word)), word, operations);
+  if (command === undefined) return error;
+  return new PyroError("invalid_argument", `unknown command '${word}'`, { hint: `Run \`${command}\`.` });
 }
 
 function usageError(error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
-  const hint =
-    error.code === "commander.unknownOption"
-      ? "Run the command with --help; options of a guest command go after `--`."
-      : "Run it with --help.";
-  return new PyroError("invalid_argument", error.message.replace(/^error: /, "").replace(/\n+/g, " "), { hint });
+  return new PyroError("invalid_argument", error.message.replace(/^error: /, "").replace(/\n+/g, " "), {
+    hint: "Run it with --help.",
+  });
 }

@@ -23,9 +23,53 @@ export function explainMismatch(error: z.ZodError, nameField = snakeCase): strin
   const [issue] = error.issues;
   if (!issue) return "does not fit its schema";
   const path = issue.path.map((part) => nameField(String(part))).join(".");
-  const isMissing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
-  const what = isMissing ? "it must be given" : issue.message;
+  const what = inWords(issue);
   return path === "" ? what : `${path}: ${what}`;
+}
+
+type Issue = z.core.$ZodIssue;
+
+function inWords(issue: Issue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return issue.message.endsWith("received undefined")
+        ? "it must be given"
+        : `it must be ${kinds[issue.expected] ?? issue.expected}`;
+    case "invalid_union": {
+      const expected = issue.errors.flat().flatMap((inner) => (inner.code === "invalid_type" ? [inner.expected] : []));
+      const known = [...new Set(expected)].map((kind) => kinds[kind] ?? kind);
+      return known.length === 0 ? issue.message : `it must be ${known.join(" or ")}`;
+    }
+    case "invalid_value":
+      return `it must be ${issue.values.map(String).join(" or ")}`;
+    case "too_small":
+      return isCounted(issue.origin) && Number(issue.minimum) === 1
+        ? "it must not be empty"
+        : `it must be ${limitInWords(issue.origin, issue.inclusive === false ? "more than" : "at least", issue.minimum)}`;
+    case "too_big":
+      return `it must be ${limitInWords(issue.origin, issue.inclusive === false ? "less than" : "at most", issue.maximum)}`;
+    case "unrecognized_keys":
+      return `there is no ${issue.keys.join(", ")}`;
+    default:
+      return issue.message;
+  }
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: "text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "an object",
+  record: "an object",
+};
+
+const isCounted = (origin: string) => origin === "string" || origin === "array";
+
+function limitInWords(origin: string, limit: string, value: number | bigint): string {
+  const unit = { string: " characters long", array: " values" }[origin] ?? "";
+  return `${limit} ${value}${unit}`;
 }
 
 /** Schemas that have passed the check, which looks at all of a schema and never at a value */

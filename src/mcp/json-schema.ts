@@ -58,8 +58,7 @@ function orNull({ anyOf, ...rest }: JsonSchema): JsonSchema | undefined {
   return { ...rest, ...value, type: [value["type"], "null"] };
 }
 
-function outline({ type, enum: values, anyOf, items }: JsonSchema): JsonSchema {
-  if (values !== undefined) return { type, enum: values };
+function outline({ type, anyOf, items }: JsonSchema): JsonSchema {
   if (Array.isArray(anyOf)) return { anyOf: anyOf.map(outline) };
   return items === undefined ? { type } : { type, items: outline(items as JsonSchema) };
 }

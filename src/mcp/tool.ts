@@ -91,10 +91,11 @@ export function definitionOf(tool: Tool, facts: ToolFacts = {}): ToolDefinition 
 
 /**
  * Parses what a model sent, as the operation takes it. A model may send null for what it leaves
- * out.
+ * out, and numbers and truth values as text.
  */
 export function parseArguments({ name, input, offered }: Tool, given: unknown): Readonly<Record<string, unknown>> {
-  const names = Object.keys(offered.shape).map(snakeCase);
+  const fields = new Map(Object.entries(offered.shape).map(([field, schema]) => [snakeCase(field), schema]));
+  const names = [...fields.keys()];
   const hint = names.length === 0 ? "It takes none." : `Its arguments are ${names.join(", ")}.`;
   const wrong = (reason: string, cause?: unknown) =>
     new PyroError("invalid_argument", `cannot call ${name}: ${reason}`, { hint, cause });
@@ -103,8 +104,20 @@ export function parseArguments({ name, input, offered }: Tool, given: unknown): 
   const unknown = present.map(([key]) => key).find((key) => !names.includes(key));
   if (unknown !== undefined) throw wrong(`it has no argument '${unknown}'`);
   try {
-    return fromWire(input, Object.fromEntries(present));
+    return fromWire(input, Object.fromEntries(present.map(([key, value]) => [key, asMeant(fields.get(key), value)])));
   } catch (error) {
     throw error instanceof z.ZodError ? wrong(explainMismatch(error), error) : error;
   }
+}
+
+function asMeant(schema: unknown, value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  const type = withoutDefault(schema);
+  if (type instanceof z.ZodNumber && value.trim() !== "" && Number.isFinite(Number(value))) return Number(value);
+  if (type instanceof z.ZodBoolean && (value === "true" || value === "false")) return value === "true";
+  return value;
+}
+
+function withoutDefault(schema: unknown): unknown {
+  return schema instanceof z.ZodDefault || schema instanceof z.ZodOptional ? withoutDefault(schema.unwrap()) : schema;
 }

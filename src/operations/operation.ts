@@ -7,6 +7,7 @@ import { explainDiskError } from "../host/files.ts";
 import type { EngineContext, EngineProgress } from "../machines/context.ts";
 import type { ProjectSource } from "../projects/source.ts";
 import type { TreeProgress } from "../workspaces/control/progress.ts";
+import { findWorkspaceId } from "../workspaces/record/find.ts";
 
 /** Progress of what a first use installs and builds, and of what takes longer than a second. */
 export type OperationProgress = EngineProgress | TreeProgress;
@@ -148,8 +149,15 @@ export async function perform<I extends z.ZodObject, O extends z.ZodObject>(
   context: OperationContext,
   input: z.output<I>,
 ): Promise<z.output<O>> {
-  const output = await operation.handle(context, input).catch((error: unknown) => {
+  const known = await withWorkspaceId(context, input);
+  const output = await operation.handle(context, known).catch((error: unknown) => {
     throw explainDiskError(error);
   });
   return operation.output.parse(output) as z.output<O>;
+}
+
+/** The same input with the whole id of the workspace that it names. */
+async function withWorkspaceId<V extends object>({ engine }: OperationContext, input: V): Promise<V> {
+  if (!("workspaceId" in input) || typeof input.workspaceId !== "string") return input;
+  return { ...input, workspaceId: await findWorkspaceId(engine.layout.workspacesDir, input.workspaceId) };
 }

@@ -41,9 +41,9 @@ export class Pyro implements Client {
     return new Workspace(this.workspace, workspaceId, { isOurs: true });
   }
 
-  /** A handle on an existing workspace. The workspace outlives the handle. */
+  /** A handle on an existing workspace, by its id or name. The workspace outlives the handle. */
   async attachWorkspace(workspaceId: string, options?: CallOptions): Promise<Workspace> {
-    await this.workspace.status({ workspaceId }, options);
-    return new Workspace(this.workspace, workspaceId, { isOurs: false });
+    const { workspaceId: id } = await this.workspace.status({ workspaceId }, options);
+    return new Workspace(this.workspace, id, { isOurs: false });
   }
 }

@@ -109,7 +109,7 @@ describeWithVm("the lines of pyro workspace", () => {
     expect(stderr).toMatch(
       /^\[error\] (the command was cut off: the workspace was deleted|the operation may have happened)/,
     );
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(125);
     expect(await bench.leftovers()).toEqual([]);
     expect(await bench.processes()).toEqual([]);
   });

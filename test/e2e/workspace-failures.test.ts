@@ -51,7 +51,7 @@ describeWithVm("a workspace survives", () => {
     for (const { pid } of await supervisors()) killIfThere(pid);
     const { stderr, exitCode } = await command.result;
     expect(stderr).toMatch(/^\[error\] the operation may have happened: lost the workspace's supervisor/);
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(125);
     expect(await status()).toMatchObject({ state: "failed", state_reason: "its supervisor ended unexpectedly" });
     expect(await lastLog()).toMatchObject({ state: "unknown", exit_code: null, stdout: "begun\n" });
     const noMachine = async () => (await virtualMachinesOf(bench.cache.dir)).length === 0;
@@ -64,7 +64,7 @@ describeWithVm("a workspace survives", () => {
     for (const { pid } of await virtualMachinesOf(bench.cache.dir)) killIfThere(pid);
     const { stderr, exitCode } = await command.result;
     expect(stderr).toMatch(/^\[error\] the command was cut off: its machine ended/);
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(125);
     await eventually(isFailed, soonMs, "it is known to have failed");
     expect((await status()).state_reason).toMatch(/^its machine ended \(/);
     expect(await lastLog()).toMatchObject({ state: "unknown", stdout: "begun\n" });
@@ -94,7 +94,7 @@ describeWithVm("a workspace survives", () => {
       "-c",
       "echo 1 > /proc/sys/kernel/panic; echo c > /proc/sysrq-trigger; sleep 60",
     ]);
-    expect(crashed.exitCode).toBe(1);
+    expect(crashed.exitCode).toBe(125);
     expect(crashed.stderr).toMatch(/^\[error\] .+\n$/);
     await eventually(isFailed, soonMs, "it is known to have failed");
     expect(await bench.json(["reset", id])).toMatchObject({ state: "started", state_reason: null, reset_count: 1 });

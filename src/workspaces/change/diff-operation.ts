@@ -33,7 +33,7 @@ export const workspaceDiff = defineOperation({
       paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below these"),
       outputPath: hostPath
         .optional()
-        .describe("New file on the user's machine for the whole patch, absolute or from where the server runs"),
+        .describe("New file on the user's machine, absolute or from where the server runs"),
     },
     description:
       "Show what a workspace changed since the start, edits first, as a patch for git apply. output_path also writes the whole patch to a new file on the user's machine. Of a large one, paths shows a part.",

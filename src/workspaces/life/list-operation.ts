@@ -13,8 +13,7 @@ export const workspaceList = defineOperation({
   output: z.object({ count: z.number(), workspaces: z.array(workspaceRow) }),
   cli: {
     examples: ["workspace list", "workspace list --json"],
-    text: ({ workspaces }) =>
-      workspaces.length === 0 ? "No workspaces.\n" : `${[rowHeader, ...workspaces.map(renderRow)].join("\n")}\n`,
+    text: ({ workspaces }) => renderRows(workspaces, Date.now()),
     notes: ({ count, workspaces }) =>
       count > workspaces.length ? [`… and ${count - workspaces.length} more, used less recently`] : [],
   },
@@ -49,30 +48,42 @@ function rowOf(stored: StoredWorkspace): Row {
   };
 }
 
-const rowHeader = row(["ID", "STATE", "ENVIRONMENT", "COMMANDS", "LAST ACTIVITY", "NAME"]);
+/** The rows for people, with ages as of now. */
+function renderRows(workspaces: readonly Row[], nowMs: number): string {
+  if (workspaces.length === 0) return "No workspaces.\n";
+  return `${[row(header), ...workspaces.map((one) => renderRow(one, nowMs))].join("\n")}\n`;
+}
 
-function renderRow({
-  workspaceId: id,
-  state,
-  environment,
-  commandCount,
-  lastActivityAt,
-  name,
-  labels: own,
-}: Row): string {
-  const tags = Object.entries(own).map(([key, value]) => `${key}=${value}`);
+const header = ["ID", "STATE", "ENVIRONMENT", "COMMANDS", "ACTIVE", "EXPIRES", "NAME"];
+
+function renderRow(workspace: Row, nowMs: number): string {
+  const { workspaceId: id, state, environment, commandCount, lastActivityAt, expiresAt, name, labels } = workspace;
+  const tags = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
   return row([
     id,
     state,
     environment ?? "-",
     String(commandCount),
-    lastActivityAt ?? "-",
+    lastActivityAt === null ? "-" : `${inShort(nowMs - Date.parse(lastActivityAt))} ago`,
+    expiresAt === null ? "-" : `in ${inShort(Date.parse(expiresAt) - nowMs)}`,
     [name ?? "-", ...tags].join(" "),
   ]);
 }
 
+/** A span of time for people, in its largest unit. */
+function inShort(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const units = [
+    [86_400, "d"],
+    [3_600, "h"],
+    [60, "min"],
+  ] as const;
+  const [length, unit] = units.find(([unitSeconds]) => seconds >= 2 * unitSeconds) ?? [1, "s"];
+  return `${Math.floor(seconds / length)} ${unit}`;
+}
+
 function row(cells: readonly string[]): string {
-  const widths = [13, 9, 16, 9, 25, 0];
+  const widths = [13, 9, 16, 9, 12, 10, 0];
   return cells
     .map((cell, index) => cell.padEnd(widths[index] ?? 0))
     .join(" ")

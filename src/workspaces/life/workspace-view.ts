@@ -12,7 +12,8 @@ import {
 
 /** Fields that operations on workspaces share. */
 
-export const workspaceId = z.string().min(1).max(64).describe("Id of the workspace");
+/** As a user gives it. An operation gets the whole id */
+export const workspaceId = z.string().min(1).max(120).describe("Its id, a beginning of that, or its name");
 
 export const workspaceFilePath = z.string().min(1).describe("Path under /workspace, absolute or relative to it");
 

@@ -9,7 +9,7 @@ import { migrateRecord, type WorkspaceRecord, workspaceRecordSchema } from "./re
 import { sweepExports } from "./unfinished-exports.ts";
 
 const recordName = "workspace.json";
-const idForm = /^[0-9a-f]{12}$/;
+export const idForm = /^[0-9a-f]{12}$/;
 /** A folder that is being removed. Any process that finds it may finish the work */
 const removedForm = /^\.deleted-[0-9a-f]{12}$/;
 /** A folder that is being filled. The process that fills it holds its lock */

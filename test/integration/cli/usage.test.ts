@@ -18,25 +18,25 @@ test.each([
   ["an unknown environment to prepare", ["prepare", "x"], "unknown environment 'x': choose one of debian:12"],
   ["an unknown command", ["rum"], "unknown command 'rum'"],
   ["an unknown flag", ["run", "debian:12", "--memory", "1", "--", "true"], "unknown option '--memory'"],
-  ["a guest flag before --", ["run", "debian:12", "git", "--version"], "unknown option '--version'"],
   [
     "a number that is none",
     ["run", "debian:12", "--mem-mib", "lots", "--", "true"],
     "--mem-mib: 'lots' is not a number",
   ],
+  ["a number out of range", ["run", "debian:12", "--mem-mib", "1", "--", "true"], "--mem-mib: it must be at least 256"],
   [
-    "a number out of range",
-    ["run", "debian:12", "--mem-mib", "1", "--", "true"],
-    "--mem-mib: Too small: expected number to be >=256",
+    "a fraction of a processor",
+    ["run", "debian:12", "--vcpu-count", "1.5", "--", "true"],
+    "--vcpu-count: it must be a whole number",
   ],
-  ["a fraction of a processor", ["run", "debian:12", "--vcpu-count", "1.5", "--", "true"], "--vcpu-count: "],
   ["no command", ["run", "debian:12"], "missing required argument 'command'"],
   ["a negative time", ["run", "debian:12", "--timeout-seconds=-1", "--", "true"], "--timeout-seconds: "],
 ])("%s is a usage error on one line", async (_what, args, message) => {
   const result = await pyroInProcess(args);
   expect(result.stderr).toContain(`[error] ${message}`);
   expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
-  expect(result.exitCode).toBe(2);
+  // What could be taken for the exit code of a guest's command never is.
+  expect(result.exitCode).toBe(args[0] === "run" ? 125 : 2);
   expect(result.stdout.toString()).toBe("");
 });
 
@@ -55,7 +55,7 @@ test("with --json an error is one object on standard output", async () => {
   const result = await pyro(["run", "nope", "--json", "--", "true"]);
   expect(result.json()).toMatchObject({ ok: false, error: { code: "invalid_argument", retryable: false } });
   expect(result.stderr).toBe("");
-  expect(result.exitCode).toBe(2);
+  expect(result.exitCode).toBe(125);
 });
 
 test("a --json of the guest's does not change how errors are told", async () => {
@@ -69,7 +69,7 @@ test("an argument that is not UTF-8 is refused, not altered", async () => {
     resultOf(spawn("sh", ["-c", `exec "$0" "$1" run nope -- "$(printf '${bytes}')"`, process.execPath, pyroPath]));
   const refused = await run("caf\\351");
   expect(refused.stderr).toMatch(/^\[error\] cannot pass on the argument 'caf\uFFFD': it is not UTF-8 text/);
-  expect(refused.exitCode).toBe(2);
+  expect(refused.exitCode).toBe(125);
   const typed = await run("\\357\\277\\275");
   expect(typed.stderr).toContain("unknown environment 'nope'");
 });

@@ -27,7 +27,7 @@ test("doctor says what to install", async () => {
 
 test("run fails closed", async () => {
   const result = await pyro(["run", "debian:12", "--", "sh", "-c", "echo on the host"], { env: env() });
-  expect(result.exitCode).toBe(1);
+  expect(result.exitCode).toBe(125);
   expect(result.stdout.toString()).toBe("");
   expect(result.stderr).toMatch(/^\[error\] cannot run virtual machines: .*\n$/);
 });
@@ -79,6 +79,6 @@ test("host_compat keeps the time limit and reports a missing command", async () 
 
 test("--allow-host-compat does not excuse a mistake in the request", async () => {
   const result = await pyro(["run", "debian:99", "--allow-host-compat", "--", "sh", "-c", "echo no"], { env: env() });
-  expect(result.exitCode).toBe(2);
+  expect(result.exitCode).toBe(125);
   expect(result.stdout.toString()).toBe("");
 });

@@ -108,7 +108,7 @@ test("a refusal is one line for people, and one object for programs", async () =
   expect(human.stderr).toBe(
     `[error] there is no workspace '${id}' (Run \`pyro workspace list\` to see which there are.)\n`,
   );
-  expect([human.exitCode, human.stdout.toString()]).toEqual([1, ""]);
+  expect([human.exitCode, human.stdout.toString()]).toEqual([125, ""]);
   const json = await pyro(["workspace", "exec", id, "--json", "--", "true"], { env: cache.env });
   expect(json.json()).toEqual({
     ok: false,
@@ -119,7 +119,7 @@ test("a refusal is one line for people, and one object for programs", async () =
       retryable: false,
     },
   });
-  expect([json.exitCode, json.stderr]).toEqual([1, ""]);
+  expect([json.exitCode, json.stderr]).toEqual([125, ""]);
 });
 
 test.each([
@@ -138,7 +138,7 @@ test.each([
   const result = await pyroInProcess(["workspace", ...words], { env: cache.env });
   expect(result.stderr).toContain(`[error] ${message}`);
   expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
-  expect(result.exitCode).toBe(2);
+  expect(result.exitCode).toBe(words[0] === "exec" ? 125 : 2);
 });
 
 test("nothing that was refused has left anything behind", async () => {

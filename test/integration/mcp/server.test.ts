@@ -87,7 +87,12 @@ describe.each(eras)("the server, to a client of the %s era", (era) => {
         "command, timeout_seconds",
       ],
       ["workspace_exec", { workspace_id: "0123456789ab" }, "command: it must be given", "Its arguments are"],
-      ["workspace_exec", { workspace_id: "0123456789ab", command: ["true"] }, "command: ", "expected string"],
+      [
+        "workspace_exec",
+        { workspace_id: "0123456789ab", command: ["true"] },
+        "command: it must be text",
+        "Its arguments are",
+      ],
       ["workspace_create", { environment: "alpine" }, "unknown environment 'alpine'", "debian:12"],
       ["workspace_create", { network_policy: "egress" }, "no argument 'network_policy'", "environment"],
       ["vm_run", { environment: "debian:12", command: "true" }, "there is no such tool", "workspace_create"],
@@ -135,6 +140,16 @@ describe.each(eras)("the server, to a client of the %s era", (era) => {
 });
 
 const hints = ["destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint"];
+
+test("numbers and truth values may come as text", async () => {
+  await using session = await open({ args: ["--mode", "repro-fix"] });
+  const read = { workspace_id: "0123456789ab", path: "a", offset: "5", max_bytes: "10" };
+  expect((await session.call("workspace_file_read", read)).text).toContain("(not_found)");
+  const list = { workspace_id: "0123456789ab", recursive: "true" };
+  expect((await session.call("workspace_file_list", list)).text).toContain("(not_found)");
+  const wrong = await session.call("workspace_file_read", { ...read, offset: "five" });
+  expect(wrong.text).toContain("offset: it must be a number");
+});
 
 test("what a mode offers is small", async () => {
   await using session = await open({ args: ["--mode", "repro-fix"] });

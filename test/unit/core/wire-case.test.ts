@@ -215,3 +215,23 @@ test("no key in JSON has a capital letter, unless a user chose it", () => {
     }),
   );
 });
+
+test.each([
+  [z.object({ count: z.number() }), {}, "count: it must be given"],
+  [z.object({ count: z.number() }), { count: "x" }, "count: it must be a number"],
+  [z.object({ count: z.number().int() }), { count: 1.5 }, "count: it must be a whole number"],
+  [z.object({ count: z.number().min(256) }), { count: 1 }, "count: it must be at least 256"],
+  [z.object({ count: z.number().positive() }), { count: 0 }, "count: it must be more than 0"],
+  [z.object({ count: z.number().max(9) }), { count: 10 }, "count: it must be at most 9"],
+  [z.object({ word: z.string().min(1) }), { word: "" }, "word: it must not be empty"],
+  [z.object({ word: z.string().max(3) }), { word: "long" }, "word: it must be at most 3 characters long"],
+  [z.object({ words: z.array(z.string()).min(1) }), { words: [] }, "words: it must not be empty"],
+  [z.object({ words: z.array(z.string()) }), { words: [1] }, "words.0: it must be text"],
+  [z.object({ is: z.boolean() }), { is: 1 }, "is: it must be true or false"],
+  [z.object({ kind: z.enum(["a", "b"]) }), { kind: "c" }, "kind: it must be a or b"],
+  [z.object({ any: z.union([z.array(z.string()), z.string()]) }), { any: 1 }, "any: it must be a list or text"],
+  [z.object({}).strict(), { more: 1 }, "there is no more"],
+])("a mismatch is told in pyro's own words", (schema, value, words) => {
+  const { error } = schema.safeParse(value);
+  expect(error && explainMismatch(error)).toBe(words);
+});

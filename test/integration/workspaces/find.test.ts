@@ -1,0 +1,55 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { findWorkspaceId } from "../../../src/workspaces/record/find.ts";
+import { saveWorkspace, WorkspacePlace } from "../../../src/workspaces/record/store.ts";
+import { workspaceRecord } from "../../helpers/workspace-record.ts";
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "pyro find-"));
+  const named = {
+    "0a1b2c3d4e5f": "parser",
+    "0a1b99999999": "twin",
+    ffff00000000: "twin",
+    abcdefabcdef: "0a1",
+    "123456123456": "abcdefabcdef",
+    "777777777777": null,
+  };
+  for (const [workspaceId, name] of Object.entries(named)) {
+    const place = new WorkspacePlace(dir, workspaceId);
+    await mkdir(place.dir);
+    await saveWorkspace(place, workspaceRecord({ workspaceId, name }));
+  }
+  await mkdir(join(dir, "eeeeeeeeeeee"));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+test.each([
+  ["its id", "0a1b2c3d4e5f", "0a1b2c3d4e5f"],
+  ["its name", "parser", "0a1b2c3d4e5f"],
+  ["a beginning of its id", "0a1b2", "0a1b2c3d4e5f"],
+  ["one character", "7", "777777777777"],
+  ["an id that there is not", "0a1b2c3d4e50", "0a1b2c3d4e50"],
+  ["its id, which is another one's name", "abcdefabcdef", "abcdefabcdef"],
+  ["a beginning of its id, though its record is missing", "eee", "eeeeeeeeeeee"],
+])("a workspace is found by %s", async (_what, given, expected) => {
+  expect(await findWorkspaceId(dir, given)).toBe(expected);
+});
+
+test.each([
+  ["a name of two", "twin", ["0a1b99999999 (twin)", "ffff00000000 (twin)"]],
+  ["a beginning of two", "0a1b", ["0a1b2c3d4e5f (parser)", "0a1b99999999 (twin)"]],
+  ["a name that is also a beginning", "0a1", ["0a1b2c3d4e5f (parser)", "0a1b99999999 (twin)", "abcdefabcdef (0a1)"]],
+])("%s is refused, and all are listed", async (_what, given, listed) => {
+  const refusal = await findWorkspaceId(dir, given).catch((error: unknown) => error);
+  expect(refusal).toMatchObject({ code: "invalid_argument" });
+  for (const one of listed) expect(String(refusal)).toContain(one);
+});
+
+test.each(["another", "..", "", "PARSER"])("'%s' is no workspace", async (given) => {
+  await expect(findWorkspaceId(join(dir, given === "" ? "absent" : ""), given)).rejects.toMatchObject({
+    code: "not_found",
+  });
+});
