@@ -47,11 +47,18 @@ export async function* decodeTree(
  * Reads the changes that a guest lists. `contentLimit` is the limit that it was given, in `bytes`
  * for each side.
  */
-export async function* decodeChanges(frames: AsyncIterable<Frame>, contentLimit: number): AsyncGenerator<GuestChange> {
+export async function* decodeChanges(
+  frames: AsyncIterable<Frame>,
+  contentLimit: number,
+  onEnd: (end: TreeEnd) => void = () => {},
+): AsyncGenerator<GuestChange> {
   await using reader = new FrameReader(frames);
   for (;;) {
     const frame = await reader.next();
-    if (frame.type === treeFrame.end) return await reader.expectNoMore();
+    if (frame.type === treeFrame.end) {
+      await reader.expectNoMore();
+      return onEnd(parseEnd(frame));
+    }
     if (frame.type !== treeFrame.change) throw misplaced(frame);
     const {
       path: text,

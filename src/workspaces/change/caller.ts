@@ -10,6 +10,8 @@ export interface TreeChanges {
   /** The workspace that they are of */
   readonly record: WorkspaceRecord;
   readonly changes: AsyncIterable<GuestChange>;
+  /** How many paths the guest could not compare, once all changes have come */
+  readonly skippedCount: number;
 }
 
 /** Reads the changes since the start. Files above `contentLimit` bytes come without content. */
@@ -17,5 +19,15 @@ export async function treeChanges(wanted: WorkspaceCall, contentLimit: number): 
   const { connection, record } = await requireRunning(wanted);
   const { signal } = wanted;
   const made = new SupervisorCall(connection, changeVerbs.treeChanges, { contentLimit }, { signal });
-  return { record, changes: decodeChanges(framesOf(made), contentLimit) };
+  let skippedCount = 0;
+  const changes = decodeChanges(framesOf(made), contentLimit, (end) => {
+    skippedCount = end.skippedCount;
+  });
+  return {
+    record,
+    changes,
+    get skippedCount() {
+      return skippedCount;
+    },
+  };
 }

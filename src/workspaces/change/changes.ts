@@ -71,6 +71,7 @@ export const diffSchema = z.object({
   entriesTruncated: z.boolean().describe("There are more than are listed"),
   folded: z.array(foldedChanges).describe("What is not listed singly where there is little room"),
   ignoredCount: z.number().describe("New files that the project ignores"),
+  uncomparedCount: z.number().describe("Paths that vanished meanwhile, or could not be read"),
   patch: z.string().describe("For `git apply`"),
   patchTruncated: z.boolean().describe("It lacks a change that a patch could have: left_out is too_large or room"),
   outputPath: z.string().nullable().describe("File on the host that has all of the patch"),

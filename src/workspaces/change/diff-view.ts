@@ -89,9 +89,8 @@ function fittingParts(
 
 export function diffText(diff: WorkspaceDiff): string {
   const { changed, summary, patch, outputPath } = diff;
-  if (!changed) return "No changes.\n";
   const lines = [
-    `${summary.total} ${summary.total === 1 ? "change" : "changes"}: ${countsOf(summary)}`,
+    changed ? `${summary.total} ${summary.total === 1 ? "change" : "changes"}: ${countsOf(summary)}` : "No changes.",
     ...notesOf(diff),
     ...(outputPath === null ? [] : [`The whole patch is in ${oneLine(outputPath)}.`]),
   ];
@@ -104,7 +103,8 @@ export function countsOf(summary: ChangeSummary): string {
 }
 
 /** What a reader of the patch does not see in it. */
-export function notesOf({ entries, entriesTruncated, folded, summary }: WorkspaceDiff): string[] {
+export function notesOf(diff: WorkspaceDiff): string[] {
+  const { entries, entriesTruncated, folded, summary, uncomparedCount } = diff;
   const notes = entries.flatMap((entry) => noteOf(entry) ?? []);
   const more = notes.length - maxNamed;
   return [
@@ -112,6 +112,9 @@ export function notesOf({ entries, entriesTruncated, folded, summary }: Workspac
     ...(more > 0 ? [`… and ${more} more that are not in the patch: their entries say why`] : []),
     ...(entriesTruncated ? [`Of the ${summary.total} changes ${entries.length} are listed: paths shows others.`] : []),
     ...foldedLines(folded),
+    ...(uncomparedCount > 0
+      ? [`Not compared: ${uncomparedCount}, which vanished meanwhile or could not be read.`]
+      : []),
   ];
 }
 

@@ -27,8 +27,8 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
   const found: FoundChange[] = [];
   let changeCount = 0;
   let patchBytes = 0;
-  const { record, changes: reported } = await treeChanges(call, diffContentBytes);
-  for await (const change of withProgress(reported, "compare", call.onProgress)) {
+  const compared = await treeChanges(call, diffContentBytes);
+  for await (const change of withProgress(compared.changes, "compare", call.onProgress)) {
     changeCount += 1;
     if (changeCount > maxChanges) throw tooManyChanges();
     if (paths && !paths.some((path) => isAtOrBelow(change.path, path))) continue;
@@ -38,8 +38,8 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
     const { oldContent: _, newContent: __, ...rest } = change;
     found.push({ change: rest, key: pathKey(change.path), ...formatted, isOmitted });
   }
-  const ignored = await ignoredByProject(record, found, call.signal);
-  return listChanges(found, ignored);
+  const ignored = await ignoredByProject(compared.record, found, call.signal);
+  return { ...listChanges(found, ignored), uncomparedCount: compared.skippedCount };
 }
 
 /**

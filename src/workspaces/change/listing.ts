@@ -4,6 +4,7 @@ import { displayed } from "../file/entry.ts";
 import type { ChangeEntry, ChangeSummary, DiffEntry, LeftOut, WorkspaceDiff } from "./changes.ts";
 import { foldChanges, gitFolder, isFolded } from "./fold.ts";
 
+/** What a comparison says, before anything is done with it. */
 export type ComparedTree = Omit<WorkspaceDiff, "outputPath">;
 
 /** A change and what was made of it. */
@@ -23,7 +24,10 @@ interface ListedChange extends FoundChange {
 }
 
 /** All changes in the order of their use for a reader. `ignored` has the keys of new files. */
-export function listChanges(found: readonly FoundChange[], ignored: ReadonlySet<string>): ComparedTree {
+export function listChanges(
+  found: readonly FoundChange[],
+  ignored: ReadonlySet<string>,
+): Omit<ComparedTree, "uncomparedCount"> {
   const listed = listedChanges(found, ignored).sort(
     (a, b) => rankOf(a) - rankOf(b) || Buffer.compare(a.change.path, b.change.path),
   );

@@ -40,7 +40,7 @@ const added = (name: string | Buffer, lines = 1) => change(name, null, text("a l
 const folder = (name: string) => change(name, null, { type: "directory" });
 
 function diffOf(changes: readonly FoundChange[], ignored: readonly string[] = []) {
-  return { ...listChanges(changes, new Set(ignored)), outputPath: null };
+  return { ...listChanges(changes, new Set(ignored)), uncomparedCount: 0, outputPath: null };
 }
 
 test("a small diff is told as it is", () => {
@@ -57,6 +57,13 @@ test("a small diff is told as it is", () => {
   ]);
   expect(shown).toMatchObject({ patch: diff.patch, patchTruncated: false, entriesTruncated: false });
   expect(diffText(shown)).toBe(`1 change: 1 added, 0 modified, 0 deleted\n\n${diff.patch}`);
+});
+
+test("what could not be compared is told, also if nothing else has changed", () => {
+  expect(diffText(diffOf([]))).toBe("No changes.\n");
+  expect(diffText({ ...diffOf([]), uncomparedCount: 2 })).toBe(
+    "No changes.\nNot compared: 2, which vanished meanwhile or could not be read.\n",
+  );
 });
 
 test("of a larger one no patch is told twice", () => {
