@@ -16,8 +16,9 @@ export interface Flag {
 
 /** An operation's fields, split into those given by position and those given by flag. */
 export function fieldsOf(operation: Operation): { positionals: readonly Flag[]; flags: readonly Flag[] } {
-  const { positionals: names = [], flagNames = {} } = operation.cli;
-  const all = Object.entries(operation.input.shape).map(([field, schema]) => {
+  const { positionals: names = [], flagNames = {}, without = [] } = operation.cli;
+  const offered = Object.entries(operation.input.shape).filter(([field]) => !without.includes(field));
+  const all = offered.map(([field, schema]) => {
     const flag = describeField(field, schema as z.ZodType);
     const name = flagNames[field];
     return name === undefined ? flag : { ...flag, name: `--${name}` };

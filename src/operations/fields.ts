@@ -21,17 +21,23 @@ export const isolation = z
   .nullable()
   .describe("What separated it from the host; null on the host");
 
-export const commandTimeoutSeconds = z
-  .number()
-  .positive()
-  .max(86_400)
-  .default(30)
-  .describe("Time limit for the command");
+export const limitSeconds = z.number().positive().max(86_400);
+
+export const commandTimeoutSeconds = limitSeconds.default(30).describe("Time limit for the command");
 
 const noNul = (text: string) => !text.includes("\0");
 
 /** A word of a command, or text for a shell. Neither can contain NUL, which ends them. */
 export const commandText = z.string().refine(noNul, "must not have a NUL character in it");
+
+/** Variables for a command, by name. */
+export const commandVariables = z.record(
+  z
+    .string()
+    .min(1)
+    .refine((name) => noNul(name) && !name.includes("="), "a variable's name must have no = in it"),
+  commandText,
+);
 
 /** A path of this host that an operation reads or writes, in any form that the host takes. */
 export const hostPath = z

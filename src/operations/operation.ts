@@ -63,6 +63,8 @@ export interface CommandLine<O> {
   readonly positionals?: readonly string[];
   /** Words after `pyro`, as a user would type them */
   readonly examples: readonly [string, ...string[]];
+  /** Input fields that this surface has no use for */
+  readonly without?: readonly string[];
   /** Always prints JSON */
   readonly jsonOnly?: boolean;
   /** Standard output for people, with control characters escaped */

@@ -2,6 +2,17 @@ import type { CallOptions, Client } from "./client.ts";
 
 type WorkspaceClient = Client["workspace"];
 type View = Awaited<ReturnType<WorkspaceClient["create"]>>;
+
+/** How a command runs. */
+export interface ExecSettings {
+  /** Directory in the guest, absolute or below `/workspace`, which is the default */
+  readonly cwd?: string;
+  /** Variables beside the guest's own */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Limit at which the command is killed; default: none */
+  readonly timeoutSeconds?: number;
+}
+
 type WithoutId<M extends (input: never, options?: CallOptions) => unknown> = Omit<Parameters<M>[0], "workspaceId">;
 
 /**
@@ -39,10 +50,10 @@ export class Workspace implements AsyncDisposable {
    */
   exec(
     command: WithoutId<WorkspaceClient["exec"]>["command"],
-    { timeoutSeconds, ...options }: CallOptions & { readonly timeoutSeconds?: number } = {},
+    { cwd, env, timeoutSeconds, ...options }: CallOptions & ExecSettings = {},
   ): ReturnType<WorkspaceClient["exec"]> {
-    const limit = timeoutSeconds === undefined ? {} : { timeoutSeconds };
-    return this.#client.exec(this.#with({ command, ...limit }), options);
+    const settings = { cwd, env: env && { ...env }, timeoutSeconds };
+    return this.#client.exec(this.#with({ command, ...settings }), options);
   }
 
   /** Commands with their output, one or all. It can wait for the end of one. */

@@ -39,6 +39,31 @@ export function describeCommands(makeWorkspace: () => Promise<WorkspaceUnderTest
     expect(result.stdout.toString().split("\0").slice(0, -1)).toEqual(words);
   });
 
+  test("run where and with the variables that they are given, without `--` too", async () => {
+    await bench.sh(id, "mkdir -p 'a dir/sub'");
+    const words = [
+      "--cwd",
+      "a dir/sub",
+      "--env",
+      "ONE=1",
+      "--env",
+      "EMPTY=",
+      "sh",
+      "-c",
+      'pwd; echo "$ONE-$EMPTY-"; env | grep -c ^EMPTY=',
+    ];
+    const result = await exec(words);
+    expect(result.stdout.toString()).toBe("/workspace/a dir/sub\n1--\n1\n");
+    expect(result.stderr).toContain(" cwd=/workspace/a dir/sub ");
+    expect((await exec(["--cwd", "/tmp", "pwd"])).stdout.toString()).toBe("/tmp\n");
+    expect((await logs()).at(-1)).toMatchObject({ cwd: "/tmp", command: ["pwd"] });
+    const nowhere = await exec(["--cwd", "nowhere", "pwd"]);
+    expect([nowhere.exitCode, nowhere.stdout.toString()]).toEqual([126, ""]);
+    expect(nowhere.stderr).toContain("[error] ");
+    expect((await exec(["--env", "=x", "--", "true"])).exitCode).toBe(125);
+    await bench.sh(id, "rm -r 'a dir'");
+  });
+
   test("read what is piped to them, byte for byte", async () => {
     const stdin = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7919) % 251));
     const result = await exec(["--", "cat"], { stdin });

@@ -46,6 +46,16 @@ describeWithNamespaces("a workspace without a VM", () => {
     expect(await isSleeping("7081")).toBe(false);
   });
 
+  test("is named by its name or a beginning of its id", async () => {
+    const { workspaceId } = workspace;
+    await call("update", { name: "short name" });
+    for (const given of ["short name", workspaceId.slice(0, 4), workspaceId]) {
+      expect(await call("status", { workspaceId: given })).toMatchObject({ workspace_id: workspaceId });
+      expect(await call("exec", { workspaceId: given, command: "true" })).toMatchObject({ workspace_id: workspaceId });
+    }
+    await call("update", { clearName: true });
+  });
+
   test("keeps the beginning and the end of long output", async () => {
     await sh("echo begin; head -c 6000000 /dev/zero | tr '\\0' x; echo; echo end");
     const { entries } = await call("logs");

@@ -150,6 +150,26 @@ describeWithVm("pyro mcp serve", () => {
       await exec("rm -r node_modules fresh.txt; echo 41 > answer.txt");
     });
 
+    test("a command that takes longer than it is waited for goes on, unless it is to be killed", async () => {
+      const waited: Json = await session.ok("workspace_exec", {
+        workspace_id,
+        command: "sleep 4; echo $WORD; pwd",
+        cwd: "/tmp",
+        env: { WORD: "done" },
+        timeout_seconds: "1",
+      });
+      expect(waited).toMatchObject({ running: true, exit_code: null, timed_out: false });
+      const { sequence } = waited;
+      const ended: Json = await session.ok("workspace_logs", { workspace_id, sequence, wait_seconds: 60 });
+      expect(ended.entries[0]).toMatchObject({ exit_code: 0, stdout: "done\n/tmp\n", cwd: "/tmp" });
+      const killed: Json = await session.ok("workspace_exec", {
+        workspace_id,
+        command: "sleep 60",
+        kill_after_seconds: 1,
+      });
+      expect(killed).toMatchObject({ running: false, exit_code: 124, timed_out: true });
+    });
+
     test("a command that is long itself", async () => {
       await exec(`true # ${"\u0001x".repeat(20_000)}`);
       for (const name of ["workspace_status", "workspace_summary", "workspace_logs", "workspace_list"]) {

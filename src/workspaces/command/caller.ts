@@ -18,7 +18,12 @@ const lastMomentMs = 1_000;
 export interface WorkspaceExecRequest {
   readonly workspaceId: string;
   readonly command: GuestCommand;
-  readonly timeoutMs: number;
+  /** Absolute, in the guest; default: the workspace's files */
+  readonly cwd?: string;
+  /** Added to the guest's own variables */
+  readonly env?: Record<string, string>;
+  /** Limit at which the command is killed; default: none */
+  readonly timeoutMs?: number | undefined;
   /** After this time a command without input is detached; default: never */
   readonly detachAfterMs?: number | undefined;
 }
@@ -42,7 +47,7 @@ export type WorkspaceExecOutcome = VerbOutput<typeof commandVerbs.exec> & {
  */
 export async function execInWorkspace(
   context: EngineContext,
-  { workspaceId, command, timeoutMs, detachAfterMs }: WorkspaceExecRequest,
+  { workspaceId, command, timeoutMs = 0, detachAfterMs, ...settings }: WorkspaceExecRequest,
   { stdin, onStdout, onStderr, signal }: WorkspaceExecOptions,
 ): Promise<WorkspaceExecOutcome> {
   const { connection, record } = await requireRunning({ context, workspaceId, signal });
@@ -51,7 +56,7 @@ export async function execInWorkspace(
   const running = new SupervisorCall(
     connection,
     commandVerbs.exec,
-    { ...commandSpec(command), ...limits, stdin: stdin !== undefined },
+    { ...commandSpec(command), ...settings, ...limits, stdin: stdin !== undefined },
     { signal, body: stdin && encodeStdin(stdin) },
   );
   try {

@@ -1,13 +1,25 @@
+import { posix } from "node:path";
 import * as z from "zod";
 import { commandEndSchema } from "../../guest/messages.ts";
+import { workspacePath } from "../../machines/shape.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
 import { endingInWords, shortenCommand, streamsText } from "../../operations/command-view.ts";
-import { commandTimeoutSeconds, executionMode, isolation, shellText } from "../../operations/fields.ts";
-import { defineOperation } from "../../operations/operation.ts";
+import {
+  commandText,
+  commandVariables,
+  executionMode,
+  isolation,
+  limitSeconds,
+  shellText,
+} from "../../operations/fields.ts";
+import { defineOperation, type OperationContext } from "../../operations/operation.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { begunCommandSchema } from "../record/journal.ts";
-import { execInWorkspace, type WorkspaceExecOutcome } from "./caller.ts";
+import { execInWorkspace, type WorkspaceExecOutcome, type WorkspaceExecRequest } from "./caller.ts";
+
+/** How long a model waits for a command, unless it says otherwise */
+const usualWaitSeconds = 120;
 
 const execOutput = z.object({
   workspaceId: z.string(),
@@ -35,14 +47,19 @@ export const workspaceExec = defineOperation({
   input: z.object({
     workspaceId,
     command: guestCommand,
-    timeoutSeconds: commandTimeoutSeconds,
+    cwd: commandText.min(1).default(workspacePath).describe("Directory to run it in, absolute or below /workspace"),
+    env: commandVariables.default({}).describe("Variable for it; repeatable"),
+    timeoutSeconds: limitSeconds.optional().describe("Time limit, at which it is killed; default: none"),
+    killAfterSeconds: limitSeconds.optional().describe("Time limit, at which it is killed"),
   }),
   output: execOutput,
   cli: {
     positionals: ["workspaceId", "command"],
+    // There timeoutSeconds kills.
+    without: ["killAfterSeconds"],
     examples: [
-      "workspace exec 0a1b2c3d4e5f -- git status",
-      "workspace exec 0a1b2c3d4e5f --timeout-seconds 600 -- sh -c 'make && make test'",
+      "workspace exec 0a1b2c3d4e5f git status",
+      "workspace exec 0a1b2c3d4e5f --cwd src --env CI=1 --timeout-seconds 600 -- sh -c 'make && make test'",
     ],
     notes: execNotes,
     // The command line waits for every command.
@@ -50,8 +67,14 @@ export const workspaceExec = defineOperation({
   },
   mcp: {
     description:
-      "Run a shell command in a workspace, in /workspace, and wait for it. Of long output the beginning and the end are shown. One that takes longer than the client waits goes on: workspace_logs then waits for it.",
-    input: { command: shellText },
+      "Run a shell command in a workspace, in a fresh shell in /workspace, and wait for it. Of long output the beginning and the end are shown. One that takes longer goes on: workspace_logs then waits for it.",
+    input: {
+      command: shellText,
+      cwd: commandText.min(1).default(workspacePath).describe("Directory to run it in, if not /workspace"),
+      env: commandVariables.default({}).describe("Variables for it"),
+      timeoutSeconds: limitSeconds.default(usualWaitSeconds).describe("How long to wait for it; then it goes on"),
+      killAfterSeconds: limitSeconds.optional().describe("When to kill it"),
+    },
     shortened: (output, maxChars) =>
       shortenCommand(
         { ...output, advice: adviceOn(output) },
@@ -61,15 +84,35 @@ export const workspaceExec = defineOperation({
       ),
     text: execText,
   },
-  async handle(context, { workspaceId: id, command, timeoutSeconds }) {
-    const { engine, signal, detachAfterMs } = context;
+  async handle(context, { workspaceId: id, command, cwd, env, ...limits }) {
+    const { engine, signal } = context;
     const collected = new CollectedOutput(context);
-    const request = { workspaceId: id, command, timeoutMs: timeoutSeconds * 1000, detachAfterMs };
+    const request = {
+      workspaceId: id,
+      command,
+      cwd: posix.resolve(workspacePath, cwd),
+      env,
+      ...limitsOf(context, limits),
+    };
     const outcome = await execInWorkspace(engine, request, { signal, ...collected.streams });
     const said = collected.result(outcome);
     return { workspaceId: id, ...resultOf(outcome), ...said, advice: null, executionMode: "guest" as const };
   },
 });
+
+/**
+ * At its time limit a command is left running where the surface can leave it, because a model can
+ * come back to it. Elsewhere it is killed.
+ */
+function limitsOf(
+  { detachAfterMs }: OperationContext,
+  { timeoutSeconds, killAfterSeconds }: { timeoutSeconds?: number | undefined; killAfterSeconds?: number | undefined },
+): Pick<WorkspaceExecRequest, "timeoutMs" | "detachAfterMs"> {
+  const inMs = (seconds: number | undefined) => (seconds === undefined ? undefined : seconds * 1000);
+  const killAfterMs = inMs(killAfterSeconds);
+  if (detachAfterMs === undefined) return { timeoutMs: inMs(timeoutSeconds) ?? killAfterMs };
+  return { timeoutMs: killAfterMs, detachAfterMs: Math.min(detachAfterMs, inMs(timeoutSeconds) ?? detachAfterMs) };
+}
 
 function execText(output: z.output<typeof execOutput>): string {
   const { workspaceId: id, sequence, running, durationMs, syncError, advice } = output;
@@ -82,7 +125,7 @@ function execText(output: z.output<typeof execOutput>): string {
 
 function adviceOn({ running, timedOut, oomKilled, startError, sequence }: z.output<typeof execOutput>): string | null {
   if (running) return `It goes on: workspace_logs with sequence=${sequence} and wait_seconds=60 waits for its end.`;
-  if (timedOut) return "Give a larger timeout_seconds if it needs longer.";
+  if (timedOut) return "It was killed. Give a larger kill_after_seconds, or none, if it needs longer.";
   if (startError?.includes("argument list too long"))
     return "Write it to a file with workspace_file_write, and run that.";
   return oomKilled ? "Create a workspace with more mem_mib if it needs more memory." : null;

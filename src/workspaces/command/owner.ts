@@ -72,11 +72,11 @@ interface Caller {
 
 async function runAndRecord(
   { workspace, session, sequence }: Begun,
-  { argv, shell, timeoutMs, stdin, detachAfterMs }: ExecInput,
+  { argv, shell, cwd = workspacePath, env = {}, timeoutMs, stdin, detachAfterMs }: ExecInput,
   { call, onDetached }: Caller,
 ): Promise<ExecOutput> {
   const command = argv ?? [shell ?? ""];
-  await recordStart(workspace, session, sequence, command);
+  await recordStart(workspace, session, { sequence, command, cwd });
   const outputs: Outputs = { stdout: keeper(session, sequence, "stdout"), stderr: keeper(session, sequence, "stderr") };
   const lengths = () => ({ stdoutBytes: outputs.stdout.length, stderrBytes: outputs.stderr.length });
   const attachment = new Attachment(call);
@@ -89,7 +89,7 @@ async function runAndRecord(
   if (detachAfterMs !== undefined && !stdin) {
     attachment.detachAfter(detachAfterMs, () => {
       const durationMs = performance.now() - startedMs;
-      const state = { sequence, cwd: workspacePath, running: true, ...nothingKnown, durationMs, ...lengths() };
+      const state = { sequence, cwd, running: true, ...nothingKnown, durationMs, ...lengths() };
       // Its caller is told that it runs, so the history must know that it has begun.
       session.journal.sync().then(
         () => onDetached(state),
@@ -98,7 +98,7 @@ async function runAndRecord(
     });
   }
   const what = argv ? { argv } : { shell: shell ?? "" };
-  const spec: ExecSpec = { ...what, timeoutMs, stdin, sync: true, cwd: workspacePath };
+  const spec: ExecSpec = { ...what, timeoutMs, stdin, sync: true, cwd, env };
   const outcome = await session.machine
     .exec(spec, {
       input: stdin ? call.body : undefined,
@@ -121,17 +121,16 @@ async function runAndRecord(
     await untilOnFile(session);
     throw outcome.failure;
   }
-  return { sequence, cwd: workspacePath, running: false, ...end };
+  return { sequence, cwd, running: false, ...end };
 }
 
 /** Records the start. A command that cannot be recorded must not run. */
 async function recordStart(
   workspace: OwnedWorkspace,
   session: Session,
-  sequence: number,
-  command: string[],
+  about: LineOf<"command">["command"],
 ): Promise<void> {
-  const about = { sequence, command, cwd: workspacePath };
+  const { sequence } = about;
   const lastCommand = lastCommandOf({ ...about, end: undefined });
   workspace.note({ commandCount: sequence, lastCommand });
   const lastActivityAt = await session.journal.append({ event: "command", command: about }).catch((error: unknown) => {

@@ -19,6 +19,11 @@ export const commandVerbs = defineVerbs({
     input: z.object({
       argv: z.array(z.string()).optional(),
       shell: z.string().optional(),
+      /** Absolute, in the guest; default: the workspace's files */
+      cwd: z.string().optional(),
+      /** Added to the guest's own variables */
+      env: z.record(z.string(), z.string()).optional(),
+      /** 0: no limit */
       timeoutMs: z.number(),
       stdin: z.boolean(),
       /** After this time a command that reads nothing from its caller runs on without it */

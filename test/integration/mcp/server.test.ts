@@ -84,7 +84,7 @@ describe.each(eras)("the server, to a client of the %s era", (era) => {
         "workspace_exec",
         { workspace_id: "0123456789ab", cmd: "true" },
         "no argument 'cmd'",
-        "command, timeout_seconds",
+        "command, cwd, env, timeout_seconds, kill_after_seconds",
       ],
       ["workspace_exec", { workspace_id: "0123456789ab" }, "command: it must be given", "Its arguments are"],
       [

@@ -69,7 +69,9 @@ test("arguments are checked before anything is done", () => {
   expect(parseArguments(exec, { workspace_id: "0a", command: "true", timeout_seconds: null })).toEqual({
     workspaceId: "0a",
     command: "true",
-    timeoutSeconds: 30,
+    cwd: "/workspace",
+    env: {},
+    timeoutSeconds: 120,
   });
   const refused = (given: unknown) => {
     try {
