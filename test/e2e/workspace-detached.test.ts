@@ -24,11 +24,11 @@ describeWithVm("a command that is left running", () => {
   afterAll(() => bench[Symbol.asyncDispose]());
 
   /** What a surface gets that leaves commands running after a while. */
-  const exec = (command: string, { detachAfterMs = 300, timeoutSeconds = 600, keptOutputBytes = 1000 } = {}) =>
+  const exec = (command: string, { detachAfterMs = 300, killAfterSeconds = 600, keptOutputBytes = 1000 } = {}) =>
     invoke(
       workspaceExec,
       { engine: composeEngineContext({ ...process.env, ...bench.env }), detachAfterMs, keptOutputBytes },
-      { workspaceId: id, command, timeoutSeconds },
+      { workspaceId: id, command, killAfterSeconds },
     );
   const entryOf = async (sequence: number, ...flags: readonly string[]): Promise<Json> => {
     const { count, entries } = await bench.json(["logs", id, "--sequence", `${sequence}`, ...flags]);
@@ -86,7 +86,7 @@ describeWithVm("a command that is left running", () => {
   });
 
   test("is ended at its time limit, with everything that it started", async () => {
-    const { running, sequence } = await exec("sleep 7092 & echo begun; sleep 7092", { timeoutSeconds: 3 });
+    const { running, sequence } = await exec("sleep 7092 & echo begun; sleep 7092", { killAfterSeconds: 3 });
     expect(running).toBe(true);
     expect(await isRunning("7092")).toBe(true);
     expect(await ended(sequence)).toMatchObject({ state: "ended", exit_code: 124, timed_out: true, stdout: "begun\n" });

@@ -7,10 +7,10 @@ import { workspaceExec } from "../../src/workspaces/command/exec-operation.ts";
  * Arguments: workspace, time after which the command is left to itself in milliseconds, its time
  * limit in seconds, its text.
  */
-const [workspaceId = "", detachAfterMs = "", timeoutSeconds = "", command = ""] = process.argv.slice(2);
+const [workspaceId = "", detachAfterMs = "", killAfterSeconds = "", command = ""] = process.argv.slice(2);
 
 const context = { engine: composeEngineContext(process.env), detachAfterMs: Number(detachAfterMs) };
 console.log("begins");
-const result = await invoke(workspaceExec, context, { workspaceId, timeoutSeconds: Number(timeoutSeconds), command });
+const result = await invoke(workspaceExec, context, { workspaceId, killAfterSeconds: Number(killAfterSeconds), command });
 console.log(JSON.stringify(result));
 setInterval(() => {}, 1_000);
