@@ -24,9 +24,6 @@ function convert(schema: z.ZodObject, io: "input" | "output"): JsonSchema {
     io,
     override: ({ zodSchema, jsonSchema }) => {
       if (zodSchema instanceof z.ZodObject) renameProperties(jsonSchema);
-      // Every whole number in JavaScript has these bounds.
-      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
     },
   });
   return compact(converted) as JsonSchema;
@@ -43,12 +40,18 @@ function renameProperties(schema: z.core.JSONSchema.BaseSchema): void {
 function compact(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(compact);
   if (typeof node !== "object" || node === null) return node;
-  // Keys of JSON objects are always text. An error tells a limit for a text's length if a caller
-  // exceeds it.
-  const { propertyNames: _, minLength: __, maxLength: ___, ...rest } = node as JsonSchema;
-  const compacted = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, compact(value)]));
+  const { propertyNames: _, ...rest } = node as JsonSchema;
+  const told = Object.entries(rest).filter(([key, value]) => !(limits.has(key) && typeof value === "number"));
+  const compacted = Object.fromEntries(told.map(([key, value]) => [key, compact(value)]));
   return orNull(compacted) ?? compacted;
 }
+
+/**
+ * Limits, which an error tells if a caller exceeds one. The keys of JSON objects are always text
+ */
+const limits: ReadonlySet<string> = new Set([
+  ...["minLength", "maxLength", "minItems", "minimum", "maximum", "exclusiveMinimum"],
+]);
 
 /** Writes `anyOf` of a type and null as a list of types. */
 function orNull({ anyOf, ...rest }: JsonSchema): JsonSchema | undefined {
@@ -58,7 +61,6 @@ function orNull({ anyOf, ...rest }: JsonSchema): JsonSchema | undefined {
   return { ...rest, ...value, type: [value["type"], "null"] };
 }
 
-function outline({ type, anyOf, items }: JsonSchema): JsonSchema {
-  if (Array.isArray(anyOf)) return { anyOf: anyOf.map(outline) };
-  return items === undefined ? { type } : { type, items: outline(items as JsonSchema) };
+function outline({ type, anyOf }: JsonSchema): JsonSchema {
+  return Array.isArray(anyOf) ? { anyOf: anyOf.map(outline) } : { type };
 }

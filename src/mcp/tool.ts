@@ -25,7 +25,7 @@ export interface ToolDefinition {
   readonly inputSchema: JsonSchema & { readonly type: "object" };
   readonly outputSchema: JsonSchema & { readonly type: "object" };
   readonly annotations: Readonly<
-    Record<"readOnlyHint" | "destructiveHint" | "idempotentHint" | "openWorldHint", boolean>
+    Record<"readOnlyHint" | "openWorldHint", boolean> & Partial<Record<"destructiveHint" | "idempotentHint", boolean>>
   >;
   readonly _meta?: Readonly<Record<string, unknown>>;
 }
@@ -49,10 +49,15 @@ export function toolsOf(toolset: Toolset): readonly Tool[] {
 function toTool(name: string, operation: Operation, { withoutArguments, purposes }: Toolset): Tool {
   const { summary, mcp } = operation;
   const hidden = withoutArguments[name] ?? [];
-  const shape: z.ZodRawShape = { ...operation.input.shape, ...mcp?.input };
+  const shape: z.ZodRawShape = { ...withoutUsualWords(operation.input.shape), ...mcp?.input };
   const offered = Object.fromEntries(Object.entries(shape).filter(([field]) => !hidden.includes(field)));
   const description = [purposes[name], mcp?.description ?? `${summary}.`].filter(Boolean).join(" ");
   return { name, operation, input: z.object(shape), offered: z.object(offered), description };
+}
+
+/** The server's instructions say once what a workspace_id is, instead of each tool. */
+function withoutUsualWords(shape: z.ZodRawShape): z.ZodRawShape {
+  return "workspaceId" in shape ? { ...shape, workspaceId: z.string().min(1) } : shape;
 }
 
 /** Facts about a tool in one server. */
@@ -79,8 +84,10 @@ export function definitionOf(tool: Tool, facts: ToolFacts = {}): ToolDefinition 
     outputSchema: outputJsonSchema(output) as ToolDefinition["outputSchema"],
     annotations: {
       readOnlyHint: effect === "read",
-      destructiveHint: effect === "destroy" || usesHost,
-      idempotentHint: effect === "read" || mcp?.isIdempotent === true,
+      // The protocol gives these two a meaning only for tools that change something.
+      ...(effect === "read"
+        ? {}
+        : { destructiveHint: effect === "destroy" || usesHost, idempotentHint: mcp?.isIdempotent === true }),
       // Guests have no network, and exports go to this machine's own disks.
       openWorldHint: reachesOut || usesHost,
     },

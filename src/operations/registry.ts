@@ -7,7 +7,12 @@ import { workspaceSummary } from "../workspaces/change/summary-operation.ts";
 import { snapshotCreate, snapshotDelete, snapshotList, workspaceReset } from "../workspaces/checkpoint/operations.ts";
 import { workspaceExec } from "../workspaces/command/exec-operation.ts";
 import { workspaceLogs } from "../workspaces/command/logs-operation.ts";
-import { workspaceFileList, workspaceFileRead, workspaceFileWrite } from "../workspaces/file/operations.ts";
+import {
+  workspaceFileEdit,
+  workspaceFileList,
+  workspaceFileRead,
+  workspaceFileWrite,
+} from "../workspaces/file/operations.ts";
 import { workspacePatchApply } from "../workspaces/file/patch-operation.ts";
 import { workspaceExport, workspaceSyncPush } from "../workspaces/file/transfer-operations.ts";
 import { workspaceCreate } from "../workspaces/life/create-operation.ts";
@@ -26,7 +31,7 @@ export const operations = [
   ...[doctor, prepare, run, demo],
   ...[envList, envPull, envInspect, envPrune],
   ...[workspaceCreate, workspaceList, workspaceStatusOperation, workspaceUpdate],
-  ...[workspaceExec, workspaceLogs, workspaceFileList, workspaceFileRead, workspaceFileWrite],
+  ...[workspaceExec, workspaceLogs, workspaceFileList, workspaceFileRead, workspaceFileWrite, workspaceFileEdit],
   ...[workspacePatchApply, workspaceSyncPush, workspaceDiff, workspaceSummary, workspaceExport],
   ...[snapshotCreate, snapshotList, snapshotDelete, workspaceReset],
   ...[workspaceStop, workspaceStart, workspaceDelete],

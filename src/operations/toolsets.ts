@@ -31,8 +31,8 @@ const inspectTools = [
 const reproFixTools = [
   ...["workspace_create", "workspace_list", "workspace_update", "workspace_status", "workspace_sync_push"],
   ...["workspace_exec", "workspace_logs", "workspace_summary", "workspace_file_list", "workspace_file_read"],
-  ...["workspace_file_write", "workspace_patch_apply", "workspace_diff", "workspace_export"],
-  ...["workspace_reset", "workspace_delete"],
+  ...["workspace_file_write", "workspace_file_edit", "workspace_patch_apply", "workspace_diff", "workspace_export"],
+  ...["snapshot_create", "snapshot_list", "workspace_reset", "workspace_delete"],
 ];
 const snapshotTools = ["snapshot_create", "snapshot_list", "snapshot_delete"];
 const coreTools = ["vm_run", ...reproFixTools];
@@ -42,7 +42,7 @@ const fullTools = [
   ...["workspace_create", "workspace_list", "workspace_update", "workspace_status", "workspace_sync_push"],
   ...["workspace_stop", "workspace_start"],
   ...["workspace_exec", "workspace_logs", "workspace_summary", "workspace_file_list", "workspace_file_read"],
-  ...["workspace_file_write", "workspace_patch_apply", "workspace_diff", "workspace_export"],
+  ...["workspace_file_write", "workspace_file_edit", "workspace_patch_apply", "workspace_diff", "workspace_export"],
   ...["workspace_reset", "workspace_delete"],
   ...snapshotTools,
 ];
@@ -74,7 +74,7 @@ const purposes: Readonly<Record<Mode, Toolset["purposes"]>> = {
     workspace_create: "Start here: a sandbox to reproduce and fix a bug in.",
     workspace_exec: "Reproduce the failure, and check the fix.",
     workspace_file_read: "Read the code that fails.",
-    workspace_patch_apply: "Make the fix.",
+    workspace_file_edit: "Make the fix.",
     workspace_diff: "Get the fix as a patch for the user.",
     workspace_reset: "Retry from the start when an attempt went wrong: cheaper and surer than repairing.",
     workspace_summary: "Report what was done.",

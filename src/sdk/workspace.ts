@@ -76,6 +76,16 @@ export class Workspace implements AsyncDisposable {
     return this.#client.file.read(this.#with({ path, ...page }), options);
   }
 
+  /** Replaces a text, which must be there exactly once. */
+  editFile(
+    path: string,
+    oldText: string,
+    newText: string,
+    { replaceAll, ...options }: CallOptions & { readonly replaceAll?: boolean } = {},
+  ): ReturnType<WorkspaceClient["file"]["edit"]> {
+    return this.#client.file.edit(this.#with({ path, oldText, newText, replaceAll }), options);
+  }
+
   writeFile(path: string, text: string, options?: CallOptions): ReturnType<WorkspaceClient["file"]["write"]> {
     return this.#client.file.write(this.#with({ path, text }), options);
   }

@@ -23,6 +23,31 @@ export function describeFiles(makeWorkspace: () => Promise<WorkspaceUnderTest>):
   const everything = () =>
     bench.sh(id, "find . -printf '%p %y %m %l\\n' | LC_ALL=C sort; find . -type f -exec cksum {} + | LC_ALL=C sort");
 
+  test("are edited where a text is exactly once, and keep their mode", async () => {
+    await bench.sh(
+      id,
+      "printf 'a = 1\\nb = 1\\n' > edit.py; chmod 750 edit.py; ln -s edit.py edit-link; printf '\\351' > bytes",
+    );
+    const edited = await call("file.edit", { path: "edit.py", oldText: "a = 1", newText: "a = 2" });
+    expect(edited).toMatchObject({ path: "/workspace/edit.py", replaced_count: 1, lines: [1], bytes_written: 12 });
+    expect(await bench.sh(id, "cat edit.py; stat -c %a edit.py")).toBe("a = 2\nb = 1\n750\n");
+    const edit = { path: "edit.py", oldText: " = ", newText: "=" };
+    expect(await refusal("file.edit", edit)).toMatchObject({
+      code: "failed_precondition",
+      message: expect.stringContaining("2 times, at lines 1, 2"),
+    });
+    expect(await call("file.edit", { ...edit, replaceAll: true })).toMatchObject({ replaced_count: 2 });
+    for (const [path, code] of [
+      ["edit-link", "failed_precondition"],
+      ["bytes", "failed_precondition"],
+      ["absent", "not_found"],
+      [".", "invalid_argument"],
+    ]) {
+      expect(await refusal("file.edit", { ...edit, path }), path).toMatchObject({ code });
+    }
+    await bench.sh(id, "rm edit.py edit-link bytes");
+  });
+
   test("that a command does not let others read are missed in an export, which says so", async () => {
     const keeps = `$SIG{IO} = "IGNORE"; open(F, "+<", "leased/one") or die; fcntl(F, 1024, 1) or die; sleep 300`;
     await bench.sh(

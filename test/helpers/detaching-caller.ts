@@ -11,6 +11,10 @@ const [workspaceId = "", detachAfterMs = "", killAfterSeconds = "", command = ""
 
 const context = { engine: composeEngineContext(process.env), detachAfterMs: Number(detachAfterMs) };
 console.log("begins");
-const result = await invoke(workspaceExec, context, { workspaceId, killAfterSeconds: Number(killAfterSeconds), command });
+const result = await invoke(workspaceExec, context, {
+  workspaceId,
+  killAfterSeconds: Number(killAfterSeconds),
+  command,
+});
 console.log(JSON.stringify(result));
 setInterval(() => {}, 1_000);

@@ -10,7 +10,8 @@ import { writePatch } from "./patch-file.ts";
 export const workspaceDiff = defineOperation({
   name: "workspace.diff",
   summary: "Show what differs from the files that the workspace began with",
-  effect: "read",
+  // It can write a file on the host.
+  effect: "write",
   input: z.object({
     workspaceId,
     paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below this path; repeatable"),
@@ -31,12 +32,10 @@ export const workspaceDiff = defineOperation({
   mcp: {
     input: {
       paths: z.array(workspaceFilePath).min(1).optional().describe("Only what is at or below these"),
-      outputPath: hostPath
-        .optional()
-        .describe("New file on the user's machine, absolute or from where the server runs"),
+      outputPath: hostPath.optional().describe("New file on the user's machine, best absolute"),
     },
     description:
-      "Show what a workspace changed since the start, edits first, as a patch for git apply. output_path also writes the whole patch to a new file on the user's machine. Of a large one, paths shows a part.",
+      "Show what a workspace changed since the start, edits first, as a patch for git apply. output_path writes all of it to a new file on the user's machine; paths shows a part.",
     shortened: shortenDiff,
     text: diffText,
   },

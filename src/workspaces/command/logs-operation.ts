@@ -19,7 +19,7 @@ export const workspaceLogs = defineOperation({
       .max(3600)
       .default(0)
       .describe("Wait so long at most until that command, or the last one, has ended"),
-    stream: z.enum(["stdout", "stderr"]).optional().describe("Only what was written to this stream"),
+    stream: z.enum(["stdout", "stderr"]).optional().describe("Only this stream"),
     offset: z.number().int().min(0).default(0).describe("First byte of each stream to show"),
     maxBytes: z
       .number()

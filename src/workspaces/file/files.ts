@@ -104,14 +104,12 @@ export async function writeFile(call: WorkspaceCall, typed: string, text: string
 /** A link is refused, because a write would replace it and not what it leads to. */
 function asLinkRefusal(path: Buffer, error: PyroError): PyroError {
   const linkTarget = error.details?.["linkTarget"];
-  if (typeof linkTarget !== "string") return error;
-  return new PyroError(
-    "failed_precondition",
-    `cannot write '${displayed(path)}': it is a symbolic link to '${linkTarget}'`,
-    {
-      hint: "Write to what it leads to, or remove the link first.",
-    },
-  );
+  return typeof linkTarget === "string" ? isLink(path, linkTarget) : error;
+}
+
+export function isLink(path: Buffer, target: string): PyroError {
+  const reason = `cannot write '${displayed(path)}': it is a symbolic link to '${target}'`;
+  return new PyroError("failed_precondition", reason, { hint: "Write to what it leads to, or remove the link first." });
 }
 
 export async function* pieces(data: Buffer): AsyncGenerator<{ data: Buffer }> {
@@ -147,7 +145,7 @@ function describe({ path, type, size, mode, target }: GuestEntry): FileEntry {
   };
 }
 
-function requireRegularFile({ type }: GuestEntry, path: Buffer): void {
+export function requireRegularFile({ type }: GuestEntry, path: Buffer): void {
   if (type === "file") return;
   if (type === "missing") throw noSuchFile(path);
   const what =
@@ -162,7 +160,7 @@ function requireRegularFile({ type }: GuestEntry, path: Buffer): void {
   });
 }
 
-function notText(path: Buffer): PyroError {
+export function notText(path: Buffer): PyroError {
   return new PyroError("failed_precondition", `cannot read '${displayed(path)}': it is not UTF-8 text`, {
     hint: "Look at it in the workspace with iconv or xxd, or export it.",
   });

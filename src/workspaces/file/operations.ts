@@ -4,8 +4,9 @@ import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { oneLine } from "../../tree/name.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
+import { editFile } from "./edit.ts";
 import { listFiles, maxReadBytes, maxWriteBytes, readFile, writeFile } from "./files.ts";
-import { type FileEntry, fileContent, fileListing, writtenFile } from "./results.ts";
+import { editedFile, type FileEntry, fileContent, fileListing, writtenFile } from "./results.ts";
 
 const { path: listedPath, ...listed } = fileListing.shape;
 
@@ -16,7 +17,7 @@ export const workspaceFileList = defineOperation({
   input: z.object({
     workspaceId,
     path: workspaceFilePath.default("/workspace"),
-    recursive: z.boolean().default(false).describe("Everything below it, not only what is directly in it"),
+    recursive: z.boolean().default(false).describe("Everything below it"),
   }),
   output: z.object({
     workspaceId: z.string(),
@@ -118,6 +119,37 @@ export const workspaceFileWrite = defineOperation({
   async handle({ engine: context, signal }, { workspaceId: id, path, text }) {
     const written = await writeFile({ context, workspaceId: id, signal }, path, text);
     return { ...written, workspaceId: id, executionMode: "guest" as const };
+  },
+});
+
+export const workspaceFileEdit = defineOperation({
+  name: "workspace.file.edit",
+  summary: "Replace a text in a file of a workspace, which must be there exactly once",
+  effect: "write",
+  input: z.object({
+    workspaceId,
+    path: workspaceFilePath,
+    oldText: z.string().describe("Text to replace, exactly as it is in the file"),
+    newText: z.string().describe("Text that takes its place"),
+    replaceAll: z.boolean().default(false).describe("Replace it wherever it is"),
+  }),
+  output: z.object({ workspaceId: z.string(), ...editedFile.shape, executionMode }),
+  cli: {
+    positionals: ["workspaceId", "path"],
+    examples: ["workspace file edit 0a1b2c3d4e5f src/app.py --old-text 'debug = True' --new-text 'debug = False'"],
+    text: (edited) =>
+      `[workspace-file-edit] workspace_id=${edited.workspaceId} path=${edited.path} replaced_count=${edited.replacedCount} bytes_written=${edited.bytesWritten} execution_mode=${edited.executionMode}\n`,
+    notes: ({ adjusted }) => adjusted.map((how) => `[adjusted] ${how}`),
+  },
+  mcp: {
+    description:
+      "Replace a text in a file of a workspace. old_text must be there exactly once, unless replace_all is set.",
+    input: { oldText: z.string(), newText: z.string(), replaceAll: z.boolean().default(false) },
+    shortened: (output, maxChars) => ({ ...output, lines: fitting(output.lines, maxChars / 2) }),
+  },
+  async handle({ engine: context, signal }, { workspaceId: id, path, ...wanted }) {
+    const edited = await editFile({ context, workspaceId: id, signal }, path, wanted);
+    return { ...edited, workspaceId: id, executionMode: "guest" as const };
   },
 });
 

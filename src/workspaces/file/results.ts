@@ -34,6 +34,13 @@ export type FileContent = z.output<typeof fileContent>;
 export const writtenFile = z.object({ path: z.string(), bytesWritten: z.number() });
 export type WrittenFile = z.output<typeof writtenFile>;
 
+export const editedFile = writtenFile.extend({
+  replacedCount: z.number(),
+  lines: z.array(z.number()).describe("Where each place begins, in the file as it was"),
+  adjusted: z.array(z.string()).describe("How the texts were changed to fit the file"),
+});
+export type EditedFile = z.output<typeof editedFile>;
+
 const patchStatus = z.enum(["added", "modified", "deleted"]);
 
 export const appliedPatch = z.object({

@@ -14,7 +14,7 @@ export const workspaceSyncPush = defineOperation({
   input: z.object({
     workspaceId,
     sourcePath: hostPath.describe(`Directory, ${archiveNames} on this host`),
-    dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
+    dest: workspaceFilePath.default("/workspace").describe("Directory for its content"),
   }),
   output: z.object({
     workspaceId: z.string(),
@@ -31,8 +31,8 @@ export const workspaceSyncPush = defineOperation({
   mcp: {
     description: "Copy a directory or archive of the user's machine into a workspace, over what is there.",
     input: {
-      sourcePath: hostPath.describe(`Directory, ${archiveNames} of the user's machine`),
-      dest: workspaceFilePath.default("/workspace").describe("Directory in the workspace that takes its content"),
+      sourcePath: hostPath.describe("Directory or archive (tar, zip) of the user's machine"),
+      dest: workspaceFilePath.default("/workspace").describe("Directory for its content"),
     },
     isIdempotent: true,
     shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
@@ -67,10 +67,9 @@ export const workspaceExport = defineOperation({
     notes: (exported) => exported.skippedFiles.map(({ path, reason }) => `[warning] not exported: ${path}: ${reason}`),
   },
   mcp: {
-    description:
-      "Copy a file or directory out of a workspace to the user's machine, to a path where nothing is yet. Nothing is ever overwritten.",
+    description: "Copy a file or directory out of a workspace to the user's machine, to a path where nothing is yet.",
     input: {
-      outputPath: hostPath.describe("Path on the user's machine, absolute or from where the server runs"),
+      outputPath: hostPath.describe("Path on the user's machine, best absolute"),
     },
     shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
   },

@@ -27,7 +27,7 @@ export const workspaceCreate = defineOperation({
       .positive()
       .max(maxTtlSeconds)
       .default(defaultTtlSeconds)
-      .describe("Time after which it is stopped and removed, with its files"),
+      .describe("Time until it is stopped and removed, with its files"),
     networkPolicy: z
       .enum(["off", "egress", "egress+published-ports"])
       .default("off")
@@ -67,7 +67,9 @@ export const workspaceCreate = defineOperation({
       "Create a workspace: a Linux virtual machine with root, no network and your files in /workspace. It is there in about a second; only the first use of an environment takes longer.",
     input: {
       environment: environmentChoice.default(defaultEnvironment),
-      seedPath: hostPath.optional().describe(`Directory, ${archiveNames} of the user's machine to begin with instead`),
+      seedPath: hostPath
+        .optional()
+        .describe("Directory or archive (tar, zip) of the user's machine to begin with instead"),
       name: z.string().optional().describe("To be recognised by"),
       labels: labels.optional().describe('To be found again by, such as {"issue":"123"}'),
     },

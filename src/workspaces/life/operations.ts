@@ -46,7 +46,7 @@ export const workspaceUpdate = defineOperation({
     text: renderWorkspace,
   },
   mcp: {
-    description: "Change a workspace's name and labels; nothing else about it changes.",
+    description: "Change a workspace's name and labels.",
     shortened: shortenWorkspace,
     isIdempotent: true,
     input: {

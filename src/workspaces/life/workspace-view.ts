@@ -15,7 +15,7 @@ import {
 /** As a user gives it. An operation gets the whole id */
 export const workspaceId = z.string().min(1).max(120).describe("Its id, a beginning of that, or its name");
 
-export const workspaceFilePath = z.string().min(1).describe("Path under /workspace, absolute or relative to it");
+export const workspaceFilePath = z.string().min(1).describe("Path below /workspace, absolute or relative");
 
 export const labels = workspaceRecordSchema.shape.labels;
 

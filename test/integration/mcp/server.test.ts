@@ -19,7 +19,8 @@ const inspect = [
 ];
 const reproFix = [
   ...inspect,
-  ...["workspace_sync_push", "workspace_file_write", "workspace_patch_apply", "workspace_diff", "workspace_reset"],
+  ...["workspace_sync_push", "workspace_file_write", "workspace_file_edit", "workspace_patch_apply"],
+  ...["workspace_diff", "workspace_reset", "snapshot_create", "snapshot_list"],
 ];
 const snapshots = ["snapshot_create", "snapshot_list", "snapshot_delete"];
 const selections: readonly [args: readonly string[], tools: readonly string[]][] = [
@@ -31,7 +32,7 @@ const selections: readonly [args: readonly string[], tools: readonly string[]][]
   [["--profile", "vm-run"], ["vm_run"]],
   [
     ["--profile", "workspace-full"],
-    ["vm_run", "vm_list_environments", ...reproFix, "workspace_stop", "workspace_start", ...snapshots],
+    ["vm_run", "vm_list_environments", ...reproFix, "workspace_stop", "workspace_start", "snapshot_delete"],
   ],
   [["--mode", "repro-fix"], reproFix],
   [["--mode", "inspect"], inspect],
@@ -65,7 +66,8 @@ describe.each(eras)("the server, to a client of the %s era", (era) => {
     expect(offered.map(({ name }) => name).toSorted()).toEqual([...tools].toSorted());
     for (const { name, outputSchema, annotations, description } of offered) {
       expect(outputSchema?.["type"], name).toBe("object");
-      expect(Object.keys(annotations ?? {}).toSorted(), name).toEqual(hints);
+      const told = annotations?.["readOnlyHint"] ? ["openWorldHint", "readOnlyHint"] : hints;
+      expect(Object.keys(annotations ?? {}).toSorted(), name).toEqual(told);
       expect(description?.length, name).toBeGreaterThan(20);
     }
   });
@@ -168,7 +170,7 @@ test("what only reads, what destroys and what can be repeated is told truly", as
   expect(having("destructiveHint")).toEqual(["snapshot_delete", "workspace_delete", "workspace_reset"]);
   expect(having("openWorldHint")).toEqual([]);
   expect(having("readOnlyHint")).toEqual([
-    ...["snapshot_list", "vm_list_environments", "workspace_diff", "workspace_file_list", "workspace_file_read"],
+    ...["snapshot_list", "vm_list_environments", "workspace_file_list", "workspace_file_read"],
     ...["workspace_list", "workspace_logs", "workspace_status", "workspace_summary"],
   ]);
   expect(having("idempotentHint")).toEqual(expect.arrayContaining(["workspace_file_write", "workspace_update"]));

@@ -1,0 +1,137 @@
+import { PyroError } from "../../core/errors.ts";
+
+/** A text to be found exactly, and what takes its place. */
+export interface Replacement {
+  readonly oldText: string;
+  readonly newText: string;
+  /** Whether it may be there several times; default: only once */
+  readonly replaceAll: boolean;
+}
+
+export interface ReplacedText {
+  readonly text: string;
+  /** Lines of the old text at which the places begin, from 1 */
+  readonly lines: readonly number[];
+  /** How the replacement was changed to fit the file, in words */
+  readonly adjusted: readonly string[];
+}
+
+const maxNamedLines = 20;
+
+/**
+ * Replaces a text by another. Fails with `failed_precondition` if it is not there, or several times
+ * without `replaceAll`, and says where. `name` is the file's in messages.
+ */
+export function replaceText(name: string, content: string, wanted: Replacement): ReplacedText {
+  const { oldText, newText, replaceAll } = wanted;
+  if (oldText === "") throw refused("invalid_argument", name, "old_text is empty", "Write a new file instead.");
+  if (oldText === newText) throw refused("invalid_argument", name, "old_text and new_text are the same");
+  const exact = placesOf(content, oldText);
+  const fitted = exact.length === 0 ? withLineEndsOf(content, wanted) : undefined;
+  const { oldText: found, newText: replacement } = fitted ?? wanted;
+  const places = fitted ? placesOf(content, found) : exact;
+  const lines = linesAt(content, places);
+  if (places.length === 0) throw notThere(name, content, wanted);
+  if (places.length > 1 && !replaceAll) throw severalTimes(name, lines);
+  return {
+    text: content.split(found).join(replacement),
+    lines,
+    adjusted: fitted ? ["line ends to CRLF, which the file has"] : [],
+  };
+}
+
+function placesOf(content: string, text: string): number[] {
+  const places: number[] = [];
+  for (let at = content.indexOf(text); at !== -1; at = content.indexOf(text, at + text.length)) places.push(at);
+  return places;
+}
+
+/** The texts with the file's line ends, if those are CRLF and the texts have LF. */
+function withLineEndsOf(
+  content: string,
+  { oldText, newText }: Replacement,
+): Omit<Replacement, "replaceAll"> | undefined {
+  if (!content.includes("\r\n") || /(?<!\r)\n/.test(content) || !oldText.includes("\n")) return undefined;
+  const toCrlf = (text: string) => text.replace(/\r?\n/g, "\r\n");
+  return { oldText: toCrlf(oldText), newText: toCrlf(newText) };
+}
+
+/** Numbers of the lines of offsets, which ascend. */
+function linesAt(content: string, places: readonly number[]): number[] {
+  let [line, from] = [1, 0];
+  return places.map((place) => {
+    line += content.slice(from, place).split("\n").length - 1;
+    from = place;
+    return line;
+  });
+}
+
+function severalTimes(name: string, lines: readonly number[]): PyroError {
+  const shown = lines.slice(0, maxNamedLines).join(", ");
+  const more = lines.length > maxNamedLines ? " …" : "";
+  return refused(
+    "failed_precondition",
+    name,
+    `old_text is there ${lines.length} times, at lines ${shown}${more}`,
+    "Add lines around it to old_text until it is there once, or set replace_all.",
+  );
+}
+
+function notThere(name: string, content: string, { oldText, newText }: Replacement): PyroError {
+  const applied = newText === "" ? [] : placesOf(content, newText);
+  if (applied.length > 0) {
+    const [line] = linesAt(content, applied);
+    return refused(
+      "failed_precondition",
+      name,
+      `old_text is not there, and new_text is, at line ${line}: already applied`,
+    );
+  }
+  const near = nearestPlace(content.split("\n"), oldText.split("\n"));
+  const where = near === undefined ? "" : `; the nearest is line ${near.line}, ${near.difference}`;
+  return refused(
+    "failed_precondition",
+    name,
+    `old_text is not there${where}`,
+    "Read the file, and copy old_text from it.",
+  );
+}
+
+interface NearPlace {
+  readonly line: number;
+  readonly difference: string;
+}
+
+/** Limit for comparisons of lines, which a large file and a long text would need many of */
+const maxComparisons = 2_000_000;
+const maxLineChars = 120;
+
+/** The place where most lines are the same apart from white space; undefined if none is. */
+function nearestPlace(lines: readonly string[], wanted: readonly string[]): NearPlace | undefined {
+  if (lines.length * wanted.length > maxComparisons) return undefined;
+  const have = lines.map((line) => line.trim());
+  const want = wanted.map((line) => line.trim());
+  let [best, bestScore] = [-1, 0];
+  for (let start = 0; start < have.length; start += 1) {
+    const score = want.filter((line, index) => line !== "" && line === have[start + index]).length;
+    if (score > bestScore) [best, bestScore] = [start, score];
+  }
+  if (best === -1) return undefined;
+  const index = wanted.findIndex((line, offset) => line !== lines[best + offset]);
+  const at = best + index;
+  const found = lines[at];
+  const difference =
+    found === undefined
+      ? "after which the file ends"
+      : `where line ${at + 1} is ${JSON.stringify(found.slice(0, maxLineChars))} and not ${JSON.stringify((wanted[index] ?? "").slice(0, maxLineChars))}`;
+  return { line: best + 1, difference };
+}
+
+function refused(
+  code: "invalid_argument" | "failed_precondition",
+  name: string,
+  reason: string,
+  hint?: string,
+): PyroError {
+  return new PyroError(code, `cannot edit '${name}': ${reason}`, hint === undefined ? {} : { hint });
+}
