@@ -3,6 +3,7 @@ import { lstatSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { displayPath } from "../../src/tree/name.ts";
+import { makeRepository } from "../helpers/git-repository.ts";
 import { compareTrees, contentOfTree, differences, onHost } from "../helpers/host-tree.ts";
 import { makeEdits, makeTree } from "../helpers/random-edits.ts";
 import type { Json } from "../helpers/surfaces.ts";
@@ -95,6 +96,22 @@ describeWithVm("a diff after a hundred random edits", () => {
       code: "invalid_argument",
       message: expect.stringContaining("it is not under /workspace"),
     });
+  });
+
+  test("of a checkout counts what that ignores, and what is in .git, by directory", async () => {
+    const checkout = bench.hostPath("checkout");
+    makeRepository(checkout, "echo dist/ > .gitignore; echo one > file; git add -A; git commit -qm one");
+    const own = await bench.create("--seed-path", checkout);
+    await bench.sh(own, "mkdir dist; echo x > dist/a; echo x > dist/b; echo two > file; git add file");
+    const diff: Json = await bench.json(["diff", own]);
+    expect(diff.folded).toEqual([
+      { path: "/workspace/dist", count: 2, reason: "ignored" },
+      { path: "/workspace/.git", count: expect.any(Number), reason: "git" },
+    ]);
+    expect(diff).toMatchObject({ ignored_count: 2 });
+    expect(diff.entries[0]).toMatchObject({ path: "/workspace/file", in_patch: true });
+    expect(diff.patch.match(/^diff --git .*$/gm)).toEqual(["diff --git a/file b/file"]);
+    await bench.output(["delete", own]);
   });
 
   test("of one edit there is what `git diff` prints", async () => {

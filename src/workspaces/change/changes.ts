@@ -84,7 +84,9 @@ export const changesReview = z.object({
   reason: z.string().nullable().describe("Why they are not"),
   changed: z.boolean().nullable(),
   summary: changeSummary.nullable(),
-  entries: z.array(changeEntry).describe("The first ten that are not folded"),
+  entries: z
+    .array(changeEntry)
+    .describe("The first ten that are not folded, without directories whose files are there"),
   folded: z.array(foldedChanges),
   moreCount: z.number().describe("Entries after those"),
 });

@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 import type { GuestChange, GuestSide } from "../../guest/tree/messages.ts";
+import { pathExists } from "../../host/files.ts";
 import { ignoredPaths } from "../../projects/ignored.ts";
 import { formatChange } from "../../tree/patch/format.ts";
 import { pathKey } from "../../tree/path.ts";
@@ -51,13 +53,21 @@ async function ignoredByProject(
   found: readonly FoundChange[],
   signal: AbortSignal | undefined,
 ): Promise<ReadonlySet<string>> {
-  if (seed.originKind !== "project_path" || seed.originRef === null) return new Set();
+  const root = await checkoutOf(seed);
+  if (root === null) return new Set();
   const added = found.filter(({ change }) => change.status === "added");
   const asked = added.map(({ change: { path, new: now } }) =>
     now?.type === "directory" ? Buffer.concat([path, Buffer.from("/")]) : path,
   );
-  const answer = await ignoredPaths(seed.originRef, asked, { signal });
+  const answer = await ignoredPaths(root, asked, { signal });
   return new Set([...answer].map((key) => key.replace(/\/$/, "")));
+}
+
+/** The checkout whose files the workspace began with, if it began with all of one. */
+async function checkoutOf({ originKind, originRef, mode, seedPath }: WorkspaceRecord["seed"]): Promise<string | null> {
+  if (originKind === "project_path") return originRef;
+  if (mode !== "directory" || seedPath === null) return null;
+  return (await pathExists(join(seedPath, ".git"))) ? seedPath : null;
 }
 
 function isAtOrBelow(path: Buffer, top: Buffer): boolean {

@@ -46,7 +46,10 @@ async function reviewChanges(call: WorkspaceCall, { state }: WorkspaceRecord): P
   if (state !== "started") return { ...unavailable, reason: `the workspace is ${state}` };
   try {
     const { changed, summary, entries, folded } = await diffWorkspace(call);
-    const single = entries.filter((entry) => !isFolded(entry));
+    // A directory says nothing that its files do not say.
+    const single = entries.filter(
+      (entry) => !isFolded(entry) && !(entry.artifactType === "directory" && entry.inPatch),
+    );
     return {
       available: true,
       reason: null,
