@@ -106,7 +106,7 @@ function toOption(flag: Flag): Option {
 
 /** The schema applies the default. Commander only shows it. */
 function explain({ kind, description, defaultValue }: Flag): string {
-  return kind === "boolean" || defaultValue === undefined
+  return kind === "boolean" || defaultValue === undefined || typeof defaultValue === "object"
     ? description
     : `${description} (default: ${String(defaultValue)})`;
 }

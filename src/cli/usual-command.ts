@@ -7,7 +7,7 @@ const synonyms: Readonly<Record<string, string>> = {
   rm: "delete",
   remove: "delete",
   destroy: "delete",
-  kill: "delete",
+  kill: "stop",
   new: "create",
   up: "create",
   get: "status",
@@ -25,7 +25,7 @@ export function usualCommand(
 ): string | undefined {
   if (word === "version") return "pyro --version";
   const verb = synonyms[word] ?? word;
-  const places = [before, ["workspace", ...before], ["workspace"]];
+  const places = [before, ["workspace", ...before]];
   for (const place of places) {
     const name = [...place, verb].join(".");
     const isKnown = operations.some((operation) => operation.name === name || operation.name.startsWith(`${name}.`));

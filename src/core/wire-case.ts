@@ -22,14 +22,24 @@ export function fromWire<S extends z.ZodType>(schema: S, value: unknown): z.outp
 export function explainMismatch(error: z.ZodError, nameField = snakeCase): string {
   const [issue] = error.issues;
   if (!issue) return "does not fit its schema";
-  const path = issue.path.map((part) => nameField(String(part))).join(".");
-  const what = inWords(issue);
+  const inner = innermost(issue);
+  // A name that begins with a capital letter is a key that the user chose.
+  const name = (part: PropertyKey) => (/^[a-z]/.test(String(part)) ? nameField(String(part)) : String(part));
+  const path = inner.path.map(name).join(".");
+  const what = inWords(inner, name);
   return path === "" ? what : `${path}: ${what}`;
 }
 
 type Issue = z.core.$ZodIssue;
 
-function inWords(issue: Issue): string {
+/** What is wrong with a value of a union: of the option that fits it best, what is inside. */
+function innermost(issue: Issue): Issue {
+  if (issue.code !== "invalid_union") return issue;
+  const deeper = issue.errors.flat().find(({ path }) => path.length > 0);
+  return deeper ? innermost({ ...deeper, path: [...issue.path, ...deeper.path] }) : issue;
+}
+
+function inWords(issue: Issue, name: (part: PropertyKey) => string): string {
   switch (issue.code) {
     case "invalid_type":
       return issue.message.endsWith("received undefined")
@@ -49,7 +59,9 @@ function inWords(issue: Issue): string {
     case "too_big":
       return `it must be ${limitInWords(issue.origin, issue.inclusive === false ? "less than" : "at most", issue.maximum)}`;
     case "unrecognized_keys":
-      return `there is no ${issue.keys.join(", ")}`;
+      return `there is no ${issue.keys.map(name).join(", ")}`;
+    case "invalid_key":
+      return issue.issues[0]?.message ?? issue.message;
     default:
       return issue.message;
   }

@@ -90,7 +90,7 @@ export class ToolCalls {
       patienceMs,
       signal: mcpReq.signal,
       onProgress: progress.onProgress,
-      goesOn: tool.operation.effect !== "read",
+      goesOn: tool.operation.effect !== "read" && tool.operation.mcp?.isRead?.(input) !== true,
     });
   }
 

@@ -40,15 +40,14 @@ function renameProperties(schema: z.core.JSONSchema.BaseSchema): void {
 function compact(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(compact);
   if (typeof node !== "object" || node === null) return node;
+  // Keys of JSON objects are always text.
   const { propertyNames: _, ...rest } = node as JsonSchema;
   const told = Object.entries(rest).filter(([key, value]) => !(limits.has(key) && typeof value === "number"));
   const compacted = Object.fromEntries(told.map(([key, value]) => [key, compact(value)]));
   return orNull(compacted) ?? compacted;
 }
 
-/**
- * Limits, which an error tells if a caller exceeds one. The keys of JSON objects are always text
- */
+/** An error tells a limit if a caller exceeds it. */
 const limits: ReadonlySet<string> = new Set([
   ...["minLength", "maxLength", "minItems", "minimum", "maximum", "exclusiveMinimum"],
 ]);

@@ -57,7 +57,7 @@ function toTool(name: string, operation: Operation, { withoutArguments, purposes
 
 /** The server's instructions say once what a workspace_id is, instead of each tool. */
 function withoutUsualWords(shape: z.ZodRawShape): z.ZodRawShape {
-  return "workspaceId" in shape ? { ...shape, workspaceId: z.string().min(1) } : shape;
+  return "workspaceId" in shape ? { ...shape, workspaceId: z.string().min(1).max(120) } : shape;
 }
 
 /** Facts about a tool in one server. */
@@ -120,7 +120,7 @@ export function parseArguments({ name, input, offered }: Tool, given: unknown): 
 function asMeant(schema: unknown, value: unknown): unknown {
   if (typeof value !== "string") return value;
   const type = withoutDefault(schema);
-  if (type instanceof z.ZodNumber && value.trim() !== "" && Number.isFinite(Number(value))) return Number(value);
+  if (type instanceof z.ZodNumber && /^\s*-?\d+(?:\.\d+)?\s*$/.test(value)) return Number(value);
   if (type instanceof z.ZodBoolean && (value === "true" || value === "false")) return value === "true";
   return value;
 }

@@ -92,6 +92,8 @@ export interface ModelTool<O> {
   readonly input?: z.ZodRawShape;
   /** Whether a second call changes nothing more; a read always is idempotent */
   readonly isIdempotent?: boolean;
+  /** Whether a call with this input only reads, although the operation can do more */
+  isRead?(input: Readonly<Record<string, unknown>>): boolean;
   /** The result as text; default: all that the command line shows */
   text?(output: O): string;
   /**

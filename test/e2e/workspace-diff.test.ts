@@ -105,8 +105,8 @@ describeWithVm("a diff after a hundred random edits", () => {
     await bench.sh(own, "mkdir dist; echo x > dist/a; echo x > dist/b; echo two > file; git add file");
     const diff: Json = await bench.json(["diff", own]);
     expect(diff.folded).toEqual([
-      { path: "/workspace/dist", count: 2, reason: "ignored" },
       { path: "/workspace/.git", count: expect.any(Number), reason: "git" },
+      { path: "/workspace/dist", count: 2, reason: "ignored" },
     ]);
     expect(diff).toMatchObject({ ignored_count: 2 });
     expect(diff.entries[0]).toMatchObject({ path: "/workspace/file", in_patch: true });

@@ -23,36 +23,37 @@ const maxNamedLines = 20;
  * without `replaceAll`, and says where. `name` is the file's in messages.
  */
 export function replaceText(name: string, content: string, wanted: Replacement): ReplacedText {
-  const { oldText, newText, replaceAll } = wanted;
-  if (oldText === "") throw refused("invalid_argument", name, "old_text is empty", "Write a new file instead.");
-  if (oldText === newText) throw refused("invalid_argument", name, "old_text and new_text are the same");
-  const exact = placesOf(content, oldText);
-  const fitted = exact.length === 0 ? withLineEndsOf(content, wanted) : undefined;
-  const { oldText: found, newText: replacement } = fitted ?? wanted;
-  const places = fitted ? placesOf(content, found) : exact;
+  const { replaceAll } = wanted;
+  if (wanted.oldText === "") throw refused("invalid_argument", name, "old_text is empty", "Write a new file instead.");
+  if (wanted.oldText === wanted.newText) throw refused("invalid_argument", name, "old_text and new_text are the same");
+  const fitted = withLineEndsOf(content, wanted);
+  const { oldText, newText } = fitted;
+  // Without replaceAll, places that overlap are several places too.
+  const places = placesOf(content, oldText, replaceAll ? oldText.length : 1);
+  if (places.length === 0) throw notThere(name, content, fitted);
   const lines = linesAt(content, places);
-  if (places.length === 0) throw notThere(name, content, wanted);
   if (places.length > 1 && !replaceAll) throw severalTimes(name, lines);
+  if (content.length + places.length * (newText.length - oldText.length) > maxResultChars) {
+    throw refused("failed_precondition", name, `it would have more than ${maxResultChars} characters`);
+  }
+  const isFitted = oldText !== wanted.oldText || newText !== wanted.newText;
   return {
-    text: content.split(found).join(replacement),
+    text: content.split(oldText).join(newText),
     lines,
-    adjusted: fitted ? ["line ends to CRLF, which the file has"] : [],
+    adjusted: isFitted ? ["line ends to CRLF, which the file has"] : [],
   };
 }
 
-function placesOf(content: string, text: string): number[] {
+function placesOf(content: string, text: string, step: number): number[] {
   const places: number[] = [];
-  for (let at = content.indexOf(text); at !== -1; at = content.indexOf(text, at + text.length)) places.push(at);
+  for (let at = content.indexOf(text); at !== -1; at = content.indexOf(text, at + step)) places.push(at);
   return places;
 }
 
-/** The texts with the file's line ends, if those are CRLF and the texts have LF. */
-function withLineEndsOf(
-  content: string,
-  { oldText, newText }: Replacement,
-): Omit<Replacement, "replaceAll"> | undefined {
-  if (!content.includes("\r\n") || /(?<!\r)\n/.test(content) || !oldText.includes("\n")) return undefined;
-  const toCrlf = (text: string) => text.replace(/\r?\n/g, "\r\n");
+/** The texts with the file's line ends, if those are CRLF. */
+function withLineEndsOf(content: string, { oldText, newText }: Replacement): Omit<Replacement, "replaceAll"> {
+  if (!content.includes("\r\n") || /(?<!\r)\n/.test(content)) return { oldText, newText };
+  const toCrlf = (text: string) => text.replace(/(?<!\r)\n/g, "\r\n");
   return { oldText: toCrlf(oldText), newText: toCrlf(newText) };
 }
 
@@ -77,14 +78,14 @@ function severalTimes(name: string, lines: readonly number[]): PyroError {
   );
 }
 
-function notThere(name: string, content: string, { oldText, newText }: Replacement): PyroError {
-  const applied = newText === "" ? [] : placesOf(content, newText);
-  if (applied.length > 0) {
-    const [line] = linesAt(content, applied);
+function notThere(name: string, content: string, { oldText, newText }: Omit<Replacement, "replaceAll">): PyroError {
+  const [applied] = isTelling(newText) ? placesOf(content, newText, newText.length) : [];
+  if (applied !== undefined) {
+    const [line] = linesAt(content, [applied]);
     return refused(
       "failed_precondition",
       name,
-      `old_text is not there, and new_text is, at line ${line}: already applied`,
+      `old_text is not there, and new_text is, at line ${line}: it is probably already applied`,
     );
   }
   const near = nearestPlace(content.split("\n"), oldText.split("\n"));
@@ -97,14 +98,23 @@ function notThere(name: string, content: string, { oldText, newText }: Replaceme
   );
 }
 
+/** Whether a text is hardly somewhere by chance. */
+function isTelling(text: string): boolean {
+  return text.trim().length >= leastTellingChars;
+}
+
 interface NearPlace {
   readonly line: number;
   readonly difference: string;
 }
 
+/** Limit of what can be written at once */
+const maxResultChars = 16 * 1024 * 1024;
+const leastTellingChars = 12;
 /** Limit for comparisons of lines, which a large file and a long text would need many of */
 const maxComparisons = 2_000_000;
 const maxLineChars = 120;
+const shownBefore = 40;
 
 /** The place where most lines are the same apart from white space; undefined if none is. */
 function nearestPlace(lines: readonly string[], wanted: readonly string[]): NearPlace | undefined {
@@ -121,10 +131,18 @@ function nearestPlace(lines: readonly string[], wanted: readonly string[]): Near
   const at = best + index;
   const found = lines[at];
   const difference =
-    found === undefined
-      ? "after which the file ends"
-      : `where line ${at + 1} is ${JSON.stringify(found.slice(0, maxLineChars))} and not ${JSON.stringify((wanted[index] ?? "").slice(0, maxLineChars))}`;
+    found === undefined ? "after which the file ends" : differenceOf(at + 1, found, wanted[index] ?? "");
   return { line: best + 1, difference };
+}
+
+/** Both lines from shortly before the first character that differs. */
+function differenceOf(line: number, found: string, wanted: string): string {
+  let same = 0;
+  while (same < found.length && found[same] === wanted[same]) same += 1;
+  const from = Math.max(0, same - shownBefore);
+  const show = (text: string) => JSON.stringify(text.slice(from, from + maxLineChars));
+  const place = from === 0 ? "" : ` from character ${from + 1}`;
+  return `where line ${line} is${place} ${show(found)} and not ${show(wanted)}`;
 }
 
 function refused(

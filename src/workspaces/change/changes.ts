@@ -32,7 +32,7 @@ const leftOutReasons = {
   directory: "a patch has files, and none that is in this directory",
   special: "it is a device, a socket or a named pipe",
   permissions: "a patch has of permissions only who may execute",
-  too_large: "its content is too large",
+  too_large: "its content, or the whole patch with it, is too large",
   room: "there is no room for it here",
 } as const;
 export type LeftOut = keyof typeof leftOutReasons;
@@ -70,6 +70,7 @@ export const diffSchema = z.object({
     .describe("Modified ones first, then deleted, of another type, new, new and ignored, in .git"),
   entriesTruncated: z.boolean().describe("There are more than are listed"),
   folded: z.array(foldedChanges).describe("What is not listed singly where there is little room"),
+  foldedCount: z.number().describe("Places in folded, those that are cut off included"),
   ignoredCount: z.number().describe("New files that the project ignores"),
   uncomparedCount: z.number().describe("Paths that vanished meanwhile, or could not be read"),
   patch: z.string().describe("For `git apply`"),
@@ -88,6 +89,7 @@ export const changesReview = z.object({
     .array(changeEntry)
     .describe("The first ten that are not folded, without directories whose files are there"),
   folded: z.array(foldedChanges),
+  foldedCount: z.number(),
   moreCount: z.number().describe("Entries after those"),
 });
 export type ChangesReview = z.output<typeof changesReview>;

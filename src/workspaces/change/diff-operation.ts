@@ -36,6 +36,7 @@ export const workspaceDiff = defineOperation({
     },
     description:
       "Show what a workspace changed since the start, edits first, as a patch for git apply. output_path writes all of it to a new file on the user's machine; paths shows a part.",
+    isRead: ({ outputPath }) => outputPath === undefined,
     shortened: shortenDiff,
     text: diffText,
   },

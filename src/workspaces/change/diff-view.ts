@@ -10,7 +10,10 @@ const otherChars = 900;
 /** Limit in characters, above which each patch is shown only once */
 const maxTwiceChars = 4_000;
 const maxNamed = 20;
-const maxFolds = 50;
+/** Part of the room for what is folded */
+const foldedPart = 1 / 8;
+/** Part of the room for the entries */
+const entriesPart = 1 / 3;
 
 /**
  * What is folded is not listed singly. Each other change is shown twice, by itself and in the whole
@@ -18,30 +21,41 @@ const maxFolds = 50;
  * out, and the last entries.
  */
 export function shortenDiff<D extends WorkspaceDiff>(diff: D, maxChars: number): D {
-  const parts = new Map(partsOf(diff));
   const listed = diff.entries.filter((entry) => !isFolded(entry));
-  const folded = diff.folded.slice(0, maxFolds);
+  const folded = fitting(diff.folded, maxChars * foldedPart);
   const twice = { ...diff, entries: listed.map(withoutBytes), folded };
   if (JSON.stringify(twice).length <= Math.min(maxChars, maxTwiceChars)) return twice;
   const once = { ...twice, entries: twice.entries.map((entry) => ({ ...entry, textPatch: null })) };
   if (JSON.stringify(once).length <= maxChars) return once;
-  const shown = fitting(once.entries, maxChars / 3);
-  const room = maxChars - JSON.stringify([shown, folded]).length - otherChars;
+  const parts = new Map(partsOf(diff));
+  const shown = fitting(
+    listed.map((entry) => (entry.patchBytes === undefined ? entry : withoutRoom(entry))),
+    maxChars * entriesPart,
+  ).length;
+  const room = maxChars - JSON.stringify([once.entries.slice(0, shown), folded]).length - otherChars;
   const { patch, kept } = fittingParts(listed, parts, room);
-  const entries = shown.map((entry, index) => {
-    const { path, patchBytes } = listed[index] ?? entry;
-    return kept.has(path) || patchBytes === undefined
-      ? entry
-      : { ...entry, inPatch: false, leftOut: "room", patchBytes };
-  });
-  const lacksSome = kept.size < parts.size;
+  const entries = listed
+    .slice(0, shown)
+    .map((entry) => (isShown(entry, kept) ? withoutBytes(entry) : withoutRoom(entry)));
   return {
     ...once,
-    entries,
-    entriesTruncated: shown.length < listed.length,
+    entries: entries.map((entry) => ({ ...entry, textPatch: null })),
+    entriesTruncated: shown < listed.length,
     patch,
-    patchTruncated: diff.patchTruncated || lacksSome,
+    patchTruncated: diff.patchTruncated || kept.size < parts.size,
   } as D;
+}
+
+function withoutRoom(entry: DiffEntry): DiffEntry {
+  return { ...entry, textPatch: null, inPatch: false, leftOut: "room" };
+}
+
+/** Whether what an entry said of the patch is true of its shown parts. */
+function isShown({ path, patchBytes, inPatch, artifactType }: DiffEntry, kept: ReadonlySet<string>): boolean {
+  if (patchBytes !== undefined) return kept.has(path);
+  if (!inPatch || artifactType !== "directory") return true;
+  // A directory is in the patch by its files.
+  return [...kept].some((other) => other.startsWith(`${path}/`));
 }
 
 /** Each entry's part of the patch, by its path. */
@@ -84,7 +98,9 @@ function fittingParts(
     const beginning = beginningOf(parts.get(first.path) ?? "", maxChars);
     return { patch: `${beginning}\n[… the rest of this patch has no room here …]\n`, kept };
   }
-  return { patch: inOrder.map(({ path }) => (kept.has(path) ? parts.get(path) : "")).join(""), kept };
+  const patch = inOrder.map(({ path }) => (kept.has(path) ? parts.get(path) : "")).join("");
+  const missing = inOrder.length - kept.size;
+  return { patch: missing === 0 ? patch : `${patch}[… ${missing} more patches have no room here …]\n`, kept };
 }
 
 export function diffText(diff: WorkspaceDiff): string {
@@ -104,14 +120,14 @@ export function countsOf(summary: ChangeSummary): string {
 
 /** What a reader of the patch does not see in it. */
 export function notesOf(diff: WorkspaceDiff): string[] {
-  const { entries, entriesTruncated, folded, summary, uncomparedCount } = diff;
+  const { entries, entriesTruncated, folded, foldedCount, uncomparedCount } = diff;
   const notes = entries.flatMap((entry) => noteOf(entry) ?? []);
   const more = notes.length - maxNamed;
   return [
     ...notes.slice(0, maxNamed),
     ...(more > 0 ? [`… and ${more} more that are not in the patch: their entries say why`] : []),
-    ...(entriesTruncated ? [`Of the ${summary.total} changes ${entries.length} are listed: paths shows others.`] : []),
-    ...foldedLines(folded),
+    ...(entriesTruncated ? [`The entries are only the first ${entries.length}: paths shows others.`] : []),
+    ...foldedLines(folded, foldedCount),
     ...(uncomparedCount > 0
       ? [`Not compared: ${uncomparedCount}, which vanished meanwhile or could not be read.`]
       : []),
@@ -139,14 +155,16 @@ export function inWords({ status, path, mode }: ChangeEntry, show = shownAsText)
   return `${status.replace("_", " ")} ${show(shownName(path))}${change}`;
 }
 
-/** `dist (400 new, ignored)` */
-export function foldedLines(folded: readonly FoldedChanges[], show = shownAsText): string[] {
-  const lines = folded.slice(0, maxNamed).map(({ path, count, reason }) => {
-    const what = reason === "git" ? `${count} changed, which git takes no patch for` : `${count} new, ignored`;
-    return `${show(shownName(path))} (${what})`;
-  });
-  const more = folded.length - lines.length;
+/** `dist (400 new, ignored)`, of the first of `count` places. */
+export function foldedLines(folded: readonly FoldedChanges[], count: number, show = shownAsText): string[] {
+  const lines = folded.slice(0, maxNamed).map((fold) => `${show(shownName(fold.path))} (${whatIsFolded(fold)})`);
+  const more = count - lines.length;
   return more > 0 ? [...lines, `… and ${more} more places with new files that the project ignores`] : lines;
+}
+
+function whatIsFolded({ count, reason }: FoldedChanges): string {
+  if (reason === "git") return `${count} changed, which git takes no patch for`;
+  return count === 0 ? "new, ignored" : `${count} new, ignored`;
 }
 
 const shownAsText = (name: string) => name;

@@ -10,11 +10,12 @@ import { withProgress } from "../control/progress.ts";
 import { pathInWorkspace } from "../file/guest-path.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { treeChanges } from "./caller.ts";
+import { gitFolder } from "./fold.ts";
 import { type ComparedTree, type FoundChange, listChanges } from "./listing.ts";
 
 /** Files larger than this, on either side, are reported without their content */
 const diffContentBytes = 4 * 1024 * 1024;
-/** Limit for all patches together; later changes are reported without content too */
+/** Limit for all patches of one kind together; later changes are reported without content too */
 const maxPatchBytes = 64 * 1024 * 1024;
 
 /** More changes are no use to a reader */
@@ -28,17 +29,21 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
   const paths = typed?.map(pathInWorkspace);
   const found: FoundChange[] = [];
   let changeCount = 0;
-  let patchBytes = 0;
+  // New files come in any number, and must not take the place of edits.
+  const patchBytes = { added: 0, changed: 0 };
   const compared = await treeChanges(call, diffContentBytes);
   for await (const change of withProgress(compared.changes, "compare", call.onProgress)) {
     changeCount += 1;
     if (changeCount > maxChanges) throw tooManyChanges();
     if (paths && !paths.some((path) => isAtOrBelow(change.path, path))) continue;
-    const isOmitted = patchBytes > maxPatchBytes || lacksContent(change);
-    const formatted = isOmitted ? { textPatch: null, patch: null } : formatChange(withContent(change));
-    patchBytes += formatted.patch?.length ?? 0;
+    const key = pathKey(change.path);
+    const kind = change.status === "added" ? "added" : "changed";
+    const isOmitted = patchBytes[kind] > maxPatchBytes || lacksContent(change);
+    const isUntold = isOmitted || gitFolder(key) !== "";
+    const formatted = isUntold ? { textPatch: null, patch: null } : formatChange(withContent(change));
+    patchBytes[kind] += formatted.patch?.length ?? 0;
     const { oldContent: _, newContent: __, ...rest } = change;
-    found.push({ change: rest, key: pathKey(change.path), ...formatted, isOmitted });
+    found.push({ change: rest, key, ...formatted, isOmitted });
   }
   const ignored = await ignoredByProject(compared.record, found, call.signal);
   return { ...listChanges(found, ignored), uncomparedCount: compared.skippedCount };

@@ -1,3 +1,4 @@
+import { parentKey } from "../../tree/path.ts";
 import type { ChangeEntry, FoldedChanges, LeftOut } from "./changes.ts";
 
 /** A change with what decides where it is listed. */
@@ -32,22 +33,24 @@ export function foldChanges(changes: readonly Foldable[], show: (key: string) =>
     folds.set(top, fold);
     if (change.artifactType !== "directory") fold.keys.push(change.key);
   }
-  return [...folds].map(([top, { reason, keys }]) => {
+  const folded = [...folds].map(([top, { reason, keys }]) => {
     const [only] = keys;
     const path = keys.length === 1 && only !== undefined ? only : top;
     return { path: show(path), count: keys.length, reason };
   });
+  return [...folded.filter(({ reason }) => reason === "git"), ...folded.filter(({ reason }) => reason === "ignored")];
 }
 
 const keyOf = ({ key }: Foldable) => key;
 
 function topFolder(key: string, ignoredFolders: ReadonlySet<string>): string {
-  const names = key.split("/");
-  for (let depth = 1; depth <= names.length; depth += 1) {
-    const folder = names.slice(0, depth).join("/");
-    if (ignoredFolders.has(folder)) return folder;
+  // From the nearest folder up, because each look costs the length of the path.
+  let top = ignoredFolders.has(key) ? key : undefined;
+  for (let folder = parentKey(key); folder; folder = parentKey(folder)) {
+    if (ignoredFolders.has(folder)) top = folder;
+    else if (top !== undefined) break;
   }
-  return names.slice(0, -1).join("/");
+  return top ?? parentKey(key) ?? "";
 }
 
 /** Path of the highest folder named `.git`, in upper or lower case, that a path is in or is. */

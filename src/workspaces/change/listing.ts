@@ -36,7 +36,7 @@ export function listChanges(
     summary: summarizeChanges(found),
     entries: listed.map(entryOf),
     entriesTruncated: false,
-    folded: foldChanges(listed, (key) => displayed(Buffer.from(key, "latin1"))),
+    ...foldsOf(listed),
     ignoredCount: listed.filter(({ leftOut, artifactType }) => leftOut === "ignored" && artifactType !== "directory")
       .length,
     patch: listed.map(partOf).join(""),
@@ -44,10 +44,14 @@ export function listChanges(
   };
 }
 
+function foldsOf(listed: readonly ListedChange[]): Pick<WorkspaceDiff, "folded" | "foldedCount"> {
+  const folded = foldChanges(listed, (key) => displayed(Buffer.from(key, "latin1")));
+  return { folded, foldedCount: folded.length };
+}
+
 function listedChanges(found: readonly FoundChange[], ignored: ReadonlySet<string>): ListedChange[] {
   const listed = found.map((one) => ({ ...one, leftOut: leftOutOf(one, ignored), artifactType: typeOf(one.change) }));
-  const inPatch = listed.filter(({ leftOut }) => leftOut === undefined).map(({ key }) => key);
-  const made = new Set(inPatch.flatMap(foldersOf));
+  const made = foldersOf(listed.filter(({ leftOut }) => leftOut === undefined).map(({ key }) => key));
   // A patch makes and removes the folders of its files.
   return listed.map((one) =>
     one.leftOut === "directory" && one.change.status !== "modified" && made.has(one.key)
@@ -56,10 +60,12 @@ function listedChanges(found: readonly FoundChange[], ignored: ReadonlySet<strin
   );
 }
 
-/** The folders that a path is in, from the nearest. */
-function foldersOf(key: string): string[] {
-  const folders: string[] = [];
-  for (let folder = parentKey(key); folder; folder = parentKey(folder)) folders.push(folder);
+/** All folders that the paths are in. */
+function foldersOf(keys: readonly string[]): ReadonlySet<string> {
+  const folders = new Set<string>();
+  for (const key of keys) {
+    for (let folder = parentKey(key); folder && !folders.has(folder); folder = parentKey(folder)) folders.add(folder);
+  }
   return folders;
 }
 
@@ -70,7 +76,8 @@ function leftOutOf({ change, key, patch, isOmitted }: FoundChange, ignored: Read
   if (ignored.has(key)) return "ignored";
   const types = [change.old?.type, change.new?.type];
   if (types.includes("other")) return "special";
-  if (!types.includes("file") && !types.includes("symlink")) return "directory";
+  const isDirectory = change.new?.type === "directory" || !(types.includes("file") || types.includes("symlink"));
+  if (isDirectory) return "directory";
   if (isOmitted) return "too_large";
   return patch === null ? "permissions" : undefined;
 }

@@ -4,7 +4,7 @@ import { currentRecord, type WorkspaceCall } from "../control/access.ts";
 import { commandsOf, type JournaledCommand, type LineOf, readJournal } from "../record/journal.ts";
 import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
 import { WorkspacePlace } from "../record/store.ts";
-import type { ChangesReview } from "./changes.ts";
+import type { ChangesReview, DiffEntry } from "./changes.ts";
 import { diffWorkspace } from "./diff.ts";
 import { isFolded } from "./fold.ts";
 
@@ -42,14 +42,19 @@ export async function reviewWorkspace(call: WorkspaceCall): Promise<WorkspaceRev
 }
 
 async function reviewChanges(call: WorkspaceCall, { state }: WorkspaceRecord): Promise<ChangesReview> {
-  const unavailable = { available: false, changed: null, summary: null, entries: [], folded: [], moreCount: 0 };
+  const unavailable = {
+    available: false,
+    changed: null,
+    summary: null,
+    entries: [],
+    folded: [],
+    foldedCount: 0,
+    moreCount: 0,
+  };
   if (state !== "started") return { ...unavailable, reason: `the workspace is ${state}` };
   try {
     const { changed, summary, entries, folded } = await diffWorkspace(call);
-    // A directory says nothing that its files do not say.
-    const single = entries.filter(
-      (entry) => !isFolded(entry) && !(entry.artifactType === "directory" && entry.inPatch),
-    );
+    const single = entries.filter((entry) => !isFolded(entry) && !isToldByItsFiles(entry));
     return {
       available: true,
       reason: null,
@@ -57,12 +62,18 @@ async function reviewChanges(call: WorkspaceCall, { state }: WorkspaceRecord): P
       summary,
       entries: single.slice(0, shownChanges),
       folded: folded.slice(0, shownChanges),
+      foldedCount: folded.length,
       moreCount: Math.max(0, single.length - shownChanges),
     };
   } catch (error) {
     if (call.signal?.aborted) throw error;
     return { ...unavailable, reason: PyroError.from(error).message };
   }
+}
+
+/** A directory that came or went with its files says nothing more. */
+function isToldByItsFiles({ artifactType, inPatch, status }: DiffEntry): boolean {
+  return artifactType === "directory" && inPatch && (status === "added" || status === "deleted");
 }
 
 function newest<T>(items: readonly T[]): readonly T[] {

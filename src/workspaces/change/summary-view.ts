@@ -33,14 +33,14 @@ export function renderReview(review: ReviewOutput): string {
   return sections.filter((text) => text !== "").join("\n");
 }
 
-function changesOf({ available, reason, summary, entries, folded, moreCount }: ReviewOutput["changes"]): string[] {
+function changesOf({ available, reason, summary, entries, ...rest }: ReviewOutput["changes"]): string[] {
   if (!available || !summary) return [`not available: ${literal(reason ?? "")}`];
   if (summary.total === 0) return ["none"];
   return [
     countsOf(summary),
     ...entries.map((entry) => inWords(entry, code)),
-    ...(moreCount > 0 ? [`… and ${moreCount} more`] : []),
-    ...foldedLines(folded, code),
+    ...(rest.moreCount > 0 ? [`… and ${rest.moreCount} more`] : []),
+    ...foldedLines(rest.folded, rest.foldedCount, code),
   ];
 }
 

@@ -108,10 +108,14 @@ function limitsOf(
   { detachAfterMs }: OperationContext,
   { timeoutSeconds, killAfterSeconds }: { timeoutSeconds?: number | undefined; killAfterSeconds?: number | undefined },
 ): Pick<WorkspaceExecRequest, "timeoutMs" | "detachAfterMs"> {
-  const inMs = (seconds: number | undefined) => (seconds === undefined ? undefined : seconds * 1000);
-  const killAfterMs = inMs(killAfterSeconds);
-  if (detachAfterMs === undefined) return { timeoutMs: inMs(timeoutSeconds) ?? killAfterMs };
-  return { timeoutMs: killAfterMs, detachAfterMs: Math.min(detachAfterMs, inMs(timeoutSeconds) ?? detachAfterMs) };
+  const soonest = (...limitsMs: readonly (number | undefined)[]) => {
+    const given = limitsMs.filter((limitMs) => limitMs !== undefined);
+    return given.length === 0 ? undefined : Math.min(...given);
+  };
+  const timeoutMs = timeoutSeconds && timeoutSeconds * 1000;
+  const killAfterMs = killAfterSeconds && killAfterSeconds * 1000;
+  if (detachAfterMs === undefined) return { timeoutMs: soonest(timeoutMs, killAfterMs) };
+  return { timeoutMs: killAfterMs, detachAfterMs: soonest(detachAfterMs, timeoutMs) };
 }
 
 function execText(output: z.output<typeof execOutput>): string {

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
+import { createHash } from "node:crypto";
 import { PyroError } from "../../core/errors.ts";
-import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
+import type { GuestItem } from "../../guest/tree/messages.ts";
 import { displayPath } from "../../tree/name.ts";
 import { type Replacement, replaceText } from "../../tree/patch/replace.ts";
 import type { WorkspaceCall } from "../control/access.ts";
@@ -16,12 +17,12 @@ import type { EditedFile } from "./results.ts";
  */
 export async function editFile(call: WorkspaceCall, typed: string, wanted: Replacement): Promise<EditedFile> {
   const path = pathBelowWorkspace(typed);
-  const { entry, content } = await readWhole(call, path);
+  const bytes = await readWhole(call, path);
+  const content = bytes.toString("utf8");
   const { text, lines, adjusted } = replaceText(displayed(path), content, wanted);
   const data = Buffer.from(text, "utf8");
   if (data.length > maxWriteBytes) throw tooLarge(path);
-  const expect =
-    entry.sha256 === undefined ? { type: "file" as const } : { type: "file" as const, sha256: entry.sha256 };
+  const expect = { type: "file", sha256: createHash("sha256").update(bytes).digest("hex") } as const;
   const items = (async function* (): AsyncGenerator<GuestItem> {
     yield { entry: { path, type: "file", size: data.length, expect }, content: () => pieces(data) };
   })();
@@ -36,8 +37,8 @@ export async function editFile(call: WorkspaceCall, typed: string, wanted: Repla
   };
 }
 
-async function readWhole(call: WorkspaceCall, path: Buffer): Promise<{ entry: GuestEntry; content: string }> {
-  const request = { paths: [path], depth: 0, contentLimit: maxWriteBytes, digest: true, follow: false };
+async function readWhole(call: WorkspaceCall, path: Buffer): Promise<Buffer> {
+  const request = { paths: [path], depth: 0, contentLimit: maxWriteBytes, digest: false, follow: false };
   for await (const item of readTree(call, request)) {
     const { entry } = item;
     if (entry.type === "symlink") throw isLink(path, displayPath(entry.target ?? Buffer.alloc(0)));
@@ -45,7 +46,7 @@ async function readWhole(call: WorkspaceCall, path: Buffer): Promise<{ entry: Gu
     if ((entry.size ?? 0) > maxWriteBytes) throw tooLarge(path);
     const bytes = await contentOf(item, maxWriteBytes);
     if (!isUtf8(bytes)) throw notText(path);
-    return { entry, content: bytes.toString("utf8") };
+    return bytes;
   }
   throw noSuchFile(path);
 }

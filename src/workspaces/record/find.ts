@@ -4,10 +4,13 @@ import { oneLine } from "../../tree/name.ts";
 import { idForm, listWorkspaces, noSuchWorkspace, type StoredWorkspace, WorkspacePlace } from "./store.ts";
 
 const maxShown = 10;
+/** With fewer characters a name that is gone could mean another workspace, which is then deleted */
+const leastPrefix = 4;
 
 /**
- * The id of the workspace that a user means: by its id, by a beginning of the id that no other has,
- * or by its name. What has the form of an id is taken for one, also if there is no such workspace.
+ * The id of the workspace that a user means: by its id, by four or more characters of its beginning
+ * that no other id begins with, or by its name. An id that there is not is given back, if it is no
+ * name either.
  */
 export async function findWorkspaceId(workspacesDir: string, given: string): Promise<string> {
   const isId = idForm.test(given);
@@ -21,7 +24,8 @@ export async function findWorkspaceId(workspacesDir: string, given: string): Pro
 }
 
 function isMeant(stored: StoredWorkspace, given: string): boolean {
-  return stored.place.workspaceId.startsWith(given) || nameOf(stored) === given;
+  const isBeginning = given.length >= leastPrefix && stored.place.workspaceId.startsWith(given);
+  return isBeginning || nameOf(stored) === given;
 }
 
 function nameOf(stored: StoredWorkspace): string | null {

@@ -33,6 +33,15 @@ test("what a checkout ignores is told, of files that are not there too, by the b
   );
 });
 
+test("a path that git cannot tell hides no other", async () => {
+  const root = await repository(`
+    echo build/ > .gitignore; mkdir real; ln -s real link; git init -q sub; cd sub
+    git -c user.name=x -c user.email=x commit -q --allow-empty -m one; cd ..
+    git -c protocol.file.allow=always submodule add -q ./sub sub 2>&1; git add -A; git commit -qm one`);
+  const paths = bytes("build/a", "link/x", "src/b", "sub/y", "build/c");
+  expect([...(await ignoredPaths(root, paths))].toSorted()).toEqual(["build/a", "build/c"]);
+});
+
 test("nothing is ignored where nothing is, or where git cannot say", async () => {
   const root = await repository("echo x > file; git add -A; git commit -qm one");
   expect(await ignoredPaths(root, bytes("file", "other"))).toEqual(new Set());

@@ -44,6 +44,9 @@ test.each([
   [["workspace"], "rm", "pyro workspace delete"],
   [["workspace", "snapshot"], "rm", "pyro workspace snapshot delete"],
   [["env"], "frobnicate", undefined],
+  [["env"], "rm", undefined],
+  [["workspace", "file"], "rm", undefined],
+  [["workspace"], "kill", "pyro workspace stop"],
 ])("after %j the word '%s' means `%s`", (before, word, command) => {
   expect(usualCommand(before, word, operations)).toBe(command);
 });

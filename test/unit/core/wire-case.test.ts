@@ -230,7 +230,19 @@ test.each([
   [z.object({ is: z.boolean() }), { is: 1 }, "is: it must be true or false"],
   [z.object({ kind: z.enum(["a", "b"]) }), { kind: "c" }, "kind: it must be a or b"],
   [z.object({ any: z.union([z.array(z.string()), z.string()]) }), { any: 1 }, "any: it must be a list or text"],
-  [z.object({}).strict(), { more: 1 }, "there is no more"],
+  [z.object({}).strict(), { moreWords: 1 }, "there is no more_words"],
+  [z.object({ any: z.union([z.array(z.string()), z.string()]) }), { any: ["a", 1] }, "any.1: it must be text"],
+  [z.object({ env: z.record(z.string(), z.string()) }), { env: { FOO: 1 } }, "env.FOO: it must be text"],
+  [
+    z.object({
+      env: z.record(
+        z.string().refine((name) => name !== "A=B", "no = in it"),
+        z.string(),
+      ),
+    }),
+    { env: { "A=B": "x" } },
+    "env.A=B: no = in it",
+  ],
 ])("a mismatch is told in pyro's own words", (schema, value, words) => {
   const { error } = schema.safeParse(value);
   expect(error && explainMismatch(error)).toBe(words);

@@ -24,6 +24,22 @@ test("all places are replaced only if that is asked for", () => {
   expect(refusal("a b\na\nb a", "a", "aa")).toContain("old_text is there 3 times, at lines 1, 2, 3");
 });
 
+test("places that overlap are several, unless all are replaced", () => {
+  expect(refusal("aaa", "aa", "b")).toContain("2 times, at lines 1, 1");
+  expect(refusal("}\n}\n}\n", "}\n}\n", "x")).toContain("2 times, at lines 1, 2");
+  expect(replace("aaaa", "aa", "b", true)).toMatchObject({ text: "bb", lines: [1, 1] });
+});
+
+test("a result that is too large is refused before it is made", () => {
+  const many = "a".repeat(1024 * 1024);
+  expect(refusal(many, "a", many, true)).toContain("it would have more than 16777216 characters");
+});
+
+test("what a file with CRLF gets has CRLF too", () => {
+  expect(replace("a\r\nb\r\n", "b", "b\nc")).toMatchObject({ text: "a\r\nb\r\nc\r\n" });
+  expect(replace("a\r\nb\r\n", "b", "c")).toMatchObject({ text: "a\r\nc\r\n", adjusted: [] });
+});
+
 test("a file keeps its CRLF line ends", () => {
   const edited = replace("one\r\ntwo\r\nthree\r\n", "one\ntwo\n", "1\n2\n");
   expect(edited).toEqual({
@@ -42,6 +58,12 @@ test.each([
     'line 2 is "\\treturn 1" and not "    return 1"',
   ],
   ["a line that differs", "a\nb\nc\nd\n", "b\nX\nd", 'the nearest is line 2, where line 3 is "c" and not "X"'],
+  [
+    "a long line that differs late",
+    `${"x".repeat(500)}A\nend\n`,
+    `${"x".repeat(500)}B\nend`,
+    `from character 461 "${"x".repeat(40)}A" and not "${"x".repeat(40)}B"`,
+  ],
   ["nothing like it", "a\nb\n", "zzz", "old_text is not there (Read"],
   ["a longer text than the file", "a\nb", "b\nc", "the nearest is line 2, after which the file ends"],
 ])("%s is told with the nearest place", (_what, content, oldText, said) => {
@@ -49,7 +71,9 @@ test.each([
 });
 
 test("what is done already, empty or the same is refused as that", () => {
-  expect(refusal("a\nnew\n", "old", "new")).toContain("new_text is, at line 2: already applied");
+  const done = refusal("a\nlimit = 10_000\n", "limit = 1_000", "limit = 10_000");
+  expect(done).toContain("new_text is, at line 2: it is probably already applied");
+  expect(refusal("return true\n", "x = foo(1)", "true")).not.toContain("already applied");
   expect(refusal("a", "", "b")).toContain("old_text is empty");
   expect(refusal("a", "a", "a")).toContain("the same");
 });

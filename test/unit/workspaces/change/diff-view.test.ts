@@ -87,7 +87,7 @@ test("edits come first, then what was deleted or became something else, then wha
   expect(diff.entries.map(({ path, leftOut = "" }) => [path.replace("/workspace/", ""), leftOut])).toEqual([
     ["src/z.py", ""],
     ["gone.txt", ""],
-    ["link", ""],
+    ["link", "directory"],
     ["aaa", ""],
     ["aaa/new.txt", ""],
     ["build", "ignored"],
@@ -98,7 +98,7 @@ test("edits come first, then what was deleted or became something else, then wha
     ["src/z.py", "gone.txt", "link", "aaa/new.txt"].map((name) => `diff --git a/${name}`),
   );
   expect(diffText(shortenDiff(diff, 10_000))).toContain(
-    "\nbuild/out.o (1 new, ignored)\n.git/index (1 changed, which git takes no patch for)\n\ndiff --git a/src/z.py",
+    "\n.git/index (1 changed, which git takes no patch for)\nbuild/out.o (1 new, ignored)\n\ndiff --git a/src/z.py",
   );
 });
 
@@ -115,6 +115,36 @@ test("one edit among thousands of new files is in entries, patch and text, howev
     expect(shown).toMatchObject({ entriesTruncated: true, patchTruncated: true, ignoredCount: 400 });
     expect(diffText(shown)).toContain("dist (400 new, ignored)");
   }
+});
+
+test("many places with ignored files take no room from the edits", () => {
+  const names = Array.from({ length: 500 }, (_, index) => `package-${index}/${"deep/".repeat(100)}cache.pyc`);
+  const edits = Array.from({ length: 12 }, (_, index) => edited(`src/${index}.py`, 5));
+  const shown = shortenDiff(diffOf([...names.map((name) => added(name)), ...edits], names), 10_000);
+  expect(shown.patch.match(/^diff --git /gm)).toHaveLength(12);
+  expect(shown).toMatchObject({ patchTruncated: false, foldedCount: 500, ignoredCount: 500 });
+  expect(diffText(shown)).toContain(`… and ${500 - shown.folded.length} more places with new files`);
+});
+
+test("a new directory is in the patch only with a file of it", () => {
+  const shown = shortenDiff(diffOf([edited("a.txt"), folder("new"), added("new/large.txt", 2_000)]), 5_000);
+  expect(shown.entries.map(({ path, inPatch, leftOut }) => [path, inPatch, leftOut])).toEqual([
+    ["/workspace/a.txt", true, undefined],
+    ["/workspace/new", false, "room"],
+    ["/workspace/new/large.txt", false, "room"],
+  ]);
+});
+
+test("paths of thousands of folders are listed too", () => {
+  const deep = "a/".repeat(2_000);
+  const names = Array.from({ length: 2_000 }, (_, index) => `${deep}${index}`);
+  const kept = diffOf(names.map((name) => added(name)));
+  expect(kept.entries.every(({ inPatch }) => inPatch)).toBe(true);
+  const ignored = diffOf(
+    names.map((name) => added(name)),
+    names,
+  );
+  expect(ignored.folded).toEqual([{ path: `/workspace/${deep.slice(0, -1)}`, count: 2_000, reason: "ignored" }]);
 });
 
 test("a patch without room is named, and later ones that fit are shown", () => {

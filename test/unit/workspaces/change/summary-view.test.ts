@@ -32,6 +32,7 @@ function review(different: Partial<ReviewOutput> = {}): ReviewOutput {
       summary: noChanges,
       entries: [],
       folded: [],
+      foldedCount: 0,
       moreCount: 0,
     },
     services: { current: [], recent: [] },
@@ -89,6 +90,7 @@ test("everything that happened is told, newest first", () => {
         summary: { ...noChanges, total: 12, added: 1, modified: 10, typeChanged: 1 },
         entries: [{ path: "/workspace/a b.txt", status: "type_changed", artifactType: "symlink" }],
         folded: [{ path: "/workspace/dist", count: 400, reason: "ignored" }],
+        foldedCount: 1,
         moreCount: 11,
       },
       artifacts: {
@@ -132,7 +134,7 @@ test("everything that happened is told, newest first", () => {
 });
 
 test("changes that cannot be had say why", () => {
-  const none = { changed: null, summary: null, entries: [], folded: [], moreCount: 0 };
+  const none = { changed: null, summary: null, entries: [], folded: [], foldedCount: 0, moreCount: 0 };
   const changes = { available: false, reason: "the workspace is stopped", ...none };
   expect(renderReview(review({ changes }))).toContain("- not available: the workspace is stopped\n");
 });
@@ -159,6 +161,7 @@ test("no text of a user or a guest is taken for Markdown", () => {
         summary: { ...noChanges, total: 1 },
         entries: [{ path: hostile, status: "added", artifactType: "file" }],
         folded: [{ path: hostile, count: 1, reason: "ignored" }],
+        foldedCount: 1,
         moreCount: 0,
       },
     }),
