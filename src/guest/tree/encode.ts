@@ -52,10 +52,15 @@ async function* gathered(buffers: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
     waiting.push(buffer);
     length += buffer.length;
     if (length < gatheredBytes) continue;
-    yield Buffer.concat(waiting, length);
+    yield joined(waiting);
     [waiting, length] = [[], 0];
   }
-  if (length > 0) yield Buffer.concat(waiting, length);
+  if (length > 0) yield joined(waiting);
+}
+
+function joined(buffers: readonly Buffer[]): Buffer {
+  const [first, ...others] = buffers;
+  return first && others.length === 0 ? first : Buffer.concat(buffers);
 }
 
 function encodeEntry({ path: bytes, target: link, mtimeNs, expect, ...rest }: GuestEntry): Buffer {
