@@ -307,6 +307,8 @@ async function sendBytes(stream: http2.ClientHttp2Stream, bytes: AsyncIterable<B
 
 function parseReply<S extends z.ZodType>(path: string, schema: S | undefined, body: string): z.output<S> {
   if (!schema) return undefined as z.output<S>;
+  // The headers can arrive before the machine dies, and no error follows them.
+  if (body === "") throw new Error("the connection ended before the answer");
   try {
     return fromWire(schema, JSON.parse(body));
   } catch (error) {

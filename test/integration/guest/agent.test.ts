@@ -149,6 +149,18 @@ test.each<[string, Answer, string]>([
   await expect(connectTo(answer).info({ timeoutMs: 10_000 })).rejects.toThrow(message);
 });
 
+test("a write whose answer is cut off after its headers may have happened", async () => {
+  async function* nothing(): AsyncGenerator<Buffer> {}
+  const agent = connectTo((stream) => {
+    stream.respond({ ":status": 200 });
+    stream.end();
+  });
+  await expect(agent.writeTree(nothing())).rejects.toMatchObject({
+    code: "outcome_unknown",
+    message: expect.stringContaining("the connection ended before the answer"),
+  });
+});
+
 test("an agent that never answers is given up at the deadline", async () => {
   const work = connectTo(() => {}).info({ timeoutMs: 100 });
   await expect(work).rejects.toMatchObject({ code: "timeout" });
