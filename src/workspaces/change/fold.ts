@@ -25,10 +25,11 @@ export function foldChanges(changes: readonly Foldable[], show: (key: string) =>
   const ignoredFolders = new Set(
     changes.filter(({ leftOut, artifactType }) => leftOut === "ignored" && artifactType === "directory").map(keyOf),
   );
+  const topOf = topFolders(ignoredFolders);
   const folds = new Map<string, { reason: FoldedChanges["reason"]; keys: string[] }>();
   for (const change of changes) {
     if (!isFolded(change)) continue;
-    const top = change.leftOut === "git" ? gitFolder(change.key) : topFolder(change.key, ignoredFolders);
+    const top = change.leftOut === "git" ? gitFolder(change.key) : (topOf(change.key) ?? parentKey(change.key) ?? "");
     const fold = folds.get(top) ?? { reason: change.leftOut, keys: [] };
     folds.set(top, fold);
     if (change.artifactType !== "directory") fold.keys.push(change.key);
@@ -43,14 +44,23 @@ export function foldChanges(changes: readonly Foldable[], show: (key: string) =>
 
 const keyOf = ({ key }: Foldable) => key;
 
-function topFolder(key: string, ignoredFolders: ReadonlySet<string>): string {
-  // From the nearest folder up, because each look costs the length of the path.
-  let top = ignoredFolders.has(key) ? key : undefined;
-  for (let folder = parentKey(key); folder; folder = parentKey(folder)) {
-    if (ignoredFolders.has(folder)) top = folder;
-    else if (top !== undefined) break;
-  }
-  return top ?? parentKey(key) ?? "";
+/**
+ * Finds the highest of some folders that a path is in or is. Each folder is looked at once, because
+ * a look costs the length of its path.
+ */
+function topFolders(folders: ReadonlySet<string>): (key: string) => string | undefined {
+  const known = new Map<string, string | undefined>([["", undefined]]);
+  return (key) => {
+    const unknown: string[] = [];
+    let at = key;
+    for (; !known.has(at); at = parentKey(at) ?? "") unknown.push(at);
+    let top = known.get(at);
+    for (const folder of unknown.reverse()) {
+      top ??= folders.has(folder) ? folder : undefined;
+      known.set(folder, top);
+    }
+    return top;
+  };
 }
 
 /** Path of the highest folder named `.git`, in upper or lower case, that a path is in or is. */
