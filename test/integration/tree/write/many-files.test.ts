@@ -136,7 +136,8 @@ function content(text: string): Buffer {
 /** What a guest sends for some items, in pieces. */
 async function* piecesOf(items: AsyncIterable<GuestItem>, { isWhole = true } = {}): AsyncGenerator<Buffer> {
   const frames: Buffer[] = [];
-  for await (const frame of encodeTree({ makeParents: true, removeEmptyParents: false }, items)) frames.push(frame);
+  const sent = encodeTree({ makeParents: true, removeEmptyParents: false }, items);
+  for await (const { bytes } of framesOf(sent)) frames.push(bytes);
   // The header is of a tree that the host sends. The last frame is the end.
   const bytes = Buffer.concat(frames.slice(1, isWhole ? undefined : -1));
   for (let start = 0; start < bytes.length; start += pieceBytes) yield bytes.subarray(start, start + pieceBytes);
