@@ -64,7 +64,8 @@ export function reproFix(projectDir: string, outputPath: string): readonly Scene
       args: workspace,
       fields: {
         changed: true,
-        truncated: false,
+        patch_truncated: false,
+        entries_truncated: false,
         summary: { total: 1, modified: 1, text_patched: 1 },
         patch: expect.stringContaining(`\n-  name=$1\n+  name=\${1:-world}\n`),
       },
