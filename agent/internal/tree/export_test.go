@@ -2,7 +2,7 @@ package tree
 
 // ReadsBaseForTest reports whether a directory is read in the base, past the overlay.
 func (l *Layers) ReadsBaseForTest(path string) bool {
-	r := &reader{ReadRequest: &ReadRequest{Depth: -1}, layers: l, root: l.Merged}
+	r := &reader{ReadRequest: &ReadRequest{Depth: -1}, layers: l}
 	v := r.viewOf(path)
 	defer v.close()
 	held, opened, err := r.enter(v, path, l.Merged, path)

@@ -29,12 +29,9 @@ func openFile(directory int, name string) (*file, error) {
 		}
 		defer unix.Close(held)
 	}
-	stat, err := status(held, "")
+	stat, err := regularStatus(held)
 	if err != nil {
 		return nil, err
-	}
-	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, errNotRegular
 	}
 	descriptors, err := ownDescriptors()
 	if err != nil {
@@ -45,6 +42,15 @@ func openFile(directory int, name string) (*file, error) {
 		return nil, err
 	}
 	return &file{fd: fd, stat: stat}, nil
+}
+
+// regularStatus describes a descriptor of a regular file, and refuses any other.
+func regularStatus(fd int) (unix.Stat_t, error) {
+	stat, err := status(fd, "")
+	if err == nil && kindOf(stat.Mode) != File {
+		err = errNotRegular
+	}
+	return stat, err
 }
 
 // open opens a regular file, in the shortest way if its directory says that it is one. A device or
@@ -58,10 +64,7 @@ func (c child) open(directory int) (*file, error) {
 		if err != nil {
 			return nil, err
 		}
-		stat, err := status(fd, "")
-		if err == nil && kindOf(stat.Mode) != File {
-			err = errNotRegular
-		}
+		stat, err := regularStatus(fd)
 		if err != nil {
 			unix.Close(fd)
 			return nil, err

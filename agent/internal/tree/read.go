@@ -59,7 +59,6 @@ func (l *Layers) Read(host context.Context, request *ReadRequest, paths []string
 		ReadRequest: request,
 		sender:      newSender(host, out),
 		layers:      l,
-		root:        l.Merged,
 		device:      stat.Dev,
 		sent:        make(map[uint64]string),
 	}
@@ -89,7 +88,6 @@ type reader struct {
 	*ReadRequest
 	*sender
 	layers *Layers
-	root   int
 	// device is the number of the workspace's file system.
 	device uint64
 	// sent has the path of each file with several names.

@@ -42,7 +42,7 @@ func (r *reader) viewOf(path string) view {
 // in the workspace, and a file changed under another of its names, leave no trace there.
 func (r *reader) canReadBase() bool {
 	links, err := r.layers.index()
-	return err == nil && len(links) == 0 && !hasMountsInside(r.root)
+	return err == nil && len(links) == 0 && !hasMountsInside(r.layers.Merged)
 }
 
 // hasMountsInside reports whether something may be mounted below the root of a mount.

@@ -7,7 +7,7 @@ func (r *reader) find(path string) (held int, reason Reason) {
 	if isStaging(path) {
 		return noFile, ""
 	}
-	held, err := lookUp(r.root, path, toLookUp)
+	held, err := lookUp(r.layers.Merged, path, toLookUp)
 	if r.Follow && (err == unix.ELOOP || err == nil && isLink(held)) {
 		if err == nil {
 			unix.Close(held)
@@ -29,7 +29,7 @@ func (r *reader) find(path string) (held int, reason Reason) {
 // follow resolves a path as a command would and then checks the file system of the result. The
 // check comes last, on a descriptor, so a rename can't change what it means.
 func (r *reader) follow(path string) (held int, reason Reason) {
-	held, err := resolve(r.root, path, unix.O_PATH|unix.O_CLOEXEC, unix.RESOLVE_NO_MAGICLINKS)
+	held, err := resolve(r.layers.Merged, path, unix.O_PATH|unix.O_CLOEXEC, unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return noFile, ""
 	}

@@ -26,10 +26,7 @@ export async function* decodeTree(
   await using reader = new FrameReader(frames);
   for (;;) {
     const frame = await reader.next();
-    if (frame.type === treeFrame.end) {
-      await reader.expectNoMore();
-      return onEnd(parseEnd(frame));
-    }
+    if (frame.type === treeFrame.end) return onEnd(await reader.finish(frame));
     if (frame.type !== treeFrame.entry) throw misplaced(frame);
     const entry = parseEntry(frame);
     let isRead = false;
@@ -55,10 +52,7 @@ export async function* decodeChanges(
   await using reader = new FrameReader(frames);
   for (;;) {
     const frame = await reader.next();
-    if (frame.type === treeFrame.end) {
-      await reader.expectNoMore();
-      return onEnd(parseEnd(frame));
-    }
+    if (frame.type === treeFrame.end) return onEnd(await reader.finish(frame));
     if (frame.type !== treeFrame.change) throw misplaced(frame);
     const {
       path: text,
@@ -211,10 +205,11 @@ class FrameReader implements AsyncDisposable {
     throw new PyroError("unavailable", "the guest's description of its files ended too early");
   }
 
-  /** Waits for the end of the stream, by which the sender confirms that all went well. */
-  async expectNoMore(): Promise<void> {
+  /** Reads the last frame, after the end of the stream has confirmed that all went well. */
+  async finish(end: Frame): Promise<TreeEnd> {
     const { value, done } = await this.#frames.next();
     if (!done) throw misplaced(value);
+    return parseEnd(end);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

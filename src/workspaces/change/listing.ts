@@ -1,6 +1,6 @@
 import type { GuestChange } from "../../guest/tree/messages.ts";
 import { parentKey } from "../../tree/path.ts";
-import { displayed } from "../file/entry.ts";
+import { displayed, shownMode } from "../file/entry.ts";
 import type { ChangeEntry, ChangeSummary, DiffEntry, LeftOut, WorkspaceDiff } from "./changes.ts";
 import { foldChanges, gitFolder, isFolded } from "./fold.ts";
 
@@ -112,11 +112,7 @@ function entryOf(listed: ListedChange): DiffEntry {
 
 function modeChange({ old, new: now }: GuestChange): ChangeEntry["mode"] {
   if (!old || !now || old.type !== now.type || old.type === "symlink" || old.mode === now.mode) return undefined;
-  return { old: octal(old.mode), new: octal(now.mode) };
-}
-
-function octal(mode: number): string {
-  return mode.toString(8).padStart(4, "0");
+  return { old: shownMode(old.mode), new: shownMode(now.mode) };
 }
 
 function typeOf({ old, new: now }: GuestChange): ChangeEntry["artifactType"] {

@@ -70,10 +70,8 @@ export const workspaceExec = defineOperation({
       "Run a shell command in a workspace, in a fresh shell in /workspace, and wait for it. Of long output the beginning and the end are shown. One that takes longer goes on: workspace_logs then waits for it.",
     input: {
       command: shellText,
-      cwd: commandText.min(1).default(workspacePath).describe("Directory to run it in, if not /workspace"),
       env: commandVariables.default({}).describe("Variables for it"),
       timeoutSeconds: limitSeconds.default(usualWaitSeconds).describe("How long to wait for it; then it goes on"),
-      killAfterSeconds: limitSeconds.optional().describe("When to kill it"),
     },
     shortened: (output, maxChars) =>
       shortenCommand(

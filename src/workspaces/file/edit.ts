@@ -7,7 +7,7 @@ import { type Replacement, replaceText } from "../../tree/patch/replace.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
-import { contentOf, isLink, maxWriteBytes, noSuchFile, notText, pieces, requireRegularFile } from "./files.ts";
+import { contentOf, maxWriteBytes, noSuchFile, notText, pieces, refusedLink, requireRegularFile } from "./files.ts";
 import { pathBelowWorkspace } from "./guest-path.ts";
 import type { EditedFile } from "./results.ts";
 
@@ -41,7 +41,7 @@ async function readWhole(call: WorkspaceCall, path: Buffer): Promise<Buffer> {
   const request = { paths: [path], depth: 0, contentLimit: maxWriteBytes, digest: false, follow: false };
   for await (const item of readTree(call, request)) {
     const { entry } = item;
-    if (entry.type === "symlink") throw isLink(path, displayPath(entry.target ?? Buffer.alloc(0)));
+    if (entry.type === "symlink") throw refusedLink(path, displayPath(entry.target ?? Buffer.alloc(0)));
     requireRegularFile(entry, path);
     if ((entry.size ?? 0) > maxWriteBytes) throw tooLarge(path);
     const bytes = await contentOf(item, maxWriteBytes);

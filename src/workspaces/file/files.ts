@@ -7,7 +7,7 @@ import { displayPath } from "../../tree/name.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { withProgress } from "../control/progress.ts";
 import { readTree, writeTree } from "./caller.ts";
-import { displayed } from "./entry.ts";
+import { displayed, shownMode } from "./entry.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
 import type { FileContent, FileEntry, FileListing, WrittenFile } from "./results.ts";
 
@@ -104,10 +104,10 @@ export async function writeFile(call: WorkspaceCall, typed: string, text: string
 /** A link is refused, because a write would replace it and not what it leads to. */
 function asLinkRefusal(path: Buffer, error: PyroError): PyroError {
   const linkTarget = error.details?.["linkTarget"];
-  return typeof linkTarget === "string" ? isLink(path, linkTarget) : error;
+  return typeof linkTarget === "string" ? refusedLink(path, linkTarget) : error;
 }
 
-export function isLink(path: Buffer, target: string): PyroError {
+export function refusedLink(path: Buffer, target: string): PyroError {
   const reason = `cannot write '${displayed(path)}': it is a symbolic link to '${target}'`;
   return new PyroError("failed_precondition", reason, { hint: "Write to what it leads to, or remove the link first." });
 }
@@ -140,7 +140,7 @@ function describe({ path, type, size, mode, target }: GuestEntry): FileEntry {
     path: displayed(path),
     artifactType: isFile ? "file" : type === "directory" || type === "symlink" ? type : "other",
     sizeBytes: isFile ? (size ?? 0) : null,
-    mode: (mode ?? 0).toString(8).padStart(4, "0"),
+    mode: shownMode(mode ?? 0),
     linkTarget: type === "symlink" && target ? displayPath(target) : null,
   };
 }
