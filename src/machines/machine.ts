@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { PyroError } from "../core/errors.ts";
+import { workspacePath } from "../core/workspace-path.ts";
 import { AgentClient } from "../guest/agent.ts";
 import type { ExecOptions } from "../guest/exec.ts";
 import type { ExecEnding, ExecSpec, ForkRequest, GuestInfo } from "../guest/messages.ts";
@@ -11,7 +12,7 @@ import type { DriverFeatures } from "../vm/features.ts";
 import { bootGuest } from "./boot.ts";
 import { newIdentity } from "./identity.ts";
 import { openScratch, removeScratch } from "./scratch.ts";
-import { type MachineShape, machineSpec, workspacePath } from "./shape.ts";
+import { type MachineShape, machineSpec } from "./shape.ts";
 import type { Template } from "./templates/store.ts";
 
 const clockToleranceMs = 200;

@@ -9,9 +9,6 @@ const gib = 1024 ** 3;
 export const rootDiskBytes = 16 * gib;
 export const workspaceDiskBytes = 32 * gib;
 
-/** The workspace's folder in the guest */
-export const workspacePath = "/workspace";
-
 export const machineShapeSchema = z.object({
   vcpuCount: z.number().int().min(1).max(32),
   memMib: z.number().int().min(256).max(131_072),

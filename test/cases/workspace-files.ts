@@ -216,7 +216,60 @@ export function describeFiles(makeWorkspace: () => Promise<WorkspaceUnderTest>):
     expect(await bench.sh(id, "cat new/file; ls doomed 2>&1 || true")).toMatch(/^new\n.*No such file/);
   });
 
+  test("take a patch as models write it, which says what was adjusted", async () => {
+    await bench.sh(
+      id,
+      "mkdir -p model/dir; printf 'a\\r\\nb\\r\\n' > model/crlf; echo 1 > model/dir/x; echo x > model/doomed",
+    );
+    const patch = [
+      "*** Begin Patch\n*** Update File: /workspace/model/crlf\n@@\n-b\n+c\n*** Delete File: model/doomed\n*** End Patch\n",
+      "--- a/model/dir/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-1\n--- /dev/null\n+++ b/model/dir\n@@ -0,0 +1,3 @@\n+2\n",
+    ].join("");
+    expect(await call("patch.apply", { patch })).toMatchObject({
+      summary: { total: 4, added: 1, modified: 1, deleted: 2 },
+      adjusted: [
+        "model/crlf: '/workspace/model/crlf' read as 'model/crlf'",
+        "model/crlf: hunk 1 (@@) applied at line 2",
+        "model/crlf: hunk 1 (@@) applied with CRLF line ends, as the file has",
+        "model/dir: hunk 1 (@@ -0,0 +1,3 @@) applied at line 1, its lines counted anew",
+      ],
+    });
+    expect(await bench.sh(id, "cat -A model/crlf model/dir; ls model; rm -r model")).toBe(
+      "a^M$\nc^M$\n2$\ncrlf\ndir\n",
+    );
+  });
+
+  test("take back the patch of their diff, with bytes, links and directories that changed places", async () => {
+    const git = "export GIT_DIR=/root/swap.git GIT_WORK_TREE=/workspace; git";
+    await bench.sh(
+      id,
+      `mkdir -p swap/d/deep swap/e; printf '\\000\\001' > swap/bytes; echo 1 > swap/link; echo 2 > swap/d/deep/x; echo 3 > swap/file
+       ln -s gone swap/e/l; head -c 3000 /dev/zero > swap/zeros
+       ${git} init -q && git add -A -f swap && git -c user.name=t -c user.email=t@t commit -qm before`,
+    );
+    const before = await everything();
+    await bench.sh(
+      id,
+      `cd swap; printf '\\000\\002' > bytes; ln -sf ../target link; rm -r d; echo was-dir > d; rm file; mkdir file; echo below > file/y
+       rm -r e; printf 'x\\000' > e; chmod 755 e; printf '\\377' >> zeros`,
+    );
+    const after = await everything();
+    const patch = await bench.sh(id, `${git} add -A -f swap && git diff --cached --binary --no-renames HEAD`);
+    await bench.sh(id, `${git} reset -q --hard`);
+    expect(await everything()).toBe(before);
+    // Patches do not know empty directories.
+    await bench.sh(id, "mkdir -p swap/d/deep/empty");
+    expect(await call("patch.apply", { patch })).toMatchObject({ adjusted: [] });
+    expect(await everything()).toBe(after);
+    await bench.sh(id, "rm -r swap /root/swap.git");
+  });
+
   test.each([
+    [
+      "a way out by a link of its own",
+      `${linkPatch("way", "..")}--- /dev/null\n+++ b/way/x\n@@ -0,0 +1 @@\n+x\n`,
+      "failed_precondition",
+    ],
     ["a file that exists", "--- /dev/null\n+++ b/other\n@@ -0,0 +1 @@\n+x\n", "already_exists"],
     ["a file that does not", "--- a/absent\n+++ b/absent\n@@ -1 +1 @@\n-x\n+y\n", "not_found"],
     ["a path that leads out", "--- /dev/null\n+++ b/../../etc/x\n@@ -0,0 +1 @@\n+x\n", "invalid_argument"],
@@ -291,4 +344,10 @@ export function describeFiles(makeWorkspace: () => Promise<WorkspaceUnderTest>):
       expect(await everything()).toBe(before);
     }
   });
+}
+
+/** A patch that adds a link. */
+function linkPatch(name: string, target: string): string {
+  const title = `diff --git a/${name} b/${name}\nnew file mode 120000\n--- /dev/null\n+++ b/${name}\n`;
+  return `${title}@@ -0,0 +1 @@\n+${target}\n\\ No newline at end of file\n`;
 }

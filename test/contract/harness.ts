@@ -1,7 +1,7 @@
+import { workspacePath } from "../../src/core/workspace-path.ts";
 import type { AgentClient } from "../../src/guest/agent.ts";
 import { bootGuest } from "../../src/machines/boot.ts";
 import { newIdentity } from "../../src/machines/identity.ts";
-import { workspacePath } from "../../src/machines/shape.ts";
 import type { BootedVm, Driver, VmSpec } from "../../src/vm/driver.ts";
 import type { Power } from "../../src/vm/features.ts";
 

@@ -63,6 +63,17 @@ describeWithVm("a diff after a hundred random edits", () => {
       expect(differences(await contentOfTree(fresh), await contentOfTree(exported)), `edits of seed ${seed}`).toEqual(
         [],
       );
+
+      await bench.output(["reset", id]);
+      const applied: Json = JSON.parse(
+        (await bench.output(["patch", "apply", id, "--patch-file", "-", "--json"], { stdin: diff.patch })).toString(),
+      );
+      expect(applied.adjusted).toEqual([]);
+      const again = bench.hostPath(`again-${seed}`);
+      await bench.output(["export", id, ".", "--output", again]);
+      expect(differences(await contentOfTree(again), await contentOfTree(exported)), `edits of seed ${seed}`).toEqual(
+        [],
+      );
     },
   );
 

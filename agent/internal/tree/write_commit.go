@@ -14,6 +14,8 @@ type commit struct {
 	// into is the path that the entries' paths start at.
 	into string
 	undo undoLog
+	// emptied are the directories that deletions may empty.
+	emptied map[string]bool
 }
 
 // run applies all operations or none.
@@ -37,6 +39,9 @@ func (c *commit) attempt() error {
 		return explain("write to", c.into, err)
 	}
 	for _, op := range c.operations {
+		if err := c.makeRoom(op); err != nil {
+			return explain(op.verb(), op.path, err)
+		}
 		if err := c.apply(op); err != nil {
 			return explain(op.verb(), op.path, err)
 		}

@@ -95,3 +95,64 @@ func (c *commit) removeIfEmpty(path string) (gone bool, err error) {
 	}
 	return gone, err
 }
+
+// makeRoom removes a directory where an entry expects nothing, if deletions left only directories
+// in it. Patches do not know empty directories, so they cannot delete them.
+func (c *commit) makeRoom(op *operation) error {
+	isFree := op.expect != nil && op.expect.Type == Missing && op.kind != Delete
+	if !isFree || !c.RemoveEmptyParents || !c.emptied[op.path] {
+		return nil
+	}
+	path := join(c.into, op.path)
+	isEmpty, err := c.hasOnlyDirectories(path)
+	if isMissing(err) || (err == nil && !isEmpty) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.removeDirectories(path)
+}
+
+// hasOnlyDirectories reports whether nothing but directories is below a path.
+func (c *commit) hasOnlyDirectories(path string) (bool, error) {
+	children, err := c.childrenOf(path)
+	for _, child := range children {
+		only := false
+		if err == nil {
+			only, err = c.hasOnlyDirectories(join(path, child))
+		}
+		if err == unix.ENOTDIR || (err == nil && !only) {
+			return false, nil
+		}
+	}
+	return err == nil, err
+}
+
+func (c *commit) removeDirectories(path string) error {
+	children, err := c.childrenOf(path)
+	if err != nil {
+		return err
+	}
+	for _, child := range children {
+		if err := c.removeDirectories(join(path, child)); err != nil {
+			return err
+		}
+	}
+	return c.at(path, func(parent int, name string) error {
+		staged, err := c.newName()
+		if err != nil {
+			return err
+		}
+		return c.delete(path, staged, parent, name, Directory)
+	})
+}
+
+func (c *commit) childrenOf(path string) ([]string, error) {
+	directory, err := lookUp(c.root, path, toList)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(directory)
+	return names(directory)
+}

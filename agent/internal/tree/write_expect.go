@@ -11,13 +11,19 @@ import (
 // apply checks each of them again.
 func (c *commit) checkEarly() error {
 	touched := make(map[string]bool)
+	c.emptied = make(map[string]bool)
 	for _, op := range c.operations {
-		if op.expect != nil && !isTouched(touched, op.path) {
+		if op.expect != nil && !isTouched(touched, op.path) && !c.emptied[op.path] {
 			if err := c.check(op, join(c.into, op.path)); err != nil {
 				return err
 			}
 		}
 		touched[op.path] = true
+		if op.kind == Delete {
+			for dir, _ := split(op.path); dir != "" && !c.emptied[dir]; dir, _ = split(dir) {
+				c.emptied[dir] = true
+			}
+		}
 	}
 	return nil
 }

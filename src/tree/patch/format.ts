@@ -1,6 +1,6 @@
 import type { EntryType } from "../entry.ts";
 import { quoteName } from "../name.ts";
-import { binaryPatch, blobId } from "./binary.ts";
+import { binaryPatch, blobId } from "./binary/write.ts";
 import { diffHunks } from "./line-diff.ts";
 import { isText } from "./text.ts";
 

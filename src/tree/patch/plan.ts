@@ -5,6 +5,7 @@ import { pathKey } from "../path.ts";
 import { applyFilePatch } from "./apply.ts";
 import type { PatchKind } from "./parse/file-header.ts";
 import type { FilePatch } from "./parse/parse.ts";
+import { pathsWithoutFolder, withoutWorkspaceFolder } from "./workspace-folder.ts";
 
 /** The entry at a path before the patch. A symbolic link is not followed. */
 export interface PatchedEntry {
@@ -19,6 +20,14 @@ export interface PlannedEntry {
   readonly type: "file" | "symlink";
   readonly mode: number;
   readonly content: Buffer;
+}
+
+/** What a patch does to a tree. */
+export interface PlannedPatch {
+  /** Deletions first */
+  readonly changes: readonly PlannedChange[];
+  /** What was read or fitted otherwise than it is written, in words */
+  readonly adjusted: readonly string[];
 }
 
 export interface PlannedChange {
@@ -39,6 +48,7 @@ interface Plan {
   readonly leaving: ReadonlySet<string>;
   readonly removed: Set<string>;
   readonly written: Map<string, Written>;
+  readonly adjusted: string[];
   /** Content that was read and made so far, in `bytes` */
   contentBytes: number;
 }
@@ -50,7 +60,8 @@ const maxContentBytes = 512 * 1024 * 1024;
 /** Every path that `planPatch` asks for. */
 export function pathsOf(patches: readonly FilePatch[]): Buffer[] {
   const paths = patches.flatMap(({ oldPath, newPath }) => [oldPath, newPath].filter((path) => path !== null));
-  return [...new Map(paths.map((path) => [pathKey(path), path])).values()];
+  const asked = [...paths, ...pathsWithoutFolder(paths)];
+  return [...new Map(asked.map((path) => [pathKey(path), path])).values()];
 }
 
 /**
@@ -58,31 +69,53 @@ export function pathsOf(patches: readonly FilePatch[]): Buffer[] {
  * As in `git apply`, renames and copies start from the tree before the patch. Every other part
  * starts from the result of an earlier part.
  */
-export function planPatch(
-  patches: readonly FilePatch[],
-  before: (path: Buffer) => PatchedEntry | null,
-): readonly PlannedChange[] {
+export function planPatch(written: readonly FilePatch[], before: (path: Buffer) => PatchedEntry | null): PlannedPatch {
+  const patches = withoutWorkspaceFolder(written, (path) => before(path) !== null);
   const leaving = patches.flatMap(({ kind, oldPath }) =>
     (kind === "delete" || kind === "rename") && oldPath ? [pathKey(oldPath)] : [],
   );
-  const plan: Plan = { before, leaving: new Set(leaving), removed: new Set(), written: new Map(), contentBytes: 0 };
-  for (const patch of patches) addToPlan(plan, patch);
+  const plan: Plan = {
+    before,
+    leaving: new Set(leaving),
+    removed: new Set(),
+    written: new Map(),
+    adjusted: [],
+    contentBytes: 0,
+  };
+  for (const patch of patches) addToPlan(plan, asWritable(plan, patch));
   const deleted = [...plan.removed]
     .filter((key) => !plan.written.has(key))
     .map((key) => ({ path: Buffer.from(key, "latin1"), status: "deleted" as const, entry: null }));
-  const written = [...plan.written.values()].map(({ path, entry }) => {
-    const status = before(path) ? ("modified" as const) : ("added" as const);
+  const changed = [...plan.written.values()].map(({ path, entry }) => {
+    const was = before(path);
+    const status = was && was.type !== "directory" ? ("modified" as const) : ("added" as const);
     return { path, status, entry };
   });
-  return [...deleted, ...written];
+  return { changes: [...deleted, ...changed], adjusted: plan.adjusted };
+}
+
+/** A change that only adds lines to a file that does not exist makes it. */
+function asWritable(plan: Plan, patch: FilePatch): FilePatch {
+  const { kind, oldPath, newPath, hunks, adjusted } = patch;
+  const isNew =
+    kind === "modify" &&
+    oldPath &&
+    hunks.length > 0 &&
+    !plan.before(oldPath) &&
+    !current(plan, oldPath) &&
+    hunks.every((hunk) => hunk.oldLines.length === 0 && (hunk.oldStart ?? 0) === 0);
+  if (!isNew || !newPath) return patch;
+  return { ...patch, kind: "add", oldPath: null, adjusted: [...adjusted, "it does not exist, so it is added"] };
 }
 
 function addToPlan(plan: Plan, patch: FilePatch): void {
   const { kind, oldPath, newPath } = patch;
   const old = oldPath && startOf(plan, patch, oldPath);
-  if (newPath && kind !== "modify") checkFree(plan, newPath);
+  if (newPath && kind !== "modify") checkFree(plan, newPath, patch);
   const oldContent = old && contentOf(old, oldPath, patch);
-  const content = applyFilePatch(oldContent, patch);
+  const { content, adjusted } = applyFilePatch(oldContent, patch);
+  const name = displayPath(newPath ?? oldPath ?? Buffer.alloc(0));
+  plan.adjusted.push(...[...patch.adjusted, ...adjusted].map((what) => `${name}: ${what}`));
   if (patch.hunks.length > 0) limitContent(plan, (oldContent?.length ?? 0) + content.length);
   if (oldPath && (kind === "delete" || kind === "rename")) takeAway(plan, kind, oldPath);
   if (!newPath) return;
@@ -125,14 +158,28 @@ function current(plan: Plan, path: Buffer): PatchedEntry | null {
   return plan.removed.has(key) ? null : plan.before(path);
 }
 
-function checkFree(plan: Plan, path: Buffer): void {
+function checkFree(plan: Plan, path: Buffer, patch: FilePatch): void {
   const key = pathKey(path);
-  const isFree = !plan.written.has(key) && (!plan.before(path) || plan.leaving.has(key));
-  if (isFree) return;
-  throw new PyroError("already_exists", `cannot add '${displayPath(path)}': it exists`, {
+  if (!plan.written.has(key) && (isGone(plan, path, key) || plan.leaving.has(key))) return;
+  const name = displayPath(path);
+  const there = current(plan, path)?.content;
+  const isApplied = patch.kind === "add" && there && applyFilePatch(null, patch).content.equals(there);
+  if (isApplied) {
+    throw new PyroError("already_exists", `cannot add '${name}': it is already applied, the file has this content`, {
+      details: { path: name },
+    });
+  }
+  throw new PyroError("already_exists", `cannot add '${name}': it exists`, {
     hint: "Read the file, and send a patch that changes it",
-    details: { path: displayPath(path) },
+    details: { path: name },
   });
+}
+
+/** Whether nothing is at a path, or a directory of which the patch takes something away. */
+function isGone(plan: Plan, path: Buffer, key: string): boolean {
+  const entry = plan.before(path);
+  if (!entry) return true;
+  return entry.type === "directory" && [...plan.leaving].some((leaving) => leaving.startsWith(`${key}/`));
 }
 
 function contentOf(old: PatchedEntry, path: Buffer, { oldMode, hunks }: FilePatch): Buffer {

@@ -1,4 +1,5 @@
 import { PyroError } from "../../core/errors.ts";
+import { type NearPlace, nearestPlace } from "./place/nearest.ts";
 
 /** A text to be found exactly, and what takes its place. */
 export interface Replacement {
@@ -89,7 +90,7 @@ function notThere(name: string, content: string, { oldText, newText }: Omit<Repl
     );
   }
   const near = nearestPlace(content.split("\n"), oldText.split("\n"));
-  const where = near === undefined ? "" : `; the nearest is line ${near.line}, ${near.difference}`;
+  const where = near === undefined ? "" : `; the nearest is line ${near.line}, ${differenceAt(near)}`;
   return refused(
     "failed_precondition",
     name,
@@ -98,52 +99,18 @@ function notThere(name: string, content: string, { oldText, newText }: Omit<Repl
   );
 }
 
+function differenceAt({ differentLine, difference }: NearPlace): string {
+  return difference === null ? "after which the file ends" : `where line ${differentLine} is ${difference}`;
+}
+
 /** Whether a text is hardly somewhere by chance. */
 function isTelling(text: string): boolean {
   return text.trim().length >= leastTellingChars;
 }
 
-interface NearPlace {
-  readonly line: number;
-  readonly difference: string;
-}
-
 /** Limit of what can be written at once */
 const maxResultChars = 16 * 1024 * 1024;
 const leastTellingChars = 12;
-/** Limit for comparisons of lines, which a large file and a long text would need many of */
-const maxComparisons = 2_000_000;
-const maxLineChars = 120;
-const shownBefore = 40;
-
-/** The place where most lines are the same apart from white space; undefined if none is. */
-function nearestPlace(lines: readonly string[], wanted: readonly string[]): NearPlace | undefined {
-  if (lines.length * wanted.length > maxComparisons) return undefined;
-  const have = lines.map((line) => line.trim());
-  const want = wanted.map((line) => line.trim());
-  let [best, bestScore] = [-1, 0];
-  for (let start = 0; start < have.length; start += 1) {
-    const score = want.filter((line, index) => line !== "" && line === have[start + index]).length;
-    if (score > bestScore) [best, bestScore] = [start, score];
-  }
-  if (best === -1) return undefined;
-  const index = wanted.findIndex((line, offset) => line !== lines[best + offset]);
-  const at = best + index;
-  const found = lines[at];
-  const difference =
-    found === undefined ? "after which the file ends" : differenceOf(at + 1, found, wanted[index] ?? "");
-  return { line: best + 1, difference };
-}
-
-/** Both lines from shortly before the first character that differs. */
-function differenceOf(line: number, found: string, wanted: string): string {
-  let same = 0;
-  while (same < found.length && found[same] === wanted[same]) same += 1;
-  const from = Math.max(0, same - shownBefore);
-  const show = (text: string) => JSON.stringify(text.slice(from, from + maxLineChars));
-  const place = from === 0 ? "" : ` from character ${from + 1}`;
-  return `where line ${line} is${place} ${show(found)} and not ${show(wanted)}`;
-}
 
 function refused(
   code: "invalid_argument" | "failed_precondition",

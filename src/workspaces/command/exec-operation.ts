@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import * as z from "zod";
+import { workspacePath } from "../../core/workspace-path.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
-import { workspacePath } from "../../machines/shape.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
 import { endingInWords, shortenCommand, streamsText } from "../../operations/command-view.ts";

@@ -1,10 +1,10 @@
 import { withDeadline } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
+import { workspacePath } from "../../core/workspace-path.ts";
 import type { CommandEnd, ExecEnding, ExecSpec } from "../../guest/messages.ts";
 import { syncFolder } from "../../host/durable.ts";
 import { fileError } from "../../host/files.ts";
 import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
-import { workspacePath } from "../../machines/shape.ts";
 import { complain } from "../control/complain.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput, VerbOutput } from "../control/protocol.ts";

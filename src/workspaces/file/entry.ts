@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { workspacePath } from "../../machines/shape.ts";
+import { workspacePath } from "../../core/workspace-path.ts";
 import { entryTypes } from "../../tree/entry.ts";
 import { displayPath } from "../../tree/name.ts";
 

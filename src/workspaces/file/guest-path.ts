@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { PyroError } from "../../core/errors.ts";
-import { workspacePath } from "../../machines/shape.ts";
+import { workspacePath } from "../../core/workspace-path.ts";
 import { maxPathBytes, pathProblem } from "../../tree/path.ts";
 
 /**

@@ -10,9 +10,12 @@ import { appliedPatch } from "./results.ts";
 
 export const workspacePatchApply = defineOperation({
   name: "workspace.patch.apply",
-  summary: "Apply a unified text patch to a workspace, all of it or nothing",
+  summary: "Apply a patch to a workspace, all of it or nothing",
   effect: "write",
-  input: z.object({ workspaceId, patch: z.string().describe("Unified diff, as diff -u or git diff write it") }),
+  input: z.object({
+    workspaceId,
+    patch: z.string().describe("Unified diff, *** Begin Patch, or SEARCH/REPLACE blocks"),
+  }),
   output: z.object({
     workspaceId: z.string(),
     changed: z.boolean(),
@@ -33,13 +36,19 @@ export const workspacePatchApply = defineOperation({
       [
         ...entries.map(({ path, status }) => `${status} ${oneLine(path)}\n`),
         ...(total > entries.length ? [`… and ${total - entries.length} more\n`] : []),
+        ...applied.adjusted.map((what) => `adjusted: ${oneLine(what)}\n`),
         `[workspace-patch-apply] workspace_id=${id} total=${total} added=${added} modified=${modified} deleted=${deleted} execution_mode=${applied.executionMode}\n`,
       ].join(""),
   },
   mcp: {
     description:
-      "Change files of a workspace with a unified diff, as git diff writes it, of as many files as needed: all of it applies or nothing.",
-    shortened: (output, maxChars) => ({ ...output, entries: fitting(output.entries, maxChars - 400) }),
+      "Change files of a workspace with a patch of as many files as needed: all of it applies or nothing. adjusted says what was read otherwise.",
+    shortened: (output, maxChars) => {
+      const adjusted = fitting(output.adjusted, maxChars / 2);
+      const left = output.adjusted.length - adjusted.length;
+      const told = left === 0 ? adjusted : [...adjusted, `… and ${left} more`];
+      return { ...output, adjusted: told, entries: fitting(output.entries, maxChars / 2 - 400) };
+    },
   },
   async handle({ engine: context, signal }, { workspaceId: id, patch }) {
     const applied = await applyPatch({ context, workspaceId: id, signal }, patch);

@@ -22,7 +22,7 @@ interface Found {
 export async function applyPatch(call: WorkspaceCall, text: string): Promise<AppliedPatch> {
   const patches = parsePatch(text);
   const found = await readFiles(call, pathsOf(patches));
-  const changes = planPatch(patches, (path) => found.get(pathKey(path))?.before ?? null);
+  const { changes, adjusted } = planPatch(patches, (path) => found.get(pathKey(path))?.before ?? null);
   const items = (async function* () {
     // Deletions first: what is written may need their places.
     for (const change of changes) if (!change.entry) yield deletion(change, found);
@@ -39,7 +39,7 @@ export async function applyPatch(call: WorkspaceCall, text: string): Promise<App
   await writeTree(call, edit, { makeParents: true, removeEmptyParents: true }, items);
   const count = (status: PlannedChange["status"]) => changes.filter((change) => change.status === status).length;
   const counts = { added: count("added"), modified: count("modified"), deleted: count("deleted") };
-  return { summary: { total: changes.length, ...counts }, entries };
+  return { summary: { total: changes.length, ...counts }, entries, adjusted: [...adjusted] };
 }
 
 async function readFiles(call: WorkspaceCall, paths: readonly Buffer[]): Promise<ReadonlyMap<string, Found>> {
@@ -84,7 +84,8 @@ function* writing(
 /** The entry that the plan was made from must still be there when it is overwritten. */
 function expectation(path: Buffer, found: ReadonlyMap<string, Found>): Expectation {
   const entry = found.get(pathKey(path))?.entry;
-  if (!entry) return { type: "missing" };
+  // A file can take the place of a directory only when the deletions have emptied that.
+  if (!entry || entry.type === "directory") return { type: "missing" };
   if (entry.type === "symlink") return { type: "symlink", ...(entry.target ? { target: entry.target } : {}) };
   if (entry.type === "file" && entry.sha256 !== undefined) return { type: "file", sha256: entry.sha256 };
   throw new PyroError("failed_precondition", `cannot apply patch to '${displayed(path)}': it is no file`);

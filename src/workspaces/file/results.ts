@@ -46,6 +46,7 @@ const patchStatus = z.enum(["added", "modified", "deleted"]);
 export const appliedPatch = z.object({
   summary: z.object({ total: z.number(), added: z.number(), modified: z.number(), deleted: z.number() }),
   entries: z.array(z.object({ path: z.string(), status: patchStatus })),
+  adjusted: z.array(z.string()).describe("What was read or fitted otherwise than written"),
 });
 export type AppliedPatch = z.output<typeof appliedPatch>;
 

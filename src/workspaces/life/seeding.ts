@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
+import { workspacePath } from "../../core/workspace-path.ts";
 import type { EngineCallOptions, EngineContext } from "../../machines/context.ts";
-import { workspaceDiskBytes, workspacePath } from "../../machines/shape.ts";
+import { workspaceDiskBytes } from "../../machines/shape.ts";
 import { cloneCommit } from "../../projects/clone.ts";
 import { resolveCommit } from "../../projects/remote.ts";
 import { type ProjectSource, projectOrigin } from "../../projects/source.ts";

@@ -1,6 +1,6 @@
 import { PyroError } from "../../../core/errors.ts";
 import { displayPath } from "../../name.ts";
-import { explainBadName, type NamePair, readSideName, withoutDot } from "./patch-names.ts";
+import { checkedPath, type NamePair, readSideName } from "./patch-names.ts";
 import { badPatch, type PatchReader, trimEnd } from "./patch-reader.ts";
 
 export type PatchKind = "add" | "modify" | "delete" | "rename" | "copy";
@@ -17,6 +17,16 @@ export interface FileHeader {
   readonly oldMode?: number;
   /** New mode, if it differs from the old one */
   readonly newMode?: number;
+  /** Git's ids of the old and the new content, or their beginnings, if the patch has them */
+  readonly ids?: BlobIds;
+  /** What was read otherwise than it is written, in words */
+  readonly adjusted: readonly string[];
+}
+
+/** Ids in hexadecimal. */
+export interface BlobIds {
+  readonly old: string;
+  readonly new: string;
 }
 
 /** The two lines `--- a/file` and `+++ b/file`. */
@@ -41,15 +51,15 @@ function readSideLine(reader: PatchReader) {
 }
 
 /** The paths of these names. Throws if one could lead out of the workspace. */
-export function checkedPaths(lineIndex: number, names: NamePair): { oldPath: Buffer | null; newPath: Buffer | null } {
-  const [oldPath, newPath] = [names.old, names.new].map((name) => {
+export function checkedPaths(lineIndex: number, names: NamePair): Pick<FileHeader, "oldPath" | "newPath" | "adjusted"> {
+  const [old, next] = [names.old, names.new].map((name) => {
     if (!name) return null;
-    const path = withoutDot(name);
-    const problem = explainBadName(path);
-    if (problem !== null) throw badPatch(lineIndex, problem);
-    return path;
+    const checked = checkedPath(name);
+    if (checked.problem !== null) throw badPatch(lineIndex, checked.problem);
+    return checked;
   });
-  return { oldPath: oldPath ?? null, newPath: newPath ?? null };
+  const adjusted = [...new Set([...(old?.adjusted ?? []), ...(next?.adjusted ?? [])])];
+  return { oldPath: old?.path ?? null, newPath: next?.path ?? null, adjusted };
 }
 
 export function namesDiffer(lineIndex: number, old: Buffer, next: Buffer): PyroError {
@@ -59,14 +69,14 @@ export function namesDiffer(lineIndex: number, old: Buffer, next: Buffer): PyroE
   return badPatch(lineIndex, reason, { hint });
 }
 
-/** Throws if the next line begins a change of bytes. */
+/** Throws if the next line says that bytes differ, without saying how. */
 export function refuseBinary(reader: PatchReader, path: Buffer | null): void {
   const line = reader.lines[reader.at] ?? "";
-  if (!line.startsWith("GIT binary patch") && !/^Binary files .* differ\r?\n?$/s.test(line)) return;
+  if (!/^Binary files .* differ\r?\n?$/s.test(line)) return;
   const name = path ? ` to '${displayPath(path)}'` : "";
   throw new PyroError(
     "unsupported",
-    `cannot apply patch${name}: line ${reader.at + 1} is of a binary patch, only those of UTF-8 text are supported`,
-    { hint: "Write the file itself instead", details: { line: reader.at + 1 } },
+    `cannot apply patch${name}: line ${reader.at + 1} says that bytes differ, and the patch does not have them`,
+    { hint: "Make the patch with 'git diff --binary', or write the file itself", details: { line: reader.at + 1 } },
   );
 }

@@ -1,5 +1,6 @@
 import { displayPath } from "../../name.ts";
 import {
+  type BlobIds,
   checkedPaths,
   type FileHeader,
   namesDiffer,
@@ -17,6 +18,7 @@ interface ExtendedFields {
   to?: Buffer;
   oldMode?: number;
   newMode?: number;
+  ids?: BlobIds;
 }
 
 /** The lines between `diff --git` and the hunks, by how they begin */
@@ -32,8 +34,9 @@ const extendedLines: Readonly<Record<string, (value: string, lineIndex: number) 
   "similarity index ": () => ({}),
   "dissimilarity index ": () => ({}),
   "index ": (value, lineIndex) => {
-    const mode = / (\d+)$/.exec(value)?.[1];
-    return mode === undefined ? {} : { oldMode: readMode(mode, lineIndex) };
+    const [, old, next, mode] = /^([0-9a-f]+)\.\.([0-9a-f]+)(?: (\d+))?$/.exec(value) ?? [];
+    const ids = old !== undefined && next !== undefined ? { ids: { old, new: next } } : {};
+    return mode === undefined ? ids : { ...ids, oldMode: readMode(mode, lineIndex) };
   },
 };
 
@@ -56,7 +59,7 @@ export function readGitHeader(reader: PatchReader): FileHeader {
   refuseBinary(reader, paths.newPath ?? paths.oldPath);
   if (sides) checkSides(sides, paths.oldPath, paths.newPath);
   if (kind === "modify" && !names.old.equals(names.new)) throw namesDiffer(lineIndex, names.old, names.new);
-  return { lineIndex, kind, ...paths, ...checkedModes(fields, lineIndex) };
+  return { lineIndex, kind, ...paths, ...(fields.ids && { ids: fields.ids }), ...checkedModes(fields, lineIndex) };
 }
 
 function readExtendedLines(reader: PatchReader): ExtendedFields {

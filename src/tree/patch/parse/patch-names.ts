@@ -1,3 +1,4 @@
+import { workspacePath } from "../../../core/workspace-path.ts";
 import { displayPath, unquoteName } from "../../name.ts";
 
 /** Names of the two sides of a patch; null for /dev/null. */
@@ -14,8 +15,19 @@ export function readSideName(text: string): { readonly name: Buffer | null; read
     const quoted = unquoteName(text);
     return quoted && { name: quoted.name, timestamp: quoted.rest.trim() };
   }
-  const [name = "", timestamp = ""] = text.split("\t");
+  const [name, timestamp] = splitTimestamp(text);
   return { name: name === "/dev/null" ? null : Buffer.from(name), timestamp };
+}
+
+/**
+ * GNU diff puts a tab before the timestamp, which is a space after a copy from a terminal. Without
+ * a timestamp a tab ends a name that has spaces in it.
+ */
+function splitTimestamp(text: string): readonly [string, string] {
+  const match = /^(.+?)(?:\t| +)(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d\d:?\d\d)?)$/.exec(text);
+  if (match) return [match[1] ?? "", match[2] ?? ""];
+  const [name = "", timestamp = ""] = text.split("\t");
+  return [name, timestamp];
 }
 
 /** All of `text` as one name, quoted or not; null if its quoting is wrong. */
@@ -61,21 +73,35 @@ export function withoutPrefixes(names: NamePair): NamePair {
   return arePrefixed ? { old: oldTail, new: newTail } : names;
 }
 
-/** Whether a name as it is written is `name`, with or without a leading folder. */
-export function isWrittenAs(written: Buffer, name: Buffer): boolean {
-  return withoutDot(written).equals(name) || Boolean(tail(written)?.equals(name));
+/** Whether a name as it is written is `path`, with or without a leading folder. */
+export function isWrittenAs(written: Buffer, path: Buffer): boolean {
+  const isPath = (name: Buffer | null) => name !== null && checkedPath(name).path.equals(path);
+  // The other names of the file can lack the slash of an absolute one.
+  return isPath(written) || isPath(tail(written)) || (written[0] === slash && isPath(written.subarray(1)));
 }
 
-/** `x` of `./x`. */
-export function withoutDot(name: Buffer): Buffer {
-  return hasPrefix(name, "./") ? name.subarray(2) : name;
+/** A path as the workspace has it. */
+export interface CheckedPath {
+  readonly path: Buffer;
+  /** That it was written otherwise, in words; empty if it was not */
+  readonly adjusted: readonly string[];
+  /** Why it cannot be the path of a file in the workspace; null if it can */
+  readonly problem: string | null;
 }
 
-/** Why a name cannot be a file of the workspace; null if it can. */
-export function explainBadName(name: Buffer): string | null {
+/** The path that a name means, which can be absolute in the workspace's folder. */
+export function checkedPath(name: Buffer): CheckedPath {
+  const absolute = `${workspacePath}/`;
+  const isAbsolute = hasPrefix(name, absolute);
+  const path = withoutPrefix(isAbsolute ? name.subarray(absolute.length) : name, "./");
+  const adjusted = isAbsolute ? [`'${displayPath(name)}' read as '${displayPath(path)}'`] : [];
+  return { path, adjusted, problem: explainBadName(path) };
+}
+
+function explainBadName(name: Buffer): string | null {
   if (name.length === 0) return "the name of the file is empty";
   const quoted = `'${displayPath(name)}'`;
-  if (name[0] === slash) return `${quoted} is an absolute path, it must be relative to the workspace`;
+  if (name[0] === slash) return `${quoted} is an absolute path, it must be in ${workspacePath} or relative to it`;
   if (name.includes(0)) return `${quoted} has a NUL in it`;
   const parts = name.toString("latin1").split("/");
   return parts.some((part) => part === "" || part === "." || part === "..")

@@ -25,3 +25,10 @@ export function badPatch(lineIndex: number, reason: string, options: PyroErrorOp
 export function isAtFileNames({ lines, at }: PatchReader): boolean {
   return Boolean(lines[at]?.startsWith("--- ") && lines[at + 1]?.startsWith("+++ "));
 }
+
+/** Whether a line is the end, begins a file or a hunk, or is around patches in mails and such. */
+export function isHeaderLine(lines: readonly string[], at: number): boolean {
+  const line = lines[at];
+  if (line === undefined || isAtFileNames({ lines, at })) return true;
+  return /^(?:@@|diff |Index: |From |-- ?\r?$|\*\*\* |```|<{5,9} SEARCH)/m.test(line);
+}

@@ -2,18 +2,18 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { formatChange } from "../../../../src/tree/patch/format.ts";
 import { parsePatch } from "../../../../src/tree/patch/parse/parse.ts";
-import { planPatch } from "../../../../src/tree/patch/plan.ts";
+import { pathsOf, planPatch } from "../../../../src/tree/patch/plan.ts";
 import {
   anyContent,
   changesBetween,
   clearTree,
   type Entry,
+  gitContent,
   inTempDir,
   listTree,
   readTree,
   runGit,
   type Tree,
-  textContent,
   treePairs,
   writeTree,
 } from "./trees.ts";
@@ -48,13 +48,14 @@ test("git apply takes our patch back", () => {
   );
 });
 
-test("we make of a tree what a patch of git says, with renames and copies", () => {
+test("we make of a tree what a patch of git says, with renames, copies and bytes", () => {
   fc.assert(
-    fc.property(treePairs(textContent), fc.boolean(), ([before, after], quotesPaths) => {
+    fc.property(treePairs(gitContent), fc.boolean(), ([before, after], quotesPaths) => {
       // Otherwise git prints the bytes of a name as they are, which is then no text.
       const mustQuote = [...before.keys(), ...after.keys()].some((path) => path.includes("\xff"));
       const patch = gitDiff(before, after, [
-        ...["-c", `core.quotePath=${quotesPaths || mustQuote}`, "diff", "--cached", "-M", "-C", "--find-copies-harder"],
+        ...["-c", `core.quotePath=${quotesPaths || mustQuote}`, "diff", "--cached", "--binary"],
+        ...["-M", "-C", "--find-copies-harder"],
       ]);
       expect(listTree(applyToTree(before, patch))).toEqual(listTree(after));
     }),
@@ -64,10 +65,10 @@ test("we make of a tree what a patch of git says, with renames and copies", () =
 
 test("we make of a tree what our own patch says", () => {
   fc.assert(
-    fc.property(treePairs(textContent), ([before, after]) => {
+    fc.property(treePairs(anyContent), ([before, after]) => {
       expect(listTree(applyToTree(before, formatTree(before, after)))).toEqual(listTree(after));
     }),
-    runs,
+    { numRuns: 200 },
   );
 });
 
@@ -159,10 +160,24 @@ function gitDiff(before: Tree, after: Tree, args: readonly string[]): string {
 function applyToTree(before: Tree, patch: string): Tree {
   const after = new Map(before);
   if (patch === "") return after;
-  const changes = planPatch(parsePatch(patch), (path) => before.get(path.toString("latin1")) ?? null);
+  const patches = parsePatch(patch);
+  const asked = new Set(pathsOf(patches).map((path) => path.toString("latin1")));
+  const directories = new Set([...before.keys()].flatMap(parentsOf));
+  const { changes, adjusted } = planPatch(patches, (path) => {
+    const key = path.toString("latin1");
+    expect(asked).toContain(key);
+    return directories.has(key) ? { type: "directory", mode: 0o755 } : (before.get(key) ?? null);
+  });
+  // What a program made needs no adjustment.
+  expect(adjusted).toEqual([]);
   for (const { path, entry } of changes) {
     if (entry) after.set(path.toString("latin1"), entry);
     else after.delete(path.toString("latin1"));
   }
   return after;
+}
+
+function parentsOf(path: string): string[] {
+  const parts = path.split("/").slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join("/"));
 }

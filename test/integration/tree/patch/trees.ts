@@ -122,7 +122,7 @@ const lineText = fc.oneof(
   { weight: 1, arbitrary: fc.string({ unit: "grapheme", maxLength: 8 }).map((text) => text.replace(/[\n\0]/g, "")) },
 );
 
-export const textContent = fc
+const textContent = fc
   .tuple(fc.array(lineText, { maxLength: 20 }), fc.constantFrom("\n", "\r\n"), fc.boolean())
   .map(([lines, end, isEnded]) => lines.join(end) + (isEnded && lines.length > 0 ? end : ""))
   .map((text) => Buffer.from(text));
@@ -130,6 +130,12 @@ export const textContent = fc
 export const anyContent = fc.oneof(
   { weight: 4, arbitrary: textContent },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)) },
+);
+
+/** What git prints as text is UTF-8, and what is not has a NUL, by which git tells bytes. */
+export const gitContent = fc.oneof(
+  { weight: 3, arbitrary: textContent },
+  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from([0, ...bytes])) },
 );
 
 function entryOf(content: fc.Arbitrary<Buffer>): fc.Arbitrary<Entry> {

@@ -14,7 +14,7 @@ const remove = (path: string, text: string) => `--- a/${path}\n+++ /dev/null\n@@
 const chmod = (path: string, mode: string) => `diff --git a/${path} b/${path}\nnew mode ${mode}\n`;
 
 function plan(patch: string, tree: Readonly<Record<string, PatchedEntry>>): string[] {
-  return planPatch(parsePatch(patch), (path) => tree[path.toString()] ?? null).map(({ path, status, entry }) =>
+  return planPatch(parsePatch(patch), (path) => tree[path.toString()] ?? null).changes.map(({ path, status, entry }) =>
     `${status} ${path} ${entry ? `${entry.type} ${entry.mode.toString(8)} ${entry.content}` : ""}`.trim(),
   );
 }
@@ -41,10 +41,17 @@ test.each([
   expect(plan(patch, { x: file("1\n", 0o640), y: file("2\n", 0o755) }).map((text) => text.trim())).toEqual(expected);
 });
 
+test("a file can take the place of a directory that the patch empties", () => {
+  const tree = { dir: { type: "directory", mode: 0o755 } as const, "dir/x": file("1\n") };
+  expect(plan(remove("dir/x", "1") + add("dir", "2"), tree)).toEqual(["deleted dir/x", "added dir file 644 2"]);
+});
+
 test.each([
   ["a file that is not there", modify("z", "1", "2"), "not_found", "cannot apply patch to 'z': there is no such file"],
   ["a file that is gone", remove("x", "1") + modify("x", "1", "2"), "not_found", "there is no such file"],
-  ["a file that is there", add("x", "1"), "already_exists", "cannot add 'x': it exists"],
+  ["a file that is there", add("x", "2"), "already_exists", "cannot add 'x': it exists"],
+  ["a file that is there already", add("x", "1"), "already_exists", "cannot add 'x': it is already applied"],
+  ["a full directory", add("dir", "1"), "already_exists", "cannot add 'dir': it exists"],
   ["a target that is there", rename("x", "y"), "already_exists", "cannot add 'y': it exists"],
   ["a folder", modify("dir", "1", "2"), "failed_precondition", "it is a directory, not a file"],
   [

@@ -29,6 +29,11 @@ test.each([
   ["a folder that is called a", "--- a/x\n+++ a/x\n", "modify a/x a/x - -"],
   ["a name with a space, and a tab", "--- a/my x\t\n+++ b/my x\t\n", "modify my x my x - -"],
   ["timestamps", "--- x\t2020-01-01 10:00:00 +0100\n+++ x\t2020-01-01 10:00:00 +0100\n", "modify x x - -"],
+  [
+    "timestamps, and names with tabs",
+    "--- a\tb\t2020-01-01 10:00:00.1 +0100\n+++ a\tb\t2020-01-01 10:00:00 +0100\n",
+    "modify a\tb a\tb - -",
+  ],
   ["a saved copy", "--- x.orig\n+++ x\n", "modify x x - -"],
   ["carriage returns", "--- a/x\r\n+++ b/x\r\n", "modify x x - -"],
   ["quotes", '--- "a/t\\tx"\t\n+++ "b/t\\tx"\n', "modify t\tx t\tx - -"],
@@ -87,6 +92,9 @@ test("lines of a hunk may look like headers, be empty, and lack the last newline
     {
       header: "@@ -1,3 +1,4 @@",
       oldStart: 1,
+      isCounted: true,
+      headings: [],
+      isAtEnd: false,
       oldLines: ["-- a/y\n", "\n", "old"],
       newLines: ["++ b/y\n", "\n", "@@ -1 +1 @@\n", "new\n"],
     },
@@ -94,14 +102,31 @@ test("lines of a hunk may look like headers, be empty, and lack the last newline
 });
 
 test.each([
-  ["too few lines", "@@ -1,2 +1,2 @@\n 1\n-2\n", 5, "@@ -1,2 +1,1 @@"],
-  ["too many lines at the end", "@@ -1 +1 @@\n-1\n+2\n 3\n", 6, "@@ -1,2 +1,2 @@"],
-  ["too many lines of one side", "@@ -1 +1,2 @@\n-1\n-2\n+2\n+3\n", 5, "@@ -1,2 +1,2 @@"],
-  ["another hunk too early", "@@ -1,2 +1,2 @@\n-1\n+2\n@@ -5 +5 @@\n-1\n+2\n", 6, "@@ -1,1 +1,1 @@"],
-])("a hunk with %s is refused, and its header corrected", (_, body, line, corrected) => {
-  const error = refusal(`--- a/x\n+++ b/x\n${body}`);
-  expect(error).toMatchObject({ code: "invalid_argument", details: { line } });
-  expect(error.hint).toContain(corrected);
+  ["too few lines", "@@ -1,2 +1,2 @@\n 1\n-2\n", [["1\n", "2\n"], ["1\n"]]],
+  [
+    "too many lines at the end",
+    "@@ -1 +1 @@\n-1\n+2\n 3\n",
+    [
+      ["1\n", "3\n"],
+      ["2\n", "3\n"],
+    ],
+  ],
+  [
+    "too many lines of one side",
+    "@@ -1 +1,2 @@\n-1\n-2\n+2\n+3\n",
+    [
+      ["1\n", "2\n"],
+      ["2\n", "3\n"],
+    ],
+  ],
+  ["another hunk too early", "@@ -1,2 +1,2 @@\n-1\n+2\n@@ -5 +5 @@\n-1\n+2\n", [["1\n"], ["2\n"]]],
+])("a hunk with %s is counted anew", (_, body, [oldLines, newLines]) => {
+  expect(parsePatch(`--- a/x\n+++ b/x\n${body}`)[0]?.hunks[0]).toMatchObject({
+    oldStart: 1,
+    isCounted: false,
+    oldLines,
+    newLines,
+  });
 });
 
 test.each([
@@ -110,7 +135,7 @@ test.each([
   ["a hunk without names", hunk, "line 1: this hunk has no '--- a/file'"],
   ["names without a hunk", "--- a/x\n+++ b/x\n", "line 1: no hunk follows"],
   ["a title without anything", "diff --git a/x b/x\nindex 1..2 100644\n", "line 1: the file has no hunk"],
-  ["a hunk without numbers", "--- a/x\n+++ b/x\n@@ ... @@\n", "line 3: '@@ ... @@' is not the header of a hunk"],
+  ["a hunk without numbers", "--- a/x\n+++ b/x\n@@ ... @@\n", "line 3: the hunk has no lines that begin with"],
   ["two absent sides", `--- /dev/null\n+++ /dev/null\n${hunk}`, "line 1: both sides are /dev/null"],
   ["two names", `--- a/x\n+++ b/y\n${hunk}`, "line 1: 'x' and 'y' are not the same file"],
   ["names at odds", `diff --git a/x b/x\n--- a/y\n+++ b/y\n${hunk}`, "line 2: it names 'a/y', the lines above say 'x'"],
@@ -127,14 +152,38 @@ test.each([
   expect(refusal(text).message).toContain(message);
 });
 
-test.each([
-  `diff --git a/x b/x\nindex ${"0".repeat(40)}..${"1".repeat(40)}\nGIT binary patch\nliteral 0\nHcmV?d00001\n\n`,
-  "diff --git a/x b/x\nindex 1..2\nBinary files a/x and b/x differ\n",
-])("a patch of bytes is unsupported", (text) => {
+test("a patch that says only that bytes differ is unsupported", () => {
+  const text = "diff --git a/x b/x\nindex 1..2\nBinary files a/x and b/x differ\n";
   expect(refusal(text).code).toBe("unsupported");
   expect(refusal(text).message).toBe(
-    "cannot apply patch to 'x': line 3 is of a binary patch, only those of UTF-8 text are supported",
+    "cannot apply patch to 'x': line 3 says that bytes differ, and the patch does not have them",
   );
+});
+
+const binary = (rest: string) => `diff --git a/x b/x\nindex ${"0".repeat(40)}..${"1".repeat(40)}\n${rest}`;
+
+test.each([
+  [
+    "short ids",
+    "diff --git a/x b/x\nindex 1..2\nGIT binary patch\nliteral 0\nHcmV?d00001\n\n",
+    "line 3: a binary patch needs",
+  ],
+  ["no data", binary("GIT binary patch\n"), "neither 'literal' nor 'delta' and a size follow"],
+  ["a wrong length", binary("GIT binary patch\nliteral 0\nIcmV?d00001\n\n"), "line 5: it is no line of a binary patch"],
+  [
+    "a wrong character",
+    binary("GIT binary patch\nliteral 0\nHcmV?d0000,\n\n"),
+    "line 5: it is no line of a binary patch",
+  ],
+  ["a wrong size", binary("GIT binary patch\nliteral 3\nHcmV?d00001\n\n"), "line 4: the lines below are damaged"],
+  [
+    "a size beyond the limit",
+    binary("GIT binary patch\nliteral 99999999999\nHcmV?d00001\n\n"),
+    "more than the limit of 16 MiB",
+  ],
+  ["a cut end", binary("GIT binary patch\nliteral 0\n"), "line 4: the lines below are damaged"],
+])("a patch of bytes with %s is refused", (_, text, message) => {
+  expect(refusal(text)).toMatchObject({ code: "invalid_argument", message: expect.stringContaining(message) });
 });
 
 test("a large patch is read, a larger one is refused", () => {
