@@ -106,7 +106,9 @@ export class Model {
 }
 
 function lineProblems(path: string, content: string, must: readonly Effect[], may: readonly Effect[]): string[] {
-  const lines = content.split("\n").filter((line) => line !== "");
+  const lines = withoutTornEnds(content, must, may)
+    .split("\n")
+    .filter((line) => line !== "");
   const count = (text: string) => lines.filter((line) => line === text).length;
   const known = new Set(may.map(({ text }) => text));
   return [
@@ -116,6 +118,20 @@ function lineProblems(path: string, content: string, must: readonly Effect[], ma
     ...may.filter(({ text }) => count(text) > 1).map(({ text }) => `'${path}': ${text} is there twice`),
     ...lines.filter((line) => !known.has(line)).map((line) => `'${path}': no call wrote the line '${line}'`),
   ];
+}
+
+/**
+ * The content without the zeros that ext4 leaves in place of an append, if the machine ends between
+ * the new size of the file and its data. Nothing acknowledged is lost by that, so there
+ * can be as many as lines that were not acknowledged have characters.
+ */
+function withoutTornEnds(content: string, must: readonly Effect[], may: readonly Effect[]): string {
+  const isTold = new Set(must);
+  let left = may.filter((effect) => !isTold.has(effect)).reduce((sum, { text }) => sum + text.length + 1, 0);
+  return content.replace(/\0+/g, (zeros) => {
+    left -= zeros.length;
+    return left < 0 ? zeros : "";
+  });
 }
 
 /** Each path has one writer that calls in turn, so the newest acknowledged write counts. */
