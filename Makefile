@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build lint format typecheck test test-agent test-node test-clients chaos check check-generated gen demo doctor bench smoke-run
+.PHONY: help setup build lint format typecheck test test-agent test-node test-clients chaos check check-generated gen demo doctor bench bench-tasks smoke-run
 
 # Each a list of more flags, for CI
 GO_TEST_FLAGS ?=
@@ -51,6 +51,9 @@ check-generated: build
 
 bench: build ## Measure, and write the figures to bench-results.json
 	@npm run --silent bench
+
+bench-tasks: build ## Count what twenty scripted tasks cost a model: calls, bytes, dead ends
+	@npx tsx bench/tasks/main.ts
 
 lint: setup ## Check style and look for unused code
 	@npm run --silent lint

@@ -10,24 +10,60 @@ export interface NearPlace {
 
 /** Limit for comparisons of lines, which a large file and a long text would need many of */
 const maxComparisons = 2_000_000;
+/** Of a line that is compared by its pairs of characters */
+const comparedChars = 400;
+const leastLikeness = 0.6;
 const maxLineChars = 120;
 const shownBefore = 40;
 
 /**
- * The place where most lines are the same apart from white space; undefined if none is. Of equally
- * good ones it is the one nearest to `near`, an index. Lines can have their ends or not.
+ * The place where most lines are the same apart from white space, or else where the longest line is
+ * most alike; undefined if there is none. Of equally good ones it is the one nearest to `near`, an
+ * index. Lines can have their ends or not.
  */
 export function nearestPlace(lines: readonly string[], wanted: readonly string[], near = 0): NearPlace | undefined {
   if (lines.length * wanted.length > maxComparisons) return undefined;
-  const have = lines.map((line) => line.trim());
-  const want = wanted.map((line) => line.trim());
+  const have = lines.map(withoutSpace);
+  const want = wanted.map(withoutSpace);
   let [best, bestScore] = [-1, 0];
   for (let start = 1 - want.length; start < have.length; start += 1) {
     const score = want.filter((line, index) => line !== "" && line === have[start + index]).length;
     const isNearer = Math.abs(start - near) < Math.abs(best - near);
     if (score > bestScore || (score > 0 && score === bestScore && isNearer)) [best, bestScore] = [start, score];
   }
-  return bestScore === 0 ? undefined : placeAt(lines, wanted, best);
+  if (bestScore > 0) return placeAt(lines, wanted, best);
+  const alike = mostAlike(have, want);
+  return alike === undefined ? undefined : placeAt(lines, wanted, alike);
+}
+
+/** The place at which the longest wanted line is most like one there; undefined if none is. */
+function mostAlike(have: readonly string[], want: readonly string[]): number | undefined {
+  const longest = want.reduce((best, line, index) => (line.length > (want[best] ?? "").length ? index : best), 0);
+  const pairs = pairsOf(want[longest] ?? "");
+  const chars = have.reduce((sum, line) => sum + Math.min(line.length, comparedChars), 0);
+  if (chars > maxComparisons) return undefined;
+  let [best, bestLikeness] = [-1, leastLikeness];
+  for (const [index, line] of have.entries()) {
+    const likeness = likenessOf(pairs, pairsOf(line));
+    if (likeness > bestLikeness) [best, bestLikeness] = [index, likeness];
+  }
+  return best === -1 ? undefined : Math.max(0, best - longest);
+}
+
+/** Sørensen–Dice coefficient of the pairs of neighbouring characters: 1 for the same ones */
+function likenessOf(pairs: ReadonlySet<string>, others: ReadonlySet<string>): number {
+  let common = 0;
+  for (const pair of pairs) if (others.has(pair)) common += 1;
+  return (2 * common) / Math.max(1, pairs.size + others.size);
+}
+
+function pairsOf(line: string): ReadonlySet<string> {
+  const text = line.slice(0, comparedChars);
+  return new Set(Array.from({ length: Math.max(0, text.length - 1) }, (_, index) => text.slice(index, index + 2)));
+}
+
+function withoutSpace(line: string): string {
+  return line.replace(/\s+/g, "");
 }
 
 /** What differs at a place that begins at `start`, an index. */

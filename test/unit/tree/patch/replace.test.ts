@@ -65,6 +65,8 @@ test.each([
     `from character 461 "${"x".repeat(40)}A" and not "${"x".repeat(40)}B"`,
   ],
   ["nothing like it", "a\nb\n", "zzz", "old_text is not there (Read"],
+  ["a line without its spaces", "a\nreturn x - 1\n", "  return x-1", 'line 2, where line 2 is "return x - 1"'],
+  ["a line that is alike", "a\nreturn total - 1\n", "return totals-2", 'line 2, where line 2 is "return total - 1"'],
   ["a longer text than the file", "a\nb", "b\nc", "the nearest is line 2, after which the file ends"],
 ])("%s is told with the nearest place", (_what, content, oldText, said) => {
   expect(`${refusal(content, oldText, "new")} (Read`).toContain(said);
