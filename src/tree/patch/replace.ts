@@ -80,7 +80,8 @@ function severalTimes(name: string, lines: readonly number[]): PyroError {
 }
 
 function notThere(name: string, content: string, { oldText, newText }: Omit<Replacement, "replaceAll">): PyroError {
-  const [applied] = isTelling(newText) ? placesOf(content, newText, newText.length) : [];
+  const places = isTelling(newText) ? placesOf(content, newText, newText.length) : [];
+  const applied = places.find((place) => isWholeLines(content, place, place + newText.length));
   if (applied !== undefined) {
     const [line] = linesAt(content, [applied]);
     return refused(
@@ -106,6 +107,13 @@ function differenceAt({ differentLine, difference }: NearPlace): string {
 /** Whether a text is hardly somewhere by chance. */
 function isTelling(text: string): boolean {
   return text.trim().length >= leastTellingChars;
+}
+
+/** Whether nothing but white space is beside a text. Otherwise it can be part of the old one. */
+function isWholeLines(content: string, start: number, end: number): boolean {
+  const before = content.slice(content.lastIndexOf("\n", start - 1) + 1, start);
+  const feed = content.indexOf("\n", end - 1);
+  return `${before}${content.slice(end, feed === -1 ? content.length : feed)}`.trim() === "";
 }
 
 /** Limit of what can be written at once */

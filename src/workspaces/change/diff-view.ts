@@ -9,6 +9,11 @@ import { isFolded } from "./fold.ts";
 const otherChars = 900;
 /** Limit in characters, above which each patch is shown only once */
 const maxTwiceChars = 4_000;
+/**
+ * Limit in characters, above which new files are no longer shown: a model seldom needs to read what
+ * it has just made, and the changes of others are not cut by it
+ */
+const maxWithNewChars = 12_000;
 const maxNamed = 20;
 /** Part of the room for what is folded */
 const foldedPart = 1 / 8;
@@ -26,14 +31,14 @@ export function shortenDiff<D extends WorkspaceDiff>(diff: D, maxChars: number):
   const twice = { ...diff, entries: listed.map(withoutBytes), folded };
   if (JSON.stringify(twice).length <= Math.min(maxChars, maxTwiceChars)) return twice;
   const once = { ...twice, entries: twice.entries.map((entry) => ({ ...entry, textPatch: null })) };
-  if (JSON.stringify(once).length <= maxChars) return once;
+  if (JSON.stringify(once).length <= Math.min(maxChars, maxWithNewChars)) return once;
   const parts = new Map(partsOf(diff));
-  const shown = fitting(
-    listed.map((entry) => (entry.patchBytes === undefined ? entry : withoutRoom(entry))),
-    maxChars * entriesPart,
-  ).length;
-  const room = maxChars - JSON.stringify([once.entries.slice(0, shown), folded]).length - otherChars;
-  const { patch, kept } = fittingParts(listed, parts, room);
+  const shown = shownCount(listed, maxChars);
+  const besides = JSON.stringify([once.entries.slice(0, shown), folded]).length + otherChars;
+  const { patch, kept } = fittingParts(listed, parts, {
+    room: maxChars - besides,
+    roomWithNew: Math.min(maxChars, maxWithNewChars) - besides,
+  });
   const entries = listed
     .slice(0, shown)
     .map((entry) => (isShown(entry, kept) ? withoutBytes(entry) : withoutRoom(entry)));
@@ -44,6 +49,16 @@ export function shortenDiff<D extends WorkspaceDiff>(diff: D, maxChars: number):
     patch,
     patchTruncated: diff.patchTruncated || kept.size < parts.size,
   } as D;
+}
+
+/** How many of the entries have room. The edits come first. */
+function shownCount(listed: readonly DiffEntry[], maxChars: number): number {
+  const told = listed.map((entry) => (entry.patchBytes === undefined ? entry : withoutRoom(entry)));
+  const edits = told.filter(({ status }) => status !== "added");
+  const shown = fitting(edits, maxChars * entriesPart);
+  if (shown.length < edits.length) return shown.length;
+  const room = Math.min(maxChars, maxWithNewChars) * entriesPart - JSON.stringify(shown).length;
+  return shown.length + fitting(told.slice(edits.length), room).length;
 }
 
 function withoutRoom(entry: DiffEntry): DiffEntry {
@@ -73,11 +88,17 @@ function withoutBytes({ patchBytes: _, ...entry }: DiffEntry): DiffEntry {
   return entry;
 }
 
+/** Limits in characters: for all parts, and for as many as there are with a new file. */
+interface PatchRoom {
+  readonly room: number;
+  readonly roomWithNew: number;
+}
+
 /** Whole parts as far as there is room, text first. If none fits, the beginning of the first. */
 function fittingParts(
   entries: readonly DiffEntry[],
   parts: ReadonlyMap<string, string>,
-  maxChars: number,
+  { room, roomWithNew }: PatchRoom,
 ): { readonly patch: string; readonly kept: ReadonlySet<string> } {
   const inOrder = entries.filter(({ path }) => parts.has(path));
   const byUse = [
@@ -85,17 +106,17 @@ function fittingParts(
     ...inOrder.filter(({ textPatch }) => textPatch === null),
   ];
   const kept = new Set<string>();
-  let room = maxChars;
-  for (const { path } of byUse) {
+  let taken = 0;
+  for (const { path, status } of byUse) {
     // In JSON a line break and a quote are two characters.
     const length = JSON.stringify(parts.get(path)).length;
-    if (length > room) continue;
-    room -= length;
+    if (taken + length > (status === "added" ? roomWithNew : room)) continue;
+    taken += length;
     kept.add(path);
   }
   const [first] = byUse;
   if (kept.size === 0 && first) {
-    const beginning = beginningOf(parts.get(first.path) ?? "", maxChars);
+    const beginning = beginningOf(parts.get(first.path) ?? "", first.status === "added" ? roomWithNew : room);
     return { patch: `${beginning}\n[… the rest of this patch has no room here …]\n`, kept };
   }
   const patch = inOrder.map(({ path }) => (kept.has(path) ? parts.get(path) : "")).join("");

@@ -76,6 +76,7 @@ test("what is done already, empty or the same is refused as that", () => {
   const done = refusal("a\nlimit = 10_000\n", "limit = 1_000", "limit = 10_000");
   expect(done).toContain("new_text is, at line 2: it is probably already applied");
   expect(refusal("return true\n", "x = foo(1)", "true")).not.toContain("already applied");
+  expect(refusal("  return sum(x) - 1\n", "return sum(x)-1", "return sum(x)")).not.toContain("already applied");
   expect(refusal("a", "", "b")).toContain("old_text is empty");
   expect(refusal("a", "a", "a")).toContain("the same");
 });
