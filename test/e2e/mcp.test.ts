@@ -70,7 +70,7 @@ describeWithVm("pyro mcp serve", () => {
       expect(readFileSync(output_path, "utf8")).toBe("42\n");
       expect((await session.call("workspace_summary", { workspace_id })).text).toContain("`/workspace/answer.txt`");
       for (const [name, expected] of [
-        ["summary", "## Workspace"],
+        ["summary", "Workspace review: "],
         ["diff", "+42"],
         ["logs", "FAIL: answer is 41"],
       ]) {

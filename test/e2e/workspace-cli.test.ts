@@ -74,7 +74,7 @@ describeWithVm("the lines of pyro workspace", () => {
     [
       "summary",
       [],
-      /^## Workspace lines \([0-9a-f]{12}\)\n\ndebian:12, started · since .+ · 0 commands · 1 reset\n\n### Changes\n\n- none\n/,
+      /^Workspace review: [0-9a-f]{12}\nName: lines\nEnvironment: debian:12\nState: started, since .+\nOutcome: commands=0 services=0\/0 exports=0 snapshots=0 resets=1\n\nChanges: none\n/,
     ],
     ["snapshot delete", ["one"], /^Deleted snapshot one of workspace \S+\.\n$/],
   ])("are one for each '%s'", async (command, words, form) => {
@@ -104,7 +104,7 @@ describeWithVm("the lines of pyro workspace", () => {
     const child = bench.start(["exec", id, "--timeout-seconds", "600", "--", "sh", "-c", "echo begun; sleep 7091"]);
     const command = resultOf(child);
     if (child.stdout) await once(child.stdout, "data");
-    expect(await said("delete", id)).toBe(`Deleted workspace ${id}.\n`);
+    expect(await said("delete", id)).toBe(`Deleted workspace: ${id}\n`);
     const { stderr, exitCode } = await command;
     expect(stderr).toMatch(
       /^\[error\] (the command was cut off: the workspace was deleted|the operation may have happened)/,

@@ -1,47 +1,51 @@
 import { countsOf, foldedLines, inWords } from "./diff-view.ts";
 import type { ReviewOutput } from "./summary-operation.ts";
 
-/** A review as Markdown, fit for a chat or a pull request. */
+/** A review as text that is Markdown too, fit for a chat or a pull request. */
 export function renderReview(review: ReviewOutput): string {
-  const { outcome, commands, edits, changes, artifacts, snapshots } = review;
-  const title = review.name === null ? review.workspaceId : `${literal(review.name)} (${review.workspaceId})`;
+  const { workspaceId, name, outcome, commands, edits, artifacts, snapshots } = review;
   const labels = Object.entries(review.labels).map(([key, value]) => code(`${key}=${value}`));
-  const facts = [
-    `${review.environment}, ${review.state}`,
-    `since ${review.sessionStartedAt}`,
-    counted(outcome.commandCount, "command"),
-    ...(outcome.resetCount > 0 ? [counted(outcome.resetCount, "reset")] : []),
-    ...labels,
+  const { commandCount, serviceCount, runningServiceCount, exportCount, snapshotCount, resetCount } = outcome;
+  const head = [
+    `Workspace review: ${workspaceId}`,
+    ...(name === null ? [] : [`Name: ${literal(name)}`]),
+    ...(labels.length === 0 ? [] : [`Labels: ${labels.join(", ")}`]),
+    `Environment: ${review.environment}`,
+    `State: ${review.state}, since ${review.sessionStartedAt}`,
+    `Outcome: commands=${commandCount} services=${runningServiceCount}/${serviceCount} exports=${exportCount} snapshots=${snapshotCount} resets=${resetCount}`,
   ];
+  const more = commands.total - commands.recent.length;
   const sections = [
-    `## Workspace ${title}\n\n${facts.join(" · ")}\n`,
-    section("Changes", changesOf(changes)),
-    section(`Commands (the last ${commands.recent.length} of ${commands.total})`, commands.recent.map(commandLine)),
+    `${head.join("\n")}\n`,
+    changesSection(review.changes),
+    section("Recent commands:", [
+      ...commands.recent.map(commandLine),
+      ...(more > 0 && commands.recent.length > 0 ? [`… and ${more} before`] : []),
+    ]),
     section(
-      "Edits",
+      "Edits:",
       edits.recent.map(({ eventKind, path }) => `${eventKind.replace("_", " ")} ${code(path)}`),
     ),
     section(
-      "Exports",
+      "Exports:",
       artifacts.exports.map(({ workspacePath, outputPath }) => `${code(workspacePath)} to ${code(outputPath)}`),
     ),
     section(
-      `Snapshots (${snapshots.namedCount})`,
+      "Snapshots:",
       snapshots.recent.map(({ snapshotName, createdAt }) => `${code(snapshotName)}, ${createdAt}`),
     ),
   ];
   return sections.filter((text) => text !== "").join("\n");
 }
 
-function changesOf({ available, reason, summary, entries, ...rest }: ReviewOutput["changes"]): string[] {
-  if (!available || !summary) return [`not available: ${literal(reason ?? "")}`];
-  if (summary.total === 0) return ["none"];
-  return [
-    countsOf(summary),
+function changesSection({ available, reason, summary, entries, ...rest }: ReviewOutput["changes"]): string {
+  if (!available || !summary) return `Changes: unavailable (${literal(reason ?? "")})\n`;
+  if (summary.total === 0) return "Changes: none\n";
+  return section(`Changes: ${countsOf(summary)}`, [
     ...entries.map((entry) => inWords(entry, code)),
     ...(rest.moreCount > 0 ? [`… and ${rest.moreCount} more`] : []),
     ...foldedLines(rest.folded, rest.foldedCount, code),
-  ];
+  ]);
 }
 
 function commandLine({ command, exitCode, durationMs }: ReviewOutput["commands"]["recent"][number]): string {
@@ -53,11 +57,7 @@ function commandLine({ command, exitCode, durationMs }: ReviewOutput["commands"]
 }
 
 function section(title: string, lines: readonly string[]): string {
-  return lines.length === 0 ? "" : `### ${title}\n\n${lines.map((line) => `- ${line}\n`).join("")}`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+  return lines.length === 0 ? "" : `${title}\n${lines.map((line) => `- ${line}\n`).join("")}`;
 }
 
 /** Text in which Markdown finds nothing to do stays as it is. */

@@ -100,7 +100,7 @@ export const workspaceDelete = defineOperation({
   cli: {
     positionals: ["workspaceId"],
     examples: ["workspace delete 0a1b2c3d4e5f"],
-    text: (output) => `Deleted workspace ${output.workspaceId}.\n`,
+    text: (output) => `Deleted workspace: ${output.workspaceId}\n`,
   },
   mcp: {
     description:

@@ -115,17 +115,20 @@ export function renderWorkspace(view: WorkspaceView): string {
     ...(labels.length === 0 ? [] : [`Labels: ${labels.join(", ")}`]),
     `Environment: ${view.environment}`,
     `State: ${view.state}${view.stateReason === null ? "" : ` (${view.stateReason})`}`,
+    `Workspace: ${view.workspacePath}`,
+    `Workspace seed: ${seed.mode}${originOf(seed)}, ${seed.entryCount} entries, ${seed.bytesWritten} bytes`,
+    `Network policy: ${view.networkPolicy}`,
+    `Execution mode: ${view.executionMode}`,
     `Isolation: ${separation ? `${separation.vmm}, ${separation.accelerator}` : "none yet"}`,
-    `Machine: ${view.vcpuCount} vCPU, ${view.memMib} MiB, network ${view.networkPolicy}`,
-    `Seed: ${seed.mode}${originOf(seed)}, ${seed.entryCount} entries, ${seed.bytesWritten} bytes`,
+    `Resources: ${view.vcpuCount} vCPU / ${view.memMib} MiB`,
     `Created: ${view.createdAt}`,
     `Last activity: ${view.lastActivityAt}`,
     `Expires: ${view.expiresAt}`,
-    `Commands: ${view.commandCount}`,
+    `Command count: ${view.commandCount}`,
     ...(lastCommand
       ? [`Last command: ${lastCommand.command.join(" ")} (exit code ${lastCommand.exitCode ?? "unknown"})`]
       : []),
-    `Resets: ${view.resetCount}`,
+    `Reset count: ${view.resetCount}`,
     ...(rootLoss ? [`Lost: everything outside ${view.workspacePath}, at ${rootLoss.at}: ${rootLoss.reason}`] : []),
   ];
   return `${lines.join("\n")}\n`;
@@ -133,6 +136,6 @@ export function renderWorkspace(view: WorkspaceView): string {
 
 function originOf({ originKind, originRef, seedPath }: WorkspaceView["workspaceSeed"]): string {
   if (originKind === "project_path") return ` from project ${originRef}`;
-  if (originKind === "repo_url") return ` from a clone of ${originRef}`;
+  if (originKind === "repo_url") return ` from clean clone ${originRef}`;
   return seedPath === null ? "" : ` from ${seedPath}`;
 }

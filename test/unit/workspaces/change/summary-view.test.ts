@@ -54,13 +54,12 @@ const command = (words: string[], exitCode: number | null = 0) => ({
 
 test("a workspace in which nothing happened is short", () => {
   expect(renderReview(review())).toMatchInlineSnapshot(`
-    "## Workspace 0a1b2c3d4e5f
+    "Workspace review: 0a1b2c3d4e5f
+    Environment: debian:12
+    State: started, since 2026-01-01T00:00:00.000Z
+    Outcome: commands=0 services=0/0 exports=0 snapshots=0 resets=0
 
-    debian:12, started · since 2026-01-01T00:00:00.000Z · 0 commands
-
-    ### Changes
-
-    - none
+    Changes: none
     "
   `);
 });
@@ -102,32 +101,30 @@ test("everything that happened is told, newest first", () => {
     }),
   );
   expect(text).toMatchInlineSnapshot(`
-    "## Workspace fix-parser (0a1b2c3d4e5f)
+    "Workspace review: 0a1b2c3d4e5f
+    Name: fix-parser
+    Labels: \`issue=12\`
+    Environment: debian:12
+    State: started, since 2026-01-01T00:00:00.000Z
+    Outcome: commands=7 services=0/0 exports=1 snapshots=1 resets=2
 
-    debian:12, started · since 2026-01-01T00:00:00.000Z · 7 commands · 2 resets · \`issue=12\`
-
-    ### Changes
-
-    - 1 added, 10 modified, 0 deleted, 1 of another type
+    Changes: 1 added, 10 modified, 0 deleted, 1 of another type
     - type changed \`a b.txt\`
     - … and 11 more
     - \`dist\` (400 new, ignored)
 
-    ### Commands (the last 2 of 7)
-
+    Recent commands:
     - \`npm test\`: exit code 1, 1.2 s
     - \`\` sh -c echo \`date\` \`\`: outcome unknown, 1.2 s
+    - … and 5 before
 
-    ### Edits
-
+    Edits:
     - sync push \`/workspace/in\`
 
-    ### Exports
-
+    Exports:
     - \`/workspace/r\` to \`/tmp/r\`
 
-    ### Snapshots (1)
-
+    Snapshots:
     - \`before\`, 2026-01-01T00:00:00.000Z
     "
   `);
@@ -136,7 +133,7 @@ test("everything that happened is told, newest first", () => {
 test("changes that cannot be had say why", () => {
   const none = { changed: null, summary: null, entries: [], folded: [], foldedCount: 0, moreCount: 0 };
   const changes = { available: false, reason: "the workspace is stopped", ...none };
-  expect(renderReview(review({ changes }))).toContain("- not available: the workspace is stopped\n");
+  expect(renderReview(review({ changes }))).toContain("Changes: unavailable (the workspace is stopped)\n");
 });
 
 test("a command of several lines stays one item, and a long one is cut", () => {
