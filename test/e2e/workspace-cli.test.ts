@@ -74,7 +74,7 @@ describeWithVm("the lines of pyro workspace", () => {
     [
       "summary",
       [],
-      /^Workspace review: [0-9a-f]{12}\nName: lines\nEnvironment: debian:12\nState: started, since .+\nOutcome: commands=0 services=0\/0 exports=0 snapshots=0 resets=1\n\nChanges: none\n/,
+      /^Workspace review: [0-9a-f]{12}\nName: lines\nEnvironment: debian:12\nState: started, since .+\nOutcome: commands=0 services=0\/0 exports=0 snapshots=1 resets=1\n\nChanges: none\n/,
     ],
     ["snapshot delete", ["one"], /^Deleted snapshot one of workspace \S+\.\n$/],
   ])("are one for each '%s'", async (command, words, form) => {
