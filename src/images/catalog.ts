@@ -1,7 +1,7 @@
 import { PyroError } from "../core/errors.ts";
 
 /** Changes with every entry, so that what was prepared from an older catalog is stale */
-export const catalogVersion = "1.1.0";
+export const catalogVersion = "1.2.0";
 
 export const defaultEnvironment = "debian:12";
 
@@ -38,9 +38,14 @@ const common = [
   "curl",
   "git",
   "jq",
+  "make",
   "openssh-client",
   "psmisc",
   "python3",
+  "python3-pip",
+  "python3-pytest",
+  "python3-setuptools",
+  "python3-venv",
   "ripgrep",
   "rsync",
   "tree",
@@ -61,13 +66,11 @@ const build = [
   "ninja-build",
   "pkg-config",
   "python3-dev",
-  "python3-pip",
-  "python3-venv",
   "zlib1g-dev",
 ];
 
 const debian12 = {
-  version: "1.1.0",
+  version: "1.2.0",
   compatibility: ">=0.1.0 <1.0.0",
   architecture: "amd64",
   suite: "bookworm",
@@ -78,9 +81,9 @@ export const catalog: readonly CatalogEntry[] = [
   {
     ...debian12,
     name: "debian:12",
-    description: "Debian 12 with git, Python and the tools of everyday work",
+    description: "Debian 12 with git, make, Python, pip, venv and pytest, and the tools of everyday work",
     packages: common,
-    room: { scratchBytes: 560 * mib, storeBytes: 420 * mib },
+    room: { scratchBytes: 640 * mib, storeBytes: 470 * mib },
   },
   {
     ...debian12,
@@ -92,7 +95,7 @@ export const catalog: readonly CatalogEntry[] = [
   {
     ...debian12,
     name: "debian:12-build",
-    description: "Debian 12 with git, Python, compilers and the usual build tools",
+    description: "Debian 12 as debian:12, with compilers and the usual build tools",
     packages: build,
     room: { scratchBytes: 1150 * mib, storeBytes: 900 * mib },
   },
