@@ -35,7 +35,7 @@ export function pageEnd(bytes: Buffer, start: number, maxBytes: number): number 
 }
 
 /** The end of the character at `start`, also if it is cut short by another one. */
-function characterEnd(bytes: Buffer, start: number): number {
+export function characterEnd(bytes: Buffer, start: number): number {
   const longest = start + lengthOf(bytes[start]);
   let end = start + 1;
   while (end < longest && isContinuation(bytes[end])) end++;

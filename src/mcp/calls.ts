@@ -81,6 +81,7 @@ export class ToolCalls {
           project,
           onProgress,
           keptOutputBytes: maxResultChars,
+          asTerminal: true,
           detachAfterMs: patienceMs - Math.min(graceMs, gracePart * patienceMs),
         },
         input,

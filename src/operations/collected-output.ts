@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import * as z from "zod";
 import { HeadAndTail } from "../core/head-and-tail.ts";
+import { TerminalOutput } from "../core/terminal/output.ts";
 import { wholeCharacters } from "../core/utf8.ts";
 import type { LiveStreams, OperationContext } from "./operation.ts";
 
@@ -16,7 +17,7 @@ export const collectedOutputSchema = z.object({
   stderrEncoding: encoding,
   stdoutBytes: z.number().describe("How much it wrote, shown here or not"),
   stderrBytes: z.number(),
-  truncated: z.boolean().describe("The middle of a stream was left out; a line in its place says how much"),
+  truncated: z.boolean().describe("Some of it was left out; a line in its place says how much"),
 });
 
 /**
@@ -25,14 +26,19 @@ export const collectedOutputSchema = z.object({
  */
 export class CollectedOutput {
   readonly streams: LiveStreams;
-  readonly #stdout: HeadAndTail;
-  readonly #stderr: HeadAndTail;
-  readonly #isKept: boolean;
+  readonly #stdout: Collector;
+  readonly #stderr: Collector;
 
-  constructor({ keptOutputBytes, liveStreams }: Pick<OperationContext, "keptOutputBytes" | "liveStreams"> = {}) {
-    this.#isKept = liveStreams === undefined;
-    const keptBytes = this.#isKept ? (keptOutputBytes ?? defaultKeptBytes) : 0;
-    const [stdout, stderr] = [new HeadAndTail(keptBytes), new HeadAndTail(keptBytes)];
+  constructor({
+    keptOutputBytes = defaultKeptBytes,
+    liveStreams,
+    asTerminal = false,
+  }: Pick<OperationContext, "keptOutputBytes" | "liveStreams" | "asTerminal"> = {}) {
+    const collector = (): Collector => {
+      if (liveStreams !== undefined) return new CountedBytes();
+      return asTerminal ? new TerminalText(keptOutputBytes) : new KeptBytes(keptOutputBytes);
+    };
+    const [stdout, stderr] = [collector(), collector()];
     [this.#stdout, this.#stderr] = [stdout, stderr];
     this.streams = {
       stdin: liveStreams?.stdin,
@@ -52,11 +58,7 @@ export class CollectedOutput {
    * left out.
    */
   result({ running = false } = {}): z.output<typeof collectedOutputSchema> {
-    const shown = (output: HeadAndTail) => {
-      const bytes = this.#isKept ? output.bytes() : Buffer.alloc(0);
-      return decodeOutput(running ? wholeCharacters(bytes) : bytes);
-    };
-    const [stdout, stderr] = [shown(this.#stdout), shown(this.#stderr)];
+    const [stdout, stderr] = [this.#stdout.result(running), this.#stderr.result(running)];
     return {
       stdout: stdout.text,
       stdoutEncoding: stdout.encoding,
@@ -64,8 +66,59 @@ export class CollectedOutput {
       stderr: stderr.text,
       stderrEncoding: stderr.encoding,
       stderrBytes: this.#stderr.totalBytes,
-      truncated: this.#isKept && (this.#stdout.isCut || this.#stderr.isCut),
+      truncated: stdout.isCut || stderr.isCut,
     };
+  }
+}
+
+interface Collected extends DecodedOutput {
+  readonly isCut: boolean;
+}
+
+/** One stream of a command. */
+interface Collector {
+  readonly totalBytes: number;
+  add(chunk: Buffer): void;
+  result(running: boolean): Collected;
+}
+
+class CountedBytes implements Collector {
+  totalBytes = 0;
+
+  add(chunk: Buffer): void {
+    this.totalBytes += chunk.length;
+  }
+
+  result(): Collected {
+    return { text: "", encoding: "utf-8", isCut: false };
+  }
+}
+
+class KeptBytes extends HeadAndTail implements Collector {
+  result(running: boolean): Collected {
+    const bytes = this.bytes();
+    return { ...decodeOutput(running ? wholeCharacters(bytes) : bytes), isCut: this.isCut };
+  }
+}
+
+class TerminalText implements Collector {
+  readonly #output: TerminalOutput;
+
+  constructor(maxChars: number) {
+    this.#output = new TerminalOutput(maxChars);
+  }
+
+  get totalBytes(): number {
+    return this.#output.totalBytes;
+  }
+
+  add(chunk: Buffer): void {
+    this.#output.add(chunk);
+  }
+
+  result(running: boolean): Collected {
+    if (!running) this.#output.end();
+    return { ...this.#output.result(), encoding: "utf-8" };
   }
 }
 
@@ -79,4 +132,11 @@ export function decodeOutput(bytes: Buffer): DecodedOutput {
   return isUtf8(bytes)
     ? { text: bytes.toString("utf8"), encoding: "utf-8" }
     : { text: bytes.toString("base64"), encoding: "base64" };
+}
+
+/** Output as the text that it leaves on a terminal, up to about `maxChars`. */
+export function terminalText(bytes: Buffer, maxChars: number): Collected {
+  const output = new TerminalText(maxChars);
+  output.add(bytes);
+  return output.result(false);
 }

@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import { beginningOf, firstBytes, lastBytes } from "../core/shorten.ts";
+import { bytesBefore, leftOutMark, notText } from "../core/terminal/shown-lines.ts";
 import type { CommandEnd } from "../guest/messages.ts";
 import type { collectedOutputSchema } from "./collected-output.ts";
 
@@ -21,12 +22,12 @@ const otherChars = 1_000;
 
 /**
  * Shortens a command's result to about `maxChars`, with both ends of each stream. `rest` says how
- * to get what is left out from a byte on.
+ * to get what is left out from a byte on, or all of the output as it was written.
  */
 export function shortenCommand<O extends Streams & { readonly command: string[] }>(
   output: O,
   maxChars: number,
-  rest: (stream: Stream, offset: number) => string,
+  rest: (stream: Stream, offset: number | undefined) => string,
 ): O {
   const short = { ...output, command: shortLine(output.command) };
   return readableStreams(short, maxChars - otherChars, rest);
@@ -36,7 +37,7 @@ export function shortenCommand<O extends Streams & { readonly command: string[] 
 export function readableStreams<O extends Streams>(
   output: O,
   maxChars: number,
-  rest: (stream: Stream, offset: number) => string,
+  rest: (stream: Stream, offset: number | undefined) => string,
 ): O {
   const bytes = bytesOf(output);
   const rooms = roomsFor(bytes, maxChars);
@@ -46,8 +47,10 @@ export function readableStreams<O extends Streams>(
     if (!isLonger(stream)) return asText(bytes[stream], totalBytes);
     const half = rooms[stream] / 2;
     const [head, tail] = [firstBytes(bytes[stream], half), lastBytes(bytes[stream], half)];
-    const leftOut = totalBytes - head.length - tail.length;
-    const mark = Buffer.from(`[… ${leftOut} bytes left out; ${rest(stream, head.length)} …]\n`);
+    const wholeBytes = bytesBefore(bytes[stream]);
+    // Where the text is shorter than what was written, its bytes have other offsets.
+    const offset = wholeBytes === totalBytes ? head.length : undefined;
+    const mark = Buffer.from(leftOutMark(wholeBytes - head.length - tail.length, `; ${rest(stream, offset)}`));
     const lineEnd = Buffer.from(head.at(-1) === 0x0a ? "" : "\n");
     return asText(Buffer.concat([head, lineEnd, mark, tail]), totalBytes);
   };
@@ -85,9 +88,13 @@ export function bytesOf(output: Streams): Readonly<Record<Stream, Buffer>> {
 export function asText(bytes: Buffer, totalBytes: number): string {
   const text = bytes.toString("utf8");
   const oddCount = text.match(/\uFFFD|(?!\s)\p{Cc}/gu)?.length ?? 0;
-  return oddCount <= Math.max(maxOddCount, maxOddPart * text.length)
-    ? text
-    : `[${totalBytes} bytes that are not text: xxd or base64 shows them]\n`;
+  return oddCount <= Math.max(maxOddCount, maxOddPart * text.length) ? text : notText(totalBytes);
+}
+
+/** Arguments of `workspace_logs` that show a stream as it was written, from an offset if it is known. */
+export function rawOutput(sequence: number, stream: Stream, offset: number | undefined): string {
+  const from = offset === undefined ? "offset" : `offset=${offset}`;
+  return `sequence=${sequence}, stream="${stream}", ${from} and max_bytes`;
 }
 
 /** The beginning of a command, by which the model that wrote it knows it. */

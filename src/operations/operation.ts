@@ -32,6 +32,11 @@ export interface OperationContext {
    * default: 64 MiB
    */
   readonly keptOutputBytes?: number | undefined;
+  /**
+   * Whether a command's output in the result is the text that a terminal would be left with;
+   * default: no, it is what the command wrote
+   */
+  readonly asTerminal?: boolean | undefined;
   /** Time after which a running command is detached, which the result says; default: never */
   readonly detachAfterMs?: number | undefined;
   /**

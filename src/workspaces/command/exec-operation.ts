@@ -4,7 +4,7 @@ import { workspacePath } from "../../core/workspace-path.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
-import { endingInWords, shortenCommand, streamsText } from "../../operations/command-view.ts";
+import { endingInWords, rawOutput, shortenCommand, streamsText } from "../../operations/command-view.ts";
 import {
   commandText,
   commandVariables,
@@ -77,8 +77,7 @@ export const workspaceExec = defineOperation({
       shortenCommand(
         { ...output, advice: adviceOn(output) },
         maxChars,
-        (stream, offset) =>
-          `workspace_logs with sequence=${output.sequence}, stream="${stream}", offset=${offset} and max_bytes shows them`,
+        (stream, offset) => `workspace_logs with ${rawOutput(output.sequence, stream, offset)} shows them`,
       ),
     text: execText,
   },

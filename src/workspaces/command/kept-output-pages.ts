@@ -10,6 +10,8 @@ export interface OutputPage {
   readonly offset: number;
   /** Limit of kept bytes */
   readonly maxBytes: number;
+  /** Limit of bytes before the end of the stream; default: none */
+  readonly lastBytes?: number | undefined;
 }
 
 const wholeStream: OutputPage = { offset: 0, maxBytes: Number.POSITIVE_INFINITY };
@@ -59,7 +61,7 @@ export class KeptOutputs {
     sequence: number,
     stream: OutputStream,
     endedAt: number | undefined,
-    { offset, maxBytes }: OutputPage = wholeStream,
+    { offset: wanted, maxBytes, lastBytes = Number.POSITIVE_INFINITY }: OutputPage = wholeStream,
   ): Promise<KeptOutput> {
     const name = streamName(sequence, stream);
     const stretches = await this.#stretches(name);
@@ -67,6 +69,7 @@ export class KeptOutputs {
     // The recorded end of a command that lost its supervisor says nothing of its output.
     const totalBytes = Math.max(stretches.at(-1)?.end ?? 0, endedAt ?? 0);
     const kept: KeptStream = { name, stretches, isOver, totalBytes };
+    const offset = Math.max(wanted, totalBytes - lastBytes);
     const page = new Page(offset);
     if (Number.isFinite(maxBytes)) await this.#fillPage(page, kept, maxBytes);
     else await this.#fillWhole(page, kept);

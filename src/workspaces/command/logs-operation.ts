@@ -1,8 +1,10 @@
 import * as z from "zod";
 import { nothingKnown } from "../../machines/exit-status.ts";
-import { decodeOutput } from "../../operations/collected-output.ts";
+import { type DecodedOutput, decodeOutput, terminalText } from "../../operations/collected-output.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceId } from "../life/workspace-view.ts";
+import type { KeptOutput } from "./kept-output-pages.ts";
+import { lastLines, listedBytes } from "./last-lines.ts";
 import { commandLogs, type LoggedCommand } from "./logs.ts";
 import { type LogEntry, logsOutput, logsText, shortenLogs } from "./logs-view.ts";
 
@@ -40,25 +42,50 @@ export const workspaceLogs = defineOperation({
   },
   mcp: {
     description:
-      "Show the commands since the last reset with their output. With sequence: of that command only, also while it runs; wait_seconds waits for its end. With max_bytes: its output page by page, from offset.",
+      "List the commands since the last reset with their last lines. With sequence: that command with its output, also while it runs; wait_seconds waits for its end. With max_bytes: its raw output page by page, from offset.",
     shortened: shortenLogs,
     text: logsText,
   },
   async handle(
-    { engine: context, signal, detachAfterMs, keptOutputBytes },
+    { engine: context, signal, detachAfterMs, keptOutputBytes, asTerminal = false },
     { workspaceId: id, waitSeconds, ...input },
   ) {
     const wanted = { context, workspaceId: id, signal };
+    const view = asTerminal ? terminalView(input, keptOutputBytes ?? Number.POSITIVE_INFINITY) : wholeOutput;
     // A caller that does not begin at the beginning reads page by page.
-    const request = { ...input, maxBytes: input.maxBytes ?? (input.offset > 0 ? keptOutputBytes : undefined) };
+    const maxBytes = input.maxBytes ?? (input.offset > 0 ? keptOutputBytes : undefined);
     const waitMs = Math.min(waitSeconds * 1000, detachAfterMs ?? Number.POSITIVE_INFINITY);
-    const commands = await commandLogs(wanted, { ...request, waitMs });
-    return { workspaceId: id, count: commands.length, entries: commands.map(logEntryOf) };
+    const commands = await commandLogs(wanted, { ...input, maxBytes, lastBytes: view.lastBytes, waitMs });
+    return { workspaceId: id, count: commands.length, entries: commands.map((command) => logEntryOf(command, view)) };
   },
 });
 
-function logEntryOf({ end, stdout, stderr, startedAt, ...begun }: LoggedCommand): LogEntry {
-  const [out, err] = [decodeOutput(stdout.bytes), decodeOutput(stderr.bytes)];
+/** How the output of commands is shown. */
+interface OutputView {
+  /** How much of a stream's end it needs; default: the whole stream */
+  readonly lastBytes?: number;
+  show(output: KeptOutput, sequence: number): DecodedOutput & { readonly isCut?: boolean };
+}
+
+const wholeOutput: OutputView = { show: ({ bytes }) => decodeOutput(bytes) };
+
+/**
+ * Output as a model reads it: of one command whole, of many the last lines. Pages have what was
+ * written, because their offsets count those bytes.
+ */
+function terminalView(
+  { sequence, offset, maxBytes }: { sequence?: number | undefined; offset: number; maxBytes?: number | undefined },
+  maxChars: number,
+): OutputView {
+  if (offset > 0 || maxBytes !== undefined) return wholeOutput;
+  if (sequence !== undefined) return { show: ({ bytes }) => terminalText(bytes, maxChars) };
+  return { lastBytes: listedBytes, show: lastLines };
+}
+
+function logEntryOf({ end, stdout, stderr, startedAt, ...begun }: LoggedCommand, view: OutputView): LogEntry {
+  const [out, err] = [view.show(stdout, begun.sequence), view.show(stderr, begun.sequence)];
+  // The last lines stand for all of the stream: a line in place of the others says so.
+  const offsetOf = ({ offset }: KeptOutput) => (view.lastBytes === undefined ? offset : 0);
   return {
     ...begun,
     ...(end ?? { ...nothingKnown, durationMs: null }),
@@ -66,14 +93,14 @@ function logEntryOf({ end, stdout, stderr, startedAt, ...begun }: LoggedCommand)
     stdout: out.text,
     stdoutEncoding: out.encoding,
     stdoutBytes: stdout.totalBytes,
-    stdoutOffset: stdout.offset,
+    stdoutOffset: offsetOf(stdout),
     stdoutNextOffset: stdout.nextOffset,
     stderr: err.text,
     stderrEncoding: err.encoding,
     stderrBytes: stderr.totalBytes,
-    stderrOffset: stderr.offset,
+    stderrOffset: offsetOf(stderr),
     stderrNextOffset: stderr.nextOffset,
-    truncated: stdout.isCut || stderr.isCut,
+    truncated: [stdout, stderr, out, err].some(({ isCut }) => isCut === true),
     executionMode: "guest",
     recordedAt: startedAt,
   };

@@ -7,6 +7,7 @@ import {
   asText,
   bytesOf,
   endingInWords,
+  rawOutput,
   readableStreams,
   roomsFor,
   type Stream,
@@ -56,6 +57,9 @@ const otherChars = 800;
 /** Number of newest commands that share the space. Older ones get the rest */
 const maxSharing = 8;
 
+/** A list's entry fits whole, however long the list is */
+const minShare = 1_500;
+
 /**
  * Shortens logs. A single command gets all of the space, and the newest of many get a share each.
  */
@@ -63,18 +67,14 @@ export function shortenLogs(logs: Logs, maxChars: number): Logs {
   const [only, another] = logs.entries;
   if (only && !another) return { ...logs, entries: [shortenEntry(only, maxChars - otherChars)] };
   const share = maxChars / Math.min(maxSharing, Math.max(1, logs.entries.length)) - otherChars;
-  const newestFirst = logs.entries.toReversed().map((entry) => shortenEntry(entry, Math.max(share, 200)));
+  const newestFirst = logs.entries.toReversed().map((entry) => shortenEntry(entry, Math.max(share, minShare)));
   return { ...logs, entries: fitting(newestFirst, maxChars - 100).toReversed() };
 }
 
 function shortenEntry(entry: LogEntry, maxChars: number): LogEntry {
   const short = { ...entry, command: shortLine(entry.command) };
   if (isPage(entry, "stdout") || isPage(entry, "stderr")) return shortenPage(short, maxChars);
-  return readableStreams(
-    short,
-    maxChars,
-    (stream, offset) => `sequence=${entry.sequence}, stream="${stream}", offset=${offset} and max_bytes show them`,
-  );
+  return readableStreams(short, maxChars, (stream, offset) => `${rawOutput(entry.sequence, stream, offset)} show them`);
 }
 
 /** Whether the caller reads a stream piece by piece: not from its beginning, or not to its end. */

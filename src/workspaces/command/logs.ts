@@ -22,6 +22,8 @@ export interface LogRequest {
   readonly offset?: number | undefined;
   /** Limit for each stream */
   readonly maxBytes?: number | undefined;
+  /** Limit for each stream, counted from its end */
+  readonly lastBytes?: number | undefined;
 }
 
 export interface LoggedCommand extends JournaledCommand {
@@ -69,13 +71,13 @@ async function untilEnded({ context, workspaceId, signal }: WorkspaceCall, seque
 
 async function withOutput(
   { historyDir, commands }: History,
-  { stream, offset = 0, maxBytes = Number.POSITIVE_INFINITY }: LogRequest,
+  { stream, offset = 0, maxBytes = Number.POSITIVE_INFINITY, lastBytes }: LogRequest,
 ): Promise<readonly LoggedCommand[]> {
   const outputs = await KeptOutputs.open(historyDir);
   let roomBytes = maxLoggedBytes;
   const read = async (command: JournaledCommand, name: OutputStream) => {
     const isWanted = stream === undefined || stream === name;
-    const page = { offset, maxBytes: isWanted && roomBytes > 0 ? maxBytes : 0 };
+    const page = { offset, lastBytes, maxBytes: isWanted && roomBytes > 0 ? maxBytes : 0 };
     const output = await outputs.read(command.sequence, name, command.end?.[`${name}Bytes`], page);
     roomBytes -= output.bytes.length;
     if (!isWanted) return { ...output, nextOffset: null };
