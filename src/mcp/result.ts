@@ -3,22 +3,24 @@ import { type ErrorCode, PyroError } from "../core/errors.ts";
 import { sayAdvice } from "../core/hint.ts";
 import { toWire } from "../core/wire-case.ts";
 import type { Operation } from "../operations/operation.ts";
-import type { ClientTraits } from "./clients.ts";
+import type { ClientTraits, ResultForm } from "./clients.ts";
+import { excerptOf, firstLineOf, withoutUsual } from "./forms/excerpt.ts";
 import type { Tool } from "./tool.ts";
 import { sayWithTools } from "./tool-terms.ts";
 
 type Output = Readonly<Record<string, unknown>>;
+type Structured = Record<string, unknown>;
 
 /** Limit for attempts to shorten a result that is still too long */
 const maxAttempts = 6;
 
 /** The part of a result that a client shows */
-type Limits = Pick<ClientTraits, "maxResultChars" | "maxResultLines">;
+type Limits = Pick<ClientTraits, "maxResultChars" | "maxResultLines"> & Partial<Pick<ClientTraits, "shows">>;
 
 /**
- * A result for a client's model. Some clients show only `structuredContent`, some only text, so
- * each has all of it. If the client would cut it off, it is shortened here, because this code knows
- * what matters.
+ * A result for a client's model. Some clients show only `structuredContent`, some only text. Where
+ * it is known which one, the other is an excerpt; else each has all of it. If the client would cut
+ * it off, it is shortened here, because this code knows what matters.
  */
 export function toolResult({ operation }: Tool, output: Output, limits: Limits): CallToolResult {
   const { text, structured } = fitted(operation, output, limits);
@@ -29,27 +31,30 @@ export function toolResult({ operation }: Tool, output: Output, limits: Limits):
 export interface Presentation {
   readonly output: Output;
   /** Output with the names of JSON */
-  readonly structured: Record<string, unknown>;
+  readonly structured: Structured;
   readonly text: string;
 }
 
 export function fitted(operation: Operation, output: Output, limits: Limits): Presentation {
   const shortened = operation.mcp?.shortened ?? ((whole: Output) => whole);
+  const { shows = "either" } = limits;
   let room = limits.maxResultChars;
-  let shown = presented(operation, shortened(output, room));
+  let shown = presented(operation, shortened(output, room), shows);
   for (let attempt = 1; attempt < maxAttempts; attempt += 1) {
     const load = loadOf(shown, limits);
     if (load <= 1) break;
     // Quotes and line breaks take more space in JSON.
     room = Math.floor(Math.min(room * 0.9, room / load));
-    shown = presented(operation, shortened(output, room));
+    shown = presented(operation, shortened(output, room), shows);
   }
   return shown;
 }
 
-function presented(operation: Operation, output: Output): Presentation {
-  const structured = toWire(operation.output, output) as Record<string, unknown>;
-  return { output, structured, text: textOf(operation, output) };
+function presented(operation: Operation, output: Output, shows: ResultForm): Presentation {
+  const structured = toWire(operation.output, output) as Structured;
+  const text = textOf(operation, output);
+  if (shows === "structured") return { output, structured: withoutUsual(structured), text: firstLineOf(text) };
+  return { output, text, structured: shows === "text" ? excerptOf(structured) : structured };
 }
 
 /** The share of the client's limits that a result takes; above 1 it is too long. */

@@ -91,7 +91,9 @@ export function asText(bytes: Buffer, totalBytes: number): string {
   return oddCount <= Math.max(maxOddCount, maxOddPart * text.length) ? text : notText(totalBytes);
 }
 
-/** Arguments of `workspace_logs` that show a stream as it was written, from an offset if it is known. */
+/**
+ * Arguments of `workspace_logs` that show a stream as it was written, from an offset if it is known
+ */
 export function rawOutput(sequence: number, stream: Stream, offset: number | undefined): string {
   const from = offset === undefined ? "offset" : `offset=${offset}`;
   return `sequence=${sequence}, stream="${stream}", ${from} and max_bytes`;

@@ -4,7 +4,7 @@ import { type DecodedOutput, decodeOutput, terminalText } from "../../operations
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import type { KeptOutput } from "./kept-output-pages.ts";
-import { lastLines, listedBytes } from "./last-lines.ts";
+import { lastLines, listedBytes } from "./last-lines-view.ts";
 import { commandLogs, type LoggedCommand } from "./logs.ts";
 import { type LogEntry, logsOutput, logsText, shortenLogs } from "./logs-view.ts";
 

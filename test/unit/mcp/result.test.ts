@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { PyroError } from "../../../src/core/errors.ts";
 import { errorResult, toolResult } from "../../../src/mcp/result.ts";
 import type { Tool } from "../../../src/mcp/tool.ts";
 import { defineOperation, type Operation } from "../../../src/operations/operation.ts";
+import { workspaceExec } from "../../../src/workspaces/command/exec-operation.ts";
 
 const limits = { maxResultChars: 1_000, maxResultLines: 100_000 };
 
@@ -61,6 +62,75 @@ test("what the command line shows is the text of a tool that says nothing else",
     { maxResultChars: 1_000, maxResultLines: 100 },
   ).content as { text: string }[];
   expect(content?.text).toBe("rendered\n\n[print] done");
+});
+
+describe("a client that shows its model one form gets an excerpt of the other:", () => {
+  const exec = toolFor(workspaceExec as unknown as Operation);
+  const stdout = Array.from({ length: 200 }, (_, index) => `test ${index}: a line of a test's output\n`).join("");
+  const output = {
+    ...{
+      workspaceId: "0a1b2c3d4e5f",
+      sequence: 3,
+      command: ["make test"],
+      cwd: "/workspace",
+      running: false,
+      exitCode: 1,
+    },
+    ...{ signal: null, timedOut: false, oomKilled: false, startError: null, syncError: null },
+    ...{ stdout, stderr: "", stdoutEncoding: "utf-8", stderrEncoding: "utf-8" },
+    ...{ stdoutBytes: stdout.length, stderrBytes: 0, truncated: false, durationMs: 1234, advice: null },
+    ...{ executionMode: "guest", isolation: { vmm: "qemu", accelerator: "kvm" } },
+  };
+  const room = { maxResultChars: 24_000, maxResultLines: 2_000 };
+  const both = toolResult(exec, output, room);
+  const sizeOf = (value: unknown) => JSON.stringify(value).length;
+
+  test("all of the structured content, and the first line of the text", () => {
+    const { structuredContent, content } = toolResult(exec, output, { ...room, shows: "structured" });
+    expect(structuredContent).toEqual({
+      ...{ workspace_id: "0a1b2c3d4e5f", sequence: 3, command: ["make test"], cwd: "/workspace", exit_code: 1 },
+      ...{ stdout, stderr: "", truncated: false, duration_ms: 1234 },
+      ...{ execution_mode: "guest", isolation: { vmm: "qemu", accelerator: "kvm" } },
+    });
+    expect(content).toEqual([
+      {
+        type: "text",
+        text: "exit code 1 after 1.2 s (command 3 of workspace 0a1b2c3d4e5f)\n[The structured content has the whole result.]",
+      },
+    ]);
+    expect(sizeOf(content)).toBeLessThan(sizeOf(both.content) / 10);
+    expect(sizeOf(structuredContent)).toBeLessThan(sizeOf(both.structuredContent) - 200);
+  });
+
+  test("all of the text, and what is short of the structured content", () => {
+    const { structuredContent, content } = toolResult(exec, output, { ...room, shows: "text" });
+    expect(content).toEqual(both.content);
+    expect(structuredContent).toMatchObject({
+      stdout: stdout.slice(0, 68),
+      exit_code: 1,
+      excerpt: [`stdout: 68 of ${stdout.length} characters`],
+    });
+    expect(sizeOf(structuredContent)).toBeLessThan(sizeOf(both.structuredContent) / 2);
+  });
+
+  test("lists are counted, and null of an exit code stays", () => {
+    const entries = Array.from({ length: 50 }, (_, index) => ({
+      exitCode: null,
+      sequence: index,
+      word: "x".repeat(40),
+    }));
+    const schema = z.object({ exitCode: z.number().nullable(), sequence: z.number(), word: z.string() });
+    const listing = defineOperation({
+      ...{ name: "list", summary: "List", effect: "read", input: z.object({}), cli: { examples: ["list"] } },
+      output: z.object({ entries: z.array(schema) }),
+      handle: async () => ({ entries }),
+    });
+    const { structuredContent } = toolResult(toolFor(listing as Operation), { entries }, { ...room, shows: "text" });
+    const shown = structuredContent as { entries: unknown[]; excerpt: string[] };
+    expect(shown.excerpt).toEqual([`entries: ${shown.entries.length} of 50`]);
+    const whole = toolResult(toolFor(listing as Operation), { entries }, { ...room, shows: "structured" });
+    expect(whole.structuredContent).toHaveProperty("entries.0.exit_code", null);
+  });
 });
 
 test("an error says code, reason and what to do", () => {

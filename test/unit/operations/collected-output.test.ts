@@ -93,3 +93,14 @@ test.each([
   expect(stdout.slice(-3)).toBe("abc");
   expect(truncated).toBe(alreadyCollected > 0);
 });
+
+test("a surface for a model gets what a terminal would be left with, and how much there was", () => {
+  const collected = new CollectedOutput({ keptOutputBytes: 1_000, asTerminal: true });
+  for (let percent = 0; percent <= 100; percent += 1)
+    void collected.streams.onStdout(Buffer.from(`\r\x1b[K\x1b[32m${percent}%\x1b[0m`));
+  void collected.streams.onStderr(Buffer.from([0x63, 0x61, 0x66, 0xe9]));
+  expect(collected.result()).toMatchObject({
+    ...{ stdout: "100%", stdoutEncoding: "utf-8", stdoutBytes: 1607 },
+    ...{ stderr: "caf\\xe9", stderrEncoding: "utf-8", stderrBytes: 4, truncated: false },
+  });
+});
