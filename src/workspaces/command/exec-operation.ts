@@ -67,7 +67,7 @@ export const workspaceExec = defineOperation({
   },
   mcp: {
     description:
-      "Run a shell command in a workspace, in a fresh shell in /workspace, and wait for it. Of long output the beginning and the end are shown. One that takes longer goes on: workspace_logs then waits for it.",
+      "Run a shell command in a workspace, in a fresh shell in /workspace, and wait for it. Output is as a terminal would leave it, and both ends of long output. One that takes longer goes on: workspace_logs then waits for it.",
     input: {
       command: shellText,
       env: commandVariables.default({}).describe("Variables for it"),
