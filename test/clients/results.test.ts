@@ -28,6 +28,25 @@ const scenes: readonly Scene[] = [
     },
     says: ["1\n2\n3\n", "\n39999\n40000\n", "at the end", "exit code 3"],
   },
+  // Progress as what it leaves, then the history as last lines.
+  {
+    tool: "workspace_exec",
+    args: { ...workspace, command: String.raw`seq 5000 | sed 's/^/\r\x1b[K\x1b[32m/' | tr -d '\n'; echo; echo done` },
+    fields: { stdout: "5000\ndone\n" },
+    says: ["5000\ndone\n"],
+  },
+  {
+    tool: "workspace_logs",
+    args: workspace,
+    fields: {
+      count: 2,
+      entries: [
+        { sequence: 1, exit_code: 3, stdout: expect.stringMatching(/^\[… sequence=1 .*\n39999\n40000\n$/s) },
+        { sequence: 2, exit_code: 0, stdout: "5000\ndone\n" },
+      ],
+    },
+    says: ["[… sequence=1 shows what is before …]", "\n39999\n40000\n", "5000\ndone\n"],
+  },
   {
     tool: "workspace_exec",
     args: { workspace_id: "ffffffffffff", command: "true" },
