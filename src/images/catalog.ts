@@ -10,6 +10,8 @@ export interface CatalogEntry {
   readonly name: string;
   readonly version: string;
   readonly description: string;
+  /** What sets it apart, in a word or two */
+  readonly inShort: string;
   /** Packages on top of the essential ones, without their dependencies */
   readonly packages: readonly string[];
   /** Range of pyro versions that can use it */
@@ -82,6 +84,7 @@ export const catalog: readonly CatalogEntry[] = [
     ...debian12,
     name: "debian:12",
     description: "Debian 12 with git, make, Python, pip, venv and pytest, and the tools of everyday work",
+    inShort: "everyday tools",
     packages: common,
     room: { scratchBytes: 640 * mib, storeBytes: 470 * mib },
   },
@@ -89,6 +92,7 @@ export const catalog: readonly CatalogEntry[] = [
     ...debian12,
     name: "debian:12-base",
     description: "Debian 12 with a shell and the core Unix tools",
+    inShort: "small",
     packages: base,
     room: { scratchBytes: 420 * mib, storeBytes: 320 * mib },
   },
@@ -96,6 +100,7 @@ export const catalog: readonly CatalogEntry[] = [
     ...debian12,
     name: "debian:12-build",
     description: "Debian 12 as debian:12, with compilers and the usual build tools",
+    inShort: "compilers too",
     packages: build,
     room: { scratchBytes: 1150 * mib, storeBytes: 900 * mib },
   },

@@ -11,11 +11,12 @@ export function inputJsonSchema(schema: z.ZodObject): JsonSchema {
 /**
  * Schema of a result, for programs that check it: the types of its fields, without descriptions and
  * inner fields. A client loads the schemas of all tools before a model's first word, and a result
- * explains itself.
+ * explains itself. `named` are the fields that it has; default: all.
  */
-export function outputJsonSchema(schema: z.ZodObject): JsonSchema {
+export function outputJsonSchema(schema: z.ZodObject, named?: readonly string[]): JsonSchema {
   const { properties, type } = convert(schema, "output");
-  const fields = Object.entries(properties as Readonly<Record<string, JsonSchema>>);
+  const names = new Set((named ?? Object.keys(schema.shape)).map(snakeCase));
+  const fields = Object.entries(properties as Readonly<Record<string, JsonSchema>>).filter(([name]) => names.has(name));
   return { type, properties: Object.fromEntries(fields.map(([name, field]) => [name, outline(field)])) };
 }
 

@@ -21,16 +21,23 @@ const reproFix: Prompt = {
   name: "repro-fix",
   description: "Reproduce a bug in a disposable workspace, fix it there and hand over the patch",
   argument: { name: "problem", description: "What is wrong: an error message, an issue, a test that fails" },
-  needs: ["workspace_create", "workspace_exec", "workspace_patch_apply", "workspace_diff", "workspace_reset"],
+  needs: [
+    "workspace_create",
+    "workspace_exec",
+    "workspace_file_edit",
+    "workspace_patch_apply",
+    "workspace_diff",
+    "workspace_reset",
+  ],
   text: (problem = asTyped) => `Reproduce and fix a problem in a pyro workspace, not on my machine.
 
 The problem: ${problem}
 
-1. workspace_create without seed_path: it begins with my project.
+1. workspace_create without seed_path: it begins with my project, and is offline. If something is missing there that the tests need, push it from my machine with workspace_sync_push, or ask me.
 2. Reproduce the failure with workspace_exec before you change anything, and say what you saw.
-3. Find the cause with workspace_file_read and workspace_exec. Change as little as is right with workspace_patch_apply.
+3. Find the cause with workspace_exec and workspace_file_read. Change as little as is right: one place with workspace_file_edit, several with one workspace_patch_apply.
 4. Run the failing command again, then the tests around it. If an attempt leads nowhere, workspace_reset and try another.
-5. workspace_diff with output_path writes the patch to a new file, such as /tmp/fix-NAME.patch; never type it again. Show me the change, the cause in two sentences, and that path for git apply. Do not change files on my machine unless I ask you to.
+5. workspace_diff with output_path writes the patch to a new file, such as /tmp/fix-NAME.patch; never retype it. Show me the change, the cause in two sentences, and that path for git apply. Do not change files on my machine unless I ask you to.
 6. workspace_delete when you have shown the patch.`,
 };
 

@@ -81,7 +81,7 @@ export function definitionOf(tool: Tool, facts: ToolFacts = {}): ToolDefinition 
     name,
     description,
     inputSchema: inputJsonSchema(offered) as ToolDefinition["inputSchema"],
-    outputSchema: outputJsonSchema(output) as ToolDefinition["outputSchema"],
+    outputSchema: outputJsonSchema(output, mcp?.namedFields) as ToolDefinition["outputSchema"],
     annotations: {
       readOnlyHint: effect === "read",
       // The protocol gives these two a meaning only for tools that change something.

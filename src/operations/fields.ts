@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { hostPathProblem } from "../host/named/path.ts";
+import { catalog, catalogEntry, defaultEnvironment } from "../images/catalog.ts";
 import { defaultShape, machineShapeSchema } from "../machines/shape.ts";
 
 /** Fields that several operations share. */
@@ -55,4 +56,7 @@ export const shellText = commandText.min(1).describe("Text for bash, or sh where
 export const environmentChoice = z
   .string()
   .min(1)
-  .describe("debian:12 (git, python3 and common tools), debian:12-base (small) or debian:12-build (compilers, make)");
+  .describe(catalog.map(({ name, inShort }) => `${name} (${inShort})`).join(", "));
+
+/** What the default environment has, in words: `debian:12 is Debian 12 with …` */
+export const defaultEnvironmentInWords = `${defaultEnvironment} is ${catalogEntry(defaultEnvironment).description}`;

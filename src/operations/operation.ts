@@ -95,6 +95,11 @@ export interface ModelTool<O> {
   readonly description?: string;
   /** Fields that a model gives in another form */
   readonly input?: z.ZodRawShape;
+  /**
+   * Fields of the result that the tool's definition names, where another tool's names the others;
+   * default: all
+   */
+  readonly namedFields?: readonly (keyof O & string)[];
   /** Whether a second call changes nothing more; a read always is idempotent */
   readonly isIdempotent?: boolean;
   /** Whether a call with this input only reads, although the operation can do more */

@@ -62,7 +62,7 @@ export function describeStart(start: ProjectStart): string {
     case "source":
       return `Without seed_path it begins with ${describeSource(start.source)}.`;
     case "ask-client":
-      return "Without seed_path it begins with the Git-tracked files of the project that is open in the client, or empty where that is no Git checkout.";
+      return "Without seed_path it begins with the Git-tracked files of the project that is open in the client, without .git, or empty where that is no Git checkout.";
     case "unusable":
       return `Give seed_path: the project at ${start.dir} cannot be used, ${start.problem.reason}.`;
     case "none":

@@ -35,7 +35,7 @@ export const workspaceDiff = defineOperation({
       outputPath: hostPath.optional().describe("New file on the user's machine, best absolute"),
     },
     description:
-      "Show what a workspace changed since the start, edits first, as a patch for git apply. output_path writes all of it to a new file on the user's machine; paths shows a part.",
+      "Show what changed in a workspace since it began, edits first, as a patch for git apply. output_path writes the whole patch to a new file on the user's machine, so never retype it; paths shows a part.",
     isRead: ({ outputPath }) => outputPath === undefined,
     shortened: shortenDiff,
     text: diffText,

@@ -61,8 +61,7 @@ export const workspaceSummary = defineOperation({
     text: renderReview,
   },
   mcp: {
-    description:
-      "Sum up what happened in a workspace since its last reset: commands, changes, exports. Fit for a pull request.",
+    description: "Sum up a workspace since its last reset, for a report or a pull request: commands, changes, exports.",
     shortened: (output, maxChars) => ({
       ...output,
       outcome: { ...output.outcome, lastCommand: output.outcome.lastCommand && short(output.outcome.lastCommand) },

@@ -104,7 +104,8 @@ export const workspaceReset = defineOperation({
   },
   mcp: {
     description:
-      "Go back: a new machine, /workspace as it was at the start or at a snapshot, the history of commands empty. Takes under a second. What was changed since is lost.",
+      "Go back to the start or to a snapshot, in under a second: a new machine, with /workspace as it was then and an empty history. What was changed since is lost.",
+    namedFields: ["workspaceId", "state", "resetCount", "workspaceReset"],
     shortened: shortenWorkspace,
     input: { snapshot: z.string().min(1).default(baselineName).describe("baseline is how the workspace began") },
   },

@@ -67,7 +67,7 @@ export const workspaceExec = defineOperation({
   },
   mcp: {
     description:
-      "Run a shell command in a workspace, in a fresh shell in /workspace, and wait for it. Output is as a terminal would leave it, and both ends of long output. One that takes longer goes on: workspace_logs then waits for it.",
+      "Run a shell command in a workspace. Each call is a fresh shell in /workspace, so cd and variables do not last: give cwd and env, or join with &&. Output is as a terminal would leave it, of long output both ends. A command that takes longer goes on, and workspace_logs waits for it.",
     input: {
       command: shellText,
       env: commandVariables.default({}).describe("Variables for it"),

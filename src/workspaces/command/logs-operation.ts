@@ -42,7 +42,7 @@ export const workspaceLogs = defineOperation({
   },
   mcp: {
     description:
-      "List the commands since the last reset with their last lines. With sequence: that command with its output, also while it runs; wait_seconds waits for its end. With max_bytes: its raw output page by page, from offset.",
+      "List the commands since the last reset with their last lines. With sequence: one command with its output, also while it runs; wait_seconds waits for its end; offset and max_bytes read its raw output in pages.",
     shortened: shortenLogs,
     text: logsText,
   },

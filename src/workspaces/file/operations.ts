@@ -33,7 +33,7 @@ export const workspaceFileList = defineOperation({
     notes: ({ truncated }) => (truncated ? ["[warning] there are more than are listed"] : []),
   },
   mcp: {
-    description: "List a directory of a workspace.",
+    description: "List a directory of a workspace, with sizes and modes.",
     shortened: (output, maxChars) => {
       const entries = fitting(output.entries, maxChars - 300);
       return { ...output, entries, truncated: output.truncated || entries.length < output.entries.length };
@@ -77,7 +77,7 @@ export const workspaceFileRead = defineOperation({
     ],
   },
   mcp: {
-    description: "Read a text file of a workspace. A long one comes in pages: go on at next_offset.",
+    description: "Read a text file of a workspace. A long one comes in pages: continue at next_offset.",
     shortened: shortenPage,
     text: ({ content, offset, nextOffset: next, sizeBytes }) =>
       next === null && offset === 0
@@ -113,7 +113,8 @@ export const workspaceFileWrite = defineOperation({
       `[workspace-file-write] workspace_id=${written.workspaceId} path=${written.path} bytes_written=${written.bytesWritten} execution_mode=${written.executionMode}\n`,
   },
   mcp: {
-    description: "Write a text file in a workspace, all of it, with the directories that it needs.",
+    description:
+      "Write a whole text file in a workspace, with its parent directories. To change a part, use workspace_file_edit.",
     isIdempotent: true,
   },
   async handle({ engine: context, signal }, { workspaceId: id, path, text }) {
@@ -143,7 +144,7 @@ export const workspaceFileEdit = defineOperation({
   },
   mcp: {
     description:
-      "Replace a text in a file of a workspace. old_text must be there exactly once, unless replace_all is set.",
+      "Replace old_text by new_text in a file of a workspace. old_text must be in it exactly once, white space included, unless replace_all is set.",
     input: { oldText: z.string(), newText: z.string(), replaceAll: z.boolean().default(false) },
     shortened: (output, maxChars) => ({ ...output, lines: fitting(output.lines, maxChars / 2) }),
   },

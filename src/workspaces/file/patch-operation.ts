@@ -42,7 +42,7 @@ export const workspacePatchApply = defineOperation({
   },
   mcp: {
     description:
-      "Change files of a workspace with a patch of as many files as needed: all of it applies or nothing. adjusted says what was read otherwise.",
+      "Change several places or files of a workspace with one patch: all of it applies or nothing. adjusted says what was read otherwise than written.",
     shortened: (output, maxChars) => {
       const adjusted = fitting(output.adjusted, maxChars / 2);
       const left = output.adjusted.length - adjusted.length;

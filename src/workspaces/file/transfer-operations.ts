@@ -29,7 +29,8 @@ export const workspaceSyncPush = defineOperation({
     notes: (push) => push.skippedFiles.map(({ path, reason }) => `[warning] not copied: ${path}: ${reason}`),
   },
   mcp: {
-    description: "Copy a directory or archive of the user's machine into a workspace, over what is there.",
+    description:
+      "Copy a directory or archive from the user's machine into a workspace, over what is there. This is the way in for what a guest cannot download.",
     input: {
       sourcePath: hostPath.describe("Directory or archive (tar, zip) of the user's machine"),
       dest: workspaceFilePath.default("/workspace").describe("Directory for its content"),
@@ -67,7 +68,7 @@ export const workspaceExport = defineOperation({
     notes: (exported) => exported.skippedFiles.map(({ path, reason }) => `[warning] not exported: ${path}: ${reason}`),
   },
   mcp: {
-    description: "Copy a file or directory out of a workspace to the user's machine, to a path where nothing is yet.",
+    description: "Copy a file or directory from a workspace to a new path on the user's machine.",
     input: {
       outputPath: hostPath.describe("Path on the user's machine, best absolute"),
     },

@@ -64,7 +64,17 @@ export const workspaceCreate = defineOperation({
   },
   mcp: {
     description:
-      "Create a workspace: a Linux virtual machine with root, no network and your files in /workspace. It is there in about a second; only the first use of an environment takes longer.",
+      "Create a workspace: a Linux virtual machine of its own with root, no network, and files in /workspace. It takes about a second, and longer only at the first use of an environment.",
+    namedFields: [
+      "workspaceId",
+      "name",
+      "environment",
+      "state",
+      "expiresAt",
+      "workspaceSeed",
+      "skippedFiles",
+      "skippedCount",
+    ],
     input: {
       environment: environmentChoice.default(defaultEnvironment),
       seedPath: hostPath

@@ -18,7 +18,7 @@ export const workspaceList = defineOperation({
       count > workspaces.length ? [`… and ${count - workspaces.length} more, used less recently`] : [],
   },
   mcp: {
-    description: "List workspaces, those of earlier sessions included, the most recently used first.",
+    description: "List all workspaces, also those of earlier sessions, the last used first.",
     shortened: (output, maxChars) => ({ ...output, workspaces: fitting(output.workspaces, maxChars) }),
   },
   async handle({ engine, signal }) {

@@ -17,7 +17,7 @@ export const workspaceStatusOperation = defineOperation({
     text: renderWorkspace,
   },
   mcp: {
-    description: "Show everything about a workspace: state, origin of its files, last command, expiry.",
+    description: "Show a workspace: its state, where its files came from, the last command, when it expires.",
     shortened: shortenWorkspace,
   },
   async handle({ engine }, input) {
@@ -47,6 +47,7 @@ export const workspaceUpdate = defineOperation({
   },
   mcp: {
     description: "Change a workspace's name and labels.",
+    namedFields: ["workspaceId", "name", "labels"],
     shortened: shortenWorkspace,
     isIdempotent: true,
     input: {
@@ -103,8 +104,7 @@ export const workspaceDelete = defineOperation({
     text: (output) => `Deleted workspace: ${output.workspaceId}\n`,
   },
   mcp: {
-    description:
-      "End a workspace and remove it with its files, snapshots and history. Get what is needed out of it first.",
+    description: "Delete a workspace with its files, snapshots and history. Get what is needed out of it first.",
     isIdempotent: true,
   },
   async handle({ engine: context, signal }, { workspaceId: id }) {
