@@ -36,6 +36,8 @@ type forkAnswer struct {
 type forkWorkspace struct {
 	Device     string `json:"device"`
 	MountPoint string `json:"mount_point"`
+	// whether to begin with the baseline, without the changes that the disk has
+	DiscardChanges bool `json:"discard_changes"`
 }
 
 func (s *Server) fork(w http.ResponseWriter, r *http.Request) error {

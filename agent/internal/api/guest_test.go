@@ -59,7 +59,7 @@ func newGuest(t *testing.T, groups *cgroup.Parent) *guest {
 			Root:         g.root,
 			Commands:     commands,
 			System:       g.system,
-			MountWorkspace: func(device, mountPoint string) (*overlay.Workspace, error) {
+			MountWorkspace: func(device, mountPoint string, discard bool) (*overlay.Workspace, error) {
 				if g.mount != nil {
 					return g.mount()
 				}

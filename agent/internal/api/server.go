@@ -21,7 +21,7 @@ type Config struct {
 	Commands *command.Runner
 	System   identity.System
 	// see overlay.Mount
-	MountWorkspace func(device, mountPoint string) (*overlay.Workspace, error)
+	MountWorkspace func(device, mountPoint string, discard bool) (*overlay.Workspace, error)
 	// takes the input away from the session; see port.Listener
 	Freeze func()
 	// ends the machine
@@ -55,6 +55,7 @@ func NewServer(config Config) *Server {
 	s.route("POST /v1/exec", authorized, s.exec)
 	s.route("POST /v1/tree/read", authorized, s.readTree)
 	s.route("POST /v1/tree/write", authorized, s.writeTree)
+	s.route("POST /v1/tree/baseline", authorized, s.writeBaseline)
 	s.route("POST /v1/tree/changes", authorized, s.treeChanges)
 	s.route("POST /v1/workspace/freeze", authorized, s.freezeWorkspace)
 	s.route("POST /v1/workspace/thaw", authorized, s.thawWorkspace)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -9,6 +10,7 @@ import (
 	"runtime"
 
 	"pyro.agent/internal/frame"
+	"pyro.agent/internal/overlay"
 	"pyro.agent/internal/tree"
 )
 
@@ -39,11 +41,29 @@ func (s *Server) readTree(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) writeTree(w http.ResponseWriter, r *http.Request) error {
+	return s.writeStream(w, r, func(workspace *overlay.Workspace, body io.Reader) (tree.Written, error) {
+		return workspace.Layers.Write(body)
+	})
+}
+
+func (s *Server) writeBaseline(w http.ResponseWriter, r *http.Request) error {
+	return s.writeStream(w, r, func(workspace *overlay.Workspace, body io.Reader) (tree.Written, error) {
+		written, err := workspace.WriteBaseline(body)
+		if errors.Is(err, overlay.ErrTooManyPushes) {
+			err = errorf(failedPrecondition, "cannot push into the baseline: %v", err)
+		}
+		return written, err
+	})
+}
+
+func (s *Server) writeStream(
+	w http.ResponseWriter, r *http.Request, write func(*overlay.Workspace, io.Reader) (tree.Written, error),
+) error {
 	workspace, err := s.mountedWorkspace()
 	if err != nil {
 		return err
 	}
-	written, err := workspace.Layers.Write(bufio.NewReaderSize(patientReader{r.Body}, bodyBuffer))
+	written, err := write(workspace, bufio.NewReaderSize(patientReader{r.Body}, bodyBuffer))
 	if err != nil {
 		return err
 	}

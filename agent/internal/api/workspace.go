@@ -13,7 +13,7 @@ func (s *Server) mountWorkspace(wanted *forkWorkspace) error {
 	if wanted == nil {
 		return nil
 	}
-	workspace, err := s.MountWorkspace(wanted.Device, wanted.MountPoint)
+	workspace, err := s.MountWorkspace(wanted.Device, wanted.MountPoint, wanted.DiscardChanges)
 	if err != nil {
 		return fmt.Errorf("cannot mount the workspace: %w", err)
 	}

@@ -172,13 +172,13 @@ func TestAFrozenWorkspaceThawsByItself(t *testing.T) {
 func TestADiskWithoutTheDirectoriesIsRefused(t *testing.T) {
 	disk := overlaytest.NewDisk(t, nil)
 	at := t.TempDir()
-	if _, err := overlay.MountVia(t.TempDir(), "/dev/null", at); err == nil {
+	if _, err := overlay.MountVia(t.TempDir(), "/dev/null", at, false); err == nil {
 		t.Error("mounted /dev/null")
 	}
 	if err := exec.Command("mkfs.ext4", "-q", "-F", disk.Device).Run(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := overlay.MountVia(t.TempDir(), disk.Device, at); err == nil {
+	if _, err := overlay.MountVia(t.TempDir(), disk.Device, at, false); err == nil {
 		t.Error("mounted an empty disk")
 	}
 }

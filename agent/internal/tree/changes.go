@@ -26,6 +26,8 @@ func (r *ChangesRequest) Validate() error {
 // for which the overlay has nothing of its own, so its cost depends on the number of changes. An
 // error means that the host is gone.
 func (l *Layers) Changes(host context.Context, request *ChangesRequest, out *frame.Writer) error {
+	l.comparing.RLock()
+	defer l.comparing.RUnlock()
 	stat, err := status(l.Merged, "")
 	if err != nil {
 		return err
@@ -40,7 +42,7 @@ func (l *Layers) Changes(host context.Context, request *ChangesRequest, out *fra
 	if err != nil {
 		return err
 	}
-	if err := d.children("", l.Base, l.Merged, &guide{upper: l.Upper, links: links}); err != nil {
+	if err := d.children("", l.Baseline.Tree, l.Merged, &guide{upper: l.Upper, links: links, added: l.Baseline.Added}); err != nil {
 		return err
 	}
 	if err := writeJSON(out, frame.TreeEnd, ChangesEnd{d.changes, d.skipped}); err != nil {
@@ -73,6 +75,8 @@ type guide struct {
 	// upper is the overlay's own directory, noFile if there is none.
 	upper int
 	links linkTree
+	// added are the directories of the layers that the overlay does not lie over.
+	added []int
 }
 
 // children compares what two directories hold. Either may be noFile.
@@ -106,7 +110,7 @@ func (g *guide) candidates(base, merged int) ([]string, error) {
 	if g == nil {
 		return union(base, merged)
 	}
-	return unionOf(g.upper, g.links)
+	return g.names()
 }
 
 // place is a path in both trees, and its name in the directories that hold it there.

@@ -24,6 +24,11 @@ func (g *guide) below(name string) *guide {
 		return nil
 	}
 	next := &guide{upper: noFile, links: g.links[name]}
+	for _, directory := range g.added {
+		if fd, err := lookUp(directory, name, toList); err == nil {
+			next.added = append(next.added, fd)
+		}
+	}
 	if g.upper == noFile {
 		return next
 	}
@@ -32,19 +37,25 @@ func (g *guide) below(name string) *guide {
 	case err == unix.ENOENT:
 		return next
 	case err != nil:
-		return nil
-	}
-	if mark, ok := attribute(upper, opaqueMark); ok && mark == "y" || hasAttribute(upper, redirectMark) {
-		unix.Close(upper)
+		next.close()
 		return nil
 	}
 	next.upper = upper
+	if mark, ok := attribute(upper, opaqueMark); ok && mark == "y" || hasAttribute(upper, redirectMark) {
+		next.close()
+		return nil
+	}
 	return next
 }
 
 func (g *guide) close() {
-	if g != nil && g.upper != noFile {
-		unix.Close(g.upper)
+	if g == nil {
+		return
+	}
+	for _, fd := range append([]int{g.upper}, g.added...) {
+		if fd != noFile {
+			unix.Close(fd)
+		}
 	}
 }
 
@@ -93,19 +104,20 @@ func union(one, other int) ([]string, error) {
 	return distinct(append(list, more...)), err
 }
 
-// unionOf is union for the names that a guide knows.
-func unionOf(upper int, links linkTree) ([]string, error) {
-	var list []string
-	if upper != noFile {
-		var err error
-		if list, err = names(upper); err != nil {
+// names returns the names that a guide knows, sorted.
+func (g *guide) names() ([]string, error) {
+	list := slices.Collect(maps.Keys(g.links))
+	for _, directory := range append([]int{g.upper}, g.added...) {
+		if directory == noFile {
+			continue
+		}
+		more, err := names(directory)
+		if err != nil {
 			return nil, err
 		}
+		list = append(list, more...)
 	}
-	if len(links) == 0 {
-		return list, nil
-	}
-	return distinct(slices.AppendSeq(list, maps.Keys(links))), nil
+	return distinct(list), nil
 }
 
 func distinct(list []string) []string {

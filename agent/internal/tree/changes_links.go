@@ -20,7 +20,7 @@ func (l *Layers) changedLinks() (linkTree, error) {
 	if err != nil || len(index) == 0 {
 		return nil, err
 	}
-	return findLinks(l.Base, indexedFiles(index))
+	return findLinks(l.Baseline.Tree, indexedFiles(index))
 }
 
 // index returns the names in the overlay's index.

@@ -18,7 +18,9 @@ import (
 )
 
 // baseOf returns a path that leads to the base.
-func baseOf(layers *tree.Layers) string { return fmt.Sprintf("/proc/self/fd/%d/.", layers.Base) }
+func baseOf(layers *tree.Layers) string {
+	return fmt.Sprintf("/proc/self/fd/%d/.", layers.Baseline.Tree)
+}
 
 // expectedChanges compares two full walks.
 func expectedChanges(before, after map[string]node) map[string]string {

@@ -15,15 +15,57 @@ import (
 type Layers struct {
 	// tree that commands see
 	Merged int
-	// tree that the workspace began as
-	Base int
+	// tree that the workspace is compared with
+	Baseline Baseline
 	// overlay's own directory of changes
 	Upper int
 	// overlay's directory with an entry for each changed file that has several names in the base
 	Index int
 
+	// comparing is held for reading while the baseline is in use.
+	comparing sync.RWMutex
+
 	// committing is held while a write is being committed.
 	committing sync.Mutex
+}
+
+// Baseline is the tree that a workspace began as, with what was pushed into it since.
+type Baseline struct {
+	// whole tree
+	Tree int
+	// layers of it that the overlay's own directory of changes does not lie over
+	Added []int
+}
+
+// NoBaseline has nothing open.
+var NoBaseline = Baseline{Tree: noFile}
+
+// Close closes the descriptors.
+func (b Baseline) Close() {
+	for _, fd := range append([]int{b.Tree}, b.Added...) {
+		if fd != noFile {
+			unix.Close(fd)
+		}
+	}
+}
+
+// SetBaseline closes the old baseline and puts another in its place, when no comparison is running.
+func (l *Layers) SetBaseline(baseline Baseline) {
+	l.comparing.Lock()
+	defer l.comparing.Unlock()
+	l.Baseline.Close()
+	l.Baseline = baseline
+}
+
+// Close closes all descriptors.
+func (l *Layers) Close() {
+	l.SetBaseline(NoBaseline)
+	for _, fd := range []*int{&l.Merged, &l.Upper, &l.Index} {
+		if *fd != noFile {
+			unix.Close(*fd)
+			*fd = noFile
+		}
+	}
 }
 
 // HoldCommits waits for the commit that is running and keeps further ones from starting.

@@ -51,6 +51,8 @@ func (r *ReadRequest) PathList() ([]string, error) {
 // Read sends what is at the paths, and says which of it can't be read. An error means that the host
 // is gone.
 func (l *Layers) Read(host context.Context, request *ReadRequest, paths []string, out *frame.Writer) error {
+	l.comparing.RLock()
+	defer l.comparing.RUnlock()
 	stat, err := status(l.Merged, "")
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func (v view) close() { v.guide.close() }
 // enter opens a directory to be listed, and says through which view; see status for the name.
 func (r *reader) enter(v view, path string, parent int, name string) (int, view, error) {
 	if g := v.guide; g != nil && g.upper == noFile {
-		if directory, err := lookUp(r.layers.Base, path, toList); err == nil {
+		if directory, err := lookUp(r.layers.Baseline.Tree, path, toList); err == nil {
 			return directory, view{isBase: true}, nil
 		}
 	}

@@ -19,7 +19,7 @@ func checkRead(t *testing.T, layers *tree.Layers, merged string) {
 	fd, err := unix.Open(merged, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	must(t, err)
 	defer unix.Close(fd)
-	got, want := sentBy(t, layers), sentBy(t, &tree.Layers{Merged: fd, Base: -1, Upper: fd, Index: -1})
+	got, want := sentBy(t, layers), sentBy(t, &tree.Layers{Merged: fd, Baseline: tree.NoBaseline, Upper: fd, Index: -1})
 	if !bytes.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}

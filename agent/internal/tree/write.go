@@ -37,26 +37,53 @@ type Written struct {
 // Write commits a tree as a whole or not at all. It first lays the tree out in a staging directory,
 // so a stream that breaks off changes nothing.
 func (l *Layers) Write(body io.Reader) (Written, error) {
+	staged, err := l.Stage(body)
+	if err != nil {
+		return Written{}, err
+	}
+	return l.Commit(staged)
+}
+
+// Staged is a tree that is laid out, and changes nothing until its commit.
+type Staged struct {
+	*staging
+	header *WriteHeader
+}
+
+// Discard removes the tree instead of a commit.
+func (s *Staged) Discard() {
+	s.remove()
+	s.close()
+}
+
+// Stage lays a tree out. The caller commits or discards it.
+func (l *Layers) Stage(body io.Reader) (*Staged, error) {
 	frames := frame.NewReader(body)
 	header, err := readHeader(frames)
 	if err != nil {
-		return Written{}, err
+		return nil, err
 	}
 	s, err := newStaging(l.Merged)
 	if err != nil {
-		return Written{}, err
+		return nil, err
 	}
-	defer s.close()
+	staged := &Staged{s, header}
 	err = s.receive(frames)
 	if err == nil {
 		err = s.settle(l.Upper)
 	}
 	if err != nil {
-		s.remove()
-		return Written{}, err
+		staged.Discard()
+		return nil, err
 	}
+	return staged, nil
+}
+
+// Commit moves a staged tree to its place.
+func (l *Layers) Commit(s *Staged) (Written, error) {
+	defer s.close()
 	l.committing.Lock()
-	err = (&commit{staging: s, WriteHeader: header}).run()
+	err := (&commit{staging: s.staging, WriteHeader: s.header}).run()
 	l.committing.Unlock()
 	var broken *brokenUndo
 	if errors.As(err, &broken) {

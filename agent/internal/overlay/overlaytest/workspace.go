@@ -55,8 +55,19 @@ func NewDisk(t testing.TB, fill func(base string)) *Disk {
 // Mount mounts the disk until the end of the test, or until it is released.
 func (d *Disk) Mount(t testing.TB) (workspace *overlay.Workspace, mountPoint string) {
 	t.Helper()
+	return d.mount(t, false)
+}
+
+// MountBaseline mounts the disk without the changes that it has.
+func (d *Disk) MountBaseline(t testing.TB) (workspace *overlay.Workspace, mountPoint string) {
+	t.Helper()
+	return d.mount(t, true)
+}
+
+func (d *Disk) mount(t testing.TB, discard bool) (workspace *overlay.Workspace, mountPoint string) {
+	t.Helper()
 	mountPoint = filepath.Join(d.dir, "workspace")
-	workspace, err := overlay.MountVia(filepath.Join(d.dir, "private"), d.Device, mountPoint)
+	workspace, err := overlay.MountVia(filepath.Join(d.dir, "private"), d.Device, mountPoint, discard)
 	if err != nil {
 		unable(t, err.Error())
 	}

@@ -17,5 +17,5 @@ func LayersOf(t *testing.T, directory string) *tree.Layers {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	return &tree.Layers{Merged: fd, Base: -1, Upper: fd, Index: -1}
+	return &tree.Layers{Merged: fd, Baseline: tree.NoBaseline, Upper: fd, Index: -1}
 }
