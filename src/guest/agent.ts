@@ -132,11 +132,14 @@ export class AgentClient implements AsyncDisposable {
   }
 
   /**
-   * Writes a tree into the workspace, all of it or nothing. `bytes` are those of `encodeTree`, in
-   * any pieces.
+   * Writes a tree into the workspace, all of it or nothing, and into its baseline too if that is
+   * the target. `bytes` are those of `encodeTree`, in any pieces.
    */
-  async writeTree(bytes: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<TreeWriteAnswer> {
-    const path = "/v1/tree/write";
+  async writeTree(
+    bytes: AsyncIterable<Buffer>,
+    { target = "write", signal }: { target?: "write" | "baseline"; signal?: AbortSignal | undefined } = {},
+  ): Promise<TreeWriteAnswer> {
+    const path = `/v1/tree/${target}`;
     const stream = this.#request("POST", path, { "content-type": treeContentType });
     const reply = readReply(stream);
     const sent = sendBytes(stream, bytes);

@@ -5,7 +5,7 @@ import { linkText } from "./tree/messages.ts";
  * Version of the protocol in agent/PROTOCOL.md. Host and guest refuse each other if the majors
  * differ.
  */
-export const protocolVersion = "2.2";
+export const protocolVersion = "2.3";
 
 export const guestInfoSchema = z.object({
   protocol: z.string().max(16),
@@ -36,7 +36,14 @@ export const forkRequestSchema = z.object({
   /** 32 hexadecimal digits */
   machineId: z.string(),
   macAddress: z.string().optional(),
-  workspace: z.object({ device: z.string(), mountPoint: z.string() }).optional(),
+  workspace: z
+    .object({
+      device: z.string(),
+      mountPoint: z.string(),
+      /** Whether it begins with the baseline, without the changes that the disk has */
+      discardChanges: z.boolean().optional(),
+    })
+    .optional(),
 });
 export type ForkRequest = z.output<typeof forkRequestSchema>;
 

@@ -55,8 +55,8 @@ interface MachineOptions {
   readonly driver: Driver;
   readonly environment: BootableEnvironment;
   readonly disks: MachineDisks;
-  /** Whether the workspace disk holds a workspace, for `/workspace` */
-  readonly mountsWorkspace: boolean;
+  /** What of the workspace disk is `/workspace`; undefined if it holds no workspace */
+  readonly workspace?: "as-it-is" | "baseline" | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -119,14 +119,15 @@ interface RunningMachine {
 
 /** Gives the machine its own identity before any user code runs. A failure ends the machine. */
 async function identify(options: MachineOptions, { vm, agent, accelerator }: RunningMachine): Promise<Machine> {
-  const { id, driver, mountsWorkspace, signal } = options;
+  const { id, driver, workspace, signal } = options;
   const close = async () => {
     agent.close();
     await vm.stop();
   };
   try {
     const identity: ForkRequest = newIdentity(`pyro-${id}`);
-    const request = mountsWorkspace ? { ...identity, workspace: workspaceMount } : identity;
+    const mount = { ...workspaceMount, discardChanges: workspace === "baseline" };
+    const request = workspace ? { ...identity, workspace: mount } : identity;
     const { timeUnixMs } = await agent.fork(request, signal);
     // On a busy host the request arrives late, and its time is old by then.
     if (Math.abs(Date.now() - timeUnixMs) > clockToleranceMs) await agent.setClock(signal);

@@ -33,7 +33,7 @@ const reproFix: Prompt = {
 
 The problem: ${problem}
 
-1. workspace_create without seed_path: it begins with my project, and is offline. If something is missing there that the tests need, push it from my machine with workspace_sync_push, or ask me.
+1. workspace_create without seed_path: it begins with my project, and is offline. If something is missing there that the tests need, push it from my machine with workspace_sync_push and baseline, or ask me.
 2. Reproduce the failure with workspace_exec before you change anything, and say what you saw.
 3. Find the cause with workspace_exec and workspace_file_read. Change as little as is right: one place with workspace_file_edit, several with one workspace_patch_apply.
 4. Run the failing command again, then the tests around it. If an attempt leads nowhere, workspace_reset and try another.

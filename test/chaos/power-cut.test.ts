@@ -122,6 +122,13 @@ describe.skipIf(obstacle !== undefined)("after a power cut", () => {
       await pyro.workspace.sync.push({ workspaceId: known.id, sourcePath: await newFolder({ [path]: text }) });
       edited("sync_push", path, text);
     },
+    async "sync push into the baseline"() {
+      const [path, text] = [word(), word()];
+      const sourcePath = await newFolder({ [path]: text });
+      await pyro.workspace.sync.push({ workspaceId: known.id, sourcePath, baseline: true });
+      edited("sync_push", path, text);
+      known.snapshots.get("baseline")?.set(path, text);
+    },
     async update() {
       const [key, value] = [`k${word()}`, word()];
       await pyro.workspace.update({ workspaceId: known.id, labels: { [key]: value } });

@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Json } from "../helpers/surfaces.ts";
 import { describeWithVm } from "../helpers/vm.ts";
@@ -110,5 +112,42 @@ describeWithVm("a reset brings back a workspace", () => {
     await reset("baseline");
     const layers = await bench.layers(id);
     expect(layers.filter((name) => /^\d+\.qcow2$/.test(name))).toHaveLength(3);
+  });
+
+  test("with what was pushed into the baseline, and without it to an older snapshot", async () => {
+    await reset("baseline");
+    await bench.sh(id, "mkdir vendor; echo own > vendor/own; echo edited > dir; echo kept > kept");
+    await bench.output(["snapshot", "create", id, "before-push"]);
+    const deps = bench.hostPath("deps");
+    mkdirSync(join(deps, "lib"), { recursive: true });
+    writeFileSync(join(deps, "lib", "a.txt"), "dependency\n");
+    const busy = bench.sh(id, "cd vendor; sleep 4; cat own lib/a.txt");
+    const push = ["sync", "push", id, deps, "--dest", "vendor", "--baseline"];
+    expect(await bench.json(push)).toMatchObject({ baseline: true, entry_count: 2, bytes_written: 11 });
+    expect(await busy).toBe("own\ndependency\n");
+    const changed = async () =>
+      (await bench.json(["diff", id])).entries.map(({ path }: Json) => path.replace("/workspace/", ""));
+    // The directory of what was pushed is in the baseline too.
+    expect(await changed()).toEqual(["dir", "kept", "vendor/own"]);
+    await bench.sh(id, "echo patched >> vendor/lib/a.txt");
+    expect(await changed()).toEqual(["vendor/lib/a.txt", "dir", "kept", "vendor/own"]);
+    await bench.output(["stop", id]);
+    await bench.output(["start", id]);
+    expect(await changed()).toEqual(["vendor/lib/a.txt", "dir", "kept", "vendor/own"]);
+
+    await reset("baseline");
+    expect(await changed()).toEqual([]);
+    expect(await bench.sh(id, "find . -type f | xargs cat; ls -A")).toBe("dependency\nvendor\n");
+    await bench.sh(id, "rm -r vendor");
+    expect(await changed()).toEqual(["vendor", "vendor/lib", "vendor/lib/a.txt"]);
+    await bench.json(push);
+    expect(await changed()).toEqual([]);
+    await reset("before-push");
+    expect(await changed()).toEqual(["dir", "kept", "vendor", "vendor/own"]);
+    await reset("baseline");
+    expect(await bench.sh(id, "cat vendor/lib/a.txt; ls -A")).toBe("dependency\nvendor\n");
+    const snapshots = (await bench.json(["snapshot", "list", id])).snapshots;
+    expect(snapshots[0]).toMatchObject({ snapshot_name: "baseline", kind: "baseline" });
+    await bench.output(["snapshot", "delete", id, "before-push"]);
   });
 });

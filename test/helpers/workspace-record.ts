@@ -5,7 +5,7 @@ const now = "2026-01-01T00:00:00.000Z";
 /** The record of a workspace that runs, with what a test wants to be different. */
 export function workspaceRecord(different: Partial<WorkspaceRecord> = {}): WorkspaceRecord {
   return {
-    formatVersion: 2,
+    formatVersion: 3,
     workspaceId: "0a1b2c3d4e5f",
     name: null,
     labels: {},
@@ -42,6 +42,7 @@ export function workspaceRecord(different: Partial<WorkspaceRecord> = {}): Works
     rootUnsyncedIn: null,
     rootLoss: null,
     snapshots: [],
+    baseline: null,
     commandCount: 0,
     lastCommand: null,
     resetCount: 0,

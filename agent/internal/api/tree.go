@@ -49,7 +49,7 @@ func (s *Server) writeTree(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) writeBaseline(w http.ResponseWriter, r *http.Request) error {
 	return s.writeStream(w, r, func(workspace *overlay.Workspace, body io.Reader) (tree.Written, error) {
 		written, err := workspace.WriteBaseline(body)
-		if errors.Is(err, overlay.ErrTooManyPushes) {
+		if errors.Is(err, overlay.ErrTooManyPushes) || errors.Is(err, overlay.ErrPushing) {
 			err = errorf(failedPrecondition, "cannot push into the baseline: %v", err)
 		}
 		return written, err

@@ -18,8 +18,11 @@ import (
 // options must fit into a page.
 const maxPushed = 64
 
-// ErrTooManyPushes says that the disk has as many layers as it can.
-var ErrTooManyPushes = fmt.Errorf("%d pushes into the baseline are the limit", maxPushed)
+// These errors say why nothing can be pushed into the baseline now.
+var (
+	ErrTooManyPushes = fmt.Errorf("%d pushes are the limit", maxPushed)
+	ErrPushing       = errors.New("another push is under way")
+)
 
 // openBaseline opens the tree that a workspace is compared with.
 func (w *Workspace) openBaseline(disk string, l layout) (tree.Baseline, error) {
@@ -65,7 +68,10 @@ func withOverlay(at string, flags uintptr, options string, use func() error) err
 // twice. The changes of the workspace go on over what they are over, because a mounted overlay's
 // lower directories must not change, and the tree as a new layer is for the next mount.
 func (w *Workspace) WriteBaseline(body io.Reader) (written tree.Written, err error) {
-	w.pushing.Lock()
+	// The other push ends when its host sends no more, which can be never.
+	if !w.pushing.TryLock() {
+		return written, ErrPushing
+	}
 	defer w.pushing.Unlock()
 	next := w.layout
 	next.pushed++

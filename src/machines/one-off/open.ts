@@ -49,7 +49,6 @@ export async function openOneOff(
         template,
         environment,
         disks,
-        mountsWorkspace: false,
         signal: options.signal,
       })),
     })),

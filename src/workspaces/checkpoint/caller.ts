@@ -4,7 +4,7 @@ import { launchIdle } from "../life/launch-idle.ts";
 import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
 import { saveWorkspace } from "../record/store.ts";
 import { sweepLayers } from "./layers.ts";
-import { checkpointLayers, withoutSnapshot } from "./rules.ts";
+import { checkpointOf, withoutSnapshot } from "./rules.ts";
 import { checkpointVerbs } from "./verbs.ts";
 
 /** Keeps a running workspace's files as they are now. The workspace continues to work. */
@@ -34,7 +34,7 @@ export async function resetWorkspace(wanted: WorkspaceCall, snapshotName: string
   return askWorkspace(wanted, {
     running: ({ connection }) => call(connection, checkpointVerbs.reset, { snapshotName }, { signal }),
     async idle(access, place) {
-      checkpointLayers(access.record, snapshotName);
+      checkpointOf(access.record, snapshotName);
       return launchIdle(wanted, place, access, { mode: "reset", snapshotName });
     },
   });

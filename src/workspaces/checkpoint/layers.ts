@@ -13,8 +13,7 @@ const layerForm = /^\d+\.qcow2$/;
 
 /** Removes the layers that neither the workspace nor a snapshot needs any more. */
 export async function sweepLayers(place: WorkspacePlace, record: WorkspaceRecord): Promise<void> {
-  const { layers, rootLayers, snapshots } = record;
-  const used = new Set([...layers, ...rootLayers, ...snapshots.flatMap((snapshot) => snapshot.layers)]);
+  const used = new Set([...record.layers, ...record.rootLayers, ...checkpointChains(record).flat()]);
   for (const name of await readdir(place.disksDir)) {
     if (layerForm.test(name) && !used.has(name)) await rm(place.layerPath(name), { force: true });
   }
@@ -51,11 +50,11 @@ export async function sweepUnused(place: WorkspacePlace, record: WorkspaceRecord
  * A layer and the one below it that can be merged, because every disk that has the lower one has
  * the upper one too. Deleted snapshots leave such pairs. Undefined if there is none.
  */
-export function mergeablePair({
-  layers,
-  snapshots,
-}: Pick<WorkspaceRecord, "layers" | "snapshots">): { readonly lower: string; readonly upper: string } | undefined {
-  const chains = [layers, ...snapshots.map((snapshot) => snapshot.layers)];
+export function mergeablePair(
+  record: Pick<WorkspaceRecord, "layers" | "snapshots" | "baseline">,
+): { readonly lower: string; readonly upper: string } | undefined {
+  const { layers } = record;
+  const chains = [layers, ...checkpointChains(record)];
   for (const [index, lower] of layers.entries()) {
     const upper = layers[index + 1];
     if (upper === undefined) return undefined;
@@ -67,12 +66,21 @@ export function mergeablePair({
 
 /** The record after a pair has been merged into its lower layer. */
 export function withoutLayer(
-  { layers, snapshots }: Pick<WorkspaceRecord, "layers" | "snapshots">,
+  { layers, snapshots, baseline }: Pick<WorkspaceRecord, "layers" | "snapshots" | "baseline">,
   merged: string,
-): Pick<WorkspaceRecord, "layers" | "snapshots"> {
+): Pick<WorkspaceRecord, "layers" | "snapshots" | "baseline"> {
   const rest = (names: readonly string[]) => names.filter((name) => name !== merged);
   return {
     layers: rest(layers),
     snapshots: snapshots.map((snapshot) => ({ ...snapshot, layers: rest(snapshot.layers) })),
+    baseline: baseline && { ...baseline, layers: rest(baseline.layers) },
   };
+}
+
+/** The layers of each checkpoint that the workspace can return to, the seed alone left out. */
+function checkpointChains({
+  snapshots,
+  baseline,
+}: Pick<WorkspaceRecord, "snapshots" | "baseline">): readonly (readonly string[])[] {
+  return [...snapshots.map((snapshot) => snapshot.layers), ...(baseline ? [baseline.layers] : [])];
 }

@@ -126,8 +126,8 @@ function named({
   return { snapshotName: name, kind: "named", entryCount, bytesWritten, createdAt };
 }
 
-function baselineOf({ seed, createdAt }: WorkspaceRecord): z.output<typeof snapshotView> {
-  const { entryCount, bytesWritten } = seed;
+function baselineOf({ seed, baseline, createdAt }: WorkspaceRecord): z.output<typeof snapshotView> {
+  const { entryCount, bytesWritten } = baseline ?? seed;
   return { snapshotName: baselineName, kind: "baseline", entryCount, bytesWritten, createdAt };
 }
 

@@ -10,7 +10,7 @@ import { copyLayer, forkWorkspaceMachine } from "../life/machine.ts";
 import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
 import { syncLayers } from "../record/store.ts";
 import { emptyLayerName, sweepUnused } from "./layers.ts";
-import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "./rules.ts";
+import { checkpointOf, requireNewSnapshot, withoutSnapshot } from "./rules.ts";
 import { checkpointVerbs } from "./verbs.ts";
 
 /** A guest that takes longer to list its changes must not hold up other exclusive work */
@@ -38,7 +38,6 @@ async function createSnapshot(
   snapshotName: string,
   signal: AbortSignal,
 ): Promise<SnapshotRecord> {
-  const { place } = workspace;
   const session = await workspace.session();
   requireNewSnapshot(workspace.record, snapshotName);
   requirePower(session.machine.features, "liveLayers", `cannot create snapshot '${snapshotName}'`);
@@ -46,6 +45,22 @@ async function createSnapshot(
   const counts = await countEntries(session, workspace.record, limit).catch((error: unknown) => {
     throw limit.aborted ? tooSlow(error) : error;
   });
+  const layers = await addLayer(workspace, session, signal);
+  const snapshot = { snapshotName, createdAt: new Date().toISOString(), ...counts, layers };
+  await workspace.update(({ snapshots }) => ({
+    snapshots: [...snapshots, snapshot],
+    lastActivityAt: snapshot.createdAt,
+  }));
+  return snapshot;
+}
+
+/** Puts an empty layer on the disk of the running machine. Those below it no longer change. */
+export async function addLayer(
+  workspace: OwnedWorkspace,
+  session: Session,
+  signal: AbortSignal,
+): Promise<WorkspaceRecord["layers"]> {
+  const { place } = workspace;
   const { layers, nextLayer } = workspace.record;
   const top = `${nextLayer}.qcow2`;
   await copyLayer(place.layerPath(emptyLayerName), place.layerPath(top), 0o600);
@@ -56,12 +71,7 @@ async function createSnapshot(
   // From here on it cannot be cancelled.
   throwIfCancelled(signal);
   await pushLayer(session, top);
-  const snapshot = { snapshotName, createdAt: new Date().toISOString(), ...counts, layers };
-  await workspace.update(({ snapshots }) => ({
-    snapshots: [...snapshots, snapshot],
-    lastActivityAt: snapshot.createdAt,
-  }));
-  return snapshot;
+  return layers;
 }
 
 async function pushLayer({ machine }: Session, layer: string): Promise<void> {
@@ -78,10 +88,10 @@ async function pushLayer({ machine }: Session, layer: string): Promise<void> {
 /** Counts the tree: the baseline's figures and what has changed since. */
 async function countEntries(
   { machine }: Session,
-  { seed }: WorkspaceRecord,
+  { seed, baseline }: WorkspaceRecord,
   limit: AbortSignal,
 ): Promise<{ entryCount: number; bytesWritten: number }> {
-  let { entryCount, bytesWritten } = seed;
+  let { entryCount, bytesWritten } = baseline ?? seed;
   let changeCount = 0;
   const changes = machine.agent.treeChanges({ contentLimit: 0 }, limit);
   for await (const change of decodeChanges(framesOf(changes), 0)) {
@@ -137,7 +147,7 @@ export async function forkCheckpoint(
   snapshotName: string,
 ): Promise<NewMachine> {
   const { record } = request;
-  const { machine, disks } = await forkWorkspaceMachine(request, checkpointLayers(record, snapshotName));
+  const { machine, disks } = await forkWorkspaceMachine(request, checkpointOf(record, snapshotName));
   const now = new Date().toISOString();
   return {
     machine,

@@ -1,5 +1,6 @@
 import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
+import type { Checkpoint } from "../life/machine.ts";
 import { baselineName, type SnapshotRecord, type WorkspaceRecord } from "../record/record.ts";
 
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -30,15 +31,15 @@ export function requireNewSnapshot(record: WorkspaceRecord, snapshotName: string
       },
     );
   }
-  if (record.layers.length >= maxLayers) {
-    throw new PyroError(
-      "resource_exhausted",
-      `${cannot}: the disk of workspace '${record.workspaceId}' has too many layers`,
-      {
-        hint: "Stop and start it: that merges the layers of deleted snapshots.",
-      },
-    );
-  }
+  requireRoomForLayer(record, cannot);
+}
+
+/** Refuses one more layer of a disk that has as many as it can. `cannot` begins the message. */
+export function requireRoomForLayer({ layers, workspaceId }: WorkspaceRecord, cannot: string): void {
+  if (layers.length < maxLayers) return;
+  throw new PyroError("resource_exhausted", `${cannot}: the disk of workspace '${workspaceId}' has too many layers`, {
+    hint: "Stop and start it: that merges the layers of deleted snapshots.",
+  });
 }
 
 /** The record without a snapshot. Its layers are removed once no disk needs them. */
@@ -50,9 +51,10 @@ export function withoutSnapshot(record: WorkspaceRecord, snapshotName: string): 
   return { snapshots: record.snapshots.filter((snapshot) => snapshot.snapshotName !== snapshotName) };
 }
 
-/** The layers over the seed that a checkpoint consists of. */
-export function checkpointLayers(record: WorkspaceRecord, snapshotName: string): readonly string[] {
-  return snapshotName === baselineName ? [] : requireSnapshot(record, snapshotName).layers;
+/** The state of the disk that a name stands for. */
+export function checkpointOf(record: WorkspaceRecord, snapshotName: string): Checkpoint {
+  if (snapshotName !== baselineName) return { layers: requireSnapshot(record, snapshotName).layers, hasChanges: false };
+  return { layers: record.baseline?.layers ?? [], hasChanges: record.baseline !== null };
 }
 
 function requireSnapshot(record: WorkspaceRecord, snapshotName: string): SnapshotRecord {

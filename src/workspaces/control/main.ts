@@ -125,7 +125,7 @@ async function ownGuardian({ dir }: WorkspacePlace): Promise<WorkspaceRecord["gu
 async function machineFor({ mode, snapshotName }: Launch, request: MachineRequest): Promise<NewMachine> {
   const started = { state: "started", stateReason: null } as const;
   if (mode === "create") {
-    const { machine, disks } = await forkWorkspaceMachine(request, []);
+    const { machine, disks } = await forkWorkspaceMachine(request, { layers: [], hasChanges: false });
     return { machine, change: { ...started, ...disks, isolation: machine.isolation } };
   }
   if (mode === "reset") {

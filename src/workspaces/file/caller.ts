@@ -56,13 +56,14 @@ export async function exportTree(wanted: WorkspaceCall, request: ReadRequest): P
 
 /**
  * Writes a tree into the workspace, all of it or nothing. It reads
- * `items` once the supervisor is ready.
+ * `items` once the supervisor is ready. `verb` says whether it becomes part of the baseline.
  */
 export async function writeTree(
   wanted: WorkspaceCall,
   edit: VerbInput<typeof fileVerbs.writeTree>,
   header: TreeWriteHeader,
   items: AsyncIterable<GuestItem>,
+  verb: "writeTree" | "writeBaseline" = "writeTree",
 ): Promise<TreeWriteAnswer> {
   const { connection } = await requireRunning(wanted);
   const { signal } = wanted;
@@ -71,7 +72,7 @@ export async function writeTree(
     // long scan.
     yield* encodeTree(header, await begun(items));
   })();
-  return call(connection, fileVerbs.writeTree, edit, { signal, body });
+  return call(connection, fileVerbs[verb], edit, { signal, body });
 }
 
 function asSent({ paths, ...request }: ReadRequest): TreeReadRequest {

@@ -57,6 +57,7 @@ export const pushedTree = z.object({
   mode: workspaceSeedSchema.shape.mode.exclude(["empty"]),
   source: z.string(),
   destination: z.string(),
+  baseline: z.boolean().describe("Whether it is part of the baseline: no change, and kept by a reset"),
   ...copied,
 });
 export type PushedTree = z.output<typeof pushedTree>;

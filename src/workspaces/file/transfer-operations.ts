@@ -15,6 +15,7 @@ export const workspaceSyncPush = defineOperation({
     workspaceId,
     sourcePath: hostPath.describe(`Directory, ${archiveNames} on this host`),
     dest: workspaceFilePath.default("/workspace").describe("Directory for its content"),
+    baseline: z.boolean().default(false).describe("Make it part of the baseline: no change in diff, and kept by reset"),
   }),
   output: z.object({
     workspaceId: z.string(),
@@ -23,14 +24,17 @@ export const workspaceSyncPush = defineOperation({
   }),
   cli: {
     positionals: ["workspaceId", "sourcePath"],
-    examples: ["workspace sync push 0a1b2c3d4e5f ./fixtures --dest /workspace/fixtures"],
+    examples: [
+      "workspace sync push 0a1b2c3d4e5f ./fixtures --dest /workspace/fixtures",
+      "workspace sync push 0a1b2c3d4e5f ./node_modules --dest /workspace/node_modules --baseline",
+    ],
     text: (push) =>
-      `[workspace-sync] workspace_id=${push.workspaceId} mode=${push.mode} source=${push.source} destination=${push.destination} entry_count=${push.entryCount} bytes_written=${push.bytesWritten} execution_mode=${push.executionMode}\n`,
+      `[workspace-sync] workspace_id=${push.workspaceId} mode=${push.mode} source=${push.source} destination=${push.destination}${push.baseline ? " baseline=true" : ""} entry_count=${push.entryCount} bytes_written=${push.bytesWritten} execution_mode=${push.executionMode}\n`,
     notes: (push) => push.skippedFiles.map(({ path, reason }) => `[warning] not copied: ${path}: ${reason}`),
   },
   mcp: {
     description:
-      "Copy a directory or archive from the user's machine into a workspace, over what is there. This is the way in for what a guest cannot download.",
+      "Copy a directory or archive from the user's machine into a workspace, over what is there. This is the way in for what a guest cannot download: with baseline, dependencies are no change in workspace_diff, and workspace_reset keeps them.",
     input: {
       sourcePath: hostPath.describe("Directory or archive (tar, zip) of the user's machine"),
       dest: workspaceFilePath.default("/workspace").describe("Directory for its content"),
@@ -38,8 +42,8 @@ export const workspaceSyncPush = defineOperation({
     isIdempotent: true,
     shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
   },
-  async handle({ engine: context, signal, onProgress }, { workspaceId: id, sourcePath, dest }) {
-    const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal, onProgress }, sourcePath, dest);
+  async handle({ engine: context, signal, onProgress }, { workspaceId: id, sourcePath, ...target }) {
+    const pushed = await pushIntoWorkspace({ context, workspaceId: id, signal, onProgress }, sourcePath, target);
     return { ...pushed, workspaceId: id, executionMode: "guest" as const };
   },
 });

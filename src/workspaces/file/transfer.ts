@@ -23,9 +23,13 @@ const maxSkippedShown = 1_000;
 
 /**
  * Copies a directory's or an archive's content into a directory of the workspace, all of it or
- * nothing.
+ * nothing. With `baseline` it becomes part of what the workspace began with.
  */
-export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, dest: string): Promise<PushedTree> {
+export async function pushIntoWorkspace(
+  wanted: WorkspaceCall,
+  source: string,
+  { dest, baseline }: { readonly dest: string; readonly baseline: boolean },
+): Promise<PushedTree> {
   const destination = pathInWorkspace(dest);
   const origin = await seedSourceOf(resolve(source), wanted.signal);
   const header = {
@@ -42,11 +46,12 @@ export async function pushIntoWorkspace(wanted: WorkspaceCall, source: string, d
     skipped = source.skipped;
     yield* withProgress(guestItems(source.items), "push", wanted.onProgress);
   })();
-  const written = await writeTree(wanted, edit, header, items);
+  const written = await writeTree(wanted, edit, header, items, baseline ? "writeBaseline" : "writeTree");
   return {
     mode: origin.kind === "directory" ? "directory" : "tar_archive",
     source: origin.path,
     destination: displayed(destination),
+    baseline,
     ...written,
     skippedFiles: [...skipped],
   };

@@ -12,6 +12,13 @@ export const fileVerbs = defineVerbs({
     input: editSchema.pick({ kind: true, path: true }),
     output: treeWriteAnswerSchema,
   },
+  /** The same into the baseline too: what is written is no change, and a reset keeps it */
+  writeBaseline: {
+    changes: true,
+    endsWithCaller: true,
+    input: editSchema.pick({ kind: true, path: true }),
+    output: treeWriteAnswerSchema,
+  },
   /** A read, after which the caller reports in one piece of data what it has written on the host */
   exportTree: { changes: false, endsWithCaller: true, input: treeReadSchema, output: nothing },
 });

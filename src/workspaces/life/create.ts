@@ -60,7 +60,7 @@ export async function createWorkspace(
   // The time to live counts from here: a first use may have installed an environment for minutes.
   const now = timeFromNow(0);
   const record: WorkspaceRecord = {
-    formatVersion: 2,
+    formatVersion: 3,
     workspaceId,
     name,
     labels: { ...labels },
@@ -71,6 +71,7 @@ export async function createWorkspace(
     stateReason: null,
     networkPolicy: "off",
     isolation: null,
+    baseline: null,
     guardian: null,
     createdAt: now,
     lastActivityAt: now,

@@ -30,13 +30,18 @@ export interface ForkedWorkspaceMachine {
   readonly disks: DiskState;
 }
 
-/**
- * A new machine with a new root disk and memory, whose `/workspace` is a checkpoint: these layers
- * over the seed.
- */
+/** A state of the workspace's disk to begin with. */
+export interface Checkpoint {
+  /** Layers over the seed */
+  readonly layers: readonly string[];
+  /** Whether the disk has changes that are no part of the checkpoint */
+  readonly hasChanges: boolean;
+}
+
+/** A new machine with a new root disk and memory, whose `/workspace` is a checkpoint. */
 export async function forkWorkspaceMachine(
   wanted: MachineRequest,
-  checkpoint: readonly string[],
+  checkpoint: Checkpoint,
 ): Promise<ForkedWorkspaceMachine> {
   const { context, place, record, signal } = wanted;
   const { environment, vcpuCount, memMib, workspaceId } = record;
@@ -46,7 +51,7 @@ export async function forkWorkspaceMachine(
   let disks: DiskState = record;
   const request = { ...tools, environment, shape: { vcpuCount, memMib }, rebuild: false };
   const machine = await forkTemplate(context, request, { signal }, async (template) => {
-    disks = await makeDisks(place, template, disks.nextLayer, checkpoint);
+    disks = await makeDisks(place, template, disks.nextLayer, checkpoint.layers);
     return forkMachine({
       id: workspaceId,
       driver: tools.driver,
@@ -54,7 +59,7 @@ export async function forkWorkspaceMachine(
       environment,
       signal,
       disks: machineDisks(place, { ...record, ...disks }),
-      mountsWorkspace: true,
+      workspace: checkpoint.hasChanges ? "baseline" : "as-it-is",
     });
   });
   return { machine, disks };
@@ -101,7 +106,7 @@ export async function bootWorkspaceMachine({ context, place, record, signal }: M
     scratchDir,
     signal,
     disks: machineDisks(place, record),
-    mountsWorkspace: true,
+    workspace: "as-it-is",
     timeoutMs: bootTimeoutMs,
   });
 }

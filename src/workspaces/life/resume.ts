@@ -30,10 +30,10 @@ export async function resumeMachine(request: MachineRequest): Promise<NewMachine
 const restarted = "the host has restarted, or its disk was attached anew, since it was written without being synced";
 
 async function replaceRootDisk(request: MachineRequest, reason: string): Promise<NewMachine> {
-  const { snapshots, layers } = request.record;
-  const { machine, disks } = await forkWorkspaceMachine(request, layers);
+  const { snapshots, baseline, layers } = request.record;
+  const { machine, disks } = await forkWorkspaceMachine(request, { layers, hasChanges: false });
   const rootLoss = { at: new Date().toISOString(), reason };
-  return { machine, change: { ...disks, snapshots, rootLoss, isolation: machine.isolation } };
+  return { machine, change: { ...disks, snapshots, baseline, rootLoss, isolation: machine.isolation } };
 }
 
 function reasonOf(error: unknown): string {

@@ -52,7 +52,7 @@ export const rootLossSchema = z.object({ at: z.string(), reason: z.string() });
  * journal alone knows its last command and activity.
  */
 export const workspaceRecordSchema = z.object({
-  formatVersion: z.literal(2),
+  formatVersion: z.literal(3),
   workspaceId: z.string().regex(/^[0-9a-f]{12}$/),
   name: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
@@ -92,6 +92,11 @@ export const workspaceRecordSchema = z.object({
   /** When and why everything outside `/workspace` was lost, since the last reset */
   rootLoss: rootLossSchema.nullable(),
   snapshots: z.array(snapshotRecordSchema),
+  /**
+   * The baseline, if something was pushed into it since the workspace began: its disk, which has
+   * the changes of that moment too
+   */
+  baseline: snapshotRecordSchema.pick({ entryCount: true, bytesWritten: true, layers: true }).nullable(),
   commandCount: z.number(),
   lastCommand: lastCommandSchema.nullable(),
   resetCount: z.number(),
@@ -107,9 +112,15 @@ const storedVersionSchema = z.looseObject({ format_version: z.number() });
 /** Brings a record that an older version of pyro has written into today's form. */
 export function migrateRecord(stored: unknown): unknown {
   const { data } = storedVersionSchema.safeParse(stored);
-  // Version 1 did not sync root disks either, but did not note it.
-  if (data?.format_version === 1) return { ...data, format_version: 2, root_unsynced_in: null, root_loss: null };
-  return stored;
+  switch (data?.format_version) {
+    case 1:
+      // It did not sync root disks either, but did not note it.
+      return migrateRecord({ ...data, format_version: 2, root_unsynced_in: null, root_loss: null });
+    case 2:
+      return { ...data, format_version: 3, baseline: null };
+    default:
+      return stored;
+  }
 }
 
 /** A command of the history in short. */

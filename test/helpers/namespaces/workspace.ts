@@ -58,7 +58,7 @@ export class WorkspaceWithoutVm implements AsyncDisposable {
       driver: namespaceDriver(agentPath),
       environment: { ...record.environment, modulesPath },
       disks: { rootDisk: disk, workspaceDisk: disk },
-      mountsWorkspace: true,
+      workspace: "as-it-is",
       shape,
       accelerator: "tcg",
       agentPath,

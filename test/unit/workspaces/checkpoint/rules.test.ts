@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkpointLayers, requireNewSnapshot, withoutSnapshot } from "../../../../src/workspaces/checkpoint/rules.ts";
+import { checkpointOf, requireNewSnapshot, withoutSnapshot } from "../../../../src/workspaces/checkpoint/rules.ts";
 import { workspaceRecord } from "../../../helpers/workspace-record.ts";
 
 const snapshot = (snapshotName: string, layers: string[] = ["0.qcow2"]) => ({
@@ -12,12 +12,17 @@ const snapshot = (snapshotName: string, layers: string[] = ["0.qcow2"]) => ({
 const record = workspaceRecord({ snapshots: [snapshot("one"), snapshot("two", ["0.qcow2", "4.qcow2"])] });
 
 test("the baseline is the seed alone, a snapshot the layers of its moment", () => {
-  expect(checkpointLayers(record, "baseline")).toEqual([]);
-  expect(checkpointLayers(record, "two")).toEqual(["0.qcow2", "4.qcow2"]);
+  expect(checkpointOf(record, "baseline")).toEqual({ layers: [], hasChanges: false });
+  expect(checkpointOf(record, "two")).toEqual({ layers: ["0.qcow2", "4.qcow2"], hasChanges: false });
+});
+
+test("a baseline into which something was pushed is the disk of that moment, without its changes", () => {
+  const baseline = { layers: ["0.qcow2"], entryCount: 1, bytesWritten: 2 };
+  expect(checkpointOf({ ...record, baseline }, "baseline")).toEqual({ layers: ["0.qcow2"], hasChanges: true });
 });
 
 test("a snapshot that is not there is named as such", () => {
-  for (const use of [checkpointLayers, withoutSnapshot]) {
+  for (const use of [checkpointOf, withoutSnapshot]) {
     expect(() => use(record, "three")).toThrow(
       expect.objectContaining({
         code: "not_found",

@@ -5,25 +5,26 @@ import type { JournalLine } from "../../../../src/workspaces/record/journal.ts";
 import { migrateRecord, withLatest, workspaceRecordSchema } from "../../../../src/workspaces/record/record.ts";
 import { workspaceRecord } from "../../../helpers/workspace-record.ts";
 
-/** The record of a stopped workspace as version 0.1.0 wrote it: this must be read for ever. */
-const path = fileURLToPath(new URL("./workspace-1.json", import.meta.url));
+/** Records of stopped workspaces as older versions wrote them: they must be read for ever. */
+const pathOf = (version: number) => fileURLToPath(new URL(`./workspace-${version}.json`, import.meta.url));
 
-test("a record of format 1 is read, and its root disk counts as whole", async () => {
-  const read = await readRecord(path, workspaceRecordSchema, migrateRecord);
+test.each([1, 2])("a record of format %d is read, and its root disk counts as whole", async (version) => {
+  const read = await readRecord(pathOf(version), workspaceRecordSchema, migrateRecord);
   expect(read).toMatchObject({
     status: "ok",
     record: {
-      formatVersion: 2,
+      formatVersion: 3,
       name: "fix-parser",
       layers: ["2.qcow2", "3.qcow2"],
       lastCommand: { sequence: 1, command: ["make", "test"], exitCode: 0 },
       rootUnsyncedIn: null,
       rootLoss: null,
+      baseline: null,
     },
   });
 });
 
-test.each([{ format_version: 3 }, { format_version: "1" }, {}, null, [], "text"])("%j stays what it is", (stored) => {
+test.each([{ format_version: 4 }, { format_version: "1" }, {}, null, [], "text"])("%j stays what it is", (stored) => {
   expect(migrateRecord(stored)).toEqual(stored);
 });
 
