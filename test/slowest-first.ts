@@ -2,14 +2,18 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take longest, longest first. A file that begins last decides when the run ends. */
 const slowFiles = [
+  "chaos/power-cut.test.ts",
   "e2e/workspace.test.ts",
+  "chaos/kill.test.ts",
+  "e2e/workspace-checkpoints.test.ts",
+  "contract/workspace-limits.test.ts",
+  "chaos/faults.test.ts",
   "chaos/mischief.test.ts",
   "e2e/templates.test.ts",
   "e2e/workspace-ttl.test.ts",
   "e2e/workspace-diff.test.ts",
   "e2e/workspace-detached.test.ts",
   "e2e/mcp-lifetime.test.ts",
-  "e2e/workspace-checkpoints.test.ts",
   "chaos/interrupted.test.ts",
   "chaos/lying-agent.test.ts",
 ];

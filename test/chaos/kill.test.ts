@@ -4,7 +4,7 @@ import { Ordeal, stepsPerRound } from "./ordeal.ts";
 import { chosenSeed, Random, sizeFromEnvironment } from "./random.ts";
 import { World } from "./world.ts";
 
-const steps = sizeFromEnvironment("CHAOS_STEPS", 24);
+const steps = sizeFromEnvironment("CHAOS_STEPS", 12);
 /** The test goes on until so many processes have been killed */
 const kills = sizeFromEnvironment("CHAOS_KILLS", 0);
 

@@ -29,53 +29,46 @@ describeWithVm("a diff after a hundred random edits", () => {
     expect(await bench.json(["diff", id])).toMatchObject({ changed: false, patch: "" });
   });
 
-  test.each([1, 2, 3])(
-    "says of every file what git says, and makes the same tree of the seed (seed %d)",
-    async (seed) => {
-      const edits = makeEdits(seed, editCount);
-      const edited = bench.hostPath(`edited-${seed}`);
-      onHost("/", 'cp -a "$1" "$2"', seedDir, edited);
-      onHost(edited, edits);
-      await bench.sh(id, edits);
+  test.each([1, 2])("says of every file what git says, and makes the same tree of the seed (seed %d)", async (seed) => {
+    const edits = makeEdits(seed, editCount);
+    const edited = bench.hostPath(`edited-${seed}`);
+    onHost("/", 'cp -a "$1" "$2"', seedDir, edited);
+    onHost(edited, edits);
+    await bench.sh(id, edits);
 
-      const exported = bench.hostPath(`exported-${seed}`);
-      await bench.output(["export", id, ".", "--output", exported]);
-      expect(await compareTrees(exported, edited), `edits of seed ${seed}`).toEqual([]);
+    const exported = bench.hostPath(`exported-${seed}`);
+    await bench.output(["export", id, ".", "--output", exported]);
+    expect(await compareTrees(exported, edited), `edits of seed ${seed}`).toEqual([]);
 
-      const diff: Json = await bench.json(["diff", id]);
-      expect(diff).toMatchObject({ patch_truncated: false, entries_truncated: false, ignored_count: 0 });
-      const length = (part: string) => Buffer.byteLength(part);
-      expect(diff.entries.reduce((sum: number, entry: Json) => sum + (entry.patch_bytes ?? 0), 0)).toBe(
-        length(diff.patch),
-      );
-      const lines = diff.entries.flatMap((entry: Json) => asGitSays(entry, seedDir));
-      expect(lines.length).toBeGreaterThan(20);
-      const fromGit = gitDiff(seedDir, exported);
-      expect(differences(lines.toSorted(), fromGit.toSorted()), `edits of seed ${seed}`).toEqual([]);
+    const diff: Json = await bench.json(["diff", id]);
+    expect(diff).toMatchObject({ patch_truncated: false, entries_truncated: false, ignored_count: 0 });
+    const length = (part: string) => Buffer.byteLength(part);
+    expect(diff.entries.reduce((sum: number, entry: Json) => sum + (entry.patch_bytes ?? 0), 0)).toBe(
+      length(diff.patch),
+    );
+    const lines = diff.entries.flatMap((entry: Json) => asGitSays(entry, seedDir));
+    expect(lines.length).toBeGreaterThan(20);
+    const fromGit = gitDiff(seedDir, exported);
+    expect(differences(lines.toSorted(), fromGit.toSorted()), `edits of seed ${seed}`).toEqual([]);
 
-      const fresh = bench.hostPath(`fresh-${seed}`);
-      onHost("/", 'cp -a "$1" "$2"', seedDir, fresh);
-      execFileSync("git", ["apply", "--whitespace=nowarn"], {
-        cwd: fresh,
-        input: diff.patch,
-        stdio: ["pipe", "ignore", "pipe"],
-      });
-      expect(differences(await contentOfTree(fresh), await contentOfTree(exported)), `edits of seed ${seed}`).toEqual(
-        [],
-      );
+    const fresh = bench.hostPath(`fresh-${seed}`);
+    onHost("/", 'cp -a "$1" "$2"', seedDir, fresh);
+    execFileSync("git", ["apply", "--whitespace=nowarn"], {
+      cwd: fresh,
+      input: diff.patch,
+      stdio: ["pipe", "ignore", "pipe"],
+    });
+    expect(differences(await contentOfTree(fresh), await contentOfTree(exported)), `edits of seed ${seed}`).toEqual([]);
 
-      await bench.output(["reset", id]);
-      const applied: Json = JSON.parse(
-        (await bench.output(["patch", "apply", id, "--patch-file", "-", "--json"], { stdin: diff.patch })).toString(),
-      );
-      expect(applied.adjusted).toEqual([]);
-      const again = bench.hostPath(`again-${seed}`);
-      await bench.output(["export", id, ".", "--output", again]);
-      expect(differences(await contentOfTree(again), await contentOfTree(exported)), `edits of seed ${seed}`).toEqual(
-        [],
-      );
-    },
-  );
+    await bench.output(["reset", id]);
+    const applied: Json = JSON.parse(
+      (await bench.output(["patch", "apply", id, "--patch-file", "-", "--json"], { stdin: diff.patch })).toString(),
+    );
+    expect(applied.adjusted).toEqual([]);
+    const again = bench.hostPath(`again-${seed}`);
+    await bench.output(["export", id, ".", "--output", again]);
+    expect(differences(await contentOfTree(again), await contentOfTree(exported)), `edits of seed ${seed}`).toEqual([]);
+  });
 
   test("of some paths is what the whole one says of them", async () => {
     await bench.sh(id, "mkdir -p one/sub one-more; for f in one/a one/sub/b one-more/c; do echo x > $f; done; ls -d *");
