@@ -24,6 +24,13 @@ describeWithVm("pyro run", () => {
     expect(result.stderr).toMatch(/^\[run\] environment=debian:12 execution_mode=guest exit_code=0 duration_ms=\d+\n$/);
   });
 
+  test("has what a Python project needs to be tested offline", async () => {
+    const script = "make --version && python3 -m venv --without-pip /tmp/v && /tmp/v/bin/python -c 'import ensurepip'";
+    const imports = "python3 -c 'import setuptools, pip, pytest; print(pytest.__version__)'";
+    const result = await run(["sh", "-c", `${script} && ${imports}`], ["--timeout-seconds", "120"]);
+    expect(result.stdout.toString()).toMatch(/^GNU Make [\s\S]*\n7\.\d+\.\d+\n$/);
+  });
+
   test("passes an exit code on", async () => {
     expect((await run(["sh", "-c", "exit 7"])).exitCode).toBe(7);
   });

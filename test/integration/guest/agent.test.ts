@@ -5,6 +5,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { AgentClient } from "../../../src/guest/agent.ts";
 import { encodeStdin } from "../../../src/guest/exec.ts";
 import { encodeFrame, frameType } from "../../../src/guest/frames.ts";
+import { protocolVersion } from "../../../src/guest/messages.ts";
 
 type Answer = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => Promise<void> | void;
 
@@ -188,7 +189,7 @@ test("every request names the protocol, and a fork's token after it was given", 
   const identity = { token: "t".repeat(32), entropyBase64: "", timeUnixNs: "1", hostname: "h", machineId: "" };
   await agent.fork(identity);
   await agent.setClock();
-  expect(seen).toEqual(["2.2", undefined, "2.2", `Bearer ${identity.token}`]);
+  expect(seen).toEqual([protocolVersion, undefined, protocolVersion, `Bearer ${identity.token}`]);
 });
 
 function flood(stream: http2.ServerHttp2Stream): void {
