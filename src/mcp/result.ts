@@ -38,7 +38,7 @@ export interface Presentation {
 export function fitted(operation: Operation, output: Output, limits: Limits): Presentation {
   const shortened = operation.mcp?.shortened ?? ((whole: Output) => whole);
   const { shows = "either" } = limits;
-  let room = limits.maxResultChars;
+  let room = Math.min(limits.maxResultChars, operation.mcp?.maxChars ?? Infinity);
   let shown = presented(operation, shortened(output, room), shows);
   for (let attempt = 1; attempt < maxAttempts; attempt += 1) {
     const load = loadOf(shown, limits);

@@ -23,19 +23,19 @@ const otherChars = 1_000;
  * Limit for a result that a model has not asked to see whole. It has room for a long test run's
  * beginning and end, and every later turn costs what a result has
  */
-const maxChars = 11_000;
+export const commandResultChars = 11_000;
 
 /**
- * Shortens a command's result to about `room` characters, or fewer, with both ends of each stream.
- * `rest` says how to get what is left out from a byte on, or all of the output as it was written.
+ * Shortens a command's result to about `maxChars`, with both ends of each stream. `rest` says how
+ * to get what is left out from a byte on, or all of the output as it was written.
  */
 export function shortenCommand<O extends Streams & { readonly command: string[] }>(
   output: O,
-  room: number,
+  maxChars: number,
   rest: (stream: Stream, offset: number | undefined) => string,
 ): O {
   const short = { ...output, command: shortLine(output.command) };
-  return readableStreams(short, Math.min(room, maxChars) - otherChars, rest);
+  return readableStreams(short, maxChars - otherChars, rest);
 }
 
 /** Shortens both streams to about `maxChars` in the same way. */

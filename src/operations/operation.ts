@@ -111,6 +111,8 @@ export interface ModelTool<O> {
    * to get that
    */
   shortened?(output: O, maxChars: number): O;
+  /** Limit of the result in characters of JSON, if it is below the client's */
+  readonly maxChars?: number;
 }
 
 /** One thing that pyro can do, declared once for every surface. */

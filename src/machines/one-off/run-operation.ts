@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
-import { endingInWords, shortenCommand, streamsText } from "../../operations/command-view.ts";
+import { commandResultChars, endingInWords, shortenCommand, streamsText } from "../../operations/command-view.ts";
 import {
   commandTimeoutSeconds,
   environmentChoice,
@@ -73,6 +73,7 @@ export const run = defineOperation({
           "Only if the user has allowed the server to: run on the host, WITHOUT isolation, when no virtual machine can be had",
         ),
     },
+    maxChars: commandResultChars,
     shortened: (output, maxChars) =>
       shortenCommand(output, maxChars, () => "the machine is gone with them: use a workspace to read on"),
     text: (output) => {

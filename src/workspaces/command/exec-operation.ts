@@ -4,7 +4,13 @@ import { workspacePath } from "../../core/workspace-path.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
-import { endingInWords, rawOutput, shortenCommand, streamsText } from "../../operations/command-view.ts";
+import {
+  commandResultChars,
+  endingInWords,
+  rawOutput,
+  shortenCommand,
+  streamsText,
+} from "../../operations/command-view.ts";
 import {
   commandText,
   commandVariables,
@@ -73,6 +79,7 @@ export const workspaceExec = defineOperation({
       env: commandVariables.default({}).describe("Variables for it"),
       timeoutSeconds: limitSeconds.default(usualWaitSeconds).describe("How long to wait for it; then it goes on"),
     },
+    maxChars: commandResultChars,
     shortened: (output, maxChars) =>
       shortenCommand(
         { ...output, advice: adviceOn(output) },
