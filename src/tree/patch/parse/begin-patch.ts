@@ -2,7 +2,7 @@ import { type Hunk, headingsOf } from "./hunk.ts";
 import { readBody } from "./hunk-body.ts";
 import type { FilePatch } from "./parse.ts";
 import { checkedPath } from "./patch-names.ts";
-import { badPatch, type PatchReader, trimEnd } from "./patch-reader.ts";
+import { badPatch, countHunk, type PatchReader, trimEnd } from "./patch-reader.ts";
 
 /**
  * The patch format that OpenAI's models write by habit, for the tool `apply_patch`: files begin
@@ -12,6 +12,8 @@ import { badPatch, type PatchReader, trimEnd } from "./patch-reader.ts";
 
 const fileLine = /^\*\*\* (Add|Update|Delete) File: (.+)$/;
 const moveLine = /^\*\*\* Move to: (.+)$/;
+/** Of a hunk. Each is looked for in the whole file */
+const maxHeadings = 10;
 const endOfFileLine = "*** End of File";
 
 /** Whether the next line begins a file in this format. */
@@ -51,6 +53,7 @@ const unplaced = { oldStart: null, isCounted: false, headings: [], isAtEnd: fals
 function readUpdates(reader: PatchReader): Hunk[] {
   const hunks: Hunk[] = [];
   for (;;) {
+    countHunk(reader);
     const startIndex = reader.at;
     const headings: string[] = [];
     let header = "";
@@ -59,6 +62,7 @@ function readUpdates(reader: PatchReader): Hunk[] {
       headings.push(...headingsOf(header));
       reader.at++;
     }
+    if (headings.length > maxHeadings) throw badPatch(startIndex, `more than ${maxHeadings} headings follow`);
     const lines = readBody(reader, ({ lines: all, at }) => /^[ +-]/.test(all[at] ?? ""));
     const isAtEnd = lineAt(reader) === endOfFileLine;
     if (isAtEnd) reader.at++;

@@ -1,5 +1,5 @@
 import { type HunkLines, isBodyLine, readBody, readCountedBody } from "./hunk-body.ts";
-import { badPatch, isHeaderLine, type PatchReader, trimEnd } from "./patch-reader.ts";
+import { badPatch, countHunk, isHeaderLine, type PatchReader, trimEnd } from "./patch-reader.ts";
 
 /**
  * A place in a file: its lines, and those that replace them. Each has its line feed, unless the
@@ -48,6 +48,7 @@ export function headingsOf(header: string): string[] {
 }
 
 function readHunk(reader: PatchReader): Hunk {
+  countHunk(reader);
   const headerIndex = reader.at++;
   const line = trimEnd(reader.lines[headerIndex] ?? "");
   if (line.startsWith("@@@")) {

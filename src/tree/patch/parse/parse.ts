@@ -5,9 +5,9 @@ import { type BinaryChange, isAtBinary, readBinary } from "./binary-change.ts";
 import { type FileHeader, refuseBinary } from "./file-header.ts";
 import { readGitHeader } from "./git-header.ts";
 import { type Hunk, readHunks } from "./hunk.ts";
-import { badPatch, isAtFileNames, type PatchReader, trimEnd } from "./patch-reader.ts";
+import { badPatch, isAtFileNames, maxHunks, type PatchReader, trimEnd } from "./patch-reader.ts";
 import { type PlainHeader, readPlainHeader } from "./plain-header.ts";
-import { isAtBlock, readBlock } from "./search-replace.ts";
+import { isAtBlock, readBlock, refuseLoneEnd } from "./search-replace.ts";
 
 export const maxPatchBytes = 16 * 1024 * 1024;
 
@@ -27,7 +27,7 @@ export interface FilePatch extends Omit<FileHeader, "lineIndex"> {
  */
 export function parsePatch(text: string): FilePatch[] {
   checkText(text);
-  const reader: PatchReader = { lines: splitLines(text), at: 0 };
+  const reader: PatchReader = { lines: splitLines(text), at: 0, hunksLeft: maxHunks };
   const patches: FilePatch[] = [];
   while (reader.at < reader.lines.length) {
     const patch = readFile(reader, patches.at(-1));
@@ -59,6 +59,7 @@ function readFile(reader: PatchReader, previous: FilePatch | undefined): FilePat
   if (line.startsWith("diff --git ")) return readGitFile(reader);
   if (isAtFileNames(reader)) return readPlainFile(reader);
   refuseBinary(reader, null);
+  refuseLoneEnd(reader);
   if (/^\*\*\* \w+ (?:File|to): /.test(line)) {
     throw badPatch(
       reader.at,

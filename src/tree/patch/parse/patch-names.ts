@@ -8,6 +8,8 @@ export interface NamePair {
 }
 
 const slash = 0x2f;
+/** A timestamp of GNU diff has 35, and some space can be before it */
+const maxTimestampChars = 60;
 
 /** The name after `--- ` or `+++ `, and the timestamp after it; null if its quoting is wrong. */
 export function readSideName(text: string): { readonly name: Buffer | null; readonly timestamp: string } | null {
@@ -24,8 +26,9 @@ export function readSideName(text: string): { readonly name: Buffer | null; read
  * a timestamp a tab ends a name that has spaces in it.
  */
 function splitTimestamp(text: string): readonly [string, string] {
-  const match = /^(.+?)(?:\t| +)(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d\d:?\d\d)?)$/.exec(text);
-  if (match) return [match[1] ?? "", match[2] ?? ""];
+  const end = text.slice(-maxTimestampChars);
+  const match = /(?:\t| +)(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?(?: [+-]\d\d:?\d\d)?)$/.exec(end);
+  if (match && match[0].length < text.length) return [text.slice(0, -match[0].length), match[1] ?? ""];
   const [name = "", timestamp = ""] = text.split("\t");
   return [name, timestamp];
 }

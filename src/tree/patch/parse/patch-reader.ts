@@ -6,6 +6,19 @@ export interface PatchReader {
   readonly lines: readonly string[];
   /** Index of the line to be read next */
   at: number;
+  /** Hunks that the patch may still have, because each takes more memory than its text */
+  hunksLeft: number;
+}
+
+/** More than a change that a person reviews, or a program makes in a project */
+export const maxHunks = 50_000;
+
+/** Counts a hunk. Throws if there are too many. */
+export function countHunk(reader: PatchReader): void {
+  reader.hunksLeft -= 1;
+  if (reader.hunksLeft < 0) {
+    throw badPatch(reader.at, `the patch has more than ${maxHunks} hunks`, { hint: "Send it in parts" });
+  }
 }
 
 /** The line without its end. */
@@ -22,7 +35,7 @@ export function badPatch(lineIndex: number, reason: string, options: PyroErrorOp
 }
 
 /** Whether the next two lines name a file, as in every unified diff before its first hunk. */
-export function isAtFileNames({ lines, at }: PatchReader): boolean {
+export function isAtFileNames({ lines, at }: Pick<PatchReader, "lines" | "at">): boolean {
   return Boolean(lines[at]?.startsWith("--- ") && lines[at + 1]?.startsWith("+++ "));
 }
 

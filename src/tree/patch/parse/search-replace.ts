@@ -1,7 +1,8 @@
+import { maxPathBytes } from "../../path.ts";
 import type { Hunk } from "./hunk.ts";
 import type { FilePatch } from "./parse.ts";
 import { checkedPath } from "./patch-names.ts";
-import { badPatch, type PatchReader, trimEnd } from "./patch-reader.ts";
+import { badPatch, countHunk, type PatchReader, trimEnd } from "./patch-reader.ts";
 
 /**
  * Blocks of two texts below the name of a file, as several coding tools ask models for: the first
@@ -24,12 +25,28 @@ export function isAtBlock({ lines, at }: PatchReader): boolean {
   return startMark.test(trimEnd(lines[at] ?? ""));
 }
 
+/** Throws at an end without a beginning: a line of the block before looked like its end. */
+export function refuseLoneEnd({ lines, at }: PatchReader): void {
+  if (!endMark.test(trimEnd(lines[at] ?? ""))) return;
+  throw badPatch(at, "this line ends no block", {
+    hint: "Send texts that have such lines as a unified diff",
+  });
+}
+
 /** Reads one block. `previous` is the path of the block before, which the next need not repeat. */
 export function readBlock(reader: PatchReader, previous: Buffer | null): FilePatch {
+  countHunk(reader);
   const lineIndex = reader.at;
   const { path, adjusted } = nameAbove(reader, previous);
   const oldLines = readUntil(reader, middleMark, "=======");
   const newLines = readUntil(reader, endMark, ">>>>>>> REPLACE");
+  reader.at++;
+  // Then it is unclear which of them is between the two texts.
+  if ([...oldLines, ...newLines].some((line) => middleMark.test(trimEnd(line)))) {
+    throw badPatch(lineIndex, "this block has several lines '======='", {
+      hint: "Send the change as a unified diff, or with workspace_file_edit",
+    });
+  }
   if (oldLines.join("") === newLines.join("")) throw badPatch(lineIndex, "both texts of this block are the same");
   const header = `block of line ${lineIndex + 1}`;
   const hunk: Hunk = { header, oldStart: null, isCounted: false, headings: [], isAtEnd: false, oldLines, newLines };
@@ -43,7 +60,7 @@ function readUntil(reader: PatchReader, mark: RegExp, name: string): string[] {
   while (reader.at < reader.lines.length) {
     const line = trimEnd(reader.lines[reader.at] ?? "");
     if (mark.test(line)) return reader.lines.slice(first, reader.at);
-    if (startMark.test(line)) break;
+    if (startMark.test(line) || endMark.test(line)) break;
     reader.at++;
   }
   throw badPatch(startIndex, `the block has no line '${name}' after this one`);
@@ -53,7 +70,7 @@ function readUntil(reader: PatchReader, mark: RegExp, name: string): string[] {
 function nameAbove({ lines, at }: PatchReader, previous: Buffer | null) {
   const above = lines.slice(Math.max(0, at - namedLines), at).map(trimEnd);
   const name = above.findLast((line) => line.trim() !== "" && !/^\s*```/.test(line));
-  const isEndOfBlock = name === undefined || endMark.test(name);
+  const isEndOfBlock = name === undefined || name.length > maxPathBytes || endMark.test(name);
   const written = isEndOfBlock ? "" : bareName(name);
   const isName = written !== "" && (/[./]/.test(written) || !/\s/.test(written));
   if (!isName && previous) return { path: previous, adjusted: [] };

@@ -289,6 +289,13 @@ describe("blocks to search and replace", () => {
     ["no name", block("", old, next), "no line above this block names its file"],
     ["no middle", "src/app.py\n<<<<<<< SEARCH\na\n>>>>>>> REPLACE\n", "has no line '======='"],
     ["no end", "src/app.py\n<<<<<<< SEARCH\na\n=======\nb\n", "has no line '>>>>>>> REPLACE'"],
+    ["a text with its middle", block("src/app.py", `${old}=======\n`, next), "several lines '======='"],
+    ["a text with its end", block("src/app.py", `${old}>>>>>>> REPLACE\n`, next), "has no line '======='"],
+    [
+      "a text with its end in the second",
+      block("src/app.py", old, `${next}>>>>>>> REPLACE\n`),
+      "this line ends no block",
+    ],
     ["no change", block("src/app.py", old, old), "both texts of this block are the same"],
     ["several places", block("repeated.txt", "x = 1\n", "x = 2\n"), "matches at 3 places, lines 1, 3, 5"],
     ["text that is not there", block("src/app.py", "    print(b)\n", "x\n"), "does not match"],

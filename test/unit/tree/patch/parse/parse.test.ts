@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { PyroError } from "../../../../../src/core/errors.ts";
 import { maxPatchBytes, parsePatch } from "../../../../../src/tree/patch/parse/parse.ts";
+import { maxHunks } from "../../../../../src/tree/patch/parse/patch-reader.ts";
 
 const hunk = "@@ -1 +1 @@\n-1\n+2\n";
 
@@ -184,6 +185,14 @@ test.each([
   ["a cut end", binary("GIT binary patch\nliteral 0\n"), "line 4: the lines below are damaged"],
 ])("a patch of bytes with %s is refused", (_, text, message) => {
   expect(refusal(text)).toMatchObject({ code: "invalid_argument", message: expect.stringContaining(message) });
+});
+
+test.each([
+  ["hunks", `--- a/x\n+++ b/x\n${"@@\n-a\n+b\n".repeat(maxHunks + 1)}`],
+  ["files", "*** Update File: x\n@@\n-a\n+b\n".repeat(maxHunks + 1)],
+  ["blocks", "x\n<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE\n".repeat(maxHunks + 1)],
+])("more than so many %s are refused", (_, text) => {
+  expect(refusal(text)).toMatchObject({ code: "invalid_argument", message: expect.stringContaining("50000 hunks") });
 });
 
 test("a large patch is read, a larger one is refused", () => {
