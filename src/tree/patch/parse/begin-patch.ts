@@ -45,7 +45,9 @@ function readNewFile(reader: PatchReader): Hunk[] {
   const { newLines } = readBody(reader, ({ lines, at }) => Boolean(lines[at]?.startsWith("+")));
   checkEnd(reader, "'+'");
   if (newLines.length === 0) return [];
-  return [{ ...unplaced, header: "new file", oldStart: 0, isCounted: true, oldLines: [], newLines }];
+  return [
+    { ...unplaced, header: "new file", oldStart: 0, isCounted: true, oldLines: [], newLines, isLastRemoved: false },
+  ];
 }
 
 const unplaced = { oldStart: null, isCounted: false, headings: [], isAtEnd: false } as const;

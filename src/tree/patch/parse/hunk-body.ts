@@ -4,6 +4,8 @@ import { badPatch, isAtFileNames, type PatchReader } from "./patch-reader.ts";
 export interface HunkLines {
   readonly oldLines: readonly string[];
   readonly newLines: readonly string[];
+  /** Whether the last old line goes, and nothing comes in its place */
+  readonly isLastRemoved: boolean;
 }
 
 /** How many lines a header says that there are. */
@@ -37,10 +39,17 @@ export function readBody(reader: PatchReader, isBody: (reader: PatchReader) => b
   while (isBare(reader.lines[at - 1])) at--;
   const bareCount = Math.min(reader.at - at, body.oldLines.length, body.newLines.length);
   const cut = (lines: string[]) => lines.slice(0, lines.length - bareCount);
-  return { oldLines: cut(body.oldLines), newLines: cut(body.newLines) };
+  return {
+    oldLines: cut(body.oldLines),
+    newLines: cut(body.newLines),
+    isLastRemoved: body.isLastRemoved && bareCount === 0,
+  };
 }
 
-function readLines(reader: PatchReader, body: OpenBody): Pick<OpenBody, "oldLines" | "newLines"> {
+function readLines(
+  reader: PatchReader,
+  body: OpenBody,
+): { oldLines: string[]; newLines: string[]; isLastRemoved: boolean } {
   const { oldLines, newLines, limits } = body;
   let sides: readonly string[][] = [];
   while (oldLines.length < limits.oldCount || newLines.length < limits.newCount) {
@@ -53,8 +62,9 @@ function readLines(reader: PatchReader, body: OpenBody): Pick<OpenBody, "oldLine
     sides = next;
     add(reader, sides);
   }
+  const isLastRemoved = sides.length === 1 && sides[0] === oldLines;
   takeNoNewlineMark(reader, sides);
-  return { oldLines, newLines };
+  return { oldLines, newLines, isLastRemoved };
 }
 
 /** The sides that have the next line; none if it is not of the body, or is one too many. */

@@ -49,7 +49,9 @@ export function readBlock(reader: PatchReader, previous: Buffer | null): FilePat
   }
   if (oldLines.join("") === newLines.join("")) throw badPatch(lineIndex, "both texts of this block are the same");
   const header = `block of line ${lineIndex + 1}`;
-  const hunk: Hunk = { header, oldStart: null, isCounted: false, headings: [], isAtEnd: false, oldLines, newLines };
+  const place = { oldStart: null, isCounted: false, headings: [], isAtEnd: false };
+  const isLastRemoved = newLines.at(-1) === oldLines.at(-2);
+  const hunk: Hunk = { header, ...place, oldLines, newLines, isLastRemoved };
   return { kind: "modify", oldPath: path, newPath: path, adjusted, hunks: [hunk] };
 }
 

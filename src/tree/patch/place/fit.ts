@@ -30,7 +30,7 @@ export function lineEndsOf(lines: readonly string[]): LineEnds {
  * and without the end of the last line. All of them keep every other character.
  */
 export function* fittings(hunk: Hunk, ends: LineEnds): Generator<FittedHunk> {
-  const asWritten = { oldLines: hunk.oldLines, newLines: hunk.newLines };
+  const asWritten = { oldLines: hunk.oldLines, newLines: hunk.newLines, isLastRemoved: hunk.isLastRemoved };
   const isLf = [...hunk.oldLines, ...hunk.newLines].every((line) => !line.endsWith("\r\n"));
   const readings: FittedHunk[] = [{ ...asWritten, fit: null, usesCrlf: false }];
   if (ends.hasCrlf && isLf) {
@@ -49,18 +49,22 @@ export function* fittings(hunk: Hunk, ends: LineEnds): Generator<FittedHunk> {
   }
 }
 
-function withoutLastEnd({ oldLines, newLines }: HunkLines, last: string, isAtEnd: boolean): HunkLines | null {
-  const added = cutLast(newLines);
-  if (oldLines.length === 0) return isAtEnd ? { oldLines: [last], newLines: [`${last}\n`, ...added] } : null;
-  return withoutEnd(oldLines.at(-1) ?? "") === last ? { oldLines: cutLast(oldLines), newLines: added } : null;
+function withoutLastEnd(lines: HunkLines, last: string, isAtEnd: boolean): HunkLines | null {
+  const { oldLines, newLines, isLastRemoved } = lines;
+  if (oldLines.length === 0) {
+    return isAtEnd ? { ...lines, oldLines: [last], newLines: [`${last}\n`, ...cutLast(newLines)] } : null;
+  }
+  if (withoutEnd(oldLines.at(-1) ?? "") !== last) return null;
+  // The line above it, which is the last then, stays as it is.
+  return { ...lines, oldLines: cutLast(oldLines), newLines: isLastRemoved ? newLines : cutLast(newLines) };
 }
 
 function cutLast(lines: readonly string[]): string[] {
   return lines.map((line, index) => (index === lines.length - 1 ? withoutEnd(line) : line));
 }
 
-function mapLines({ oldLines, newLines }: HunkLines, change: (line: string) => string): HunkLines {
-  return { oldLines: oldLines.map(change), newLines: newLines.map(change) };
+function mapLines(lines: HunkLines, change: (line: string) => string): HunkLines {
+  return { ...lines, oldLines: lines.oldLines.map(change), newLines: lines.newLines.map(change) };
 }
 
 function toCrlf(line: string): string {

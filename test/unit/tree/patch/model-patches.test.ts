@@ -220,6 +220,7 @@ describe("the format of OpenAI's models", () => {
     ["the end of the file tells equal lines apart", "repeated.txt", "-x = 1\n+x = 2\n", "x = 1\n\nx = 1\n\nx = 2\n"],
     ["lines go to the end of the file", "repeated.txt", "+y\n", "x = 1\n\nx = 1\n\nx = 1\ny\n"],
     ["a last line without an end keeps none", "unended.txt", "-gamma\n+delta\n", "alpha\nbeta\ndelta"],
+    ["a last line without an end goes, and the one above stays", "unended.txt", " beta\n-gamma\n", "alpha\nbeta\n"],
     ["a line after one without an end", "unended.txt", "+delta\n", "alpha\nbeta\ngamma\ndelta"],
   ])("%s", (_, path, lines, expected) => {
     const patch = begun(`*** Update File: ${path}\n@@\n${lines}*** End of File\n`);

@@ -96,6 +96,7 @@ test("lines of a hunk may look like headers, be empty, and lack the last newline
       isCounted: true,
       headings: [],
       isAtEnd: false,
+      isLastRemoved: false,
       oldLines: ["-- a/y\n", "\n", "old"],
       newLines: ["++ b/y\n", "\n", "@@ -1 +1 @@\n", "new\n"],
     },
