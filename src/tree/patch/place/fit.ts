@@ -59,8 +59,9 @@ function withoutLastEnd(lines: HunkLines, last: string, isAtEnd: boolean): HunkL
   return { ...lines, oldLines: cutLast(oldLines), newLines: isLastRemoved ? newLines : cutLast(newLines) };
 }
 
+/** The lines without the end of the last one. An empty one keeps it, or it would be gone. */
 function cutLast(lines: readonly string[]): string[] {
-  return lines.map((line, index) => (index === lines.length - 1 ? withoutEnd(line) : line));
+  return lines.map((line, index) => (index === lines.length - 1 ? withoutEnd(line) || line : line));
 }
 
 function mapLines(lines: HunkLines, change: (line: string) => string): HunkLines {
