@@ -11,7 +11,12 @@ import { isStagingName, type StagingNote } from "../../tree/write/staging.ts";
 
 /** An export that is under way, or whose process was killed. It stands beside the workspaces */
 const noteForm = /^\.export-[0-9a-f]{16}\.json$/;
-const noteSchema = z.object({ path: z.string(), process: processIdentitySchema });
+const noteSchema = z.object({
+  path: z.string(),
+  process: processIdentitySchema,
+  /** The folder that the export goes into, by its device and inode; older notes lack it */
+  folder: z.string().optional(),
+});
 checkWire(noteSchema, "note of an export");
 
 /** A folder that was moved may come back, but not be waited for for ever */
@@ -22,7 +27,7 @@ const changeModesMs = 60_000;
 export async function noteExport(workspacesDir: string, path: string): Promise<StagingNote> {
   const ours = await identifyProcess(process.pid);
   const notePath = join(workspacesDir, `.export-${randomBytes(8).toString("hex")}.json`);
-  if (ours) await writeFact(notePath, noteSchema, { path, process: ours });
+  if (ours) await writeFact(notePath, noteSchema, { path, process: ours, folder: await identityOf(dirname(path)) });
   return {
     path: notePath,
     async [Symbol.asyncDispose]() {
@@ -52,9 +57,23 @@ async function sweepExport(notePath: string, into: string | undefined): Promise<
     // Nothing else is removed, whatever a note says.
     const dirs = isStagingName(name) ? [dirname(note.path), ...(into === undefined ? [] : [into])] : [];
     const removed = await Promise.all(dirs.map((dir) => removeTree(join(dir, name))));
-    if (dirs.length > 0 && !removed.includes(true) && !(await isOld(notePath))) return;
+    const wasMoved = dirs.length > 0 && !removed.includes(true) && !(await isSameFolder(note));
+    if (wasMoved && !(await isOld(notePath))) return;
   }
   await rm(notePath, { force: true });
+}
+
+/**
+ * Whether the folder is still where it was. Then an export that is not in it had not begun, or was
+ * complete, when its process was killed.
+ */
+async function isSameFolder({ path, folder }: z.output<typeof noteSchema>): Promise<boolean> {
+  return folder !== undefined && folder === (await identityOf(dirname(path)));
+}
+
+async function identityOf(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found && `${found.dev}:${found.ino}`;
 }
 
 /** Whether there was such a tree, which is gone now. */

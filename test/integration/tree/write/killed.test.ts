@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdir, readdir, rename, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { sweepExports } from "../../../../src/workspaces/record/unfinished-exports.ts";
@@ -80,6 +80,22 @@ test("what is left when the remover is killed too goes with the next look", asyn
   expect((await readdir(targetDir)).length).toBe(1);
   await sweepExports(notesDir);
   expect(await readdir(targetDir)).toEqual([]);
+  expect(await readdir(notesDir)).toEqual([]);
+});
+
+test("a note whose export is not in its folder goes with the next look, unless that was moved", async () => {
+  const { targetDir, notesDir, kill, removerPid } = await waitingExport();
+  killIfThere((await removerPid()) ?? 0);
+  await kill();
+  // As if the process had been killed before it began to write, or after it was complete.
+  await shell('chmod -R u+w "$1" && rm -rf "$1"/.out.pyro-*', targetDir);
+  await rename(targetDir, `${targetDir} moved`);
+  await mkdir(targetDir);
+  await sweepExports(notesDir);
+  expect(await readdir(notesDir)).toHaveLength(1);
+  await rm(targetDir, { recursive: true });
+  await rename(`${targetDir} moved`, targetDir);
+  await sweepExports(notesDir);
   expect(await readdir(notesDir)).toEqual([]);
 });
 
