@@ -57,12 +57,10 @@ async function measure(clientName: ClientName): Promise<Costs> {
   return costs;
 }
 
-/** Deletes what a task has left; that is not part of it. */
+/** Deletes what a task has left; that is not part of it. A task may have deleted it itself. */
 async function tidy(model: ScriptedModel): Promise<void> {
-  const { structured } = await model.must("workspace_list", {});
-  for (const { workspace_id } of structured["workspaces"] as readonly { workspace_id: string }[]) {
-    await model.must("workspace_delete", { workspace_id });
-  }
+  for (const id of model.created) await model.call("workspace_delete", { workspace_id: id });
+  model.created.clear();
 }
 
 function print(before: Report, after: Report): void {

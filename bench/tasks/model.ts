@@ -35,6 +35,8 @@ export class ScriptedModel implements AsyncDisposable {
   readonly #name: ClientName;
   readonly #inputs: ReadonlyMap<string, readonly string[]>;
   cost: Cost = { calls: 0, writtenBytes: 0, shownBytes: 0, deadEnds: 0 };
+  /** Workspaces that it has created */
+  readonly created = new Set<string>();
   /** Bytes of the tools and the instructions, which a session has once */
   readonly offerBytes: number;
 
@@ -66,6 +68,7 @@ export class ScriptedModel implements AsyncDisposable {
     const text = (result.content as readonly { text?: string }[]).map((part) => part.text ?? "").join("\n");
     const structured = (result.structuredContent ?? {}) as Json;
     const isError = result.isError === true;
+    if (tool === "workspace_create" && !isError) this.created.add(String(structured["workspace_id"]));
     const showsText = this.#name === "opencode" || result.structuredContent === undefined;
     const shown = showsText ? text : JSON.stringify(structured);
     this.cost.calls += 1;
