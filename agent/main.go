@@ -74,6 +74,11 @@ func run(arguments []string) error {
 	if err != nil {
 		return fmt.Errorf("prepare to run commands: %w", err)
 	}
+	guestNetwork, err := here.network(groups)
+	if err != nil {
+		// The host learns of it, and refuses what needs the network.
+		log.Printf("no network: %v", err)
+	}
 	listener := port.NewListener(here.host)
 	var routes *api.Server
 	routes = api.NewServer(api.Config{
@@ -82,6 +87,7 @@ func run(arguments []string) error {
 		Root:           "/",
 		Commands:       commands,
 		System:         here.system,
+		Network:        guestNetwork,
 		MountWorkspace: overlay.Mount,
 		Freeze:         listener.Freeze,
 		PowerOff:       func() { machine.PowerOff(routes.AbandonWorkspace) },

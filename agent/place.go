@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"pyro.agent/internal/boot"
+	"pyro.agent/internal/cgroup"
 	"pyro.agent/internal/identity"
+	"pyro.agent/internal/network"
 	"pyro.agent/internal/port"
 )
 
@@ -17,6 +19,8 @@ type place struct {
 	system     identity.System
 	host       port.Stream
 	hostName   string
+	// network may fail. Without one its result is nil.
+	network func(groups *cgroup.Parent) (*network.Network, error)
 }
 
 const serveFlag = "--serve-fd"
@@ -44,7 +48,15 @@ func bootedPlace() (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	return place{rootDevice: rootDevice, system: identity.Linux{}, host: device, hostName: device.Name()}, nil
+	return place{
+		rootDevice: rootDevice,
+		system:     identity.Linux{},
+		host:       device,
+		hostName:   device.Name(),
+		network: func(groups *cgroup.Parent) (*network.Network, error) {
+			return network.Start(groups.LabelOf)
+		},
+	}, nil
 }
 
 // inheritedPlace takes namespaces as they are, with a socket to the host as descriptor fd.
@@ -64,6 +76,8 @@ func inheritedPlace(fd uintptr) (place, error) {
 		system:     sharedKernel{},
 		host:       port.Socket{Conn: socket},
 		hostName:   fmt.Sprintf("descriptor %d", fd),
+		// The kernel is not the guest's own, and only its owner may load programs into it.
+		network: func(*cgroup.Parent) (*network.Network, error) { return nil, nil },
 	}, nil
 }
 

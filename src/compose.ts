@@ -22,6 +22,12 @@ export function composeEngineContext(env: HostEnvironment): EngineContext {
     uid: process.getuid?.() ?? 0,
     templateBudgetBytes: positiveNumber(env, "PYRO_TEMPLATE_BUDGET_MIB", defaultTemplateBudgetMib) * mib,
     seedBudgetBytes: positiveNumber(env, "PYRO_SEED_BUDGET_MIB", defaultSeedBudgetMib) * mib,
+    hostProxies: {
+      forHttp: word(env, "http_proxy") || undefined,
+      forHttps: word(env, "https_proxy") || word(env, "HTTPS_PROXY") || undefined,
+      forAll: word(env, "all_proxy") || word(env, "ALL_PROXY") || undefined,
+      except: word(env, "no_proxy") || word(env, "NO_PROXY") || undefined,
+    },
     maxActiveWorkspaces: positiveNumber(env, "PYRO_MAX_ACTIVE_WORKSPACES", defaultMaxActiveWorkspaces),
   };
 }

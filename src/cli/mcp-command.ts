@@ -1,14 +1,17 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { type NetworkMode, type NetworkRules, networkModes } from "../network/policy/rules.ts";
+import { networkRules } from "../operations/network.ts";
 import { defaultProfile, modes, profiles, type ToolsetChoice } from "../operations/toolsets.ts";
 import type { ProjectFlags } from "../projects/start.ts";
 
-export type McpFlags = ProjectFlags & ToolsetChoice;
+export type McpFlags = ProjectFlags & ToolsetChoice & { readonly network: NetworkRules };
 
 const examples = `
 Examples:
   pyro mcp serve
   pyro mcp serve --mode repro-fix
   pyro mcp serve --mode inspect --project-path ~/src/parser
+  pyro mcp serve --network-policy egress --allow npm --allow-host api.example.com
   pyro mcp serve --repo-url https://example.com/parser.git --repo-ref v2.1
 
 An MCP client starts this by itself; docs/mcp.md says how to tell it. Inside a Git
@@ -29,9 +32,29 @@ export function addMcpCommand(program: Command, onServe: (flags: McpFlags) => Pr
     .option("--repo-url <url>", "Repository that workspaces begin with a clean clone of")
     .option("--repo-ref <ref>", "Branch, tag or commit of it (default: its HEAD)")
     .option("--no-project-source", "Let workspaces begin empty")
+    .addOption(
+      new Option("--network-policy <policy>", "What workspaces may reach at most, and reach (default: off)").choices(
+        networkModes,
+      ),
+    )
+    .option("--allow <preset>", "Hosts of an ecosystem that may be reached; repeatable", repeated)
+    .option("--allow-host <rule>", "Host that may be reached, and then only such; repeatable", repeated)
+    .option("--deny-host <rule>", "Host that may not be reached; repeatable", repeated)
+    .option("--allow-private <rule>", "Name or network whose private addresses are allowed; repeatable", repeated)
     .addHelpText("after", examples)
-    .action(async (typed: Omit<McpFlags, "noProjectSource"> & { projectSource: boolean }) => {
-      const { projectSource, ...flags } = typed;
-      await onServe({ ...flags, noProjectSource: !projectSource });
+    .action(async (typed: TypedFlags) => {
+      const { projectSource, networkPolicy: mode, allow, allowHost, denyHost, allowPrivate, ...flags } = typed;
+      const network = networkRules({ mode, allow, allowHosts: allowHost, denyHosts: denyHost, allowPrivate });
+      await onServe({ ...flags, network, noProjectSource: !projectSource });
     });
+}
+
+type TypedFlags = Omit<ProjectFlags, "noProjectSource"> &
+  ToolsetChoice & {
+    readonly projectSource: boolean;
+    readonly networkPolicy?: NetworkMode;
+  } & { readonly [F in "allow" | "allowHost" | "denyHost" | "allowPrivate"]?: readonly string[] };
+
+function repeated(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
 }

@@ -6,6 +6,8 @@ import { type ErrorCode, messageOf, PyroError } from "../core/errors.ts";
 import { hint, toRun } from "../core/hint.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
 import { displayPath } from "../tree/name.ts";
+import { type AnnouncementListener, listenToAnnouncements } from "./announcements.ts";
+import { GuestConnection } from "./connection.ts";
 import { drained, type ExecOptions, runExec } from "./exec.ts";
 import {
   agentErrorSchema,
@@ -173,6 +175,36 @@ export class AgentClient implements AsyncDisposable {
     await this.#call({ method: "POST", path: "/v1/workspace/thaw" }).catch((error: unknown) => {
       throw asUnknownOutcome("/v1/workspace/thaw", error);
     });
+  }
+
+  /**
+   * Passes what the guest's processes want to reach to the listener, until the signal aborts or the
+   * guest is gone.
+   */
+  async listenToNetwork(listener: AnnouncementListener, signal: AbortSignal): Promise<void> {
+    const stream = this.#request("POST", "/v1/network", {});
+    const end = () => stream.end();
+    signal.addEventListener("abort", end, { once: true });
+    try {
+      const status = await statusOf(stream);
+      if (status >= 400) throw agentRefusal("/v1/network", status, await bodyOf(stream));
+      await listenToAnnouncements(stream, listener);
+    } catch (error) {
+      if (!signal.aborted) throw this.#explain("/v1/network", error);
+    } finally {
+      signal.removeEventListener("abort", end);
+      stream.destroy();
+    }
+  }
+
+  /** Takes a connection that the guest announced. */
+  takeConnection(id: number): GuestConnection {
+    return new GuestConnection(this.#request("POST", `/v1/network/connections/${id}`, {}));
+  }
+
+  /** Connects to a port on which a server in the guest listens. */
+  connectToPort(port: number): GuestConnection {
+    return new GuestConnection(this.#request("POST", `/v1/network/ports/${port}`, {}));
   }
 
   /** Ends all processes, writes everything to the disks and switches the machine off. */

@@ -14,6 +14,12 @@ export const frameType = {
   exit: 0x1f,
 } as const;
 
+/** Types of the frames by which a guest announces what its processes want to reach. */
+export const announcementType = { question: 0x40, connection: 0x41, answer: 0x42, refusal: 0x43 } as const;
+
+/** Types of the frames of one connection. Either side sends them. */
+export const connectionType = { data: 0x48, dataEnd: 0x49, credit: 0x4a } as const;
+
 export interface Frame {
   readonly type: number;
   readonly payload: Buffer;

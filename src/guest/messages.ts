@@ -5,7 +5,7 @@ import { linkText } from "./tree/messages.ts";
  * Version of the protocol in agent/PROTOCOL.md. Host and guest refuse each other if the majors
  * differ.
  */
-export const protocolVersion = "2.3";
+export const protocolVersion = "2.4";
 
 export const guestInfoSchema = z.object({
   protocol: z.string().max(16),
@@ -35,7 +35,6 @@ export const forkRequestSchema = z.object({
   hostname: z.string(),
   /** 32 hexadecimal digits */
   machineId: z.string(),
-  macAddress: z.string().optional(),
   workspace: z
     .object({
       device: z.string(),
@@ -66,6 +65,8 @@ export const execSpecSchema = z.object({
   stdin: z.boolean(),
   /** Whether the guest syncs its disks before it reports the end */
   sync: z.boolean().optional(),
+  /** Name of the command in announcements of its connections */
+  label: z.string().optional(),
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;
 
@@ -99,6 +100,36 @@ export const execEndingSchema = commandEndSchema.omit({ startError: true, unknow
   error: z.object({ code: z.string().max(64), message: z.string().max(4096) }).optional(),
 });
 export type ExecEnding = z.output<typeof execEndingSchema>;
+
+/** The process of a guest that wants something. Its fields are missing if it is unknown. */
+const connectionOwnerSchema = z.object({
+  pid: z.number().int().optional(),
+  /** Name of the process, as `ps` shows it */
+  process: z.string().max(64).optional(),
+  /** Label of the command that it belongs to */
+  label: z.string().max(64).optional(),
+});
+
+const announcementId = z.number().int().positive();
+
+/** A process asks for the address of a name. */
+export const questionSchema = connectionOwnerSchema.extend({
+  id: announcementId,
+  name: z.string().max(1024),
+  /** Type of the records, such as A */
+  type: z.string().max(32),
+});
+export type Question = z.output<typeof questionSchema>;
+
+/** A process connects to an address. */
+export const connectionSchema = connectionOwnerSchema.extend({
+  id: announcementId,
+  address: z.string().max(64),
+  port: z.number().int().min(0).max(65_535),
+});
+export type Connection = z.output<typeof connectionSchema>;
+
+export const announcementAnswerSchema = z.object({ id: announcementId, address: z.string().nullable() });
 
 /** The report of a guest that has nothing to say */
 export const nothingReported: Omit<ExecEnding, "durationMs"> = {

@@ -11,7 +11,7 @@ export interface InitramfsPaths {
 }
 
 export interface KernelModule {
-  /** File name in the archive: `virtio_net.ko` */
+  /** File name in the archive: `virtio_blk.ko` */
   readonly fileName: string;
   readonly content: Uint8Array;
 }

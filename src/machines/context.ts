@@ -1,5 +1,6 @@
 import type { Layout } from "../host/layout.ts";
 import type { EnvironmentProgress } from "../images/pull.ts";
+import type { HostProxies } from "../network/proxy.ts";
 import type { AcceleratorChoice } from "./accelerator.ts";
 
 /** The host as the engine sees it. `compose.ts` makes it once. */
@@ -15,6 +16,8 @@ export interface EngineContext {
   readonly templateBudgetBytes: number;
   /** The same limit for seed images */
   readonly seedBudgetBytes: number;
+  /** The host's way out */
+  readonly hostProxies: HostProxies;
   /** Number of workspaces that may run at once */
   readonly maxActiveWorkspaces: number;
 }

@@ -1,6 +1,7 @@
 import type { CallToolRequest, CallToolResult, InputRequiredResult, ServerContext } from "@modelcontextprotocol/server";
 import { inputRequired, inputResponse } from "@modelcontextprotocol/server";
 import { PyroError } from "../core/errors.ts";
+import type { NetworkRules } from "../network/policy/rules.ts";
 import { type OperationContext, perform } from "../operations/operation.ts";
 import type { ProjectSource } from "../projects/source.ts";
 import { type ProjectStart, sourceOf, sourceOfRoots } from "../projects/start.ts";
@@ -22,6 +23,7 @@ export interface CallSetup {
   readonly engine: OperationContext["engine"];
   readonly start: Promise<ProjectStart>;
   readonly mayUseHost: boolean;
+  readonly network: NetworkRules;
 }
 
 /** Carries out the calls of one client. */
@@ -70,13 +72,14 @@ export class ToolCalls {
   ): Promise<Readonly<Record<string, unknown>>> {
     using progress = reportProgress(mcpReq, tool.name);
     const { patienceMs, maxResultChars } = traits;
-    const { engine, mayUseHost } = this.#setup;
+    const { engine, mayUseHost, network: networkCeiling } = this.#setup;
     const work = (signal: AbortSignal, onProgress: OperationContext["onProgress"]) =>
       perform(
         tool.operation,
         {
           engine,
           mayUseHost,
+          networkCeiling,
           signal,
           project,
           onProgress,

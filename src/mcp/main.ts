@@ -1,5 +1,6 @@
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { composeEngineContext, composeMayUseHost, composePatienceMs } from "../compose.ts";
+import type { NetworkRules } from "../network/policy/rules.ts";
 import { type ToolsetChoice, toolsetOf } from "../operations/toolsets.ts";
 import { type ProjectFlags, requireOneSource, startOf } from "../projects/start.ts";
 import type { ToolCalls } from "./calls.ts";
@@ -27,12 +28,16 @@ const endMs = 300;
  * Serves a client on standard input and output until it has gone. Fails before the first answer if
  * flags exclude each other.
  */
-export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, signal }: Surroundings): Promise<void> {
+export async function serve(
+  flags: ProjectFlags & ToolsetChoice & { readonly network: NetworkRules },
+  { env, cwd, signal }: Surroundings,
+): Promise<void> {
   const toolset = toolsetOf(flags);
   requireOneSource(flags);
   const engine = composeEngineContext(env);
   const patienceMs = composePatienceMs(env);
   const mayUseHost = composeMayUseHost(env);
+  const { network } = flags;
   const start = startOf(flags, cwd);
   // The server reports at once that it cannot use a project that its user named. Detection
   // continues in the background.
@@ -42,7 +47,7 @@ export async function serve(flags: ProjectFlags & ToolsetChoice, { env, cwd, sig
   const transport = new PacedTransport(process.stdin, process.stdout, { maxMessageBytes });
   const connection = serveStdio(
     ({ era }) => {
-      const { server, calls } = createServer({ engine, toolset, start, patienceMs, mayUseHost, era });
+      const { server, calls } = createServer({ engine, toolset, start, patienceMs, mayUseHost, network, era });
       begun.push(calls);
       return server;
     },

@@ -2,6 +2,7 @@ import { type GetPromptRequest, ProtocolError, ProtocolErrorCode, Server } from 
 import { PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import { run } from "../machines/one-off/run-operation.ts";
+import { hasEgress, type NetworkRules, offline } from "../network/policy/rules.ts";
 import type { OperationContext } from "../operations/operation.ts";
 import type { Toolset } from "../operations/toolsets.ts";
 import { describeStart, type ProjectStart } from "../projects/start.ts";
@@ -20,11 +21,13 @@ export interface ServerSetup extends CallerSetup {
   readonly start: Promise<ProjectStart>;
   /** Whether the user lets a model ask for commands on the host */
   readonly mayUseHost?: boolean;
+  /** What the user lets workspaces reach; default: nothing */
+  readonly network?: NetworkRules;
 }
 
 /** The MCP server of one client, in either era of the protocol. */
 export function createServer(setup: ServerSetup): { server: Server; calls: ToolCalls } {
-  const { engine, toolset, start, mayUseHost = false } = setup;
+  const { engine, toolset, start, mayUseHost = false, network = offline } = setup;
   const tools = toolsOf(toolset);
   const prompts = promptsFor(tools);
   const hasWorkspaces = tools.some(({ name }) => name.startsWith("workspace_"));
@@ -34,8 +37,8 @@ export function createServer(setup: ServerSetup): { server: Server; calls: ToolC
     ...(hasWorkspaces ? { resources: {} } : {}),
   };
   const identity = { name: "pyro", title: "pyro workspaces", version };
-  const server = new Server(identity, { capabilities, instructions: instructionsFor(toolset) });
-  const calls = new ToolCalls(tools, { engine, start, mayUseHost });
+  const server = new Server(identity, { capabilities, instructions: instructionsFor(toolset, network) });
+  const calls = new ToolCalls(tools, { engine, start, mayUseHost, network });
   serveTools(server, tools, calls, setup);
   if (prompts.length > 0) servePrompts(server, prompts, setup);
   if (hasWorkspaces) serveResources(server, tools, setup);
@@ -52,8 +55,7 @@ function serveTools(server: Server, tools: readonly Tool[], calls: ToolCalls, se
         return definitionOf(tool, {
           isEager: eager.has(tool.name),
           about: takesProject ? describeStart(start) : undefined,
-          // A clone comes from another machine.
-          reachesOut: takesProject && start.kind === "source" && start.source.kind === "clone",
+          reachesOut: reachesOut(tool, start, setup),
           usesHost: setup.mayUseHost === true && tool.operation === run,
         });
       }),
@@ -62,6 +64,13 @@ function serveTools(server: Server, tools: readonly Tool[], calls: ToolCalls, se
   server.setRequestHandler("tools/call", ({ params }, context) =>
     calls.call(params, context, callerOf(server, context, setup)),
   );
+}
+
+/** Whether a tool contacts other machines: a clone comes from one, and a guest may reach some. */
+function reachesOut({ operation }: Tool, start: ProjectStart, { network = offline }: ServerSetup): boolean {
+  const clones = "seedPath" in operation.input.shape && start.kind === "source" && start.source.kind === "clone";
+  const runsCommands = "command" in operation.input.shape;
+  return clones || (runsCommands && hasEgress(network.mode));
 }
 
 function servePrompts(server: Server, prompts: readonly Prompt[], setup: ServerSetup): void {

@@ -1,17 +1,84 @@
+import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
+import { isWithin, NetworkPolicy } from "../network/policy/policy.ts";
+import { presets } from "../network/policy/presets.ts";
+import { hasEgress, type NetworkMode, type NetworkRules, networkModes } from "../network/policy/rules.ts";
 
-/**
- * Fails closed until a policy can keep a guest off the host's loopback, private networks and
- * metadata addresses.
- */
-export function refuseNetwork(): never {
-  throw new PyroError("unsupported", "cannot give a guest network access: this version has no egress policy yet", {
-    hint: "Leave it out; the guest is then fully offline.",
-  });
+/** Input fields of operations that make a machine. */
+export const networkRuleFields = {
+  allow: z
+    .array(z.string().min(1))
+    .optional()
+    .describe(`Hosts of an ecosystem (${presets.map(({ name }) => name).join(", ")}) that may be reached; repeatable`),
+  allowHosts: z
+    .array(z.string().min(1))
+    .optional()
+    .describe(
+      "Host that may be reached, and then only such: NAME, *.NAME, an address or a network, with :PORT, :FROM-TO or none (80 and 443); repeatable",
+    ),
+  denyHosts: z
+    .array(z.string().min(1))
+    .optional()
+    .describe("Host that may not be reached, whatever else is allowed; repeatable"),
+  allowPrivate: z
+    .array(z.string().min(1))
+    .optional()
+    .describe("Name or network for which addresses are allowed that are not public; repeatable"),
+};
+
+export const networkPolicy = z
+  .enum(networkModes)
+  .optional()
+  .describe("What of the network the guest can reach, and whether its ports can be published; default: off");
+
+type RuleLists = {
+  readonly [F in keyof typeof networkRuleFields]?: readonly string[] | undefined;
+};
+
+/** What a caller wants of the network. */
+export interface WantedNetwork extends RuleLists {
+  readonly mode?: NetworkMode | undefined;
 }
 
-export function refuseNetworkPolicy(policy: string): never {
-  throw new PyroError("unsupported", `cannot use network policy '${policy}': this version has no egress policy yet`, {
-    hint: "Leave it out; the guest is then fully offline.",
+/**
+ * The rules for a machine. A caller with a ceiling, which is a model, gets what its user has
+ * allowed, or less. Fails if rules make no sense, or allow more than that.
+ */
+export function networkRules(wanted: WantedNetwork, ceiling?: NetworkRules): NetworkRules {
+  const { mode = ceiling?.mode ?? "off", allow, allowHosts, denyHosts, allowPrivate } = wanted;
+  const isOpen = hasEgress(mode);
+  const names = (given: readonly string[] | undefined, allowed: readonly string[] | undefined) => [
+    ...(given ?? (isOpen ? allowed : undefined) ?? []),
+  ];
+  const isNarrowed = allow !== undefined || allowHosts !== undefined;
+  const rules: NetworkRules = {
+    mode,
+    allowHosts: names(allowHosts, isNarrowed ? undefined : ceiling?.allowHosts),
+    presets: names(allow, isNarrowed ? undefined : ceiling?.presets),
+    denyHosts: [...new Set([...(ceiling?.denyHosts ?? []), ...(denyHosts ?? [])])],
+    allowPrivate: names(allowPrivate, ceiling?.allowPrivate),
+  };
+  // Rules that make no sense are refused now, not when the machine runs.
+  new NetworkPolicy(rules);
+  if (!isOpen && [allow, allowHosts, denyHosts, allowPrivate].some((list) => list !== undefined && list.length > 0)) {
+    throw new PyroError("invalid_argument", "cannot use rules about hosts: the guest has no way out", {
+      hint: "Give a network policy with egress too.",
+    });
+  }
+  if (ceiling && !isWithin(rules, ceiling)) throw notAllowed(rules.mode, ceiling);
+  return rules;
+}
+
+/** The rules for a machine with or without a way out. */
+export function egressRules(network: boolean, lists: RuleLists, ceiling: NetworkRules | undefined): NetworkRules {
+  if (!network) return networkRules({ ...lists, mode: "off" }, ceiling);
+  return networkRules({ ...lists, mode: "egress" }, ceiling);
+}
+
+function notAllowed(mode: NetworkMode, ceiling: NetworkRules): PyroError {
+  const reason = hasEgress(ceiling.mode) ? "it is more than the user has allowed" : "the user has not allowed it";
+  return new PyroError("failed_precondition", `cannot use network policy '${mode}' with these rules: ${reason}`, {
+    hint: "Ask the user to start the server with `--network-policy` and `--allow-host`, or go on without.",
+    details: { allowed: ceiling },
   });
 }

@@ -5,6 +5,7 @@ import type { SayCall } from "../core/hint.ts";
 import { checkWire, explainMismatch } from "../core/wire-case.ts";
 import { explainDiskError } from "../host/files.ts";
 import type { EngineContext, EngineProgress } from "../machines/context.ts";
+import type { NetworkRules } from "../network/policy/rules.ts";
 import type { ProjectSource } from "../projects/source.ts";
 import type { TreeProgress } from "../workspaces/control/progress.ts";
 import { findWorkspaceId } from "../workspaces/record/find.ts";
@@ -43,6 +44,11 @@ export interface OperationContext {
    * Whether an input may ask for the host instead of a machine; default: yes, the caller decides
    */
   readonly mayUseHost?: boolean | undefined;
+  /**
+   * What a machine may reach at most, and reaches unless the input asks for less; default: what the
+   * input asks for
+   */
+  readonly networkCeiling?: NetworkRules | undefined;
   /** Source of a workspace without a seed; default: none */
   readonly project?: ProjectSource | undefined;
   /** Name of an input field on this surface; default: snake_case */

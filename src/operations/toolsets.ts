@@ -1,4 +1,5 @@
 import { PyroError } from "../core/errors.ts";
+import { networkRuleFields } from "./network.ts";
 
 /** The tools that a model is offered: selections over the operation table. */
 
@@ -47,7 +48,14 @@ const fullTools = [
   ...snapshotTools,
 ];
 
-const narrow: Toolset["withoutArguments"] = { workspace_create: ["networkPolicy"] };
+/** A model's machine may reach what the server's user allows; these tools offer no less. */
+const hostRules = Object.keys(networkRuleFields);
+const whole: Toolset["withoutArguments"] = {
+  vm_run: hostRules,
+  // Only the user changes what a workspace may reach.
+  workspace_update: ["networkPolicy", "clearNetworkRules", ...hostRules],
+};
+const narrow: Toolset["withoutArguments"] = { ...whole, workspace_create: ["networkPolicy", ...hostRules] };
 
 const profileTools: Readonly<Record<Profile, readonly string[]>> = {
   "vm-run": ["vm_run"],
@@ -112,7 +120,7 @@ export function toolsetOf({ profile, mode }: ToolsetChoice): Toolset {
   const chosenMode = choice("mode", modes, mode);
   if (chosenMode === undefined) {
     const tools = profileTools[chosenProfile];
-    const withoutArguments = chosenProfile === "workspace-core" ? narrow : {};
+    const withoutArguments = chosenProfile === "workspace-core" ? narrow : whole;
     return { name: chosenProfile, tools, withoutArguments, purposes: {}, eagerTools: coreTools };
   }
   if (chosenProfile !== defaultProfile) {

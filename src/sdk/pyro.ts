@@ -18,6 +18,7 @@ export class Pyro implements Client {
   readonly demo: Client["demo"];
   readonly doctor: Client["doctor"];
   readonly env: Client["env"];
+  readonly network: Client["network"];
   readonly prepare: Client["prepare"];
   readonly run: Client["run"];
   readonly workspace: Client["workspace"];
@@ -27,6 +28,7 @@ export class Pyro implements Client {
     this.demo = client.demo;
     this.doctor = client.doctor;
     this.env = client.env;
+    this.network = client.network;
     this.prepare = client.prepare;
     this.run = client.run;
     this.workspace = client.workspace;

@@ -11,6 +11,7 @@ export function engineContext(dir: string, change: Partial<EngineContext> = {}):
     uid: process.getuid?.() ?? 0,
     templateBudgetBytes: 2 ** 32,
     seedBudgetBytes: 2 ** 32,
+    hostProxies: {},
     maxActiveWorkspaces: 8,
     ...change,
   };

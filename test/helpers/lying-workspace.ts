@@ -13,6 +13,7 @@ import { owners } from "../../src/workspaces/control/main.ts";
 import { OwnedWorkspace } from "../../src/workspaces/control/owned-workspace.ts";
 import { ControlServer } from "../../src/workspaces/control/server.ts";
 import { saveWorkspace, WorkspacePlace } from "../../src/workspaces/record/store.ts";
+import { closedEgress } from "./closed-egress.ts";
 import { engineContext } from "./engine-context.ts";
 import { workspaceRecord } from "./workspace-record.ts";
 
@@ -96,7 +97,13 @@ export class LyingWorkspace implements AsyncDisposable {
     await this.#listen();
     this.#connect();
     const machine = this.#machine();
-    const workspace = await OwnedWorkspace.begin({ context: this.context, place, record, machine });
+    const workspace = await OwnedWorkspace.begin({
+      context: this.context,
+      place,
+      record,
+      machine,
+      egress: await closedEgress(),
+    });
     this.#server = await ControlServer.listen(place.dir);
     this.#server.serve(owners.flatMap((owner) => owner(workspace)));
   }

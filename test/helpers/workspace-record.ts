@@ -1,3 +1,4 @@
+import { offline } from "../../src/network/policy/rules.ts";
 import type { WorkspaceRecord } from "../../src/workspaces/record/record.ts";
 
 const now = "2026-01-01T00:00:00.000Z";
@@ -5,7 +6,7 @@ const now = "2026-01-01T00:00:00.000Z";
 /** The record of a workspace that runs, with what a test wants to be different. */
 export function workspaceRecord(different: Partial<WorkspaceRecord> = {}): WorkspaceRecord {
   return {
-    formatVersion: 3,
+    formatVersion: 4,
     workspaceId: "0a1b2c3d4e5f",
     name: null,
     labels: {},
@@ -21,7 +22,7 @@ export function workspaceRecord(different: Partial<WorkspaceRecord> = {}): Works
     stateReason: null,
     vcpuCount: 1,
     memMib: 1024,
-    networkPolicy: "off",
+    network: offline,
     isolation: { vmm: "qemu", accelerator: "tcg" },
     createdAt: now,
     lastActivityAt: now,

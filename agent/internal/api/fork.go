@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/base64"
-	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -21,10 +20,8 @@ type forkRequest struct {
 	TimeUnixNs string `json:"time_unix_ns"`
 	Hostname   string `json:"hostname"`
 	// 32 lower-case hexadecimal digits
-	MachineID string `json:"machine_id"`
-	// address for the first Ethernet card
-	MACAddress string         `json:"mac_address"`
-	Workspace  *forkWorkspace `json:"workspace"`
+	MachineID string         `json:"machine_id"`
+	Workspace *forkWorkspace `json:"workspace"`
 }
 
 // forkAnswer is short, because an emulated machine must first translate the code that a fork runs.
@@ -98,18 +95,14 @@ func (f forkRequest) clone() (identity.Clone, error) {
 	if !machineIDForm.MatchString(f.MachineID) {
 		return none, errorf(invalidArgument, "machine_id must be 32 lower-case hexadecimal digits, not %q", f.MachineID)
 	}
-	if err := validateMACAddress(f.MACAddress); err != nil {
-		return none, err
-	}
 	if err := f.Workspace.validate(); err != nil {
 		return none, err
 	}
 	return identity.Clone{
-		Entropy:    entropy,
-		Time:       time.Unix(0, nanoseconds),
-		Hostname:   f.Hostname,
-		MachineID:  f.MachineID,
-		MACAddress: f.MACAddress,
+		Entropy:   entropy,
+		Time:      time.Unix(0, nanoseconds),
+		Hostname:  f.Hostname,
+		MachineID: f.MachineID,
 	}, nil
 }
 
@@ -119,18 +112,6 @@ func parseTime(unixNs string) (nanoseconds int64, err error) {
 		return 0, errorf(invalidArgument, "time_unix_ns must be a positive decimal number in a string, not %q", unixNs)
 	}
 	return nanoseconds, nil
-}
-
-const ethernetAddressSize = 6
-
-func validateMACAddress(address string) error {
-	if address == "" {
-		return nil
-	}
-	if hardware, err := net.ParseMAC(address); err != nil || len(hardware) != ethernetAddressSize {
-		return errorf(invalidArgument, "mac_address is not an Ethernet address: %q", address)
-	}
-	return nil
 }
 
 func (f *forkWorkspace) validate() error {

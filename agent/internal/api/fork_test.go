@@ -19,7 +19,6 @@ func validFork() map[string]any {
 		"time_unix_ns":   "1767225600000000000",
 		"hostname":       "clone-1",
 		"machine_id":     strings.Repeat("0a", 16),
-		"mac_address":    "52:54:00:12:34:56",
 		"workspace":      map[string]any{"device": "/dev/vdb", "mount_point": "/workspace"},
 		"a_later_field":  true,
 	}
@@ -34,7 +33,7 @@ func TestForkDoesItsDutiesInOrder(t *testing.T) {
 	if status, _, body := g.call(t, g.fork(t, validFork(), "")); status != http.StatusOK || !strings.Contains(string(body), `"time_unix_ms":`) {
 		t.Fatalf("got %d %s", status, body)
 	}
-	want := []string{"entropy", "clock", "hostname", "mac", "mount /dev/vdb at /workspace"}
+	want := []string{"entropy", "clock", "hostname", "mount /dev/vdb at /workspace"}
 	if !slices.Equal(g.system.calls, want) {
 		t.Errorf("got %q, want %q", g.system.calls, want)
 	}
@@ -109,7 +108,6 @@ func TestForkRefusesInvalidRequestsAndChangesNothing(t *testing.T) {
 		"time_unix_ns":   {"", "-1", "1.5", 1767225600},
 		"hostname":       {"", "-a", "a b", "a\n", strings.Repeat("a", 65)},
 		"machine_id":     {"", "xyz", strings.Repeat("A", 32)},
-		"mac_address":    {"52:54:00", "00:00:00:00:00:00:00:01"},
 		"workspace":      {map[string]any{"device": "vdb", "mount_point": "/w"}, map[string]any{"device": "/dev/vdb", "mount_point": "w"}},
 	} {
 		for _, value := range values {

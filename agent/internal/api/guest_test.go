@@ -160,7 +160,6 @@ func (f *fakeSystem) record(call string) error {
 	return nil
 }
 
-func (f *fakeSystem) AddEntropy([]byte) error    { return f.record("entropy") }
-func (f *fakeSystem) SetClock(time.Time) error   { return f.record("clock") }
-func (f *fakeSystem) SetHostname(string) error   { return f.record("hostname") }
-func (f *fakeSystem) SetMACAddress(string) error { return f.record("mac") }
+func (f *fakeSystem) AddEntropy([]byte) error  { return f.record("entropy") }
+func (f *fakeSystem) SetClock(time.Time) error { return f.record("clock") }
+func (f *fakeSystem) SetHostname(string) error { return f.record("hostname") }

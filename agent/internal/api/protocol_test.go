@@ -40,7 +40,7 @@ func TestInfoDescribesTheGuest(t *testing.T) {
 	if err := json.Unmarshal(body, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Protocol != "2.3" || got.AgentVersion != "test" || got.Kernel == "" || got.BootID == "" ||
+	if got.Protocol != ProtocolVersion || got.AgentVersion != "test" || got.Kernel == "" || got.BootID == "" ||
 		got.UptimeMs <= 0 || time.Since(time.UnixMilli(got.TimeUnixMs)).Abs() > time.Minute ||
 		got.MemoryTotal == 0 || got.CPUCount < 1 || got.Forked || got.Root.Device != "/dev/vda" || got.Root.SizeBytes == 0 {
 		t.Errorf("info is incomplete: %s", body)

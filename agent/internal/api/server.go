@@ -8,6 +8,7 @@ import (
 
 	"pyro.agent/internal/command"
 	"pyro.agent/internal/identity"
+	"pyro.agent/internal/network"
 	"pyro.agent/internal/overlay"
 )
 
@@ -22,6 +23,8 @@ type Config struct {
 	System   identity.System
 	// see overlay.Mount
 	MountWorkspace func(device, mountPoint string, discard bool) (*overlay.Workspace, error)
+	// nil if this machine has no way to the host for connections
+	Network *network.Network
 	// takes the input away from the session; see port.Listener
 	Freeze func()
 	// ends the machine
@@ -59,6 +62,9 @@ func NewServer(config Config) *Server {
 	s.route("POST /v1/tree/changes", authorized, s.treeChanges)
 	s.route("POST /v1/workspace/freeze", authorized, s.freezeWorkspace)
 	s.route("POST /v1/workspace/thaw", authorized, s.thawWorkspace)
+	s.route("POST /v1/network", authorized, s.network)
+	s.route("POST /v1/network/connections/{id}", authorized, s.connection)
+	s.route("POST /v1/network/ports/{port}", authorized, s.port)
 	s.route("POST /v1/poweroff", authorized, s.powerOff)
 	return s
 }

@@ -15,6 +15,7 @@ import (
 
 	"pyro.agent/internal/command"
 	"pyro.agent/internal/frame"
+	"pyro.agent/internal/network"
 	"pyro.agent/internal/tree"
 	"pyro.agent/internal/tree/treetest"
 )
@@ -101,6 +102,10 @@ var jsonMessages = map[string]func() any{
 	"tree_changes": func() any { return new(tree.ChangesRequest) },
 	"tree_written": func() any { return new(tree.Written) },
 	"error":        func() any { return new(map[string]*requestError) },
+	"question":     func() any { return new(network.Question) },
+	"connection":   func() any { return new(network.Connection) },
+	"answer":       func() any { return new(network.Answer) },
+	"refusal":      func() any { return new(network.Answer) },
 }
 
 var frameTypes = map[string]frame.Type{
@@ -110,10 +115,13 @@ var frameTypes = map[string]frame.Type{
 	"content": frame.Content, "content_end": frame.ContentEnd, "hole": frame.Hole,
 	"old_content": frame.OldContent, "old_content_end": frame.OldContentEnd,
 	"write_end": frame.TreeEnd, "read_end": frame.TreeEnd, "changes_end": frame.TreeEnd,
+	"question": frame.Question, "connection": frame.Connection,
+	"answer": frame.Answer, "refusal": frame.Refusal,
+	"data": frame.Data, "data_end": frame.DataEnd, "credit": frame.Credit,
 }
 
 func TestEveryVectorIsDecodedAndEncodedExactly(t *testing.T) {
-	for _, file := range []string{"exec", "tree-write", "tree-read", "tree-changes", "requests"} {
+	for _, file := range []string{"exec", "tree-write", "tree-read", "tree-changes", "network", "requests"} {
 		for _, v := range readVectors[vector](t, file+".json") {
 			t.Run(file+"/"+v.Name, func(t *testing.T) {
 				if v.Header != "" {
@@ -337,7 +345,7 @@ func (g *guest) refusal(t *testing.T, stream string, body io.Reader) string {
 
 func TestNoVectorIsInAnUnknownFile(t *testing.T) {
 	files, err := filepath.Glob(vectorFolder + "/*.json")
-	if err != nil || len(files) != 6 {
+	if err != nil || len(files) != 7 {
 		t.Errorf("got %q, %v: list each file in the tests of both sides", files, err)
 	}
 }

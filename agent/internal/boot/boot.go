@@ -40,6 +40,7 @@ func Run() (rootDevice string, err error) {
 		{"mount file systems", mountFileSystems},
 		{"link devices", linkDevices},
 		{"shelter identity files", shelterIdentityFiles},
+		{"use resolver", useResolver},
 		{"bring up loopback", bringUpLoopback},
 		{"set limits", setLimits},
 		{"make /workspace", makeWorkspace},

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pyro.agent/internal/identity"
+	"pyro.agent/internal/network"
 )
 
 const identityDirectory = "/run/pyro/identity"
@@ -20,18 +22,25 @@ func shelterIdentityFiles() error {
 		return err
 	}
 	for _, name := range identity.Files {
-		if err := shelter(filepath.Join("/etc", name), filepath.Join(identityDirectory, name)); err != nil {
+		path := filepath.Join("/etc", name)
+		content, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := shelter(path, filepath.Join(identityDirectory, name), content); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func shelter(path, inMemory string) error {
-	content, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+// useResolver names the agent as the guest's name server, whatever the image has.
+func useResolver() error {
+	content := fmt.Appendf(nil, "nameserver %s\n", network.Resolver)
+	return shelter("/etc/resolv.conf", filepath.Join(identityDirectory, "resolv.conf"), content)
+}
+
+func shelter(path, inMemory string, content []byte) error {
 	if err := os.WriteFile(inMemory, content, 0o644); err != nil {
 		return err
 	}

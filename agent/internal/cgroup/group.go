@@ -12,8 +12,10 @@ import (
 
 // Group is the control group of one command.
 type Group struct {
-	path   string
-	fd     int
+	path string
+	fd   int
+	// id is the kernel's number of the group, 0 if that is unknown.
+	id     uint64
 	events *statistics
 	memory *statistics
 	// killed is true once Kill was called. Linux 6.18 then kills every process that starts in it.
@@ -29,7 +31,10 @@ func makeGroup(path string) (*Group, error) {
 		unix.Rmdir(path)
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &Group{path: path, fd: fd, events: openStatistics(fd, "cgroup.events"), memory: openStatistics(fd, "memory.events")}, nil
+	var about unix.Stat_t
+	// On cgroup v2 the id is the directory's inode.
+	_ = unix.Fstat(fd, &about)
+	return &Group{path: path, fd: fd, id: about.Ino, events: openStatistics(fd, "cgroup.events"), memory: openStatistics(fd, "memory.events")}, nil
 }
 
 // FD is the descriptor to start a process in the group with.

@@ -23,6 +23,9 @@ type Parent struct {
 	idle []*Group
 	// busy groups still have processes after their command ended.
 	busy []*Group
+
+	// labels has the label of the last command of each group, by the group's id.
+	labels map[uint64]string
 }
 
 const (
@@ -50,14 +53,29 @@ func NewParent(path string) (*Parent, error) {
 			_ = os.WriteFile(filepath.Join(directory, "cgroup.subtree_control"), []byte("+"+controller), 0)
 		}
 	}
-	return &Parent{path: path}, nil
+	return &Parent{path: path, labels: make(map[uint64]string)}, nil
 }
 
-// Acquire returns an empty group.
-func (p *Parent) Acquire() (*Group, error) {
+// Acquire returns an empty group, which LabelOf then finds under the label.
+func (p *Parent) Acquire(label string) (*Group, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sweep()
+	group, err := p.emptyGroup()
+	if err == nil {
+		p.labels[group.id] = label
+	}
+	return group, err
+}
+
+// LabelOf returns the label of the last command in a group; empty if there is none.
+func (p *Parent) LabelOf(groupID uint64) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.labels[groupID]
+}
+
+func (p *Parent) emptyGroup() (*Group, error) {
 	if last := len(p.idle) - 1; last >= 0 {
 		group := p.idle[last]
 		p.idle = p.idle[:last]
@@ -100,5 +118,9 @@ func (p *Parent) retire(g *Group) bool {
 		p.idle = append(p.idle, g)
 		return true
 	}
-	return g.remove()
+	if !g.remove() {
+		return false
+	}
+	delete(p.labels, g.id)
+	return true
 }

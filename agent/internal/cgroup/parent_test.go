@@ -11,12 +11,12 @@ import (
 
 func TestAnEmptyGroupIsUsedAgain(t *testing.T) {
 	parent := cgrouptest.NewParent(t)
-	first, err := parent.Acquire()
+	first, err := parent.Acquire("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	parent.Release(first)
-	second, err := parent.Acquire()
+	second, err := parent.Acquire("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestAnEmptyGroupIsUsedAgain(t *testing.T) {
 
 func TestAGroupWithProcessesIsNotUsedAgainUntilTheyAreGone(t *testing.T) {
 	parent := cgrouptest.NewParent(t)
-	first, err := parent.Acquire()
+	first, err := parent.Acquire("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestAGroupWithProcessesIsNotUsedAgainUntilTheyAreGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	parent.Release(first)
-	second, err := parent.Acquire()
+	second, err := parent.Acquire("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestAGroupWithProcessesIsNotUsedAgainUntilTheyAreGone(t *testing.T) {
 	}
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		third, err := parent.Acquire()
+		third, err := parent.Acquire("")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func TestAGroupWithProcessesIsNotUsedAgainUntilTheyAreGone(t *testing.T) {
 // Linux 6.18 kills whatever is started in a group that was killed once.
 func TestAKilledGroupIsNotUsedAgain(t *testing.T) {
 	parent := cgrouptest.NewParent(t)
-	first, err := parent.Acquire()
+	first, err := parent.Acquire("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestAKilledGroupIsNotUsedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	parent.Release(first)
-	second, err := parent.Acquire()
+	second, err := parent.Acquire("")
 	if err != nil {
 		t.Fatal(err)
 	}

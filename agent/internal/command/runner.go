@@ -45,7 +45,7 @@ func (r *Runner) Start(spec Spec) (*Command, error) {
 		return nil, err
 	}
 	defer streams.closeChildEnds()
-	command, err := r.launch(path, argv, &syscall.ProcAttr{
+	command, err := r.launch(spec.Label, path, argv, &syscall.ProcAttr{
 		Dir:   cwd,
 		Env:   env.list(),
 		Files: streams.child[:],
@@ -60,8 +60,8 @@ func (r *Runner) Start(spec Spec) (*Command, error) {
 
 // launch starts the process in a session and a control group of its own. The process is in the
 // group before its first instruction, so its children can't be outside.
-func (r *Runner) launch(path string, argv []string, attr *syscall.ProcAttr) (*Command, error) {
-	group, err := r.groups.Acquire()
+func (r *Runner) launch(label, path string, argv []string, attr *syscall.ProcAttr) (*Command, error) {
+	group, err := r.groups.Acquire(label)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,8 @@ type Spec struct {
 	Stdin bool `json:"stdin"`
 	// whether the command's writes are on the disks before the host gets the outcome
 	Sync bool `json:"sync"`
+	// the host's name for the command, under which its connections are announced
+	Label string `json:"label,omitempty"`
 }
 
 // Timeout returns TimeoutMs as a duration.

@@ -35,6 +35,22 @@ const (
 	TreeEnd       Type = 0x3f
 )
 
+// These frames are of the network. The guest announces connections and questions, and the host
+// answers.
+const (
+	Question   Type = 0x40
+	Connection Type = 0x41
+	Answer     Type = 0x42
+	Refusal    Type = 0x43
+)
+
+// These frames are of the stream of one connection. Either side sends them.
+const (
+	Data    Type = 0x48
+	DataEnd Type = 0x49
+	Credit  Type = 0x4a
+)
+
 const (
 	// HeaderSize is the number of bytes before a payload.
 	HeaderSize = 5

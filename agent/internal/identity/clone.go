@@ -13,8 +13,6 @@ type Clone struct {
 	Time      time.Time
 	Hostname  string
 	MachineID string
-	// hardware address of the first network card, which must be down; empty means no change
-	MACAddress string
 }
 
 // System makes changes to the running machine.
@@ -22,7 +20,6 @@ type System interface {
 	AddEntropy(entropy []byte) error
 	SetClock(now time.Time) error
 	SetHostname(name string) error
-	SetMACAddress(address string) error
 }
 
 // Apply gives the machine its identity. root is the directory that holds its etc. After an error
@@ -39,7 +36,6 @@ func Apply(system System, root string, clone Clone) error {
 		{"write /etc/hostname", func() error { return writeHostname(root, clone.Hostname) }},
 		{"write /etc/hosts", func() error { return writeHosts(root, clone.Hostname) }},
 		{"write /etc/machine-id", func() error { return writeMachineID(root, clone.MachineID) }},
-		{"set the MAC address", func() error { return setMACAddress(system, clone.MACAddress) }},
 	}
 	for _, step := range steps {
 		if err := step.do(); err != nil {
@@ -47,11 +43,4 @@ func Apply(system System, root string, clone Clone) error {
 		}
 	}
 	return nil
-}
-
-func setMACAddress(system System, address string) error {
-	if address == "" {
-		return nil
-	}
-	return system.SetMACAddress(address)
 }

@@ -17,7 +17,7 @@ export interface DebianBuilderOptions extends BuildHost {
 }
 
 /** Modules that the guest needs to mount its root and to talk to the host */
-const guestModules = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "ext4", "overlay"];
+const guestModules = ["virtio_pci", "virtio_blk", "virtio_console", "ext4", "overlay"];
 
 /** Builds environments on this machine from Debian's own packages. */
 export function debianBuilder(options: DebianBuilderOptions): EnvironmentBuilder {

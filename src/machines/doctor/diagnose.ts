@@ -76,7 +76,11 @@ export async function diagnose(
     cacheDir: context.layout.environmentsDir,
     cacheFreeBytes: await freeBytes(context.layout.environmentsDir).catch(() => 0),
     catalogVersion,
-    capabilities: { vmBoot: isProved, guestExec: isProved, guestNetwork: false },
+    capabilities: {
+      vmBoot: isProved,
+      guestExec: isProved,
+      guestNetwork: isProved && readiness.manifest?.networkPrepared === true,
+    },
     readiness,
     issues: issues.found,
   };

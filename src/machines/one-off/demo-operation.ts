@@ -2,9 +2,11 @@ import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { executionMode, isolation } from "../../operations/fields.ts";
-import { refuseNetwork } from "../../operations/network.ts";
+
+import { egressRules } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { exitStatus } from "../exit-status.ts";
+import { attachEgress, openEgress } from "../guest-network.ts";
 import { defaultShape } from "../shape.ts";
 import { openOneOff } from "./open.ts";
 
@@ -31,16 +33,19 @@ export const demo = defineOperation({
     durationMs: z.number(),
     cleanup: z.object({ deleted: z.boolean(), vmId: z.string() }),
   }),
-  cli: { examples: ["demo"], jsonOnly: true, exitCode: ({ exitCode }) => exitCode },
+  cli: { examples: ["demo", "demo --network"], jsonOnly: true, exitCode: ({ exitCode }) => exitCode },
   async handle({ engine: context, signal, onProgress }, { network }) {
-    if (network) refuseNetwork();
     const startedMs = performance.now();
     const request = { environment: demoEnvironment, shape: defaultShape };
+    const egress = await openEgress(context, egressRules(network, {}, undefined));
     const machine = await openOneOff(context, request, { signal, onProgress });
+    const way = attachEgress(machine.agent, egress);
     const collected = new CollectedOutput();
     const spec = { argv: demoCommand, timeoutMs: demoTimeoutMs, stdin: false };
     const work = Promise.all([machine.info(), machine.exec(spec, { signal, ...collected.streams })]);
     const [{ hostname, kernel }, ending] = await work.finally(() => machine.close());
+    await way[Symbol.asyncDispose]();
+    await egress.close();
     if (ending.error) throw new PyroError("internal", `the demo's command could not start: ${ending.error.message}`);
     const { stdout, stderr } = collected.result();
     return {

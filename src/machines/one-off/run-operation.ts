@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { egressFlag } from "../../network/policy/policy.ts";
+import { networkUseSchema } from "../../network/use.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
 import { commandResultChars, endingInWords, shortenCommand, streamsText } from "../../operations/command-view.ts";
@@ -12,7 +14,8 @@ import {
   shellText,
   vcpuCount,
 } from "../../operations/fields.ts";
-import { refuseNetwork } from "../../operations/network.ts";
+import { egressRules, networkRuleFields } from "../../operations/network.ts";
+import { networkLines } from "../../operations/network-view.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { exitStatus } from "../exit-status.ts";
 import { commandWords } from "../guest-command.ts";
@@ -27,6 +30,7 @@ const outputSchema = z.object({
   exitCode: z.number().describe(exitCodeMeaning),
   ...commandEnding.shape,
   ...collectedOutputSchema.shape,
+  network: networkUseSchema,
   durationMs: z.number().describe("From the request to the end of the command"),
   readyMs: z.number().describe("From the request until the machine could take the command"),
 });
@@ -43,6 +47,7 @@ export const run = defineOperation({
     timeoutSeconds: commandTimeoutSeconds,
     ttlSeconds: z.number().positive().max(86_400).default(600).describe("Time limit for the machine"),
     network: z.boolean().default(false).describe("Give the guest a way out to the internet"),
+    ...networkRuleFields,
     allowHostCompat: z
       .boolean()
       .default(false)
@@ -62,7 +67,7 @@ export const run = defineOperation({
   mcp: {
     name: "vm_run",
     description:
-      "Run one shell command in a fresh virtual machine, which is gone afterwards. It has none of the user's files, and no network.",
+      "Run one shell command in a fresh virtual machine, which is gone afterwards. It has none of the user's files.",
     input: {
       environment: environmentChoice,
       command: shellText,
@@ -79,12 +84,13 @@ export const run = defineOperation({
     text: (output) => {
       const { hostCompatReason } = output;
       const where = hostCompatReason === null ? "" : `It ran on the host, isolated from nothing: ${hostCompatReason}\n`;
-      return `${endingInWords(output)}\n${where}${streamsText(output)}`;
+      const reached = networkLines(output.network, sayNetworkFlag).map((line) => `Network: ${line}\n`);
+      return `${endingInWords(output)}\n${where}${reached.join("")}${streamsText(output)}`;
     },
   },
   async handle(context, input) {
-    if (input.network) refuseNetwork();
-    const { engine, signal, onProgress } = context;
+    const { engine, signal, onProgress, networkCeiling } = context;
+    const network = egressRules(input.network, input, networkCeiling);
     const collected = new CollectedOutput(context);
     const { environment, command } = input;
     const { ending, ...outcome } = await runCommand(
@@ -95,6 +101,7 @@ export const run = defineOperation({
         shape: { vcpuCount: input.vcpuCount, memMib: input.memMib },
         timeoutMs: input.timeoutSeconds * 1000,
         ttlMs: input.ttlSeconds * 1000,
+        network,
         allowHostCompat: input.allowHostCompat && context.mayUseHost !== false,
       },
       { signal, onProgress, ...collected.streams },
@@ -115,6 +122,12 @@ function runNotes(output: z.output<typeof outputSchema>): readonly string[] {
       ? []
       : [`[warning] this ran on the host, isolated from nothing: ${hostCompatReason}`]),
     ...(startError === null ? [] : [`[error] ${startError}`]),
+    ...networkLines(output.network, sayNetworkFlag).map((line) => `[network] ${line}`),
     `[run] ${facts.join(" ")}`,
   ];
+}
+
+/** This operation has a flag of its own for the way out. */
+function sayNetworkFlag(flags: string): string {
+  return flags.replace(egressFlag, "--network");
 }

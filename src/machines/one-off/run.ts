@@ -1,8 +1,11 @@
 import { PyroError } from "../../core/errors.ts";
 import { encodeStdin } from "../../guest/exec.ts";
 import { type ExecEnding, type ExecSpec, nothingReported } from "../../guest/messages.ts";
+import type { NetworkRules } from "../../network/policy/rules.ts";
+import type { NetworkUse } from "../../network/use.ts";
 import type { EngineCallOptions, EngineContext } from "../context.ts";
 import { commandSpec, type GuestCommand } from "../guest-command.ts";
+import { attachEgress, openEgress } from "../guest-network.ts";
 import type { Isolation, Machine } from "../machine.ts";
 import type { MachineShape } from "../shape.ts";
 import { type HostStreams, runOnHost } from "./host-compat.ts";
@@ -16,6 +19,8 @@ export interface RunRequest {
   readonly timeoutMs: number;
   /** Limit for the machine, and so for the command */
   readonly ttlMs: number;
+  /** What the guest may reach */
+  readonly network: NetworkRules;
   /** Whether to run on the host, without any isolation, if no guest can run */
   readonly allowHostCompat: boolean;
 }
@@ -27,11 +32,15 @@ export interface RunOutcome {
   readonly isolation: Isolation | null;
   /** Why the command ran on the host; null for one in a guest */
   readonly hostCompatReason: string | null;
+  /** What the command did in the network */
+  readonly network: NetworkUse;
   /** Time from the request to the end of the command */
   readonly durationMs: number;
   /** Time from the request until the machine could take a command */
   readonly readyMs: number;
 }
+
+const commandLabel = "run";
 
 /** How late the output of a command may arrive that the guest ended at the machine's limit */
 const ttlGraceMs = 5_000;
@@ -50,15 +59,26 @@ export async function runCommand(
     ...commandSpec(request.command),
     timeoutMs: Math.ceil(Math.min(request.timeoutMs, request.ttlMs)),
     stdin: options.stdin !== undefined,
+    label: commandLabel,
   };
+  const egress = await openEgress(context, request.network);
   const opened = await openOrExplain(context, request, options);
   const readyMs = performance.now() - startedMs;
   if ("hostCompatReason" in opened) {
     const ending = await runOnHost(spec, { ...options, searchPath: context.searchPath });
     const durationMs = performance.now() - startedMs;
-    return { ...opened, ending, readyMs, durationMs, executionMode: "host_compat", isolation: null };
+    return {
+      ...opened,
+      ending,
+      readyMs,
+      durationMs,
+      executionMode: "host_compat",
+      isolation: null,
+      network: null,
+    };
   }
   await using machine = opened;
+  await using _ = attachEgress(machine.agent, egress);
   const lifetime = AbortSignal.timeout(Math.ceil(request.ttlMs) + ttlGraceMs);
   const signal = options.signal ? AbortSignal.any([options.signal, lifetime]) : lifetime;
   const ending = await machine
@@ -71,7 +91,10 @@ export async function runCommand(
       return { ...nothingReported, timedOut: true, durationMs: spec.timeoutMs };
     });
   const durationMs = performance.now() - startedMs;
-  return { ending, readyMs, durationMs, executionMode: "guest", isolation: machine.isolation, hostCompatReason: null };
+  const network = egress.takeUseOf(commandLabel);
+  await egress.close();
+  const { isolation } = machine;
+  return { ending, readyMs, durationMs, executionMode: "guest", isolation, network, hostCompatReason: null };
 }
 
 async function openOrExplain(

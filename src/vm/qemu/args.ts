@@ -38,9 +38,6 @@ const agentPortName = "pyro.agent";
  */
 const translationBufferMib = 32;
 
-/** No boot ROM, and no announcement after a fork, which would wake the guest's network stack. */
-const quietNetworkCard = "romfile=,guest_announce=off";
-
 /**
  * Everything that TCG can emulate, less what only costs. Fifth-level page tables are off, and so is
  * the kernel's protection from its own programs, useless in a machine with one tenant. A warm
@@ -66,8 +63,8 @@ export function qemuArgs(input: QemuArgsInput): string[] {
     ...["-device", `virtserialport,bus=serial.0,chardev=agent,name=${agentPortName}`],
     ...diskArgs("root", fds.rootLayers, input.durable.root),
     ...diskArgs("workspace", fds.workspaceLayers, input.durable.workspace),
-    // The card is alone on its hub: templates need the device, policy decides what is behind it.
-    ...["-netdev", "hubport,id=net0,hubid=0", "-device", `virtio-net-pci,netdev=net0,${quietNetworkCard}`],
+    // Without it QEMU would add a network card of its own.
+    ...["-nic", "none"],
     ...(start === "fork" ? ["-incoming", "defer"] : []),
   ];
 }

@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import * as z from "zod";
 import { workspacePath } from "../../core/workspace-path.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
+import { networkUseSchema } from "../../network/use.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
 import {
@@ -19,6 +20,7 @@ import {
   limitSeconds,
   shellText,
 } from "../../operations/fields.ts";
+import { networkLines } from "../../operations/network-view.ts";
 import { defineOperation, type OperationContext } from "../../operations/operation.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { begunCommandSchema } from "../record/journal.ts";
@@ -41,6 +43,7 @@ const execOutput = z.object({
   syncError: commandEndSchema.shape.syncError,
   ...collectedOutputSchema.shape,
   durationMs: commandEndSchema.shape.durationMs,
+  network: networkUseSchema,
   advice: z.string().nullable().describe("For a model: how to go on, where that is not plain"),
   executionMode,
   isolation,
@@ -128,7 +131,8 @@ function execText(output: z.output<typeof execOutput>): string {
   const ending = running ? `still running after ${(durationMs / 1000).toFixed(0)} s` : endingInWords(output);
   const next = advice === null ? "" : `${advice}\n`;
   const unsynced = syncError === null ? "" : `What it wrote may not be on the disk: ${syncError}\n`;
-  return `${ending} (${command})\n${next}${unsynced}${streamsText(output)}`;
+  const reached = networkLines(output.network).map((line) => `Network: ${line}\n`);
+  return `${ending} (${command})\n${next}${unsynced}${reached.join("")}${streamsText(output)}`;
 }
 
 function adviceOn({ running, timedOut, oomKilled, startError, sequence }: z.output<typeof execOutput>): string | null {
@@ -155,6 +159,7 @@ function execNotes(output: z.output<typeof execOutput>): readonly string[] {
   return [
     ...(startError === null ? [] : [`[error] ${startError}`]),
     ...(output.syncError === null ? [] : [`[warning] what it wrote may not be on the disk: ${output.syncError}`]),
+    ...networkLines(output.network).map((line) => `[network] ${line}`),
     `[workspace-exec] ${facts.join(" ")}`,
   ];
 }

@@ -89,7 +89,8 @@ async function runAndRecord(
   if (detachAfterMs !== undefined && !stdin) {
     attachment.detachAfter(detachAfterMs, () => {
       const durationMs = performance.now() - startedMs;
-      const state = { sequence, cwd, running: true, ...nothingKnown, durationMs, ...lengths() };
+      const network = workspace.egress.useOf(labelOf(sequence));
+      const state = { sequence, cwd, running: true, ...nothingKnown, durationMs, ...lengths(), network };
       // Its caller is told that it runs, so the history must know that it has begun.
       session.journal.sync().then(
         () => onDetached(state),
@@ -98,7 +99,7 @@ async function runAndRecord(
     });
   }
   const what = argv ? { argv } : { shell: shell ?? "" };
-  const spec: ExecSpec = { ...what, timeoutMs, stdin, sync: true, cwd, env };
+  const spec: ExecSpec = { ...what, timeoutMs, stdin, sync: true, cwd, env, label: labelOf(sequence) };
   const outcome = await session.machine
     .exec(spec, {
       input: stdin ? call.body : undefined,
@@ -112,7 +113,7 @@ async function runAndRecord(
       (error: unknown) => unknownEnd(session, error, performance.now() - startedMs),
     );
   attachment.end();
-  const end = { ...outcome.end, ...lengths() };
+  const end = { ...outcome.end, ...lengths(), network: workspace.egress.takeUseOf(labelOf(sequence)) };
   await recordEnd(workspace, session, { sequence, ...end }, outputs).catch((error: unknown) => {
     complain(`cannot record the end of command ${sequence}`, error);
     throw outcome.failure ?? unrecorded(end, error);
@@ -122,6 +123,11 @@ async function runAndRecord(
     throw outcome.failure;
   }
   return { sequence, cwd, running: false, ...end };
+}
+
+/** Name of a command in the ledger of the network */
+function labelOf(sequence: number): string {
+  return `command ${sequence}`;
 }
 
 /** Records the start. A command that cannot be recorded must not run. */

@@ -204,6 +204,7 @@ const lostEnd = {
   unknownReason: "the workspace's supervisor ended while the command ran",
   stdoutBytes: 0,
   stderrBytes: 0,
+  network: null,
 };
 
 function notRunning({ workspaceId, state, stateReason }: WorkspaceRecord): PyroError {

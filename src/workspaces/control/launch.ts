@@ -2,6 +2,7 @@ import * as z from "zod";
 import { checkWire } from "../../core/wire-case.ts";
 import { acceleratorChoices } from "../../machines/accelerator.ts";
 import type { EngineContext } from "../../machines/context.ts";
+import { hostProxiesSchema } from "../../network/proxy.ts";
 
 /**
  * How a supervisor gets its machine: a fork over the seed, a boot of the disks as they are, or a
@@ -34,6 +35,7 @@ export const launchSchema = z.object({
     uid: z.number(),
     templateBudgetBytes: z.number(),
     seedBudgetBytes: z.number(),
+    hostProxies: hostProxiesSchema,
     maxActiveWorkspaces: z.number(),
   }),
 });

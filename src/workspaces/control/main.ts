@@ -1,8 +1,12 @@
 import { basename, dirname } from "node:path";
 import { toWire } from "../../core/wire-case.ts";
 import { syncFolder } from "../../host/durable.ts";
+import { ensureDir } from "../../host/files.ts";
 import { commandLineOf, identifyProcess, killGroupOf } from "../../host/process-identity.ts";
 import { storageSession } from "../../host/system.ts";
+import type { EngineContext } from "../../machines/context.ts";
+import { openEgress } from "../../machines/guest-network.ts";
+import type { Egress } from "../../network/egress.ts";
 import { changeOwner } from "../change/owner.ts";
 import { sweepLayers, sweepRecords, sweepUnused } from "../checkpoint/layers.ts";
 import { checkpointOwner, forkCheckpoint } from "../checkpoint/owner.ts";
@@ -11,6 +15,7 @@ import { fileOwner } from "../file/owner.ts";
 import { forkWorkspaceMachine, type MachineRequest } from "../life/machine.ts";
 import { lifeOwner } from "../life/owner.ts";
 import { resumeMachine } from "../life/resume.ts";
+import { networkOwner } from "../network/owner.ts";
 import {
   baselineName,
   isExpired,
@@ -39,7 +44,7 @@ const lastAnswersMs = 2_000;
 const maxTimerMs = 60_000;
 
 /** The verbs of each noun in a running workspace */
-export const owners = [lifeOwner, commandOwner, fileOwner, changeOwner, checkpointOwner];
+export const owners = [lifeOwner, commandOwner, fileOwner, changeOwner, checkpointOwner, networkOwner];
 
 /**
  * The program behind bin/supervisor.js. `run DIR` owns a workspace until it ends. `expire DIR`
@@ -79,6 +84,7 @@ async function run(place: WorkspacePlace): Promise<number> {
   }
   void starter.tell({ record: toWire(workspaceRecordSchema, workspace.record) });
   await workspace.ended;
+  await workspace.egress.close();
   await server.close(lastAnswersMs);
   return 0;
 }
@@ -101,10 +107,11 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
   // A crash leaves layers under numbers that the next fork uses.
   await sweepLayers(place, record);
   await sweepRecords(place);
+  const egress = await workspaceEgress(context, place, record);
   const { machine, change } = await machineFor(launch, { context, place, record, signal });
   try {
     const begun = { ...record, ...change, rootUnsyncedIn };
-    const workspace = await OwnedWorkspace.begin({ context, place, record: begun, machine });
+    const workspace = await OwnedWorkspace.begin({ context, place, record: begun, machine, egress });
     if (launch.mode === "create") await syncFolder(dirname(place.dir));
     await workspace.update({});
     await sweepUnused(place, workspace.record);
@@ -113,6 +120,16 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
     await machine.close();
     throw error;
   }
+}
+
+async function workspaceEgress(
+  context: EngineContext,
+  place: WorkspacePlace,
+  record: WorkspaceRecord,
+): Promise<Egress> {
+  const { networkDir } = place;
+  await ensureDir(networkDir);
+  return openEgress(context, record.network, { dir: networkDir });
 }
 
 /** The parent process, unless the guardian was killed and another process has adopted this one. */

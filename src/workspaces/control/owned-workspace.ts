@@ -5,6 +5,7 @@ import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { lastWords, type Machine } from "../../machines/machine.ts";
+import type { Egress } from "../../network/egress.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { removeWorkspace, saveWorkspace, syncLayers, type WorkspacePlace } from "../record/store.ts";
 import { complain } from "./complain.ts";
@@ -20,6 +21,8 @@ export interface OwnedWorkspaceStart {
   readonly place: WorkspacePlace;
   readonly record: WorkspaceRecord;
   readonly machine: Machine;
+  /** The way out of each machine that it has */
+  readonly egress: Egress;
 }
 
 type Change = Partial<WorkspaceRecord>;
@@ -41,6 +44,7 @@ export interface NewMachine {
 export class OwnedWorkspace {
   readonly context: EngineContext;
   readonly place: WorkspacePlace;
+  readonly egress: Egress;
   readonly #ended = new Deferred();
   readonly #saves = new SerialQueue();
   readonly #exclusive = new SerialQueue();
@@ -49,16 +53,17 @@ export class OwnedWorkspace {
   #swap: Promise<void> | undefined;
   #isOver = false;
 
-  private constructor({ context, place, record }: OwnedWorkspaceStart, session: Session) {
+  private constructor({ context, place, record, egress }: OwnedWorkspaceStart, session: Session) {
     this.context = context;
     this.place = place;
+    this.egress = egress;
     this.#record = record;
     this.#session = session;
     this.#watch(session);
   }
 
   static async begin(start: OwnedWorkspaceStart): Promise<OwnedWorkspace> {
-    return new OwnedWorkspace(start, await beginSession(start.place, start.record, start.machine));
+    return new OwnedWorkspace(start, await beginSession(start.place, start.record, start));
   }
 
   /** The record as it is on file, with what `note` has added */
@@ -160,12 +165,17 @@ export class OwnedWorkspace {
   ): Promise<void> {
     const old = this.#session;
     const { machine, change } = await make(this.#record);
-    const next = await beginSession(this.place, { ...this.#record, ...change }, machine).catch(
-      async (error: unknown) => {
-        await machine.close();
-        throw error;
+    const next = await beginSession(
+      this.place,
+      { ...this.#record, ...change },
+      {
+        machine,
+        egress: this.egress,
       },
-    );
+    ).catch(async (error: unknown) => {
+      await machine.close();
+      throw error;
+    });
     try {
       throwIfCancelled(signal);
       await this.update(change);

@@ -3,7 +3,9 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import { Deferred } from "../../core/async.ts";
 import { systemErrorCode } from "../../core/errors.ts";
 import { syncFolder } from "../../host/durable.ts";
+import { attachEgress, type GuestNetwork } from "../../machines/guest-network.ts";
 import type { Machine } from "../../machines/machine.ts";
+import type { Egress } from "../../network/egress.ts";
 import { JournalWriter } from "../record/journal.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import type { WorkspacePlace } from "../record/store.ts";
@@ -16,6 +18,7 @@ const lastRecordsMs = 2_000;
  */
 export interface Session {
   readonly machine: Machine;
+  readonly network: GuestNetwork;
   readonly journal: JournalWriter;
   readonly historyDir: string;
   /** Commands whose end is not on file yet, by sequence; each promise settles when it is */
@@ -31,7 +34,7 @@ export interface Session {
 export async function beginSession(
   place: WorkspacePlace,
   record: Pick<WorkspaceRecord, "resetCount" | "commandCount">,
-  machine: Machine,
+  { machine, egress }: { readonly machine: Machine; readonly egress: Egress },
 ): Promise<Session> {
   const historyDir = place.historyDir(record.resetCount);
   // Without parents, because a workspace that another process has removed must not come back.
@@ -42,7 +45,8 @@ export async function beginSession(
   await syncFolder(historyDir);
   const lastSequence = record.commandCount;
   const endOnFile = new Deferred();
-  return { machine, historyDir, journal, running: new Map(), lastSequence, endReason: undefined, endOnFile };
+  const network = attachEgress(machine.agent, egress);
+  return { machine, network, historyDir, journal, running: new Map(), lastSequence, endReason: undefined, endOnFile };
 }
 
 /**

@@ -5,7 +5,6 @@ import { identifyProcess, isSameProcess, killGroupOf, type ProcessIdentity } fro
 import type { EngineContext } from "../../machines/context.ts";
 import { askWorkspace, currentRecord, findAnswerer, type WorkspaceCall } from "../control/access.ts";
 import { call } from "../control/client.ts";
-import { changedMetadata, type MetadataUpdate } from "../record/metadata.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import {
   findWorkspace,
@@ -15,6 +14,7 @@ import {
   saveWorkspace,
   sweepLeftovers,
 } from "../record/store.ts";
+import { updated, type WorkspaceUpdate } from "../record/update.ts";
 import { launchIdle } from "./launch-idle.ts";
 import { lifeVerbs } from "./verbs.ts";
 
@@ -44,12 +44,12 @@ async function refreshed(context: EngineContext, workspace: StoredWorkspace): Pr
   }
 }
 
-export async function updateWorkspace(wanted: WorkspaceCall, update: MetadataUpdate): Promise<WorkspaceRecord> {
+export async function updateWorkspace(wanted: WorkspaceCall, update: WorkspaceUpdate): Promise<WorkspaceRecord> {
   const { signal } = wanted;
   return askWorkspace(wanted, {
     running: ({ connection }) => call(connection, lifeVerbs.update, update, { signal }),
     async idle({ record }, place) {
-      const changed = { ...record, ...changedMetadata(record, update) };
+      const changed = { ...record, ...updated(record, update) };
       await saveWorkspace(place, changed);
       return changed;
     },

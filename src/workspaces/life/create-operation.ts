@@ -2,7 +2,7 @@ import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { fitting } from "../../core/shorten.ts";
 import { environmentChoice, environmentName, hostPath, memMib, vcpuCount } from "../../operations/fields.ts";
-import { refuseNetworkPolicy } from "../../operations/network.ts";
+import { networkPolicy, networkRuleFields, networkRules } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { archiveNames } from "../../tree/archive/format.ts";
 import { skippedFiles } from "../file/results.ts";
@@ -28,10 +28,8 @@ export const workspaceCreate = defineOperation({
       .max(maxTtlSeconds)
       .default(defaultTtlSeconds)
       .describe("Time until it is stopped and removed, with its files"),
-    networkPolicy: z
-      .enum(["off", "egress", "egress+published-ports"])
-      .default("off")
-      .describe("What of the network the guest can reach"),
+    networkPolicy,
+    ...networkRuleFields,
     allowHostCompat: z
       .boolean()
       .default(false)
@@ -64,7 +62,7 @@ export const workspaceCreate = defineOperation({
   },
   mcp: {
     description:
-      "Create a workspace: a Linux virtual machine of its own with root, no network, and files in /workspace. It takes about a second, and longer only at the first use of an environment.",
+      "Create a workspace: a Linux virtual machine of its own with root and files in /workspace. It takes about a second, and longer only at the first use of an environment.",
     namedFields: [
       "workspaceId",
       "name",
@@ -85,8 +83,7 @@ export const workspaceCreate = defineOperation({
     },
     shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 1_500) }),
   },
-  async handle({ engine, signal, onProgress, project }, input) {
-    if (input.networkPolicy !== "off") refuseNetworkPolicy(input.networkPolicy);
+  async handle({ engine, signal, onProgress, project, networkCeiling }, input) {
     if (input.allowHostCompat) refuseHostCompat();
     const { record, skipped } = await createWorkspace(
       engine,
@@ -96,6 +93,7 @@ export const workspaceCreate = defineOperation({
         ttlMs: input.ttlSeconds * 1000,
         name: input.name ?? null,
         labels: input.labels ?? {},
+        network: networkRules({ ...input, mode: input.networkPolicy }, networkCeiling),
         seed: input.seedPath ?? project,
       },
       { signal, onProgress },

@@ -5,6 +5,7 @@ import { ensureEnvironment } from "../../machines/ensure-environment.ts";
 import type { MachineShape } from "../../machines/shape.ts";
 import { ensureTemplate } from "../../machines/templates/ensure.ts";
 import { findVmTools } from "../../machines/vm-tools.ts";
+import type { NetworkRules } from "../../network/policy/rules.ts";
 import type { SkippedEntry } from "../../tree/entry.ts";
 import { startSupervisor } from "../control/start.ts";
 import { requireMetadata } from "../record/metadata.ts";
@@ -20,6 +21,7 @@ export interface CreateRequest {
   readonly ttlMs: number;
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;
+  readonly network: NetworkRules;
   /** Default: an empty workspace */
   readonly seed?: SeedChoice | undefined;
 }
@@ -36,7 +38,7 @@ export async function createWorkspace(
   request: CreateRequest,
   options: EngineCallOptions,
 ): Promise<CreatedWorkspace> {
-  const { environment: environmentName, shape, ttlMs, name, labels } = request;
+  const { environment: environmentName, shape, ttlMs, name, labels, network } = request;
   catalogEntry(environmentName);
   requireMetadata({ name, labels });
   const { workspacesDir } = context.layout;
@@ -60,7 +62,7 @@ export async function createWorkspace(
   // The time to live counts from here: a first use may have installed an environment for minutes.
   const now = timeFromNow(0);
   const record: WorkspaceRecord = {
-    formatVersion: 3,
+    formatVersion: 4,
     workspaceId,
     name,
     labels: { ...labels },
@@ -69,7 +71,7 @@ export async function createWorkspace(
     ...shape,
     state: "starting",
     stateReason: null,
-    networkPolicy: "off",
+    network,
     isolation: null,
     baseline: null,
     guardian: null,

@@ -1,7 +1,9 @@
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
+import { networkPolicy, networkRuleFields } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { currentRecord } from "../control/access.ts";
+import type { NetworkChange } from "../record/network-change.ts";
 import { deleteWorkspace, startWorkspace, stopWorkspace, updateWorkspace } from "./caller.ts";
 import { labels, renderWorkspace, shortenWorkspace, viewOf, workspaceId, workspaceView } from "./workspace-view.ts";
 
@@ -25,23 +27,32 @@ export const workspaceStatusOperation = defineOperation({
   },
 });
 
+const updateInput = z.object({
+  workspaceId,
+  name: z.string().optional().describe("New name"),
+  clearName: z.boolean().default(false).describe("Take its name away"),
+  labels: labels.optional().describe("Label to set, as KEY=VALUE; repeatable"),
+  clearLabels: z.array(z.string()).optional().describe("Key of a label to take away; repeatable"),
+  networkPolicy: networkPolicy.describe("New network policy"),
+  ...networkRuleFields,
+  clearNetworkRules: z
+    .boolean()
+    .default(false)
+    .describe("Take away all rules about hosts, before those are added that are given"),
+});
+
 export const workspaceUpdate = defineOperation({
   name: "workspace.update",
-  summary: "Change a workspace's name and labels",
+  summary: "Change a workspace's name, labels and what it may reach",
   effect: "write",
-  input: z.object({
-    workspaceId,
-    name: z.string().optional().describe("New name"),
-    clearName: z.boolean().default(false).describe("Take its name away"),
-    labels: labels.optional().describe("Label to set, as KEY=VALUE; repeatable"),
-    clearLabels: z.array(z.string()).optional().describe("Key of a label to take away; repeatable"),
-  }),
+  input: updateInput,
   output: workspaceView,
   cli: {
     positionals: ["workspaceId"],
     examples: [
       "workspace update 0a1b2c3d4e5f --name fix-parser --label owner=me",
       "workspace update 0a1b2c3d4e5f --clear-name --clear-label owner",
+      "workspace update 0a1b2c3d4e5f --network-policy egress --allow npm --allow-host api.example.com",
     ],
     text: renderWorkspace,
   },
@@ -61,10 +72,24 @@ export const workspaceUpdate = defineOperation({
       throw new PyroError("invalid_argument", "cannot both set and clear the name of a workspace");
     }
     const named = clearName ? { name: null } : name === undefined ? {} : { name };
-    const update = { ...named, setLabels, clearLabels };
+    const update = { ...named, setLabels, clearLabels, ...networkUpdate(input) };
     return viewOf(await updateWorkspace({ context, workspaceId: id, signal }, update));
   },
 });
+
+/** A change of the network, if the input has one. */
+function networkUpdate({
+  networkPolicy: mode,
+  allow = [],
+  allowHosts = [],
+  denyHosts = [],
+  allowPrivate = [],
+  clearNetworkRules: clearRules,
+}: z.output<typeof updateInput>): { network?: NetworkChange } {
+  const add = { presets: allow, allowHosts, denyHosts, allowPrivate };
+  const isEmpty = mode === undefined && !clearRules && Object.values(add).every((list) => list.length === 0);
+  return isEmpty ? {} : { network: { ...(mode === undefined ? {} : { mode }), clearRules, add } };
+}
 
 export const workspaceStop = defineOperation({
   name: "workspace.stop",

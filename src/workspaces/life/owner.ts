@@ -1,12 +1,17 @@
+import { NetworkPolicy } from "../../network/policy/policy.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import { type OwnedVerb, owned } from "../control/server.ts";
-import { changedMetadata } from "../record/metadata.ts";
+import { updated } from "../record/update.ts";
 import { lifeVerbs } from "./verbs.ts";
 
 export function lifeOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
   return owned(lifeVerbs, {
     start: () => workspace.running(),
-    update: (input) => workspace.update((record) => changedMetadata(record, input)),
+    async update(input) {
+      const record = await workspace.update((present) => updated(present, input));
+      if (input.network) workspace.egress.usePolicy(new NetworkPolicy(record.network));
+      return record;
+    },
     stop: () => workspace.exclusively(() => workspace.stop("the workspace was stopped")),
     async delete() {
       await workspace.delete("the workspace was deleted");

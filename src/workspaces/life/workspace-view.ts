@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { networkRulesSchema } from "../../network/policy/rules.ts";
 import { shortLine } from "../../operations/command-view.ts";
 import { executionMode, isolation } from "../../operations/fields.ts";
 import {
@@ -39,7 +40,8 @@ export const workspaceView = z.object({
   createdAt: z.string(),
   lastActivityAt: z.string(),
   expiresAt: z.string(),
-  networkPolicy: z.string(),
+  networkPolicy: networkRulesSchema.shape.mode,
+  networkRules: networkRulesSchema.omit({ mode: true }),
   executionMode,
   isolation,
   vcpuCount: z.number(),
@@ -58,9 +60,12 @@ export const workspaceView = z.object({
 export type WorkspaceView = z.output<typeof workspaceView>;
 
 export function viewOf(record: WorkspaceRecord): WorkspaceView {
-  const { environment, seed, ...rest } = record;
+  const { environment, seed, network, ...rest } = record;
+  const { mode, ...networkRules } = network;
   return {
     ...rest,
+    networkPolicy: mode,
+    networkRules,
     environment: environment.name,
     workspacePath: seed.destination,
     executionMode: "guest",
@@ -117,7 +122,7 @@ export function renderWorkspace(view: WorkspaceView): string {
     `State: ${view.state}${view.stateReason === null ? "" : ` (${view.stateReason})`}`,
     `Workspace: ${view.workspacePath}`,
     `Workspace seed: ${seed.mode}${originOf(seed)}, ${seed.entryCount} entries, ${seed.bytesWritten} bytes`,
-    `Network policy: ${view.networkPolicy}`,
+    `Network policy: ${view.networkPolicy}${rulesInWords(view.networkRules)}`,
     `Execution mode: ${view.executionMode}`,
     `Isolation: ${separation ? `${separation.vmm}, ${separation.accelerator}` : "none yet"}`,
     `Resources: ${view.vcpuCount} vCPU / ${view.memMib} MiB`,
@@ -132,6 +137,16 @@ export function renderWorkspace(view: WorkspaceView): string {
     ...(rootLoss ? [`Lost: everything outside ${view.workspacePath}, at ${rootLoss.at}: ${rootLoss.reason}`] : []),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function rulesInWords({ presets, allowHosts, denyHosts, allowPrivate }: WorkspaceView["networkRules"]): string {
+  const flags = [
+    ...presets.map((name) => `--allow ${name}`),
+    ...allowHosts.map((rule) => `--allow-host ${rule}`),
+    ...denyHosts.map((rule) => `--deny-host ${rule}`),
+    ...allowPrivate.map((rule) => `--allow-private ${rule}`),
+  ];
+  return flags.length === 0 ? "" : ` (${flags.join(" ")})`;
 }
 
 function originOf({ originKind, originRef, seedPath }: WorkspaceView["workspaceSeed"]): string {

@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { prepareManifestSchema } from "../../machines/doctor/readiness.ts";
 import { environmentName } from "../../operations/fields.ts";
-import { refuseNetwork } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { prepareEnvironment } from "./prepare.ts";
 
@@ -11,7 +10,7 @@ export const prepare = defineOperation({
   effect: "write",
   input: z.object({
     environment: environmentName.default("debian:12").describe("Environment to prepare"),
-    network: z.boolean().default(false).describe("Also prove a machine with a way out to the internet"),
+    network: z.boolean().default(false).describe("Also prove that guests reach what they may, and nothing else"),
     force: z.boolean().default(false).describe("Rebuild and prove again even when it is warm"),
   }),
   output: z.object({
@@ -24,15 +23,18 @@ export const prepare = defineOperation({
   }),
   cli: {
     positionals: ["environment"],
-    examples: ["prepare", "prepare debian:12-build", "prepare debian:12 --force --json"],
+    examples: ["prepare", "prepare --network", "prepare debian:12-build", "prepare debian:12 --force --json"],
     text: (output) =>
       output.reused
-        ? `[prepare] environment=${output.environment} reused=true prepared_at=${output.preparedAt}\n`
-        : `[prepare] environment=${output.environment} prepared=true duration_ms=${output.lastPrepareDurationMs}\n`,
+        ? `[prepare] environment=${output.environment} reused=true network_prepared=${output.networkPrepared} prepared_at=${output.preparedAt}\n`
+        : `[prepare] environment=${output.environment} prepared=true network_prepared=${output.networkPrepared} duration_ms=${output.lastPrepareDurationMs}\n`,
   },
   async handle({ engine, signal, onProgress }, { environment, network, force }) {
-    if (network) refuseNetwork();
-    const { manifest, reused } = await prepareEnvironment(engine, { environment, force }, { signal, onProgress });
+    const { manifest, reused } = await prepareEnvironment(
+      engine,
+      { environment, force, network },
+      { signal, onProgress },
+    );
     return { ...manifest, reused, prepared: true, executed: !reused, forced: force, networkRequested: network };
   },
 });

@@ -8,16 +8,20 @@ import { defaultShape } from "../../machines/shape.ts";
 import { ensureTemplate } from "../../machines/templates/ensure.ts";
 import type { Template } from "../../machines/templates/store.ts";
 import { findVmTools } from "../../machines/vm-tools.ts";
+import { offline } from "../../network/policy/rules.ts";
 import { resetWorkspace } from "../checkpoint/caller.ts";
 import { execInWorkspace } from "../command/caller.ts";
 import { deleteWorkspace } from "../life/caller.ts";
 import { createWorkspace } from "../life/create.ts";
 import { baselineName } from "../record/record.ts";
+import { proveNetwork } from "./network-proof.ts";
 
 export interface PrepareRequest {
   readonly environment: string;
   /** Rebuild the template and prove everything again, even when it is warm */
   readonly force: boolean;
+  /** Prove a guest's network too */
+  readonly network: boolean;
 }
 
 export interface PrepareOutcome {
@@ -41,19 +45,20 @@ export async function prepareEnvironment(
   request: PrepareRequest,
   options: EngineCallOptions,
 ): Promise<PrepareOutcome> {
-  const { environment, force } = request;
-  const readiness = await readinessOf(context, environment);
-  if (!force && readiness.status === "warm" && readiness.manifest)
-    return { manifest: readiness.manifest, reused: true };
+  const { environment, force, network } = request;
+  const { status, manifest: known } = await readinessOf(context, environment);
+  const isWarm = status === "warm";
+  if (!force && isWarm && known && (known.networkPrepared || !network)) return { manifest: known, reused: true };
   const startedMs = performance.now();
   if (force) await forgetVerdict(context);
   const { record } = await makeReady(context, request, options);
   const environmentVersion = await proveWorkspace(context, environment, options);
+  if (network) await proveNetwork(context, environment, options);
   const manifest = await recordPrepared(context, {
     environment,
     environmentVersion,
     templateKey: record.key,
-    networkPrepared: false,
+    networkPrepared: network || (isWarm && known?.networkPrepared === true),
     lastPrepareDurationMs: Math.round(performance.now() - startedMs),
   });
   return { manifest, reused: false };
@@ -76,7 +81,7 @@ async function proveWorkspace(
   environment: string,
   options: EngineCallOptions,
 ): Promise<string> {
-  const throwaway = { ttlMs: proofTtlMs, name: "prepare", labels: {} };
+  const throwaway = { ttlMs: proofTtlMs, name: "prepare", labels: {}, network: offline };
   const { record } = await createWorkspace(context, { environment, shape: defaultShape, ...throwaway }, options);
   const { workspaceId } = record;
   try {

@@ -6,6 +6,7 @@ import { SerialQueue } from "../../core/async.ts";
 import { systemErrorCode } from "../../core/errors.ts";
 import { checkWire, fromWire, toWire } from "../../core/wire-case.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
+import { networkUseSchema } from "../../network/use.ts";
 
 const journalName = "journal.jsonl";
 /** The end of a history that mostly has its last command */
@@ -14,7 +15,12 @@ const latestBytes = 32 * 1024;
 export const begunCommandSchema = z.object({ sequence: z.number(), command: z.array(z.string()), cwd: z.string() });
 
 /** How a command ended, and how much it wrote. The output itself is in files of its own. */
-export const recordedEndSchema = commandEndSchema.extend({ stdoutBytes: z.number(), stderrBytes: z.number() });
+export const recordedEndSchema = commandEndSchema.extend({
+  stdoutBytes: z.number(),
+  stderrBytes: z.number(),
+  // Older journals lack it.
+  network: networkUseSchema.default(null),
+});
 
 const treeCounts = { entryCount: z.number(), bytesWritten: z.number() };
 

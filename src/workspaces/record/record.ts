@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import * as z from "zod";
-import { checkWire } from "../../core/wire-case.ts";
+import { checkWire, toWire } from "../../core/wire-case.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
 import { processIdentitySchema } from "../../host/process-identity.ts";
+import { networkRulesSchema, offline } from "../../network/policy/rules.ts";
 import { begunCommandSchema, commandsOf, type JournaledCommand, type JournalLine } from "./journal.ts";
 
 const seedModes = ["empty", "directory", "tar_archive"] as const;
@@ -52,7 +53,7 @@ export const rootLossSchema = z.object({ at: z.string(), reason: z.string() });
  * journal alone knows its last command and activity.
  */
 export const workspaceRecordSchema = z.object({
-  formatVersion: z.literal(3),
+  formatVersion: z.literal(4),
   workspaceId: z.string().regex(/^[0-9a-f]{12}$/),
   name: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
@@ -69,7 +70,8 @@ export const workspaceRecordSchema = z.object({
   stateReason: z.string().nullable(),
   vcpuCount: z.number(),
   memMib: z.number(),
-  networkPolicy: z.enum(["off"]),
+  /** What its guest may reach */
+  network: networkRulesSchema,
   isolation: z.object({ vmm: z.string(), accelerator: z.enum(["kvm", "tcg"]) }).nullable(),
   createdAt: z.string(),
   lastActivityAt: z.string(),
@@ -117,7 +119,11 @@ export function migrateRecord(stored: unknown): unknown {
       // It did not sync root disks either, but did not note it.
       return migrateRecord({ ...data, format_version: 2, root_unsynced_in: null, root_loss: null });
     case 2:
-      return { ...data, format_version: 3, baseline: null };
+      return migrateRecord({ ...data, format_version: 3, baseline: null });
+    case 3: {
+      const { network_policy: _, ...rest } = data;
+      return { ...rest, format_version: 4, network: toWire(networkRulesSchema, offline) };
+    }
     default:
       return stored;
   }

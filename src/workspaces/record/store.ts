@@ -45,6 +45,10 @@ export class WorkspacePlace {
   historyDir(resetCount: number): string {
     return join(this.dir, `history-${resetCount}`);
   }
+  /** Names and ledger of its network, which a reset keeps */
+  get networkDir(): string {
+    return join(this.dir, "network");
+  }
   get logPath(): string {
     return join(this.dir, "supervisor.log");
   }

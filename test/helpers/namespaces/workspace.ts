@@ -10,6 +10,7 @@ import { ControlServer } from "../../../src/workspaces/control/server.ts";
 import { saveWorkspace, WorkspacePlace } from "../../../src/workspaces/record/store.ts";
 import type { WorkspaceUnderTest } from "../../cases/workspace.ts";
 import type { TestCache } from "../cli.ts";
+import { closedEgress } from "../closed-egress.ts";
 import { engineContext } from "../engine-context.ts";
 import { Workbench } from "../workbench.ts";
 import { makeWorkspaceImage } from "../workspace-image.ts";
@@ -71,6 +72,7 @@ export class WorkspaceWithoutVm implements AsyncDisposable {
       place,
       record: { ...record, isolation: machine.isolation },
       machine,
+      egress: await closedEgress(),
     });
     const server = await ControlServer.listen(place.dir);
     server.serve(owners.flatMap((owner) => owner(workspace)));

@@ -2,16 +2,26 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { fromWire, toWire } from "../../../src/core/wire-case.ts";
-import { encodeFrame, FrameDecoder, framesOf, frameType } from "../../../src/guest/frames.ts";
+import {
+  announcementType,
+  connectionType,
+  encodeFrame,
+  FrameDecoder,
+  framesOf,
+  frameType,
+} from "../../../src/guest/frames.ts";
 import {
   agentErrorSchema,
+  announcementAnswerSchema,
   clockRequestSchema,
+  connectionSchema,
   execEndingSchema,
   execSpecSchema,
   forkAnswerSchema,
   forkRequestSchema,
   guestInfoSchema,
   protocolVersion,
+  questionSchema,
 } from "../../../src/guest/messages.ts";
 import { decodeChanges, decodeTree } from "../../../src/guest/tree/decode.ts";
 import { encodeTree, wirePath } from "../../../src/guest/tree/encode.ts";
@@ -54,7 +64,7 @@ const refusedSchema = z.strictObject({
   refused: z.strictObject({ host: z.string().optional(), guest: z.string().optional() }),
 });
 
-const fileNames = ["exec", "requests", "tree-changes", "tree-read", "tree-write"] as const;
+const fileNames = ["exec", "network", "requests", "tree-changes", "tree-read", "tree-write"] as const;
 
 function load<S extends z.ZodType>(name: string, schema: S): z.output<S>[] {
   return z.array(schema).parse(JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8")));
@@ -103,6 +113,10 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   tree_changes: treeChangesSchema,
   tree_written: treeWriteAnswerSchema,
   error: agentErrorSchema,
+  question: questionSchema,
+  connection: connectionSchema,
+  answer: announcementAnswerSchema,
+  refusal: announcementAnswerSchema,
 };
 
 const frameTypes: Readonly<Record<string, number>> = {
@@ -124,6 +138,13 @@ const frameTypes: Readonly<Record<string, number>> = {
   write_end: treeFrame.end,
   read_end: treeFrame.end,
   changes_end: treeFrame.end,
+  question: announcementType.question,
+  connection: announcementType.connection,
+  answer: announcementType.answer,
+  refusal: announcementType.refusal,
+  data: connectionType.data,
+  data_end: connectionType.dataEnd,
+  credit: connectionType.credit,
 };
 
 test.each(allVectors)("$message: $name", ({ message, from, ...vector }) => {
@@ -350,7 +371,9 @@ function valuesOf(pick: (json: JsonObject) => unknown): unknown[] {
 
 test("every frame of PROTOCOL.md has a vector", () => {
   const types = firstCells(page).flatMap((cell) => cell.match(/^`0x([0-9a-f]{2})`/)?.[1] ?? []);
-  expect(types.length).toBe(Object.keys(frameType).length + Object.keys(treeFrame).length);
+  expect(types.length).toBe(
+    Object.keys({ ...frameType, ...announcementType, ...connectionType }).length + Object.keys(treeFrame).length,
+  );
   const covered = new Set(allVectors.map((vector) => vector.header?.slice(0, 2)));
   expect(types.filter((type) => !covered.has(type))).toEqual([]);
 });

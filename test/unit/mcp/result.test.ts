@@ -79,6 +79,7 @@ describe("a client that shows its model one form gets an excerpt of the other:",
     ...{ signal: null, timedOut: false, oomKilled: false, startError: null, syncError: null },
     ...{ stdout, stderr: "", stdoutEncoding: "utf-8", stderrEncoding: "utf-8" },
     ...{ stdoutBytes: stdout.length, stderrBytes: 0, truncated: false, durationMs: 1234, advice: null },
+    network: null,
     ...{ executionMode: "guest", isolation: { vmm: "qemu", accelerator: "kvm" } },
   };
   const room = { maxResultChars: 24_000, maxResultLines: 2_000 };

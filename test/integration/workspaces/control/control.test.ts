@@ -104,6 +104,7 @@ const ending = {
   durationMs: 1,
   stdoutBytes: 0,
   stderrBytes: 0,
+  network: null,
 };
 
 test("a call has its input's and its result's names and types on the other side", async () => {

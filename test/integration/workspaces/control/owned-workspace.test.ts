@@ -9,6 +9,7 @@ import { PyroError } from "../../../../src/core/errors.ts";
 import { type NewMachine, OwnedWorkspace } from "../../../../src/workspaces/control/owned-workspace.ts";
 import type { WorkspaceRecord } from "../../../../src/workspaces/record/record.ts";
 import { findWorkspace, saveWorkspace, WorkspacePlace } from "../../../../src/workspaces/record/store.ts";
+import { closedEgress } from "../../../helpers/closed-egress.ts";
 import { FakeMachine } from "../../../helpers/fake-machine.ts";
 import { eventually } from "../../../helpers/processes.ts";
 import { workspaceRecord } from "../../../helpers/workspace-record.ts";
@@ -29,7 +30,13 @@ beforeEach(async () => {
   await mkdir(place.disksDir, { recursive: true });
   await saveWorkspace(place, record);
   [first, second] = [new FakeMachine(), new FakeMachine()];
-  workspace = await OwnedWorkspace.begin({ context, place, record, machine: first.machine });
+  workspace = await OwnedWorkspace.begin({
+    context,
+    place,
+    record,
+    machine: first.machine,
+    egress: await closedEgress(),
+  });
 });
 afterEach(async () => {
   await workspace.abandon();

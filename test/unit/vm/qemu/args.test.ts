@@ -92,10 +92,8 @@ test("the command line of a fork", () => {
     driver=qcow2,node-name=workspace,file=workspace-file,discard=unmap,l2-cache-entry-size=4096,lazy-refcounts=on
     -device
     virtio-blk-pci,drive=workspace,werror=report,rerror=report
-    -netdev
-    hubport,id=net0,hubid=0
-    -device
-    virtio-net-pci,netdev=net0,romfile=,guest_announce=off
+    -nic
+    none
     -incoming
     defer"
   `);

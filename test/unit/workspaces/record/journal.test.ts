@@ -28,6 +28,7 @@ test("a journal of version 0.1.0 is read, each event with what it has", () => {
         durationMs: 12.5,
         stdoutBytes: 3,
         stderrBytes: 0,
+        network: null,
       },
     },
     {

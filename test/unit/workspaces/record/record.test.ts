@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { readRecord } from "../../../../src/host/files.ts";
+import { offline } from "../../../../src/network/policy/rules.ts";
 import type { JournalLine } from "../../../../src/workspaces/record/journal.ts";
 import { migrateRecord, withLatest, workspaceRecordSchema } from "../../../../src/workspaces/record/record.ts";
 import { workspaceRecord } from "../../../helpers/workspace-record.ts";
@@ -8,23 +9,24 @@ import { workspaceRecord } from "../../../helpers/workspace-record.ts";
 /** Records of stopped workspaces as older versions wrote them: they must be read for ever. */
 const pathOf = (version: number) => fileURLToPath(new URL(`./workspace-${version}.json`, import.meta.url));
 
-test.each([1, 2])("a record of format %d is read, and its root disk counts as whole", async (version) => {
+test.each([1, 2, 3])("a record of format %d is read, and its root disk counts as whole", async (version) => {
   const read = await readRecord(pathOf(version), workspaceRecordSchema, migrateRecord);
   expect(read).toMatchObject({
     status: "ok",
     record: {
-      formatVersion: 3,
+      formatVersion: 4,
       name: "fix-parser",
       layers: ["2.qcow2", "3.qcow2"],
       lastCommand: { sequence: 1, command: ["make", "test"], exitCode: 0 },
       rootUnsyncedIn: null,
       rootLoss: null,
       baseline: null,
+      network: offline,
     },
   });
 });
 
-test.each([{ format_version: 4 }, { format_version: "1" }, {}, null, [], "text"])("%j stays what it is", (stored) => {
+test.each([{ format_version: 5 }, { format_version: "1" }, {}, null, [], "text"])("%j stays what it is", (stored) => {
   expect(migrateRecord(stored)).toEqual(stored);
 });
 

@@ -1,0 +1,61 @@
+import { join } from "node:path";
+import type { AgentClient } from "../guest/agent.ts";
+import { Egress } from "../network/egress.ts";
+import { LedgerWriter } from "../network/ledger.ts";
+import { SyntheticAddresses } from "../network/names.ts";
+import { NetworkPolicy } from "../network/policy/policy.ts";
+import type { NetworkRules } from "../network/policy/rules.ts";
+import { proxyFor } from "../network/proxy.ts";
+import type { Resolve } from "../network/resolve.ts";
+import type { EngineContext } from "./context.ts";
+
+/**
+ * The way out of one guest; without a folder its ledger and its names last as long as this process.
+ */
+export async function openEgress(
+  { hostProxies }: Pick<EngineContext, "hostProxies">,
+  rules: NetworkRules,
+  { dir, resolve }: { readonly dir?: string; readonly resolve?: Resolve } = {},
+): Promise<Egress> {
+  return new Egress({
+    policy: new NetworkPolicy(rules),
+    addresses: await SyntheticAddresses.open(dir === undefined ? undefined : join(dir, "names")),
+    ledger: new LedgerWriter(dir),
+    resolve,
+    proxyFor: (host, port) => proxyFor(hostProxies, host, port),
+  });
+}
+
+/** Why a guest's way out is closed; undefined while it is open. */
+export interface GuestNetwork extends AsyncDisposable {
+  readonly failure: unknown;
+}
+
+/**
+ * Decides for a machine what its guest reaches, until it is disposed of. Without it, or after a
+ * failure, the guest reaches nothing.
+ */
+export function attachEgress(agent: AgentClient, egress: Egress): GuestNetwork {
+  const end = new AbortController();
+  let failure: unknown;
+  const listening = agent
+    .listenToNetwork(
+      {
+        onQuestion: ({ name, ...asker }) => egress.addressOf(name, asker),
+        onConnection: ({ id, ...wanted }) => egress.carry(wanted, () => agent.takeConnection(id)),
+      },
+      end.signal,
+    )
+    .catch((error: unknown) => {
+      failure = error;
+    });
+  return {
+    get failure() {
+      return failure;
+    },
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      await listening;
+    },
+  };
+}

@@ -1,0 +1,313 @@
+import { once } from "node:events";
+import { isIP } from "node:net";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf } from "../core/errors.ts";
+import { type Dialled, dial, dialThroughProxy, type HostProxy } from "./dial.ts";
+import { firstWordsOf } from "./first-words.ts";
+import { Joint } from "./joint.ts";
+import type { LedgerEntry, LedgerWriter } from "./ledger.ts";
+import type { SyntheticAddresses } from "./names.ts";
+import { Pace } from "./pace.ts";
+import type { Denial, NetworkPolicy } from "./policy/policy.ts";
+import { type Resolve, resolveOnHost } from "./resolve.ts";
+import type { FirstWords } from "./server-name/first-words.ts";
+import { forbiddenResponse, foreignName } from "./server-name/judge.ts";
+import { type Attempt, NetworkTally, type NetworkUse } from "./use.ts";
+
+/** Connections of one guest that may be open at once */
+const maxOpen = 256;
+/** New connections that a guest may make; more of them wait */
+const newConnections = { perSecond: 100, burst: 256 };
+/**
+ * A client that speaks first has done so in this time. A denied connection is reset after it at the
+ * latest
+ */
+const deniedWordsMs = 120;
+/** Time for a client to read that it is denied */
+const answerReadMs = 2_000;
+/** Limit for the commands whose use is kept, for background processes of ended commands */
+const maxTallies = 1_000;
+
+/** The longest name has 253 characters */
+const maxShownName = 253;
+
+/** The process of the guest that wants something. */
+export interface Asker {
+  readonly process?: string | undefined;
+  readonly pid?: number | undefined;
+  /** Label of the command that it belongs to */
+  readonly label?: string | undefined;
+}
+
+export interface WantedConnection extends Asker {
+  /** Literal, perhaps one that stands for a name */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface EgressOptions {
+  readonly policy: NetworkPolicy;
+  readonly addresses: SyntheticAddresses;
+  readonly ledger: LedgerWriter;
+  /** The host's proxy for a destination; undefined: none */
+  readonly proxyFor?: ((host: string, port: number) => HostProxy | undefined) | undefined;
+  readonly resolve?: Resolve | undefined;
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  /** Whether the host is a name, which is resolved at every dial */
+  readonly isName: boolean;
+}
+
+type Verdict =
+  | { readonly verdict: "allowed" }
+  | ({ readonly verdict: "denied" } & Denial)
+  | { readonly verdict: "failed"; readonly reason: string };
+
+type Reached = Dialled | { readonly denial: Denial };
+
+/**
+ * The way out of one guest. It alone decides what the guest reaches, resolves names and dials. All
+ * that the guest learns are addresses that stand for names.
+ */
+export class Egress {
+  #policy: NetworkPolicy;
+  readonly #options: EgressOptions;
+  readonly #resolve: Resolve;
+  readonly #tallies = new Map<string, NetworkTally>();
+  readonly #open = new Map<Duplex, LedgerEntry>();
+  readonly #pace = new Pace(newConnections);
+  readonly #end = new AbortController();
+
+  constructor(options: EgressOptions) {
+    this.#options = options;
+    this.#policy = options.policy;
+    this.#resolve = options.resolve ?? resolveOnHost;
+  }
+
+  /** Decides by this policy from now on. Open connections that it denies are reset. */
+  usePolicy(policy: NetworkPolicy): void {
+    this.#policy = policy;
+    for (const [guest, { host, port }] of this.#open) {
+      if (port !== null && !this.#judge(this.#targetOf(host, port)).allowed) guest.destroy();
+    }
+  }
+
+  /** What the processes of a command have tried so far. */
+  useOf(label: string): NetworkUse {
+    return this.#tallies.get(label)?.use ?? null;
+  }
+
+  /** What the processes of a command have tried, which is then forgotten. */
+  takeUseOf(label: string): NetworkUse {
+    const use = this.useOf(label);
+    this.#tallies.delete(label);
+    return use;
+  }
+
+  /** Connections that are open now. */
+  get open(): readonly LedgerEntry[] {
+    return [...this.#open.values()];
+  }
+
+  /** Resolves when the ledger has all that has ended. */
+  async settled(): Promise<void> {
+    await this.#options.ledger.idle();
+  }
+
+  /** Resets every connection. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    for (const guest of this.#open.keys()) guest.destroy();
+    await this.settled();
+  }
+
+  /** The address that stands for a name; null if the name does not exist for this guest. */
+  async addressOf(wanted: string, asker: Asker): Promise<string | null> {
+    const name = wanted.toLowerCase();
+    const judged = this.#policy.judgeName(name);
+    if (!judged.allowed) return this.#nameDenied(name, asker, judged);
+    const resolution = await this.#resolve(name);
+    if ("addresses" in resolution) {
+      const { denial } = this.#policy.judgeAddresses(name, resolution.addresses);
+      if (denial) return this.#nameDenied(name, asker, denial);
+    } else if (!this.#options.proxyFor?.(name, 443)) {
+      this.#note({ host: name, port: null, asker }, { verdict: "failed", reason: resolution.reason });
+      return null;
+    }
+    const address = await this.#options.addresses.addressOf(name);
+    if (address !== undefined) return address;
+    const reason = "the workspace has asked for too many names";
+    this.#note({ host: name, port: null, asker }, { verdict: "failed", reason });
+    return null;
+  }
+
+  #nameDenied(host: string, asker: Asker, { rule, howToAllow }: Denial): null {
+    this.#note({ host, port: null, asker }, { verdict: "denied", rule, howToAllow });
+    return null;
+  }
+
+  /**
+   * Whether it takes the connection and carries it to its end. `take` gives the guest's end of it.
+   * Otherwise the guest must reset it.
+   */
+  carry({ address, port, ...asker }: WantedConnection, take: () => Duplex): boolean {
+    if (this.#end.signal.aborted) return false;
+    const target = this.#targetOf(this.#options.addresses.nameAt(address) ?? address, port);
+    const { host } = target;
+    if (this.#open.size >= maxOpen) {
+      const reason = `${maxOpen} connections are open, which is the limit`;
+      this.#note({ host, port, asker }, { verdict: "failed", reason });
+      return false;
+    }
+    void this.#carryToEnd(take(), target, asker);
+    return true;
+  }
+
+  async #carryToEnd(guest: Duplex, target: Target, asker: Asker): Promise<void> {
+    const { host, port } = target;
+    const entry = newEntry({ host, port, asker });
+    const startedMs = performance.now();
+    this.#open.set(guest, entry);
+    try {
+      const verdict = await this.#carry(guest, target, entry);
+      entry.durationMs = Math.round(performance.now() - startedMs);
+      this.#note({ host, port, asker }, verdict, entry);
+    } catch (error) {
+      this.#note({ host, port, asker }, { verdict: "failed", reason: messageOf(error) }, entry);
+    } finally {
+      this.#open.delete(guest);
+      guest.destroy();
+    }
+  }
+
+  async #carry(guest: Duplex, target: Target, entry: LedgerEntry): Promise<Verdict> {
+    await this.#pace.next(this.#end.signal);
+    const judged = this.#judge(target);
+    if (!judged.allowed) {
+      await refuse(guest, target, judged);
+      return { verdict: "denied", ...judged };
+    }
+    const reached = await this.#reach(target);
+    if ("denial" in reached) {
+      await refuse(guest, target, reached.denial);
+      return { verdict: "denied", ...reached.denial };
+    }
+    if ("failure" in reached) return { verdict: "failed", reason: reached.failure };
+    const { socket, address } = reached;
+    entry.address = address;
+    const joint = new Joint(guest, socket, entry);
+    // What the client says waits until it is known whom that is for.
+    const denial = this.#mismatch(target, await firstWordsOf(guest));
+    if (denial) {
+      joint.cut();
+      await refuse(guest, target, denial);
+      return { verdict: "denied", ...denial };
+    }
+    joint.sendOut();
+    await joint.closed;
+    return { verdict: "allowed" };
+  }
+
+  #targetOf(host: string, port: number): Target {
+    return { host, port, isName: isIP(host) === 0 };
+  }
+
+  #judge({ host, port, isName }: Target) {
+    return isName ? this.#policy.judgeNamed(host, port) : this.#policy.judgeLiteral(host, port);
+  }
+
+  async #reach(target: Target): Promise<Reached> {
+    const { host, port, isName } = target;
+    const { signal } = this.#end;
+    const proxy = this.#options.proxyFor?.(host, port);
+    const resolution = isName ? await this.#resolve(host) : { addresses: [host] };
+    if ("missing" in resolution) {
+      return proxy ? dialThroughProxy(target, proxy, signal) : { failure: resolution.reason };
+    }
+    if (!isName)
+      return proxy ? dialThroughProxy(target, proxy, signal) : dial({ host, port, addresses: [host] }, signal);
+    const { allowed, denial } = this.#policy.judgeAddresses(host, resolution.addresses, port);
+    if (denial) return { denial };
+    return proxy ? dialThroughProxy(target, proxy, signal) : dial({ host, port, addresses: allowed }, signal);
+  }
+
+  /** Why what a client says is not for the server that its connection is for. */
+  #mismatch({ host, port, isName }: Target, words: FirstWords): Denial | undefined {
+    const given = foreignName({ host }, words);
+    if (given === undefined) return undefined;
+    // What was named by its address may have any name, unless that one is denied.
+    if (!isName) return this.#policy.deniedName(given, port);
+    const what = words.kind === "tls" ? "TLS server name" : "HTTP host";
+    return { rule: `the connection is for ${host}, and its ${what} is ${shown(given)}`, howToAllow: "" };
+  }
+
+  #note(
+    { host, port, asker }: { readonly host: string; readonly port: number | null; readonly asker: Asker },
+    verdict: Verdict,
+    entry = newEntry({ host, port, asker }),
+  ): void {
+    const attempt: Attempt = { host, port, process: asker.process ?? null, ...verdict };
+    this.#options.ledger.record({ ...entry, ...inLedger(verdict), isOpen: false });
+    if (asker.label !== undefined) this.#tallyOf(asker.label).count(attempt);
+  }
+
+  #tallyOf(label: string): NetworkTally {
+    const known = this.#tallies.get(label);
+    if (known) return known;
+    const oldest = this.#tallies.size >= maxTallies ? this.#tallies.keys().next().value : undefined;
+    if (oldest !== undefined) this.#tallies.delete(oldest);
+    const tally = new NetworkTally();
+    this.#tallies.set(label, tally);
+    return tally;
+  }
+}
+
+function newEntry({
+  host,
+  port,
+  asker,
+}: {
+  readonly host: string;
+  readonly port: number | null;
+  readonly asker: Asker;
+}): LedgerEntry {
+  return {
+    at: new Date().toISOString(),
+    process: asker.process ?? null,
+    pid: asker.pid ?? null,
+    command: asker.label ?? null,
+    host,
+    port,
+    address: null,
+    ...inLedger({ verdict: "allowed" }),
+    sentBytes: 0,
+    receivedBytes: 0,
+    durationMs: 0,
+    isOpen: true,
+  };
+}
+
+function inLedger(verdict: Verdict): Pick<LedgerEntry, "verdict" | "reason" | "howToAllow"> {
+  const { verdict: what } = verdict;
+  if (what === "denied") return { verdict: what, reason: verdict.rule, howToAllow: verdict.howToAllow };
+  return { verdict: what, reason: what === "failed" ? verdict.reason : null, howToAllow: null };
+}
+
+/** Resets a denied connection. A client that speaks HTTP is told why. */
+async function refuse(guest: Duplex, { host, port }: Target, { rule, howToAllow }: Denial): Promise<void> {
+  const words = await firstWordsOf(guest, deniedWordsMs);
+  if (words.kind !== "http") return;
+  guest.resume();
+  guest.end(forbiddenResponse({ host, port }, rule, howToAllow));
+  // A reset would overtake the answer, so the client closes first.
+  await Promise.race([once(guest, "close").catch(() => {}), sleep(answerReadMs, undefined, { ref: false })]);
+}
+
+/** A name that a guest gave, in a form that fits a line. */
+function shown(name: string): string {
+  return JSON.stringify(name.slice(0, maxShownName));
+}

@@ -1,0 +1,71 @@
+import { appendFile, readFile } from "node:fs/promises";
+import { SerialQueue } from "../core/async.ts";
+import { systemErrorCode } from "../core/errors.ts";
+
+/**
+ * The first address that stands for a name. The pool, 198.18.0.0/15, is set aside for benchmarks
+ * (RFC 2544), so no server has an address of it. The guest's name server has the first one.
+ */
+const firstAddress = 0xc6_12_01_00;
+/** Limit for a guest that makes names up */
+const maxNames = 16_384;
+
+/**
+ * Addresses that stand for names. A name keeps its address as long as the workspace lives, so what
+ * programs of the guest remember stays right.
+ */
+export class SyntheticAddresses {
+  readonly #path: string | undefined;
+  readonly #names: string[];
+  readonly #indexOf: Map<string, number>;
+  readonly #writes = new SerialQueue();
+
+  private constructor(path: string | undefined, names: readonly string[]) {
+    this.#path = path;
+    this.#names = [...names];
+    this.#indexOf = new Map(names.map((name, index) => [name, index]));
+  }
+
+  /** Without a path the addresses last as long as this process. */
+  static async open(path?: string): Promise<SyntheticAddresses> {
+    return new SyntheticAddresses(path, path === undefined ? [] : await readNames(path));
+  }
+
+  /** The address that stands for a name; undefined if there are too many names. */
+  async addressOf(name: string): Promise<string | undefined> {
+    const index = this.#indexOf.get(name) ?? (await this.#writes.run(() => this.#add(name)));
+    return index === undefined ? undefined : addressAt(index);
+  }
+
+  /** The name that an address stands for; undefined if none does. */
+  nameAt(address: string): string | undefined {
+    const parts = address.split(".").map(Number);
+    if (parts.length !== 4) return undefined;
+    const value = parts.reduce((sum, part) => sum * 256 + part, 0);
+    return this.#names[value - firstAddress];
+  }
+
+  async #add(name: string): Promise<number | undefined> {
+    const known = this.#indexOf.get(name);
+    if (known !== undefined || this.#names.length >= maxNames) return known;
+    // The guest must not get an address that another name has after a restart.
+    if (this.#path !== undefined) await appendFile(this.#path, `${name}\n`, { mode: 0o600 });
+    const index = this.#names.push(name) - 1;
+    this.#indexOf.set(name, index);
+    return index;
+  }
+}
+
+function addressAt(index: number): string {
+  const value = firstAddress + index;
+  return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join(".");
+}
+
+async function readNames(path: string): Promise<string[]> {
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    if (systemErrorCode(error) === "ENOENT") return "";
+    throw error;
+  });
+  // A crash can leave half a name, which is left out.
+  return text.split("\n").slice(0, -1);
+}
