@@ -27,6 +27,8 @@ const groupSummaries: Readonly<Record<string, string>> = {
   env: "List, install, inspect and prune environments",
   workspace: "Create, use, compare, reset and delete workspaces",
   file: "List, read and write files of a workspace",
+  network: "What guests can be allowed to reach",
+  port: "Publish ports of a workspace on this host",
   patch: "Apply patches to a workspace",
   snapshot: "Keep states of a workspace to reset to",
   sync: "Copy files of this host into a workspace",

@@ -1,13 +1,17 @@
-import type { ClientHttp2Stream } from "node:http2";
+import { type ClientHttp2Stream, constants } from "node:http2";
 import { Duplex } from "node:stream";
 import { PyroError } from "../core/errors.ts";
+import { fromWire } from "../core/wire-case.ts";
 import { connectionType, encodeFrame, FrameDecoder } from "./frames.ts";
+import { agentErrorSchema } from "./messages.ts";
 
 /** What either end may send before the other one has taken any of it, in bytes */
 const firstCredit = 256 * 1024;
 const chunkBytes = 64 * 1024;
 /** Credit is given in steps of this size, so that its frames are few */
 const creditStepBytes = 64 * 1024;
+
+const maxRefusalChars = 4096;
 
 type Done = (error?: Error | null) => void;
 
@@ -25,6 +29,7 @@ export class GuestConnection extends Duplex {
   #received: Buffer[] = [];
   #receivedBytes = 0;
   #hasEnded = false;
+  #isRefused = false;
   #wantsMore = false;
   /** Taken, and not yet given as credit */
   #takenBytes = 0;
@@ -36,14 +41,22 @@ export class GuestConnection extends Duplex {
     super({ allowHalfOpen: true, readableHighWaterMark: chunkBytes, writableHighWaterMark: chunkBytes });
     this.#stream = stream;
     stream.once("response", (headers) => {
-      if (headers[":status"] !== 200) this.destroy(refused(Number(headers[":status"])));
+      if (headers[":status"] === 200) stream.on("data", (chunk: Buffer) => this.#receive(chunk));
+      else void this.#refuse();
     });
-    stream.on("data", (chunk: Buffer) => this.#receive(chunk));
     stream.once("error", (error) => this.destroy(error));
     stream.once("close", () => {
       // Before the guest has ended its direction, the end of the stream is a reset.
-      if (!this.#hasEnded || !this.writableFinished) this.destroy(reset());
+      if (!this.#isRefused && (!this.#hasEnded || !this.writableFinished)) this.destroy(reset());
     });
+  }
+
+  /** The guest has an answer in place of the connection. */
+  async #refuse(): Promise<void> {
+    this.#isRefused = true;
+    let text = "";
+    for await (const chunk of this.#stream) text = (text + String(chunk)).slice(0, maxRefusalChars);
+    this.destroy(new PyroError("unavailable", `the guest refused the connection: ${reasonIn(text)}`));
   }
 
   override _read(): void {
@@ -64,7 +77,7 @@ export class GuestConnection extends Duplex {
     this.#received = [];
     this.#onCredit?.();
     // Only a stream of which both ends have had enough ends without a reset.
-    if (!this.#stream.writableEnded) this.#stream.destroy();
+    if (!this.#stream.writableEnded) this.#stream.close(constants.NGHTTP2_CANCEL);
     done(error);
   }
 
@@ -141,8 +154,12 @@ export class GuestConnection extends Duplex {
   }
 }
 
-function refused(status: number): PyroError {
-  return new PyroError("unavailable", `the guest refused the connection (status ${status})`);
+function reasonIn(text: string): string {
+  try {
+    return fromWire(agentErrorSchema, JSON.parse(text)).error.message;
+  } catch {
+    return "it does not say why";
+  }
 }
 
 function reset(): PyroError {

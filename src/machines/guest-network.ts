@@ -3,7 +3,7 @@ import type { AgentClient } from "../guest/agent.ts";
 import { Egress } from "../network/egress.ts";
 import { LedgerWriter } from "../network/ledger.ts";
 import { SyntheticAddresses } from "../network/names.ts";
-import { NetworkPolicy } from "../network/policy/policy.ts";
+import { compilePolicy } from "../network/policy/policy.ts";
 import type { NetworkRules } from "../network/policy/rules.ts";
 import { proxyFor } from "../network/proxy.ts";
 import type { Resolve } from "../network/resolve.ts";
@@ -18,7 +18,7 @@ export async function openEgress(
   { dir, resolve }: { readonly dir?: string; readonly resolve?: Resolve } = {},
 ): Promise<Egress> {
   return new Egress({
-    policy: new NetworkPolicy(rules),
+    policy: compilePolicy(rules),
     addresses: await SyntheticAddresses.open(dir === undefined ? undefined : join(dir, "names")),
     ledger: new LedgerWriter(dir),
     resolve,

@@ -1,4 +1,4 @@
-import { hasEgress, type NetworkRules, offline } from "../network/policy/rules.ts";
+import { allowsEgress, type NetworkRules, offline } from "../network/policy/rules.ts";
 import { defaultEnvironmentInWords } from "../operations/fields.ts";
 import type { Toolset } from "../operations/toolsets.ts";
 
@@ -28,7 +28,7 @@ export function instructionsFor({ tools, name }: Toolset, network: NetworkRules 
 
 /** What guests may reach, and how a model finds out what they may not. */
 function networkInWords({ mode, presets, allowHosts }: NetworkRules): string {
-  if (!hasEgress(mode)) return "Guests are offline: nothing can be downloaded there.";
+  if (!allowsEgress(mode)) return "Guests are offline: nothing can be downloaded there.";
   const hosts = [...presets.map((name) => `the hosts of ${name}`), ...allowHosts];
   const reach =
     hosts.length === 0 ? "the public internet on ports 80, 443, 22 and 9418" : hosts.slice(0, 12).join(", ");

@@ -2,7 +2,7 @@ import { type GetPromptRequest, ProtocolError, ProtocolErrorCode, Server } from 
 import { PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import { run } from "../machines/one-off/run-operation.ts";
-import { hasEgress, type NetworkRules, offline } from "../network/policy/rules.ts";
+import { allowsEgress, type NetworkRules, offline } from "../network/policy/rules.ts";
 import type { OperationContext } from "../operations/operation.ts";
 import type { Toolset } from "../operations/toolsets.ts";
 import { describeStart, type ProjectStart } from "../projects/start.ts";
@@ -70,7 +70,7 @@ function serveTools(server: Server, tools: readonly Tool[], calls: ToolCalls, se
 function reachesOut({ operation }: Tool, start: ProjectStart, { network = offline }: ServerSetup): boolean {
   const clones = "seedPath" in operation.input.shape && start.kind === "source" && start.source.kind === "clone";
   const runsCommands = "command" in operation.input.shape;
-  return clones || (runsCommands && hasEgress(network.mode));
+  return clones || (runsCommands && allowsEgress(network.mode));
 }
 
 function servePrompts(server: Server, prompts: readonly Prompt[], setup: ServerSetup): void {

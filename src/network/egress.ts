@@ -4,16 +4,20 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../core/errors.ts";
 import { type Dialled, dial, dialThroughProxy, type HostProxy } from "./dial.ts";
-import { firstWordsOf } from "./first-words.ts";
+import { hearFirstWords } from "./first-words.ts";
 import { Joint } from "./joint.ts";
 import type { LedgerEntry, LedgerWriter } from "./ledger.ts";
 import type { SyntheticAddresses } from "./names.ts";
 import { Pace } from "./pace.ts";
-import type { Denial, NetworkPolicy } from "./policy/policy.ts";
+import { hostName } from "./policy/name.ts";
+import type { NetworkPolicy } from "./policy/policy.ts";
+import type { Verdict as Judgement, Denial as PolicyDenial } from "./policy/verdict.ts";
 import { type Resolve, resolveOnHost } from "./resolve.ts";
 import type { FirstWords } from "./server-name/first-words.ts";
-import { forbiddenResponse, foreignName } from "./server-name/judge.ts";
-import { type Attempt, NetworkTally, type NetworkUse } from "./use.ts";
+import { forbiddenResponse } from "./server-name/forbidden-response.ts";
+import { judgeFirstWords } from "./server-name/judge.ts";
+import { shownName } from "./server-name/name.ts";
+import { NetworkTally, type NetworkUse } from "./use.ts";
 
 /** Connections of one guest that may be open at once */
 const maxOpen = 256;
@@ -24,13 +28,11 @@ const newConnections = { perSecond: 100, burst: 256 };
  * latest
  */
 const deniedWordsMs = 120;
+const httpsPort = 443;
 /** Time for a client to read that it is denied */
 const answerReadMs = 2_000;
 /** Limit for the commands whose use is kept, for background processes of ended commands */
 const maxTallies = 1_000;
-
-/** The longest name has 253 characters */
-const maxShownName = 253;
 
 /** The process of the guest that wants something. */
 export interface Asker {
@@ -62,10 +64,24 @@ interface Target {
   readonly isName: boolean;
 }
 
+/** What denies something, and the flags that allow it; empty if there is no way. */
+interface Denial {
+  readonly rule: string;
+  readonly howToAllow: string;
+}
+
 type Verdict =
   | { readonly verdict: "allowed" }
   | ({ readonly verdict: "denied" } & Denial)
   | { readonly verdict: "failed"; readonly reason: string };
+
+/** What a process wants. */
+interface Wanted {
+  readonly host: string;
+  /** null: only the name */
+  readonly port: number | null;
+  readonly asker: Asker;
+}
 
 type Reached = Dialled | { readonly denial: Denial };
 
@@ -127,14 +143,14 @@ export class Egress {
 
   /** The address that stands for a name; null if the name does not exist for this guest. */
   async addressOf(wanted: string, asker: Asker): Promise<string | null> {
-    const name = wanted.toLowerCase();
-    const judged = this.#policy.judgeName(name);
-    if (!judged.allowed) return this.#nameDenied(name, asker, judged);
+    const name = hostName(wanted) ?? shownName(Buffer.from(wanted));
+    const judged = this.#policy.judgeName(wanted);
+    if (!judged.allowed) return this.#nameDenied(name, asker, denialOf(judged));
     const resolution = await this.#resolve(name);
     if ("addresses" in resolution) {
-      const { denial } = this.#policy.judgeAddresses(name, resolution.addresses);
+      const denial = this.#denialOfAll(name, resolution.addresses);
       if (denial) return this.#nameDenied(name, asker, denial);
-    } else if (!this.#options.proxyFor?.(name, 443)) {
+    } else if (!this.#options.proxyFor?.(name, httpsPort)) {
       this.#note({ host: name, port: null, asker }, { verdict: "failed", reason: resolution.reason });
       return null;
     }
@@ -143,6 +159,13 @@ export class Egress {
     const reason = "the workspace has asked for too many names";
     this.#note({ host: name, port: null, asker }, { verdict: "failed", reason });
     return null;
+  }
+
+  /** Why none of a name's addresses may be dialled on any port, as far as that is known already. */
+  #denialOfAll(name: string, addresses: readonly string[]): Denial | undefined {
+    const special = addresses.map((address) => this.#policy.dialable(name, httpsPort, [address]).refused[0]);
+    const isHopeless = special.every((refused) => refused !== undefined && refused.kind !== "denied");
+    return isHopeless && special[0] ? denialOf(special[0]) : undefined;
   }
 
   #nameDenied(host: string, asker: Asker, { rule, howToAllow }: Denial): null {
@@ -173,41 +196,46 @@ export class Egress {
     const startedMs = performance.now();
     this.#open.set(guest, entry);
     try {
-      const verdict = await this.#carry(guest, target, entry);
+      const verdict = await this.#carry(guest, target, { entry, asker });
       entry.durationMs = Math.round(performance.now() - startedMs);
-      this.#note({ host, port, asker }, verdict, entry);
+      this.#record(entry, verdict);
+      if (verdict.verdict === "allowed") return;
+      // The result of a command must have it before the command can end of it.
+      this.#count({ host, port, asker }, verdict);
+      if (verdict.verdict === "denied") await refuse(guest, target, verdict);
     } catch (error) {
-      this.#note({ host, port, asker }, { verdict: "failed", reason: messageOf(error) }, entry);
+      const failed = { verdict: "failed", reason: messageOf(error) } as const;
+      this.#record(entry, failed);
+      this.#count({ host, port, asker }, failed);
     } finally {
       this.#open.delete(guest);
       guest.destroy();
     }
   }
 
-  async #carry(guest: Duplex, target: Target, entry: LedgerEntry): Promise<Verdict> {
+  async #carry(
+    guest: Duplex,
+    target: Target,
+    { entry, asker }: { readonly entry: LedgerEntry; readonly asker: Asker },
+  ): Promise<Verdict & { readonly words?: FirstWords }> {
     await this.#pace.next(this.#end.signal);
     const judged = this.#judge(target);
-    if (!judged.allowed) {
-      await refuse(guest, target, judged);
-      return { verdict: "denied", ...judged };
-    }
+    if (!judged.allowed) return { verdict: "denied", ...denialOf(judged) };
     const reached = await this.#reach(target);
-    if ("denial" in reached) {
-      await refuse(guest, target, reached.denial);
-      return { verdict: "denied", ...reached.denial };
-    }
+    if ("denial" in reached) return { verdict: "denied", ...reached.denial };
     if ("failure" in reached) return { verdict: "failed", reason: reached.failure };
     const { socket, address } = reached;
     entry.address = address;
     const joint = new Joint(guest, socket, entry);
     // What the client says waits until it is known whom that is for.
-    const denial = this.#mismatch(target, await firstWordsOf(guest));
+    const { words, bytes } = await hearFirstWords(guest, { hasServerSpoken: () => entry.receivedBytes > 0 });
+    const denial = this.#mismatch(target, words);
     if (denial) {
       joint.cut();
-      await refuse(guest, target, denial);
-      return { verdict: "denied", ...denial };
+      return { verdict: "denied", ...denial, words };
     }
-    joint.sendOut();
+    this.#count({ host: target.host, port: target.port, asker }, { verdict: "allowed" });
+    joint.sendOut(bytes);
     await joint.closed;
     return { verdict: "allowed" };
   }
@@ -216,7 +244,7 @@ export class Egress {
     return { host, port, isName: isIP(host) === 0 };
   }
 
-  #judge({ host, port, isName }: Target) {
+  #judge({ host, port, isName }: Target): Judgement {
     return isName ? this.#policy.judgeNamed(host, port) : this.#policy.judgeLiteral(host, port);
   }
 
@@ -230,29 +258,41 @@ export class Egress {
     }
     if (!isName)
       return proxy ? dialThroughProxy(target, proxy, signal) : dial({ host, port, addresses: [host] }, signal);
-    const { allowed, denial } = this.#policy.judgeAddresses(host, resolution.addresses, port);
-    if (denial) return { denial };
+    const { allowed, refused } = this.#policy.dialable(host, port, resolution.addresses);
+    if (allowed.length === 0) {
+      const [first] = refused;
+      return first ? { denial: denialOf(first) } : { failure: "the name has no address" };
+    }
     return proxy ? dialThroughProxy(target, proxy, signal) : dial({ host, port, addresses: allowed }, signal);
   }
 
   /** Why what a client says is not for the server that its connection is for. */
   #mismatch({ host, port, isName }: Target, words: FirstWords): Denial | undefined {
-    const given = foreignName({ host }, words);
-    if (given === undefined) return undefined;
-    // What was named by its address may have any name, unless that one is denied.
-    if (!isName) return this.#policy.deniedName(given, port);
+    const belonging = judgeFirstWords(words, host);
     const what = words.kind === "tls" ? "TLS server name" : "HTTP host";
-    return { rule: `the connection is for ${host}, and its ${what} is ${shown(given)}`, howToAllow: "" };
+    if (belonging.kind === "same") return undefined;
+    if (belonging.kind === "ambiguous") return { rule: `its ${what} is not clear`, howToAllow: "" };
+    // What was named by its address may have any name, unless that one is denied.
+    if (!isName) {
+      const denial = this.#policy.denialOf(belonging.name, port);
+      return denial && denialOf(denial);
+    }
+    return { rule: `the connection is for ${host}, and its ${what} is '${belonging.name}'`, howToAllow: "" };
   }
 
-  #note(
-    { host, port, asker }: { readonly host: string; readonly port: number | null; readonly asker: Asker },
-    verdict: Verdict,
-    entry = newEntry({ host, port, asker }),
-  ): void {
-    const attempt: Attempt = { host, port, process: asker.process ?? null, ...verdict };
+  /** Notes what came of something before it was a connection. */
+  #note(what: Wanted, verdict: Verdict): void {
+    this.#record(newEntry(what), verdict);
+    this.#count(what, verdict);
+  }
+
+  #record(entry: LedgerEntry, verdict: Verdict): void {
     this.#options.ledger.record({ ...entry, ...inLedger(verdict), isOpen: false });
-    if (asker.label !== undefined) this.#tallyOf(asker.label).count(attempt);
+  }
+
+  #count({ host, port, asker }: Wanted, verdict: Verdict): void {
+    if (asker.label === undefined) return;
+    this.#tallyOf(asker.label).count({ host, port, process: asker.process ?? null, ...verdict });
   }
 
   #tallyOf(label: string): NetworkTally {
@@ -266,15 +306,11 @@ export class Egress {
   }
 }
 
-function newEntry({
-  host,
-  port,
-  asker,
-}: {
-  readonly host: string;
-  readonly port: number | null;
-  readonly asker: Asker;
-}): LedgerEntry {
+function denialOf({ rule, howToAllow }: Pick<PolicyDenial, "rule" | "howToAllow">): Denial {
+  return { rule, howToAllow: howToAllow ?? "" };
+}
+
+function newEntry({ host, port, asker }: Wanted): LedgerEntry {
   return {
     at: new Date().toISOString(),
     process: asker.process ?? null,
@@ -297,17 +333,16 @@ function inLedger(verdict: Verdict): Pick<LedgerEntry, "verdict" | "reason" | "h
   return { verdict: what, reason: what === "failed" ? verdict.reason : null, howToAllow: null };
 }
 
-/** Resets a denied connection. A client that speaks HTTP is told why. */
-async function refuse(guest: Duplex, { host, port }: Target, { rule, howToAllow }: Denial): Promise<void> {
-  const words = await firstWordsOf(guest, deniedWordsMs);
-  if (words.kind !== "http") return;
+/** Ends a denied connection, which is reset next. A client that speaks HTTP is told why. */
+async function refuse(
+  guest: Duplex,
+  { host, port }: Target,
+  { rule, howToAllow, words }: Denial & { readonly words?: FirstWords },
+): Promise<void> {
+  const { kind } = words ?? (await hearFirstWords(guest, { timeoutMs: deniedWordsMs })).words;
+  if (kind !== "http") return;
   guest.resume();
-  guest.end(forbiddenResponse({ host, port }, rule, howToAllow));
+  guest.end(forbiddenResponse({ host, port, rule, howToAllow }));
   // A reset would overtake the answer, so the client closes first.
   await Promise.race([once(guest, "close").catch(() => {}), sleep(answerReadMs, undefined, { ref: false })]);
-}
-
-/** A name that a guest gave, in a form that fits a line. */
-function shown(name: string): string {
-  return JSON.stringify(name.slice(0, maxShownName));
 }

@@ -1,32 +1,57 @@
 import type { Duplex } from "node:stream";
-import { type FirstWords, maxFirstWordsBytes, readFirstWords } from "./server-name/first-words.ts";
+import { type FirstWords, readFirstWords } from "./server-name/first-words.ts";
 
-/**
- * Reads what a client says first, and leaves it to be read again. Without a limit it waits for as
- * long as the client is silent.
- */
-export async function firstWordsOf(client: Duplex, timeoutMs?: number): Promise<FirstWords> {
+/** What a client has said first. */
+export interface Heard {
+  readonly words: FirstWords;
+  /** All bytes that were taken from the client, of which none is passed on yet */
+  readonly bytes: Buffer;
+}
+
+interface HearOptions {
+  /** Limit for the wait; default: none */
+  readonly timeoutMs?: number;
+  /** Whether the server has said something already, as none of TLS or HTTP does */
+  readonly hasServerSpoken?: () => boolean;
+}
+
+/** Reads what a client says first. */
+export async function hearFirstWords(
+  client: Duplex,
+  { timeoutMs, hasServerSpoken = () => false }: HearOptions = {},
+): Promise<Heard> {
   return new Promise((resolve) => {
     const pieces: Buffer[] = [];
+    let turn: NodeJS.Immediate | undefined;
+    let isServerFirst = false;
     const finish = (words: FirstWords) => {
       clearTimeout(timer);
+      clearImmediate(turn);
       client.off("data", onData);
       client.off("end", onEnd);
-      client.off("close", onEnd);
+      client.off("close", onClose);
       client.pause();
-      if (pieces.length > 0 && !client.readableEnded) client.unshift(Buffer.concat(pieces));
-      resolve(words);
+      resolve({ words, bytes: Buffer.concat(pieces) });
+    };
+    const look = (isEnd: boolean) => {
+      turn = undefined;
+      const bytes = Buffer.concat(pieces.splice(0));
+      pieces.push(bytes);
+      const words: FirstWords = isServerFirst ? { kind: "other" } : readFirstWords(bytes, isEnd);
+      if (isEnd || words.kind !== "incomplete") finish(words);
     };
     const onData = (piece: Buffer) => {
+      if (pieces.length === 0) isServerFirst = hasServerSpoken();
       pieces.push(piece);
-      const words = readFirstWords(Buffer.concat(pieces));
-      const isLong = pieces.reduce((sum, { length }) => sum + length, 0) >= maxFirstWordsBytes;
-      if (words.kind !== "incomplete" || isLong) finish(words);
+      // Once for all that has come, or a client could make the host read the same bytes for ever.
+      turn ??= setImmediate(look, false);
     };
-    const onEnd = () => finish({ kind: "other" });
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => finish({ kind: "incomplete" }), timeoutMs);
+    const onEnd = () => look(true);
+    // Nothing of a client that has gone is passed on.
+    const onClose = () => finish({ kind: "other" });
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => look(true), timeoutMs);
     client.on("data", onData);
     client.once("end", onEnd);
-    client.once("close", onEnd);
+    client.once("close", onClose);
   });
 }

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Deferred } from "../core/async.ts";
 
@@ -33,7 +34,7 @@ export class Joint {
       });
       stream.once("close", () => {
         const isWhole = stream.readableEnded && stream.writableFinished;
-        if (!isWhole && this.#isLinked) other.destroy();
+        if (!isWhole && this.#isLinked) reset(other);
         open -= 1;
         if (open === 0) this.#closed.resolve();
       });
@@ -42,11 +43,17 @@ export class Joint {
       traffic.receivedBytes += chunk.length;
     });
     outside.pipe(guest);
-    if (guest.destroyed) outside.destroy();
+    if (guest.destroyed) reset(outside);
   }
 
-  /** Passes on what the guest says, too. */
-  sendOut(): void {
+  /** Passes on what the guest says, too, after what it has said already. */
+  sendOut(said: Buffer = Buffer.alloc(0)): void {
+    this.#traffic.sentBytes += said.length;
+    if (said.length > 0) this.#outside.write(said);
+    if (this.#guest.readableEnded) {
+      this.#outside.end();
+      return;
+    }
     this.#guest.on("data", (chunk: Buffer) => {
       this.#traffic.sentBytes += chunk.length;
     });
@@ -57,11 +64,19 @@ export class Joint {
   cut(): void {
     this.#isLinked = false;
     this.#outside.unpipe(this.#guest);
-    this.#outside.destroy();
+    reset(this.#outside);
   }
 
   /** Resolves when both connections have closed. */
   get closed(): Promise<void> {
     return this.#closed.promise;
   }
+}
+
+/** Ends a stream so that its other end cannot take that for a good end. */
+export function reset(stream: Duplex): void {
+  // A socket of which one end is shutting down cannot be reset: Node would neither close it nor say
+  // so.
+  if (stream instanceof Socket && !stream.writableEnded) stream.resetAndDestroy();
+  else stream.destroy();
 }

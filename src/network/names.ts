@@ -28,7 +28,7 @@ export class SyntheticAddresses {
 
   /** Without a path the addresses last as long as this process. */
   static async open(path?: string): Promise<SyntheticAddresses> {
-    return new SyntheticAddresses(path, path === undefined ? [] : await readNames(path));
+    return new SyntheticAddresses(path, path === undefined ? [] : await namesIn(path));
   }
 
   /** The address that stands for a name; undefined if there are too many names. */
@@ -61,11 +61,13 @@ function addressAt(index: number): string {
   return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join(".");
 }
 
-async function readNames(path: string): Promise<string[]> {
+async function namesIn(path: string): Promise<string[]> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     if (systemErrorCode(error) === "ENOENT") return "";
     throw error;
   });
-  // A crash can leave half a name, which is left out.
-  return text.split("\n").slice(0, -1);
+  if (text === "") return [];
+  // A crash can leave half a name, which keeps its number, so that the next one gets another.
+  if (!text.endsWith("\n")) await appendFile(path, "\n");
+  return text.replace(/\n$/, "").split("\n");
 }

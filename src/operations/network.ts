@@ -1,8 +1,9 @@
 import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
-import { isWithin, NetworkPolicy } from "../network/policy/policy.ts";
+import { narrowTo } from "../network/policy/narrow.ts";
+import { compilePolicy } from "../network/policy/policy.ts";
 import { presets } from "../network/policy/presets.ts";
-import { hasEgress, type NetworkMode, type NetworkRules, networkModes } from "../network/policy/rules.ts";
+import { allowsEgress, type NetworkMode, type NetworkRules, networkModes } from "../network/policy/rules.ts";
 
 /** Input fields of operations that make a machine. */
 export const networkRuleFields = {
@@ -45,40 +46,30 @@ export interface WantedNetwork extends RuleLists {
  * allowed, or less. Fails if rules make no sense, or allow more than that.
  */
 export function networkRules(wanted: WantedNetwork, ceiling?: NetworkRules): NetworkRules {
-  const { mode = ceiling?.mode ?? "off", allow, allowHosts, denyHosts, allowPrivate } = wanted;
-  const isOpen = hasEgress(mode);
-  const names = (given: readonly string[] | undefined, allowed: readonly string[] | undefined) => [
-    ...(given ?? (isOpen ? allowed : undefined) ?? []),
-  ];
-  const isNarrowed = allow !== undefined || allowHosts !== undefined;
-  const rules: NetworkRules = {
-    mode,
-    allowHosts: names(allowHosts, isNarrowed ? undefined : ceiling?.allowHosts),
-    presets: names(allow, isNarrowed ? undefined : ceiling?.presets),
-    denyHosts: [...new Set([...(ceiling?.denyHosts ?? []), ...(denyHosts ?? [])])],
-    allowPrivate: names(allowPrivate, ceiling?.allowPrivate),
-  };
+  const { mode = ceiling?.mode ?? "off", allow = [], allowHosts = [], denyHosts = [], allowPrivate = [] } = wanted;
+  const lists = { presets: [...allow], allowHosts: [...allowHosts], denyHosts: [...denyHosts] };
+  const rules: NetworkRules = { mode, ...lists, allowPrivate: [...allowPrivate] };
   // Rules that make no sense are refused now, not when the machine runs.
-  new NetworkPolicy(rules);
-  if (!isOpen && [allow, allowHosts, denyHosts, allowPrivate].some((list) => list !== undefined && list.length > 0)) {
+  compilePolicy(rules);
+  const { mode: _, ...given } = rules;
+  if (!allowsEgress(mode) && Object.values(given).some(({ length }) => length > 0)) {
     throw new PyroError("invalid_argument", "cannot use rules about hosts: the guest has no way out", {
       hint: "Give a network policy with egress too.",
     });
   }
-  if (ceiling && !isWithin(rules, ceiling)) throw notAllowed(rules.mode, ceiling);
-  return rules;
+  return ceiling ? withinCeiling(rules, ceiling) : rules;
+}
+
+function withinCeiling(rules: NetworkRules, ceiling: NetworkRules): NetworkRules {
+  if (rules.mode === "off") return rules;
+  if (ceiling.mode !== "off") return narrowTo(ceiling, rules);
+  throw new PyroError("failed_precondition", `cannot use network policy '${rules.mode}': the user has not allowed it`, {
+    hint: "Go on without, or ask the user to start the server with `--network-policy` and `--allow-host`.",
+  });
 }
 
 /** The rules for a machine with or without a way out. */
 export function egressRules(network: boolean, lists: RuleLists, ceiling: NetworkRules | undefined): NetworkRules {
   if (!network) return networkRules({ ...lists, mode: "off" }, ceiling);
   return networkRules({ ...lists, mode: "egress" }, ceiling);
-}
-
-function notAllowed(mode: NetworkMode, ceiling: NetworkRules): PyroError {
-  const reason = hasEgress(ceiling.mode) ? "it is more than the user has allowed" : "the user has not allowed it";
-  return new PyroError("failed_precondition", `cannot use network policy '${mode}' with these rules: ${reason}`, {
-    hint: "Ask the user to start the server with `--network-policy` and `--allow-host`, or go on without.",
-    details: { allowed: ceiling },
-  });
 }

@@ -25,6 +25,7 @@ import {
   workspaceUpdate,
 } from "../workspaces/life/operations.ts";
 import { networkPresets, workspaceNetwork } from "../workspaces/network/operations.ts";
+import { workspacePortClose, workspacePortList, workspacePortPublish } from "../workspaces/port/operations.ts";
 import { prepare } from "../workspaces/prepare/operation.ts";
 
 /** Every operation of pyro, in the order in which help lists them. */
@@ -34,7 +35,7 @@ export const operations = [
   ...[workspaceCreate, workspaceList, workspaceStatusOperation, workspaceUpdate],
   ...[workspaceExec, workspaceLogs, workspaceFileList, workspaceFileRead, workspaceFileWrite, workspaceFileEdit],
   ...[workspacePatchApply, workspaceSyncPush, workspaceDiff, workspaceSummary, workspaceExport],
-  ...[workspaceNetwork, networkPresets],
+  ...[workspacePortPublish, workspacePortList, workspacePortClose, workspaceNetwork, networkPresets],
   ...[snapshotCreate, snapshotList, snapshotDelete, workspaceReset],
   ...[workspaceStop, workspaceStart, workspaceDelete],
 ] as const;

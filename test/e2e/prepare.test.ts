@@ -53,10 +53,14 @@ describeWithVm("pyro prepare", () => {
     expect(await prepare()).toMatchObject({ executed: true });
   });
 
-  test("refuses --network rather than pretend", async () => {
-    const result = await pyro(["prepare", "--network", "--json"], { env: cache.env });
-    expect(result.exitCode).toBe(1);
-    expect(result.json()).toMatchObject({ ok: false, error: { code: "unsupported" } });
+  test("proves a guest's network on demand, and a warm manifest without that is not enough", async () => {
+    const doctor = async () => (await pyro(["doctor", "--json"], { env: cache.env })).json()["capabilities"];
+    expect(await doctor()).toMatchObject({ guest_network: false });
+    const proved = { network_prepared: true, network_requested: true };
+    expect(await prepare("--network")).toMatchObject({ executed: true, ...proved });
+    expect(await doctor()).toMatchObject({ guest_exec: true, guest_network: true });
+    expect(await prepare("--network")).toMatchObject({ reused: true, ...proved });
+    expect(await prepare()).toMatchObject({ reused: true, network_prepared: true });
   });
 
   test("demo runs end to end and cleans up", async () => {

@@ -30,7 +30,11 @@ export class FakeMachine {
       this.isClosed = true;
       this.die(null, "SIGKILL");
     };
-    const agent = { powerOff: () => this.onPowerOff(), close() {} } as Partial<AgentClient> as AgentClient;
+    const agent = {
+      powerOff: () => this.onPowerOff(),
+      listenToNetwork: async () => {},
+      close() {},
+    } as Partial<AgentClient> as AgentClient;
     return {
       agent,
       vm: {

@@ -23,6 +23,7 @@ export function workspaceRecord(different: Partial<WorkspaceRecord> = {}): Works
     vcpuCount: 1,
     memMib: 1024,
     network: offline,
+    publishedPorts: [],
     isolation: { vmm: "qemu", accelerator: "tcg" },
     createdAt: now,
     lastActivityAt: now,

@@ -57,7 +57,8 @@ func (p *programs) attachLookup() error {
 		asm.StoreImm(asm.RFP, -4, ipv4Socket, asm.Word),
 		asm.JNE.Imm(asm.R3, unix.IPPROTO_UDP, "connection"),
 		asm.LoadMem(asm.R2, asm.R6, lookupLocalPort, asm.Word),
-		asm.JNE.Imm(asm.R2, dnsPort, "drop"),
+		// Answers to sockets that are not connected come by here too.
+		asm.JNE.Imm(asm.R2, dnsPort, "pass"),
 		asm.StoreImm(asm.RFP, -4, questionSocket, asm.Word),
 		asm.Ja.Label("assign"),
 		asm.JNE.Imm(asm.R3, unix.IPPROTO_TCP, "drop").WithSymbol("connection"),

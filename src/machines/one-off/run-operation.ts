@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { egressFlag } from "../../network/policy/policy.ts";
+import { egressFlag } from "../../network/policy/verdict.ts";
 import { networkUseSchema } from "../../network/use.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";

@@ -1,98 +1,109 @@
-import ipaddr, { type IPv4, type IPv6 } from "ipaddr.js";
+import { isIP } from "node:net";
 
-/** An address range: all addresses that begin as this one does, for so many bits. */
+/**
+ * IP addresses and networks as numbers. `net.isIP` decides what is an address, and refuses every
+ * spelling but the usual one. `net.BlockList` would not do: rules are compared with each other too.
+ */
+
+export type Family = 4 | 6;
+
+export interface Address {
+  readonly family: Family;
+  readonly value: bigint;
+}
+
 export interface Network {
-  readonly address: IPv4 | IPv6;
-  readonly bits: number;
+  readonly family: Family;
+  /** Its first address */
+  readonly base: bigint;
+  /** Length of the prefix, in bits */
+  readonly prefix: number;
 }
 
-/** Global unicast addresses of IPv6 (RFC 4291, section 2.4). The others mean something special */
-const globalIPv6: Network = { address: ipaddr.IPv6.parse("2000::"), bits: 3 };
+const mappedPrefix = 96;
+const mappedBase = 0xffffn << 32n;
 
-/** Addresses by which clouds tell their machines secrets, beside those of 169.254.0.0/16 */
-const metadataAddresses = ["fd00:ec2::254", "fd20:ce::254", "100.100.100.200"].map(ipaddr.parse);
+export const bitsOf = (family: Family) => (family === 4 ? 32 : 128);
 
-/** An address in its only form: one of IPv4 that is written as IPv6 becomes what it is. */
-export function parseAddress(text: string): IPv4 | IPv6 | undefined {
-  // A zone such as `%eth0` is a part of the host, so such an address is none that a guest may name.
-  if (text.includes("%") || !isAddress(text)) return undefined;
-  const address = ipaddr.parse(text);
-  return address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
+/** An address; one mapped into IPv6 is the IPv4 address that a connection to it reaches. */
+export function parseAddress(text: string): Address | undefined {
+  const family = isIP(text);
+  if (family === 4) return { family, value: valueOf4(text) };
+  // A zone names an interface of this host.
+  if (family !== 6 || text.includes("%")) return undefined;
+  const network = unmapped({ family, base: valueOf6(text), prefix: 128 });
+  return { family: network.family, value: network.base };
 }
 
-function isAddress(text: string): boolean {
-  return text.includes(":") ? ipaddr.isValid(text) : ipaddr.IPv4.isValidFourPartDecimal(text);
-}
-
-/** A network in CIDR form, or one address; undefined if it is neither. */
+/** Reads `ADDRESS/PREFIX`, with the bits after the prefix as they are; undefined if it is none. */
 export function parseNetwork(text: string): Network | undefined {
-  const address = parseAddress(text);
-  if (address) return { address, bits: address instanceof ipaddr.IPv4 ? 32 : 128 };
-  const [base = ""] = text.split("/", 1);
-  if (!text.includes("/") || text.includes("%") || !isAddress(base)) return undefined;
-  try {
-    const [network, bits] = ipaddr.parseCIDR(text);
-    return { address: network, bits };
-  } catch {
-    return undefined;
-  }
+  const [, addressText = "", prefixText = ""] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];
+  const family = isIP(addressText);
+  const prefix = Number(prefixText);
+  if ((family !== 4 && family !== 6) || addressText.includes("%") || prefix > bitsOf(family)) return undefined;
+  return unmapped({ family, base: family === 4 ? valueOf4(addressText) : valueOf6(addressText), prefix });
 }
 
-export function contains({ address, bits }: Network, other: IPv4 | IPv6): boolean {
-  return address.kind() === other.kind() && other.match(address as never, bits);
+export function networkOf({ family, value }: Address): Network {
+  return { family, base: value, prefix: bitsOf(family) };
 }
 
-/** Whether all of the inner network is in the outer one. */
-export function covers(outer: Network, inner: Network): boolean {
-  return inner.bits >= outer.bits && contains(outer, inner.address);
+/** The network with the bits after its prefix cleared. */
+export function withoutHostBits({ family, base, prefix }: Network): Network {
+  const hostBits = BigInt(bitsOf(family) - prefix);
+  return { family, base: (base >> hostBits) << hostBits, prefix };
 }
 
-/**
- * What an address is if it is not public, as the registries of special-purpose addresses have it
- * (RFC 6890); undefined for a public one. An address that carries one of IPv4 is never public: what
- * it leads to depends on the network.
- */
-export function specialKind(address: IPv4 | IPv6): string | undefined {
-  const range = address.range();
-  if (range === "unicast" && (address instanceof ipaddr.IPv4 || contains(globalIPv6, address))) return undefined;
-  return kindNames[range] ?? "a special-purpose address";
+export function containsNetwork(outer: Network, inner: Network): boolean {
+  if (outer.family !== inner.family || outer.prefix > inner.prefix) return false;
+  const hostBits = BigInt(bitsOf(outer.family) - outer.prefix);
+  return outer.base >> hostBits === inner.base >> hostBits;
 }
 
-const kindNames: Readonly<Record<string, string>> = {
-  loopback: "a loopback address",
-  private: "a private address",
-  uniqueLocal: "a private address",
-  linkLocal: "a link-local or metadata address",
-  carrierGradeNat: "a shared address of a provider",
-  multicast: "a multicast address",
-  broadcast: "the broadcast address",
-  unspecified: "an unspecified address",
-  rfc6052: "a NAT64 address",
-  "6to4": "a 6to4 address",
-  teredo: "a Teredo address",
-};
-
-/**
- * Whether only its literal form may lead to an address: the host's own servers and a cloud's
- * secrets. A name that means one of them is either a mistake or an attack.
- */
-export function needsLiteralLeave(address: IPv4 | IPv6): boolean {
-  const range = address.range();
-  const isMetadata = metadataAddresses.some(
-    (known) => known.kind() === address.kind() && known.toString() === address.toString(),
-  );
-  const isLocal = ["loopback", "linkLocal", "unspecified", "multicast", "broadcast"].includes(range);
-  // An address with one of IPv4 in it may lead to any of these.
-  const isCarrier = ["rfc6052", "6to4", "teredo", "ipv4Mapped", "rfc6145"].includes(range);
-  return isMetadata || isLocal || isCarrier || (address instanceof ipaddr.IPv6 && range === "unicast");
+export function containsAddress(network: Network, address: Address): boolean {
+  return containsNetwork(network, networkOf(address));
 }
 
-/** Whether no address of a network is public. */
-export function isAllSpecial({ address, bits }: Network): boolean {
-  const kinds = address instanceof ipaddr.IPv4 ? ipaddr.IPv4 : ipaddr.IPv6;
-  const base = `${address.toString()}/${bits}`;
-  const first = kinds.networkAddressFromCIDR(base);
-  const last = kinds.broadcastAddressFromCIDR(base);
-  // A special range has no public address between two of its own.
-  return specialKind(first) !== undefined && first.range() === last.range() && specialKind(last) !== undefined;
+/** The two halves of a network of more than one address. */
+export function halvesOf({ family, base, prefix }: Network): readonly [Network, Network] {
+  const half = 1n << BigInt(bitsOf(family) - prefix - 1);
+  return [
+    { family, base, prefix: prefix + 1 },
+    { family, base: base + half, prefix: prefix + 1 },
+  ];
+}
+
+export function formatAddress({ family, value }: Address): string {
+  if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join(".");
+  const groups = Array.from({ length: 8 }, (_, index) => ((value >> BigInt(112 - index * 16)) & 0xffffn).toString(16));
+  // A URL writes an address in the shortest way, as RFC 5952 asks.
+  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+}
+
+export function formatNetwork({ family, base, prefix }: Network): string {
+  const address = formatAddress({ family, value: base });
+  return prefix === bitsOf(family) ? address : `${address}/${prefix}`;
+}
+
+function unmapped(network: Network): Network {
+  const { family, base, prefix } = network;
+  if (family === 4 || prefix < mappedPrefix || base >> 32n !== mappedBase >> 32n) return network;
+  return { family: 4, base: base & 0xffff_ffffn, prefix: prefix - mappedPrefix };
+}
+
+function valueOf4(text: string): bigint {
+  return text.split(".").reduce((value, part) => (value << 8n) | BigInt(part), 0n);
+}
+
+function valueOf6(text: string): bigint {
+  const hex = text.replace(/[\d.]+$/, (tail) => {
+    if (!tail.includes(".")) return tail;
+    const value = valueOf4(tail);
+    return `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`;
+  });
+  const [head = "", tail] = hex.split("::");
+  const groups = (part: string | undefined) => (part ? part.split(":") : []);
+  const [before, after] = [groups(head), groups(tail)];
+  const zeros = Array.from({ length: 8 - before.length - after.length }, () => "0");
+  return [...before, ...zeros, ...after].reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
 }

@@ -1,89 +1,167 @@
+import { shownName } from "./name.ts";
+
 /** What a TLS client says about its server in its first message. */
 export interface ClientHello {
-  /** null: it names none */
   readonly serverName: string | null;
-  /** Whether the real name is encrypted (RFC 9849). Then `serverName` is that of the way to it */
   readonly isEncrypted: boolean;
 }
 
+const alertRecord = 0x15;
 const handshakeRecord = 0x16;
 const clientHelloMessage = 0x01;
+const tlsMajorVersion = 3;
 const recordHeaderLength = 5;
 const messageHeaderLength = 4;
 /** RFC 8446, section 5.1 */
 const maxRecordLength = 2 ** 14;
+const randomLength = 32;
+const maxSessionIdLength = 32;
 const serverNameExtension = 0;
 const encryptedHelloExtension = 0xfe0d;
-const hostNameType = 0;
+const outerHello = 0;
+const hostName = 0;
 
 /**
  * Reads the first message of a TLS client (RFC 8446, section 4.1.2), in any number of records.
- * "incomplete": more bytes are needed to tell. undefined: it is none.
+ * "ambiguous": it is TLS, in a form that servers reject or may read in different ways.
  */
-export function readClientHello(bytes: Buffer): ClientHello | "incomplete" | undefined {
-  const message = handshakeMessage(bytes);
-  if (message === "incomplete" || message === undefined) return message;
-  const reader = new Reader(message);
-  reader.skip(2 + 32); // version and random
-  reader.skip(reader.byte()); // session id
-  reader.skip(reader.short()); // cipher suites
-  reader.skip(reader.byte()); // compression methods
-  const hello = { serverName: null as string | null, isEncrypted: false };
-  if (reader.isAtEnd) return reader.isTorn ? undefined : hello;
-  const extensions = new Reader(reader.take(reader.short()));
-  while (!extensions.isAtEnd && !extensions.isTorn) {
-    const type = extensions.short();
-    const body = extensions.take(extensions.short());
-    if (type === encryptedHelloExtension) hello.isEncrypted = true;
-    if (type === serverNameExtension) hello.serverName = hostNameOf(body);
-  }
-  return reader.isTorn || extensions.isTorn ? undefined : hello;
+export function readClientHello(bytes: Buffer): ClientHello | "incomplete" | "ambiguous" | "other" {
+  const [type = 0, major] = bytes;
+  if (type >= 0x80) return readOldHello(bytes);
+  if (major === undefined) return "incomplete";
+  if (major !== tlsMajorVersion) return otherVersion(bytes);
+  // Some servers pass over an alert that comes before the hello.
+  if (type !== handshakeRecord) return "ambiguous";
+  const message = firstMessage(bytes);
+  return Buffer.isBuffer(message) ? readMessage(message) : message;
 }
 
-/** The first handshake message without its header, which may be spread over records. */
-function handshakeMessage(bytes: Buffer): Buffer | "incomplete" | undefined {
-  const { content, isForeign } = handshakeContent(bytes);
-  if (content.length > 0 && content[0] !== clientHelloMessage) return undefined;
-  if (content.length >= messageHeaderLength) {
-    const end = messageHeaderLength + content.readUIntBE(1, 3);
-    if (content.length >= end) return content.subarray(messageHeaderLength, end);
-  }
-  return isForeign ? undefined : "incomplete";
+/** A hello in the form of SSL 2.0, which some servers of TLS 1.2 take, has no place for a name. */
+function readOldHello(bytes: Buffer): ClientHello | "incomplete" | "other" {
+  const [, , type, major] = bytes;
+  if (type === undefined) return "incomplete";
+  if (type !== clientHelloMessage) return "other";
+  if (major === undefined) return "incomplete";
+  return major === tlsMajorVersion ? { serverName: null, isEncrypted: false } : "other";
 }
 
-/** What the records up to here carry, and whether something else than a handshake follows. */
-function handshakeContent(bytes: Buffer): { readonly content: Buffer; readonly isForeign: boolean } {
+/**
+ * Servers are to ignore the version of a record, so one that no client sends may still be TLS. Both
+ * a hello and an alert that is only a warning begin with 1.
+ */
+function otherVersion(bytes: Buffer): "incomplete" | "ambiguous" | "other" {
+  const [type] = bytes;
+  if (type !== handshakeRecord && type !== alertRecord) return "other";
+  const content = bytes[recordHeaderLength];
+  if (content === undefined) return "incomplete";
+  return content === clientHelloMessage ? "ambiguous" : "other";
+}
+
+/**
+ * The first handshake message, without its header. Clients may spread it over records of one byte,
+ * so nothing is copied until it is whole.
+ */
+function firstMessage(bytes: Buffer): Buffer | "incomplete" | "ambiguous" {
+  const header: number[] = [];
+  let gathered = 0;
+  for (let at = 0; ; ) {
+    const length = recordLength(bytes, at);
+    if (typeof length === "string") return length;
+    at += recordHeaderLength;
+    const present = Math.min(length, bytes.length - at);
+    for (let next = at; next < at + present && header.length < messageHeaderLength; next += 1) {
+      header.push(bytes[next] ?? 0);
+    }
+    if (header.length > 0 && header[0] !== clientHelloMessage) return "ambiguous";
+    gathered += present;
+    const [, high = 0, middle = 0, low = 0] = header;
+    const end = messageHeaderLength + high * 2 ** 16 + middle * 2 ** 8 + low;
+    if (header.length === messageHeaderLength && gathered >= end) {
+      return contentOfRecords(bytes.subarray(0, at + present)).subarray(messageHeaderLength, end);
+    }
+    if (present < length) return "incomplete";
+    at += length;
+  }
+}
+
+/** Length of the content of the handshake record that starts at `at`. */
+function recordLength(bytes: Buffer, at: number): number | "incomplete" | "ambiguous" {
+  if (at < bytes.length && bytes[at] !== handshakeRecord) return "ambiguous";
+  if (at + 1 < bytes.length && bytes[at + 1] !== tlsMajorVersion) return "ambiguous";
+  if (at + recordHeaderLength > bytes.length) return "incomplete";
+  const length = bytes.readUInt16BE(at + 3);
+  return length > maxRecordLength ? "ambiguous" : length;
+}
+
+function contentOfRecords(bytes: Buffer): Buffer {
   const pieces: Buffer[] = [];
-  let isForeign = false;
-  for (let at = 0; at < bytes.length && !isForeign; ) {
-    const [type, major = 3] = bytes.subarray(at, at + 2);
-    isForeign = type !== handshakeRecord || major !== 3;
-    const start = at + recordHeaderLength;
-    if (isForeign || start > bytes.length) break;
-    const length = bytes.readUInt16BE(start - 2);
-    isForeign = length === 0 || length > maxRecordLength;
-    if (!isForeign) pieces.push(bytes.subarray(start, start + length));
-    at = start + length;
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + recordHeaderLength + bytes.readUInt16BE(at + 3);
+    pieces.push(bytes.subarray(at + recordHeaderLength, end));
+    at = end;
   }
-  return { content: Buffer.concat(pieces), isForeign };
+  return Buffer.concat(pieces);
 }
 
-/** The host name of a server_name extension (RFC 6066, section 3); empty if it makes no sense. */
-function hostNameOf(body: Buffer): string {
-  const names = new Reader(new Reader(body).list());
-  while (!names.isAtEnd && !names.isTorn) {
-    const type = names.byte();
-    const name = names.take(names.short());
-    if (type === hostNameType) return name.toString("latin1");
-  }
-  return "";
+function readMessage(message: Buffer): ClientHello | "ambiguous" {
+  const reader = new Reader(message);
+  reader.take(2 + randomLength);
+  const sessionId = reader.take(reader.number(1));
+  const cipherSuites = reader.take(reader.number(2));
+  const compressionMethods = reader.take(reader.number(1));
+  if (reader.isTorn || sessionId.length > maxSessionIdLength) return "ambiguous";
+  if (cipherSuites.length === 0 || compressionMethods.length === 0) return "ambiguous";
+  // Clients of TLS 1.0 may send no extensions at all.
+  if (reader.isAtEnd) return { serverName: null, isEncrypted: false };
+  const extensions = reader.take(reader.number(2));
+  return reader.isAtEnd && !reader.isTorn ? readExtensions(extensions) : "ambiguous";
 }
 
-/** Reads numbers and vectors. Beyond the end it reads zeros and is torn. */
+function readExtensions(bytes: Buffer): ClientHello | "ambiguous" {
+  let serverName: string | null = null;
+  let isEncrypted = false;
+  const reader = new Reader(bytes);
+  while (!reader.isAtEnd) {
+    const type = reader.number(2);
+    const body = reader.take(reader.number(2));
+    if (reader.isTorn) return "ambiguous";
+    if (type === encryptedHelloExtension) isEncrypted = isOuterHello(body);
+    if (type !== serverNameExtension) continue;
+    const name = onlyHostName(body);
+    if (serverName !== null || name === undefined) return "ambiguous";
+    serverName = shownName(name);
+  }
+  return { serverName, isEncrypted };
+}
+
+/** The name of a list of server names (RFC 6066, section 3), if that has one entry of that type. */
+function onlyHostName(body: Buffer): Buffer | undefined {
+  const reader = new Reader(body);
+  const listLength = reader.number(2);
+  const type = reader.number(1);
+  const name = reader.take(reader.number(2));
+  const isWhole = reader.isAtEnd && !reader.isTorn && listLength === body.length - 2;
+  return isWhole && type === hostName && name.length > 0 ? name : undefined;
+}
+
+/**
+ * Whether an encrypted hello may be in this extension (RFC 9849, section 5). Random bytes of a
+ * client that has nothing to hide look the same. An inner hello that comes in the clear is none.
+ */
+function isOuterHello(body: Buffer): boolean {
+  const reader = new Reader(body);
+  const type = reader.number(1);
+  reader.take(2 + 2 + 1); // cipher suite and config_id
+  reader.take(reader.number(2)); // enc
+  const payload = reader.take(reader.number(2));
+  return type === outerHello && payload.length > 0 && reader.isAtEnd && !reader.isTorn;
+}
+
+/** Reads numbers and vectors. Beyond the end it reads zeros, and it is torn from then on. */
 class Reader {
   readonly #bytes: Buffer;
   #at = 0;
-  isTorn = false;
+  #isTorn = false;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -93,27 +171,20 @@ class Reader {
     return this.#at >= this.#bytes.length;
   }
 
+  get isTorn(): boolean {
+    return this.#isTorn;
+  }
+
   take(length: number): Buffer {
     const end = this.#at + length;
-    if (end > this.#bytes.length) this.isTorn = true;
+    if (end > this.#bytes.length) this.#isTorn = true;
     const taken = this.#bytes.subarray(this.#at, end);
     this.#at = end;
     return taken;
   }
 
-  skip(length: number): void {
-    this.take(length);
-  }
-
-  byte(): number {
-    return this.take(1)[0] ?? 0;
-  }
-
-  short(): number {
-    return this.byte() * 256 + this.byte();
-  }
-
-  list(): Buffer {
-    return this.take(this.short());
+  number(length: 1 | 2): number {
+    const bytes = this.take(length);
+    return bytes.length === length ? bytes.readUIntBE(0, length) : 0;
   }
 }

@@ -160,6 +160,7 @@ export async function forkCheckpoint(
       lastCommand: null,
       sessionStartedAt: now,
       lastActivityAt: now,
+      publishedPorts: [],
       resetCount: record.resetCount + 1,
       lastResetAt: now,
       rootLoss: null,

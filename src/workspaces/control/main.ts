@@ -16,6 +16,7 @@ import { forkWorkspaceMachine, type MachineRequest } from "../life/machine.ts";
 import { lifeOwner } from "../life/owner.ts";
 import { resumeMachine } from "../life/resume.ts";
 import { networkOwner } from "../network/owner.ts";
+import { portOwner } from "../port/owner.ts";
 import {
   baselineName,
   isExpired,
@@ -44,7 +45,7 @@ const lastAnswersMs = 2_000;
 const maxTimerMs = 60_000;
 
 /** The verbs of each noun in a running workspace */
-export const owners = [lifeOwner, commandOwner, fileOwner, changeOwner, checkpointOwner, networkOwner];
+export const owners = [lifeOwner, commandOwner, fileOwner, changeOwner, checkpointOwner, networkOwner, portOwner];
 
 /**
  * The program behind bin/supervisor.js. `run DIR` owns a workspace until it ends. `expire DIR`

@@ -6,6 +6,7 @@ import { hint, named, toRun } from "../../core/hint.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { lastWords, type Machine } from "../../machines/machine.ts";
 import type { Egress } from "../../network/egress.ts";
+import { PublishedPorts } from "../port/published-ports.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { removeWorkspace, saveWorkspace, syncLayers, type WorkspacePlace } from "../record/store.ts";
 import { complain } from "./complain.ts";
@@ -45,6 +46,7 @@ export class OwnedWorkspace {
   readonly context: EngineContext;
   readonly place: WorkspacePlace;
   readonly egress: Egress;
+  readonly ports: PublishedPorts;
   readonly #ended = new Deferred();
   readonly #saves = new SerialQueue();
   readonly #exclusive = new SerialQueue();
@@ -57,13 +59,16 @@ export class OwnedWorkspace {
     this.context = context;
     this.place = place;
     this.egress = egress;
+    this.ports = new PublishedPorts(async () => (await this.session()).machine.agent, context.uid);
     this.#record = record;
     this.#session = session;
     this.#watch(session);
   }
 
   static async begin(start: OwnedWorkspaceStart): Promise<OwnedWorkspace> {
-    return new OwnedWorkspace(start, await beginSession(start.place, start.record, start));
+    const workspace = new OwnedWorkspace(start, await beginSession(start.place, start.record, start));
+    await workspace.ports.restore(start.record.publishedPorts);
+    return workspace;
   }
 
   /** The record as it is on file, with what `note` has added */
@@ -183,6 +188,8 @@ export class OwnedWorkspace {
       await endSession(next, "the reset failed");
       throw error;
     }
+    // Nothing of the new machine serves what the old one did.
+    await this.ports.closeAll();
     this.#session = next;
     this.#watch(next);
     await endSession(old, reason);
@@ -247,6 +254,7 @@ export class OwnedWorkspace {
 
   #end(): void {
     this.#isOver = true;
+    void this.ports.closeAll();
     this.#ended.resolve();
   }
 

@@ -72,6 +72,7 @@ export async function createWorkspace(
     state: "starting",
     stateReason: null,
     network,
+    publishedPorts: [],
     isolation: null,
     baseline: null,
     guardian: null,

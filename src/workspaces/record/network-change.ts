@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { NetworkPolicy } from "../../network/policy/policy.ts";
+import { compilePolicy } from "../../network/policy/policy.ts";
 import { type NetworkRules, networkModes, networkRulesSchema } from "../../network/policy/rules.ts";
 
 /** A change of what a workspace may reach. Rules are added to those that it has. */
@@ -23,6 +23,6 @@ export function changedNetwork(present: NetworkRules, { mode, clearRules, add }:
     allowPrivate: joined("allowPrivate"),
     presets: joined("presets"),
   };
-  new NetworkPolicy(rules);
+  compilePolicy(rules);
   return rules;
 }

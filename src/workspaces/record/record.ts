@@ -45,6 +45,12 @@ export const lastCommandSchema = begunCommandSchema.extend({
 });
 export type LastCommand = z.output<typeof lastCommandSchema>;
 
+export const portNumber = z.number().int().min(1).max(65_535);
+
+/** A port of the guest that programs of this host reach by a port of its own. */
+export const publishedPortSchema = z.object({ guestPort: portNumber, hostPort: portNumber });
+export type PublishedPort = z.output<typeof publishedPortSchema>;
+
 /** A root disk that was replaced by the environment's. */
 export const rootLossSchema = z.object({ at: z.string(), reason: z.string() });
 
@@ -72,6 +78,7 @@ export const workspaceRecordSchema = z.object({
   memMib: z.number(),
   /** What its guest may reach */
   network: networkRulesSchema,
+  publishedPorts: z.array(publishedPortSchema),
   isolation: z.object({ vmm: z.string(), accelerator: z.enum(["kvm", "tcg"]) }).nullable(),
   createdAt: z.string(),
   lastActivityAt: z.string(),
@@ -122,7 +129,7 @@ export function migrateRecord(stored: unknown): unknown {
       return migrateRecord({ ...data, format_version: 3, baseline: null });
     case 3: {
       const { network_policy: _, ...rest } = data;
-      return { ...rest, format_version: 4, network: toWire(networkRulesSchema, offline) };
+      return { ...rest, format_version: 4, network: toWire(networkRulesSchema, offline), published_ports: [] };
     }
     default:
       return stored;

@@ -53,7 +53,27 @@ const refused: readonly [string, string, object, string, RegExp][] = [
   ],
   ["a patch that is none", "patch.apply", { workspaceId: id, patch: "nonsense\n" }, "invalid_argument", /patch/],
   ["an unknown environment", "create", { environment: "debian:13" }, "invalid_argument", /^unknown environment/],
-  ["a network", "create", { ...create, networkPolicy: "egress" }, "unsupported", /^cannot use network policy 'egress'/],
+  [
+    "a rule that is a URL",
+    "create",
+    { ...create, networkPolicy: "egress", allowHosts: ["https://example.com/"] },
+    "invalid_argument",
+    /^cannot use --allow-host 'https:\/\/example.com\/': it is a URL/,
+  ],
+  [
+    "an unknown preset",
+    "create",
+    { ...create, networkPolicy: "egress", allow: ["cobol"] },
+    "invalid_argument",
+    /^cannot use --allow 'cobol': there is no such preset/,
+  ],
+  [
+    "rules without a way out",
+    "create",
+    { ...create, allowHosts: ["example.com"] },
+    "invalid_argument",
+    /^cannot use rules about hosts: the guest has no way out/,
+  ],
   ["no isolation", "create", { ...create, allowHostCompat: true }, "unsupported", /always virtual machines/],
   [
     "a seed that is not there",
