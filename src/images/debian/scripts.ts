@@ -16,8 +16,6 @@ depmod "$(ls /usr/lib/modules)"
 : > /etc/machine-id
 echo pyro > /etc/hostname
 printf '127.0.0.1 localhost pyro\\n::1 localhost ip6-localhost ip6-loopback\\n' > /etc/hosts
-# The resolver of QEMU's user network
-echo 'nameserver 10.0.2.3' > /etc/resolv.conf
 mkdir -p /workspace
 rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/ssh/ssh_host_*
 `;

@@ -22,7 +22,7 @@ export function includesPort(ports: Ports, port: number): boolean {
 }
 
 /** What is left of some ports without others. */
-export function withoutPorts(ports: Ports, taken: Ports): Ports {
+function withoutPorts(ports: Ports, taken: Ports): Ports {
   return taken.reduce<Ports>(
     (left, { from, to }) =>
       left.flatMap((range) =>

@@ -10,7 +10,7 @@ export interface HelloParts {
   readonly trailing?: Buffer;
 }
 
-export const random = Buffer.alloc(32, 0xab);
+const random = Buffer.alloc(32, 0xab);
 
 /** A number of a fixed length. */
 export function number(value: number, length: 1 | 2 | 3): Buffer {
