@@ -22,6 +22,8 @@ export function composeEngineContext(env: HostEnvironment): EngineContext {
     uid: process.getuid?.() ?? 0,
     templateBudgetBytes: positiveNumber(env, "PYRO_TEMPLATE_BUDGET_MIB", defaultTemplateBudgetMib) * mib,
     seedBudgetBytes: positiveNumber(env, "PYRO_SEED_BUDGET_MIB", defaultSeedBudgetMib) * mib,
+    certificateFiles: certificateFiles(env),
+    trustsHostCertificates: env["PYRO_HOST_CERTIFICATES"] === "1",
     hostProxies: {
       forHttp: word(env, "http_proxy") || undefined,
       forHttps: word(env, "https_proxy") || word(env, "HTTPS_PROXY") || undefined,
@@ -50,6 +52,13 @@ export function composePatienceMs(env: HostEnvironment): number | undefined {
     "invalid_argument",
     `cannot use ${name}='${env[name]}': it must be at most ${maxPatienceSeconds}`,
   );
+}
+
+/** Variables by which programs are told of a host's certificate authorities */
+const certificateVariables = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"];
+
+function certificateFiles(env: HostEnvironment): string[] {
+  return [...new Set(certificateVariables.map((name) => word(env, name) ?? "").filter((path) => path !== ""))];
 }
 
 function acceleratorChoice(value: string | undefined): AcceleratorChoice {

@@ -16,6 +16,10 @@ export interface EngineContext {
   readonly templateBudgetBytes: number;
   /** The same limit for seed images */
   readonly seedBudgetBytes: number;
+  /** Files with certificate authorities that variables name */
+  readonly certificateFiles: readonly string[];
+  /** Whether guests trust the host's authorities unless a caller says otherwise */
+  readonly trustsHostCertificates: boolean;
   /** The host's way out */
   readonly hostProxies: HostProxies;
   /** Number of workspaces that may run at once */

@@ -41,7 +41,7 @@ export function attachEgress(agent: AgentClient, egress: Egress): GuestNetwork {
   const listening = agent
     .listenToNetwork(
       {
-        onQuestion: ({ name, ...asker }) => egress.addressOf(name, asker),
+        onQuestion: ({ id: _, ...asked }) => egress.addressOf(asked),
         onConnection: ({ id, ...wanted }) => egress.carry(wanted, () => agent.takeConnection(id)),
       },
       end.signal,

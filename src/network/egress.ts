@@ -28,6 +28,8 @@ const newConnections = { perSecond: 100, burst: 256 };
  * latest
  */
 const deniedWordsMs = 120;
+/** Types of records by which a program wants an address */
+const addressTypes: ReadonlySet<string> = new Set(["A", "AAAA", "ALL"]);
 const httpsPort = 443;
 /** Time for a client to read that it is denied */
 const answerReadMs = 2_000;
@@ -46,6 +48,12 @@ export interface WantedConnection extends Asker {
   /** Literal, perhaps one that stands for a name */
   readonly address: string;
   readonly port: number;
+}
+
+export interface AskedName extends Asker {
+  readonly name: string;
+  /** Type of the records, such as `A` */
+  readonly type: string;
 }
 
 export interface EgressOptions {
@@ -142,9 +150,12 @@ export class Egress {
   }
 
   /** The address that stands for a name; null if the name does not exist for this guest. */
-  async addressOf(wanted: string, asker: Asker): Promise<string | null> {
+  async addressOf({ name: wanted, type, ...asker }: AskedName): Promise<string | null> {
     const name = hostName(wanted) ?? shownName(Buffer.from(wanted));
     const judged = this.#policy.judgeName(wanted);
+    // Of other records, such as those of services, the guest learns only that there are none.
+    if (!addressTypes.has(type))
+      return judged.allowed ? ((await this.#options.addresses.addressOf(name)) ?? null) : null;
     if (!judged.allowed) return this.#nameDenied(name, asker, denialOf(judged));
     const resolution = await this.#resolve(name);
     if ("addresses" in resolution) {

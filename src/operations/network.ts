@@ -27,6 +27,11 @@ export const networkRuleFields = {
     .describe("Name or network for which addresses are allowed that are not public; repeatable"),
 };
 
+export const hostCertificates = z
+  .boolean()
+  .optional()
+  .describe("Make the guest trust the certificate authorities that were added to this host");
+
 export const networkPolicy = z
   .enum(networkModes)
   .optional()

@@ -49,11 +49,11 @@ const fullTools = [
 ];
 
 /** A model's machine may reach what the server's user allows; these tools offer no less. */
-const hostRules = Object.keys(networkRuleFields);
+const hostRules = [...Object.keys(networkRuleFields), "hostCertificates"];
 const whole: Toolset["withoutArguments"] = {
   vm_run: hostRules,
   // Only the user changes what a workspace may reach.
-  workspace_update: ["networkPolicy", "clearNetworkRules", ...hostRules],
+  workspace_update: ["networkPolicy", "clearNetworkRules", ...Object.keys(networkRuleFields)],
 };
 const narrow: Toolset["withoutArguments"] = { ...whole, workspace_create: ["networkPolicy", ...hostRules] };
 

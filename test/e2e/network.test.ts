@@ -6,6 +6,8 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { installCertificates, variablesFor } from "../../src/machines/guest-certificates.ts";
+import { addedCertificates } from "../../src/network/certificates/host.ts";
 import { readLedger } from "../../src/network/ledger.ts";
 import { LoopbackServer } from "../helpers/loopback-server.ts";
 import { NetworkedGuest } from "../helpers/networked-guest.ts";
@@ -300,6 +302,33 @@ time.sleep(300)' & held=$!
       "the connection is for server.test, and its HTTP host is 'evil.test'",
     ]);
     expect(plain.connectionCount).toBe(1);
+  });
+
+  test("authorities of the host are trusted by the guest's programs, also without their variables", async () => {
+    const made = makeCertificates(dir);
+    const tls = createTlsServer({ key: readFileSync(made.key), cert: readFileSync(made.cert) }, (socket) => {
+      socket.on("error", () => {});
+      socket.end("HTTP/1.1 200 OK\r\ncontent-length: 7\r\nconnection: close\r\n\r\nsecure\n");
+    });
+    await using server = await LoopbackServer.listen((socket: Socket) => tls.emit("connection", socket));
+    allowServer(server.port);
+    const certificates = await addedCertificates({ dirs: [], files: [made.ca] });
+    expect(certificates).toMatchObject([{ subject: "CN=test authority", source: made.ca }]);
+    await installCertificates(guest.machine, certificates);
+    // A second time changes nothing, as after a stop and a start.
+    await installCertificates(guest.machine, certificates);
+    const exports = Object.entries(variablesFor(certificates)).map(([name, value]) => `export ${name}='${value}'\n`);
+    const { stdout } = await guest.run(`
+      url=https://server.test:${server.port}/
+      curl -sS $url
+      ${exports.join("      ")}
+      curl -sS $url
+      python3 -c "import urllib.request as u; print(u.urlopen('$url').read().decode(), end='')"
+      python3 -c "from pip._vendor import requests as r; print(r.get('$url').text, end='')"
+      git ls-remote $url/x 2>&1 | grep -c 'not valid: is this a git repository'
+      grep -c "$(sed -n 2p /usr/local/share/ca-certificates/pyro-host-1.crt)" /etc/ssl/certs/ca-certificates.crt
+    `);
+    expect(stdout).toBe(`${"secure\n".repeat(4)}1\n1\n`);
   });
 
   test("what the guest serves to itself is its own", async () => {

@@ -11,6 +11,8 @@ export function engineContext(dir: string, change: Partial<EngineContext> = {}):
     uid: process.getuid?.() ?? 0,
     templateBudgetBytes: 2 ** 32,
     seedBudgetBytes: 2 ** 32,
+    certificateFiles: [],
+    trustsHostCertificates: false,
     hostProxies: {},
     maxActiveWorkspaces: 8,
     ...change,

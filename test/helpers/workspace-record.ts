@@ -24,6 +24,7 @@ export function workspaceRecord(different: Partial<WorkspaceRecord> = {}): Works
     memMib: 1024,
     network: offline,
     publishedPorts: [],
+    hostCertificates: null,
     isolation: { vmm: "qemu", accelerator: "tcg" },
     createdAt: now,
     lastActivityAt: now,

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { hostCertificateSchema } from "../../network/certificates/host.ts";
 import { egressFlag } from "../../network/policy/verdict.ts";
 import { networkUseSchema } from "../../network/use.ts";
 import { CollectedOutput, collectedOutputSchema } from "../../operations/collected-output.ts";
@@ -14,7 +15,7 @@ import {
   shellText,
   vcpuCount,
 } from "../../operations/fields.ts";
-import { egressRules, networkRuleFields } from "../../operations/network.ts";
+import { egressRules, hostCertificates, networkRuleFields } from "../../operations/network.ts";
 import { networkLines } from "../../operations/network-view.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -31,6 +32,9 @@ const outputSchema = z.object({
   ...commandEnding.shape,
   ...collectedOutputSchema.shape,
   network: networkUseSchema,
+  hostCertificates: z
+    .array(hostCertificateSchema)
+    .describe("Certificate authorities of the host that the guest trusted"),
   durationMs: z.number().describe("From the request to the end of the command"),
   readyMs: z.number().describe("From the request until the machine could take the command"),
 });
@@ -48,6 +52,7 @@ export const run = defineOperation({
     ttlSeconds: z.number().positive().max(86_400).default(600).describe("Time limit for the machine"),
     network: z.boolean().default(false).describe("Give the guest a way out to the internet"),
     ...networkRuleFields,
+    hostCertificates,
     allowHostCompat: z
       .boolean()
       .default(false)
@@ -102,6 +107,7 @@ export const run = defineOperation({
         timeoutMs: input.timeoutSeconds * 1000,
         ttlMs: input.ttlSeconds * 1000,
         network,
+        hostCertificates: input.hostCertificates ?? engine.trustsHostCertificates,
         allowHostCompat: input.allowHostCompat && context.mayUseHost !== false,
       },
       { signal, onProgress, ...collected.streams },

@@ -1,9 +1,12 @@
+import type * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { encodeStdin } from "../../guest/exec.ts";
 import { type ExecEnding, type ExecSpec, nothingReported } from "../../guest/messages.ts";
+import { addedCertificates, type hostCertificateSchema } from "../../network/certificates/host.ts";
 import type { NetworkRules } from "../../network/policy/rules.ts";
 import type { NetworkUse } from "../../network/use.ts";
 import type { EngineCallOptions, EngineContext } from "../context.ts";
+import { installCertificates, variablesFor } from "../guest-certificates.ts";
 import { commandSpec, type GuestCommand } from "../guest-command.ts";
 import { attachEgress, openEgress } from "../guest-network.ts";
 import type { Isolation, Machine } from "../machine.ts";
@@ -21,6 +24,8 @@ export interface RunRequest {
   readonly ttlMs: number;
   /** What the guest may reach */
   readonly network: NetworkRules;
+  /** Whether it trusts the host's certificate authorities */
+  readonly hostCertificates: boolean;
   /** Whether to run on the host, without any isolation, if no guest can run */
   readonly allowHostCompat: boolean;
 }
@@ -34,6 +39,8 @@ export interface RunOutcome {
   readonly hostCompatReason: string | null;
   /** What the command did in the network */
   readonly network: NetworkUse;
+  /** Authorities of the host that the guest trusted */
+  readonly hostCertificates: z.output<typeof hostCertificateSchema>[];
   /** Time from the request to the end of the command */
   readonly durationMs: number;
   /** Time from the request until the machine could take a command */
@@ -75,14 +82,20 @@ export async function runCommand(
       executionMode: "host_compat",
       isolation: null,
       network: null,
+      hostCertificates: [],
     };
   }
   await using machine = opened;
+  const certificates = request.hostCertificates ? await addedCertificates({ files: context.certificateFiles }) : [];
+  await installCertificates(machine, certificates, options.signal);
   await using _ = attachEgress(machine.agent, egress);
   const lifetime = AbortSignal.timeout(Math.ceil(request.ttlMs) + ttlGraceMs);
   const signal = options.signal ? AbortSignal.any([options.signal, lifetime]) : lifetime;
   const ending = await machine
-    .exec(spec, { ...options, input: options.stdin && encodeStdin(options.stdin), signal })
+    .exec(
+      { ...spec, env: variablesFor(certificates) },
+      { ...options, input: options.stdin && encodeStdin(options.stdin), signal },
+    )
     .catch(async (error: unknown) => {
       if (lifetime.aborted && !options.signal?.aborted) throw expired(request.ttlMs);
       if (PyroError.from(error).code !== "timeout") throw error;
@@ -94,7 +107,17 @@ export async function runCommand(
   const network = egress.takeUseOf(commandLabel);
   await egress.close();
   const { isolation } = machine;
-  return { ending, readyMs, durationMs, executionMode: "guest", isolation, network, hostCompatReason: null };
+  const hostCertificates = certificates.map(({ pem: _pem, ...about }) => about);
+  return {
+    ending,
+    readyMs,
+    durationMs,
+    executionMode: "guest",
+    isolation,
+    network,
+    hostCertificates,
+    hostCompatReason: null,
+  };
 }
 
 async function openOrExplain(

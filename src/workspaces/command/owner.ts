@@ -5,6 +5,7 @@ import type { CommandEnd, ExecEnding, ExecSpec } from "../../guest/messages.ts";
 import { syncFolder } from "../../host/durable.ts";
 import { fileError } from "../../host/files.ts";
 import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
+import { variablesFor } from "../../machines/guest-certificates.ts";
 import { complain } from "../control/complain.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput, VerbOutput } from "../control/protocol.ts";
@@ -99,7 +100,15 @@ async function runAndRecord(
     });
   }
   const what = argv ? { argv } : { shell: shell ?? "" };
-  const spec: ExecSpec = { ...what, timeoutMs, stdin, sync: true, cwd, env, label: labelOf(sequence) };
+  const spec: ExecSpec = {
+    ...what,
+    timeoutMs,
+    stdin,
+    sync: true,
+    cwd,
+    env: { ...variablesFor(workspace.record.hostCertificates), ...env },
+    label: labelOf(sequence),
+  };
   const outcome = await session.machine
     .exec(spec, {
       input: stdin ? call.body : undefined,

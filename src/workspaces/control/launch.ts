@@ -35,6 +35,8 @@ export const launchSchema = z.object({
     uid: z.number(),
     templateBudgetBytes: z.number(),
     seedBudgetBytes: z.number(),
+    certificateFiles: z.array(z.string()),
+    trustsHostCertificates: z.boolean(),
     hostProxies: hostProxiesSchema,
     maxActiveWorkspaces: z.number(),
   }),
@@ -53,8 +55,8 @@ export const idleExitCode = 3;
 /** Name of the guardian in the list of processes */
 export const guardianName = "pyro-guardian";
 
-export function toLaunchContext({ mirror, ...context }: EngineContext): Launch["context"] {
-  return { ...context, ...(mirror === undefined ? {} : { mirror }) };
+export function toLaunchContext({ mirror, certificateFiles, ...context }: EngineContext): Launch["context"] {
+  return { ...context, certificateFiles: [...certificateFiles], ...(mirror === undefined ? {} : { mirror }) };
 }
 
 export function fromLaunchContext({ mirror, ...context }: Launch["context"]): EngineContext {

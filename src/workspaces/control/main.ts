@@ -6,6 +6,7 @@ import { commandLineOf, identifyProcess, killGroupOf } from "../../host/process-
 import { storageSession } from "../../host/system.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { openEgress } from "../../machines/guest-network.ts";
+import { addedCertificates, type HostCertificate } from "../../network/certificates/host.ts";
 import type { Egress } from "../../network/egress.ts";
 import { changeOwner } from "../change/owner.ts";
 import { sweepLayers, sweepRecords, sweepUnused } from "../checkpoint/layers.ts";
@@ -108,11 +109,14 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
   // A crash leaves layers under numbers that the next fork uses.
   await sweepLayers(place, record);
   await sweepRecords(place);
-  const egress = await workspaceEgress(context, place, record);
+  const [egress, certificates] = await Promise.all([
+    workspaceEgress(context, place, record),
+    stored.hostCertificates === null ? [] : addedCertificates({ files: context.certificateFiles }),
+  ]);
   const { machine, change } = await machineFor(launch, { context, place, record, signal });
   try {
-    const begun = { ...record, ...change, rootUnsyncedIn };
-    const workspace = await OwnedWorkspace.begin({ context, place, record: begun, machine, egress });
+    const begun = { ...record, ...change, rootUnsyncedIn, hostCertificates: trusted(stored, certificates) };
+    const workspace = await OwnedWorkspace.begin({ context, place, record: begun, machine, egress, certificates });
     if (launch.mode === "create") await syncFolder(dirname(place.dir));
     await workspace.update({});
     await sweepUnused(place, workspace.record);
@@ -121,6 +125,13 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
     await machine.close();
     throw error;
   }
+}
+
+function trusted(
+  { hostCertificates }: WorkspaceRecord,
+  certificates: readonly HostCertificate[],
+): WorkspaceRecord["hostCertificates"] {
+  return hostCertificates === null ? null : certificates.map(({ pem: _, ...about }) => about);
 }
 
 async function workspaceEgress(

@@ -5,6 +5,7 @@ import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { lastWords, type Machine } from "../../machines/machine.ts";
+import type { HostCertificate } from "../../network/certificates/host.ts";
 import type { Egress } from "../../network/egress.ts";
 import { PublishedPorts } from "../port/published-ports.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
@@ -24,6 +25,8 @@ export interface OwnedWorkspaceStart {
   readonly machine: Machine;
   /** The way out of each machine that it has */
   readonly egress: Egress;
+  /** Authorities of the host that each machine of it trusts */
+  readonly certificates: readonly HostCertificate[];
 }
 
 type Change = Partial<WorkspaceRecord>;
@@ -47,6 +50,7 @@ export class OwnedWorkspace {
   readonly place: WorkspacePlace;
   readonly egress: Egress;
   readonly ports: PublishedPorts;
+  readonly #certificates: readonly HostCertificate[];
   readonly #ended = new Deferred();
   readonly #saves = new SerialQueue();
   readonly #exclusive = new SerialQueue();
@@ -55,10 +59,11 @@ export class OwnedWorkspace {
   #swap: Promise<void> | undefined;
   #isOver = false;
 
-  private constructor({ context, place, record, egress }: OwnedWorkspaceStart, session: Session) {
+  private constructor({ context, place, record, egress, certificates }: OwnedWorkspaceStart, session: Session) {
     this.context = context;
     this.place = place;
     this.egress = egress;
+    this.#certificates = certificates;
     this.ports = new PublishedPorts(async () => (await this.session()).machine.agent, context.uid);
     this.#record = record;
     this.#session = session;
@@ -176,6 +181,7 @@ export class OwnedWorkspace {
       {
         machine,
         egress: this.egress,
+        certificates: this.#certificates,
       },
     ).catch(async (error: unknown) => {
       await machine.close();

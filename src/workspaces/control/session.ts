@@ -3,8 +3,10 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import { Deferred } from "../../core/async.ts";
 import { systemErrorCode } from "../../core/errors.ts";
 import { syncFolder } from "../../host/durable.ts";
+import { installCertificates } from "../../machines/guest-certificates.ts";
 import { attachEgress, type GuestNetwork } from "../../machines/guest-network.ts";
 import type { Machine } from "../../machines/machine.ts";
+import type { HostCertificate } from "../../network/certificates/host.ts";
 import type { Egress } from "../../network/egress.ts";
 import { JournalWriter } from "../record/journal.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
@@ -31,10 +33,16 @@ export interface Session {
   readonly endOnFile: Deferred;
 }
 
+interface SessionParts {
+  readonly machine: Machine;
+  readonly egress: Egress;
+  readonly certificates: readonly HostCertificate[];
+}
+
 export async function beginSession(
   place: WorkspacePlace,
   record: Pick<WorkspaceRecord, "resetCount" | "commandCount">,
-  { machine, egress }: { readonly machine: Machine; readonly egress: Egress },
+  { machine, egress, certificates }: SessionParts,
 ): Promise<Session> {
   const historyDir = place.historyDir(record.resetCount);
   // Without parents, because a workspace that another process has removed must not come back.
@@ -45,6 +53,7 @@ export async function beginSession(
   await syncFolder(historyDir);
   const lastSequence = record.commandCount;
   const endOnFile = new Deferred();
+  await installCertificates(machine, certificates);
   const network = attachEgress(machine.agent, egress);
   return { machine, network, historyDir, journal, running: new Map(), lastSequence, endReason: undefined, endOnFile };
 }

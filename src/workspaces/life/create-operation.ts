@@ -2,7 +2,7 @@ import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { fitting } from "../../core/shorten.ts";
 import { environmentChoice, environmentName, hostPath, memMib, vcpuCount } from "../../operations/fields.ts";
-import { networkPolicy, networkRuleFields, networkRules } from "../../operations/network.ts";
+import { hostCertificates, networkPolicy, networkRuleFields, networkRules } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { archiveNames } from "../../tree/archive/format.ts";
 import { skippedFiles } from "../file/results.ts";
@@ -30,6 +30,7 @@ export const workspaceCreate = defineOperation({
       .describe("Time until it is stopped and removed, with its files"),
     networkPolicy,
     ...networkRuleFields,
+    hostCertificates,
     allowHostCompat: z
       .boolean()
       .default(false)
@@ -93,6 +94,7 @@ export const workspaceCreate = defineOperation({
         ttlMs: input.ttlSeconds * 1000,
         name: input.name ?? null,
         labels: input.labels ?? {},
+        hostCertificates: input.hostCertificates ?? engine.trustsHostCertificates,
         network: networkRules({ ...input, mode: input.networkPolicy }, networkCeiling),
         seed: input.seedPath ?? project,
       },

@@ -22,6 +22,8 @@ export interface CreateRequest {
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly network: NetworkRules;
+  /** Whether its guest trusts the host's certificate authorities */
+  readonly hostCertificates: boolean;
   /** Default: an empty workspace */
   readonly seed?: SeedChoice | undefined;
 }
@@ -73,6 +75,7 @@ export async function createWorkspace(
     stateReason: null,
     network,
     publishedPorts: [],
+    hostCertificates: request.hostCertificates ? [] : null,
     isolation: null,
     baseline: null,
     guardian: null,

@@ -43,6 +43,9 @@ export const workspaceView = z.object({
   networkPolicy: networkRulesSchema.shape.mode,
   networkRules: networkRulesSchema.omit({ mode: true }),
   publishedPorts: workspaceRecordSchema.shape.publishedPorts,
+  hostCertificates: workspaceRecordSchema.shape.hostCertificates.describe(
+    "Certificate authorities of the host that its guest trusts; null: none were asked for",
+  ),
   executionMode,
   isolation,
   vcpuCount: z.number(),
@@ -124,6 +127,7 @@ export function renderWorkspace(view: WorkspaceView): string {
     `Workspace: ${view.workspacePath}`,
     `Workspace seed: ${seed.mode}${originOf(seed)}, ${seed.entryCount} entries, ${seed.bytesWritten} bytes`,
     `Network policy: ${view.networkPolicy}${rulesInWords(view.networkRules)}`,
+    ...(view.hostCertificates ?? []).map(({ subject }) => `Trusts: ${subject}`),
     ...view.publishedPorts.map(({ hostPort, guestPort }) => `Published: 127.0.0.1:${hostPort}->${guestPort}/tcp`),
     `Execution mode: ${view.executionMode}`,
     `Isolation: ${separation ? `${separation.vmm}, ${separation.accelerator}` : "none yet"}`,

@@ -81,7 +81,7 @@ async function proveWorkspace(
   environment: string,
   options: EngineCallOptions,
 ): Promise<string> {
-  const throwaway = { ttlMs: proofTtlMs, name: "prepare", labels: {}, network: offline };
+  const throwaway = { ttlMs: proofTtlMs, name: "prepare", labels: {}, network: offline, hostCertificates: false };
   const { record } = await createWorkspace(context, { environment, shape: defaultShape, ...throwaway }, options);
   const { workspaceId } = record;
   try {

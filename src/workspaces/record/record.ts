@@ -3,6 +3,7 @@ import * as z from "zod";
 import { checkWire, toWire } from "../../core/wire-case.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
 import { processIdentitySchema } from "../../host/process-identity.ts";
+import { hostCertificateSchema } from "../../network/certificates/host.ts";
 import { networkRulesSchema, offline } from "../../network/policy/rules.ts";
 import { begunCommandSchema, commandsOf, type JournaledCommand, type JournalLine } from "./journal.ts";
 
@@ -79,6 +80,8 @@ export const workspaceRecordSchema = z.object({
   /** What its guest may reach */
   network: networkRulesSchema,
   publishedPorts: z.array(publishedPortSchema),
+  /** Certificate authorities of the host that its guest trusts; null: it is to trust none */
+  hostCertificates: z.array(hostCertificateSchema).nullable(),
   isolation: z.object({ vmm: z.string(), accelerator: z.enum(["kvm", "tcg"]) }).nullable(),
   createdAt: z.string(),
   lastActivityAt: z.string(),
@@ -129,7 +132,13 @@ export function migrateRecord(stored: unknown): unknown {
       return migrateRecord({ ...data, format_version: 3, baseline: null });
     case 3: {
       const { network_policy: _, ...rest } = data;
-      return { ...rest, format_version: 4, network: toWire(networkRulesSchema, offline), published_ports: [] };
+      return {
+        ...rest,
+        format_version: 4,
+        network: toWire(networkRulesSchema, offline),
+        published_ports: [],
+        host_certificates: null,
+      };
     }
     default:
       return stored;

@@ -58,14 +58,14 @@ const refused: readonly [string, string, object, string, RegExp][] = [
     "create",
     { ...create, networkPolicy: "egress", allowHosts: ["https://example.com/"] },
     "invalid_argument",
-    /^cannot use --allow-host 'https:\/\/example.com\/': it is a URL/,
+    /^cannot allow host 'https:\/\/example.com\/'/,
   ],
   [
     "an unknown preset",
     "create",
     { ...create, networkPolicy: "egress", allow: ["cobol"] },
     "invalid_argument",
-    /^cannot use --allow 'cobol': there is no such preset/,
+    /^cannot use preset 'cobol': there is no such preset/,
   ],
   [
     "rules without a way out",

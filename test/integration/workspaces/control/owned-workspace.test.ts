@@ -36,6 +36,7 @@ beforeEach(async () => {
     record,
     machine: first.machine,
     egress: await closedEgress(),
+    certificates: [],
   });
 });
 afterEach(async () => {
