@@ -4,6 +4,8 @@
 # Each a list of more flags, for CI
 GO_TEST_FLAGS ?=
 VITEST_FLAGS ?=
+# Empty for all
+PROJECTS ?= --project '!clients'
 
 # Tests build what they run, unless that has just been done.
 VITEST := PYRO_TESTS_BUILD=0 npx vitest run
@@ -32,7 +34,7 @@ test-agent: setup ## Vet and test the guest agent
 	scripts/agent-go.sh test $(GO_TEST_FLAGS) ./...
 
 test-node: build ## Run the tests of everything else
-	$(VITEST) --project '!clients' $(VITEST_FLAGS)
+	$(VITEST) $(PROJECTS) $(VITEST_FLAGS)
 
 test-clients: build ## Install real MCP clients, 1.5 GB outside the checkout, and test with them
 	-scripts/install-clients.sh

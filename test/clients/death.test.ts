@@ -25,7 +25,7 @@ describeWithClients("when a client dies in mid-command", () => {
     (await stage.bench.sdk.call("workspace.logs", { workspaceId: id })).entries;
 
   test.each([claudeCode, codex, opencode])("$name: its command ends, the workspace goes on", async (client) => {
-    const id = await stage.bench.create("--name", "survivor");
+    const id = await stage.bench.create({ name: "survivor" });
     const isRunning = (count: number) => async () => {
       const entries = await logOf(id);
       return entries.length === count && entries.at(-1).stdout !== "";

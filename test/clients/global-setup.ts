@@ -10,30 +10,29 @@ export type ClientDirs = Readonly<Record<"clients" | "inspector" | "conformance"
 declare module "vitest" {
   interface ProvidedContext {
     clientDirs: ClientDirs;
-    /** Which of them are there */
-    installed: Readonly<Record<keyof ClientDirs, boolean>>;
+    /** Which of them are installed, or must be by the time their tests begin */
+    isExpected: Readonly<Record<keyof ClientDirs, boolean>>;
   }
 }
 
 const installer = fileURLToPath(new URL("../../scripts/install-clients.sh", import.meta.url));
 
-/** As for other tests with virtual machines; the clients must have been installed before. */
+/** As for other tests with virtual machines. Required clients may still be on their way. */
 export default function setup(project: TestProject): () => void {
   const tearDown = prepareEnvironment(project);
   const lines = execFileSync(installer, ["--print-dirs"], { encoding: "utf8" }).trimEnd().split("\n");
   const dirs = Object.fromEntries(lines.map((line) => line.split("\t"))) as ClientDirs;
   const isRequired = process.env["PYRO_REQUIRE_CLIENTS"] === "1";
-  const found = (name: keyof ClientDirs) => {
-    const isThere = existsSync(dirs[name]);
-    if (!isThere)
-      console.warn(`${isRequired ? "Missing" : "Tests are skipped"}: ${dirs[name]}; run \`make test-clients\``);
-    return isThere || isRequired;
+  const isExpected = (name: keyof ClientDirs) => {
+    if (isRequired || existsSync(dirs[name])) return true;
+    console.warn(`Tests are skipped: ${dirs[name]} is missing; run \`make test-clients\``);
+    return false;
   };
   project.provide("clientDirs", dirs);
-  project.provide("installed", {
-    clients: found("clients"),
-    inspector: found("inspector"),
-    conformance: found("conformance"),
+  project.provide("isExpected", {
+    clients: isExpected("clients"),
+    inspector: isExpected("inspector"),
+    conformance: isExpected("conformance"),
   });
   return tearDown;
 }

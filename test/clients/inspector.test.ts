@@ -11,7 +11,7 @@ describeWithInspector("the MCP Inspector", () => {
   let id: string;
   beforeAll(async () => {
     stage = await Stage.create();
-    id = await stage.bench.create("--name", "looked-at");
+    id = await stage.bench.create({ name: "looked-at" });
     await stage.bench.sh(id, "echo seen by the inspector");
   });
   afterAll(() => stage[Symbol.asyncDispose]());

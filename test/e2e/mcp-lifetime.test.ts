@@ -110,17 +110,19 @@ describeWithVm("what goes on when calls, servers and clients end", () => {
   });
 
   test("a command that outlives its client's patience goes on, and is picked up by the next session", async () => {
-    const first = await open({ env: { PYRO_MCP_PATIENCE_SECONDS: "1" } });
+    // Enough for the command to begin on a busy machine; it cannot end before it is let.
+    const first = await open({ env: { PYRO_MCP_PATIENCE_SECONDS: "5" } });
     const left = await first.call("workspace_exec", {
       workspace_id,
       timeout_seconds: 600,
-      command: "echo begun; sleep 4; echo done; exit 5",
+      command: "echo begun; until [ -e /tmp/go ]; do sleep 0.1; done; echo done; exit 5",
     });
     expect(left.isError).toBe(false);
     expect(left.structured).toMatchObject({ running: true, exit_code: null, stdout: "begun\n" });
     expect(left.text).toContain("workspace_logs");
     process.kill(first.pid, "SIGKILL");
     await using next = await open();
+    await bench.sh(workspace_id, "touch /tmp/go");
     const { sequence } = left.structured;
     const { entries } = await next.ok("workspace_logs", { workspace_id, sequence, wait_seconds: 60 });
     expect(entries).toMatchObject([{ sequence, state: "ended", exit_code: 5, stdout: "begun\ndone\n" }]);

@@ -11,7 +11,7 @@ describeWithVm("a reset brings back a workspace", () => {
   let identities: string[];
   beforeAll(async () => {
     bench = await Workbench.create();
-    id = await bench.create("--name", "kept", "--label", "kept=yes");
+    id = await bench.create({ name: "kept", labels: { kept: "yes" } });
     await bench.sh(id, "mkdir -p dir; echo one > dir/file; echo root > /root/file");
     await bench.output(["snapshot", "create", id, "one"]);
     identities = [];

@@ -21,7 +21,7 @@ describeWithVm("a diff after a hundred random edits", () => {
     seedDir = bench.hostPath("a");
     mkdirSync(seedDir);
     onHost(seedDir, makeTree(1));
-    id = await bench.create("--seed-path", seedDir);
+    id = await bench.create({ seedPath: seedDir });
   });
   afterAll(() => bench[Symbol.asyncDispose]());
   beforeEach(async () => {
@@ -105,7 +105,7 @@ describeWithVm("a diff after a hundred random edits", () => {
   test("of a checkout counts what that ignores, and what is in .git, by directory", async () => {
     const checkout = bench.hostPath("checkout");
     makeRepository(checkout, "echo dist/ > .gitignore; echo one > file; git add -A; git commit -qm one");
-    const own = await bench.create("--seed-path", checkout);
+    const own = await bench.create({ seedPath: checkout });
     await bench.sh(own, "mkdir dist; echo x > dist/a; echo x > dist/b; echo two > file; git add file");
     const diff: Json = await bench.json(["diff", own]);
     expect(diff.folded).toEqual([

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Surface } from "../helpers/surfaces.ts";
+import { pyroInProcess } from "../helpers/cli-in-process.ts";
+import { cliSurface, type Surface } from "../helpers/surfaces.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 import { Workbench } from "../helpers/workbench.ts";
 
@@ -25,7 +26,7 @@ describeWithVm("what a workspace refuses", () => {
   describe.each(["cli", "sdk", "mcp"] as const)("through the %s", (which) => {
     let surface: Surface;
     beforeAll(() => {
-      surface = bench[which];
+      surface = which === "cli" ? cliSurface(bench.env, pyroInProcess) : bench[which];
     });
     const refusal = (operation: string, input: object) => surface.refusal(`workspace.${operation}`, { ...input });
 
@@ -86,6 +87,12 @@ describeWithVm("what a workspace refuses", () => {
       expect((await bench.leftovers()).toSorted()).toEqual([id, stopped].toSorted());
       expect(await limited.call("workspace.reset", { workspaceId: id })).toMatchObject({ state: "started" });
     });
+  });
+
+  test("a process of its own refuses as this one does, with an exit code", async () => {
+    const result = await bench.run(["exec", stopped, "--json", "--", "true"]);
+    expect(result.json()).toMatchObject({ ok: false, error: { code: "failed_precondition" } });
+    expect(result.exitCode).toBe(125);
   });
 
   test("leaves it as it was", async () => {

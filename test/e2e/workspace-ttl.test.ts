@@ -19,7 +19,7 @@ describeWithVm("a workspace whose time is over is removed", () => {
     bench = await Workbench.create();
     // Builds the template, which may take longer than the time to live.
     await bench.output(["delete", await bench.create()]);
-    const create = () => bench.create("--ttl-seconds", String(ttlSeconds));
+    const create = () => bench.create({ ttlSeconds });
     [running, stopped, orphaned, restarted] = [await create(), await create(), await create(), await create()];
     await bench.output(["stop", stopped]);
     const supervisor = (await processesNaming(orphaned)).find(({ commandLine }) => !commandLine.startsWith("sh "));

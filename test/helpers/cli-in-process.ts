@@ -4,12 +4,17 @@ import type { CliOptions, CliResult } from "./cli.ts";
 
 /**
  * Runs a command line in this process, for refusals and help, of which there are many. A process of
- * its own takes 0.4 s. Calls must come one after another.
+ * its own takes 0.4 s. Calls must come one after another. `run` is for a command line with more in
+ * it.
  */
-export async function pyroInProcess(args: readonly string[], { env = {} }: CliOptions = {}): Promise<CliResult> {
+export async function pyroInProcess(
+  args: readonly string[],
+  { env = {} }: CliOptions = {},
+  run: (args: readonly string[], env: NodeJS.ProcessEnv) => Promise<number> = main,
+): Promise<CliResult> {
   using stdout = new Capture(process.stdout);
   using stderr = new Capture(process.stderr);
-  const exitCode = await main(args, { ...process.env, ...env });
+  const exitCode = await run(args, { ...process.env, ...env });
   return {
     exitCode,
     signal: null,
@@ -21,14 +26,12 @@ export async function pyroInProcess(args: readonly string[], { env = {} }: CliOp
 
 /** What is written to a stream of this process, instead of it. */
 class Capture implements Disposable {
-  readonly #stream: NodeJS.WriteStream;
   readonly #spy: { mockRestore(): void };
-  readonly #errorListeners: readonly unknown[];
+  readonly #leftListeners: Disposable;
   readonly #chunks: Buffer[] = [];
 
   constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream;
-    this.#errorListeners = stream.listeners("error");
+    this.#leftListeners = withoutLeftListeners(stream);
     this.#spy = vi.spyOn(stream, "write").mockImplementation((chunk, ...rest) => {
       this.#chunks.push(Buffer.from(chunk));
       for (const callback of rest) if (typeof callback === "function") callback();
@@ -40,11 +43,19 @@ class Capture implements Disposable {
     return Buffer.concat(this.#chunks);
   }
 
-  /** The command line leaves listeners, because its output can fail until its process ends. */
   [Symbol.dispose](): void {
     this.#spy.mockRestore();
-    for (const listener of this.#stream.listeners("error")) {
-      if (!this.#errorListeners.includes(listener)) this.#stream.off("error", listener as () => void);
-    }
+    this.#leftListeners[Symbol.dispose]();
   }
+}
+
+/** The command line leaves listeners, because its output can fail until its process ends. */
+export function withoutLeftListeners(stream: NodeJS.WriteStream): Disposable {
+  const before: readonly unknown[] = stream.listeners("error");
+  return {
+    [Symbol.dispose]() {
+      for (const listener of stream.listeners("error"))
+        if (!before.includes(listener)) stream.off("error", listener as () => void);
+    },
+  };
 }

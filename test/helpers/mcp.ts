@@ -1,4 +1,4 @@
-import { Client, type ClientOptions } from "@modelcontextprotocol/client";
+import { Client, type Transport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { snakeCase } from "../../src/core/snake-case.ts";
 import { toolName } from "../../src/mcp/tool.ts";
@@ -26,23 +26,22 @@ export interface ToolResult {
   readonly error: Refusal | undefined;
 }
 
-/** A client of a server of its own, started as clients start it. */
+/** A client of a server of its own. */
 export class McpSession implements AsyncDisposable {
   readonly client: Client;
-  readonly #transport: StdioClientTransport;
+  /** The server's process, if it has one of its own */
+  readonly pid: number;
+  readonly #served: Promise<unknown>;
 
-  private constructor(client: Client, transport: StdioClientTransport) {
+  private constructor(client: Client, pid: number, served: Promise<unknown>) {
     this.client = client;
-    this.#transport = transport;
+    this.pid = pid;
+    this.#served = served;
   }
 
-  static async open({ args = [], env = {}, cwd, era = "legacy", clientName, roots }: McpOptions): Promise<McpSession> {
-    const options: ClientOptions = {
-      capabilities: roots ? { roots: {} } : {},
-      versionNegotiation: { mode: era === "legacy" ? "legacy" : { pin: "2026-07-28" } },
-    };
-    const client = new Client({ name: clientName ?? "test", version: "1.0.0" }, options);
-    if (roots) client.setRequestHandler("roots/list", () => ({ roots: roots.map((uri) => ({ uri })) }));
+  /** Starts the server as clients start it. */
+  static async open(options: McpOptions): Promise<McpSession> {
+    const { args = [], env = {}, cwd } = options;
     const surroundings = { ...process.env, ...env };
     const transport = new StdioClientTransport({
       command: process.execPath,
@@ -53,15 +52,27 @@ export class McpSession implements AsyncDisposable {
       ...(cwd === undefined ? {} : { cwd }),
       stderr: "pipe",
     });
+    return McpSession.over(transport, options);
+  }
+
+  /** `served` settles when the server has ended. */
+  static async over(
+    transport: Transport & { readonly pid?: number | null },
+    { era = "legacy", clientName, roots }: McpOptions,
+    served: Promise<unknown> = Promise.resolve(),
+  ): Promise<McpSession> {
+    const client = new Client(
+      { name: clientName ?? "test", version: "1.0.0" },
+      {
+        capabilities: roots ? { roots: {} } : {},
+        versionNegotiation: { mode: era === "legacy" ? "legacy" : { pin: "2026-07-28" } },
+      },
+    );
+    if (roots) client.setRequestHandler("roots/list", () => ({ roots: roots.map((uri) => ({ uri })) }));
     await client.connect(transport);
     // From now on it checks every result against the schema that it was told.
     await client.listTools();
-    return new McpSession(client, transport);
-  }
-
-  /** The server's process */
-  get pid(): number {
-    return this.#transport.pid ?? Number.NaN;
+    return new McpSession(client, transport.pid ?? Number.NaN, served);
   }
 
   async call(name: string, args: Record<string, unknown> = {}, signal?: AbortSignal): Promise<ToolResult> {
@@ -81,6 +92,7 @@ export class McpSession implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client.close();
+    await this.#served;
   }
 }
 

@@ -10,6 +10,8 @@ import { linkSharedTemplates } from "./templates.ts";
 
 const environment = "debian:12";
 
+type CreateInput = Parameters<Pyro["workspace"]["create"]>[0];
+
 /** Workspaces of a test, on templates that all tests share. */
 export class Workbench implements AsyncDisposable {
   readonly cache: TestCache;
@@ -64,8 +66,8 @@ export class Workbench implements AsyncDisposable {
   }
 
   /** A new workspace; its identifier */
-  async create(...flags: readonly string[]): Promise<string> {
-    return (await this.output(["create", environment, "--id-only", ...flags])).trim();
+  async create(input: Omit<CreateInput, "environment"> = {}): Promise<string> {
+    return (await this.#library.workspace.create({ environment, ...input })).workspaceId;
   }
 
   /** Runs a script, which must succeed; what it printed */

@@ -59,7 +59,7 @@ test("with --json an error is one object on standard output", async () => {
 });
 
 test("a --json of the guest's does not change how errors are told", async () => {
-  const result = await pyro(["run", "--nope", "--", "true", "--json"]);
+  const result = await pyroInProcess(["run", "--nope", "--", "true", "--json"]);
   expect(result.stderr).toMatch(/^\[error\] unknown option '--nope'/);
   expect(result.stdout.toString()).toBe("");
 });
@@ -81,7 +81,7 @@ test("output that cannot be written is an error", async () => {
 });
 
 test.each([[[]], [["env"]]])("a missing command after 'pyro %s' shows the help as a usage error", async (args) => {
-  const result = await pyro(args);
+  const result = await pyroInProcess(args);
   expect(result.exitCode).toBe(2);
   expect(result.stderr).toMatch(/^Usage: pyro/);
   expect(result.stderr).not.toContain("[error]");
@@ -89,7 +89,7 @@ test.each([[[]], [["env"]]])("a missing command after 'pyro %s' shows the help a
 });
 
 test("help shows the default of an argument", async () => {
-  expect((await pyro(["prepare", "--help"])).stdout.toString()).toContain("(default: debian:12)");
+  expect((await pyroInProcess(["prepare", "--help"])).stdout.toString()).toContain("(default: debian:12)");
 });
 
 test.each([

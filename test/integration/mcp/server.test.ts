@@ -5,8 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { main } from "../../../src/serve.ts";
 import { pyro, pyroPath } from "../../helpers/cli.ts";
-import { eras, McpSession } from "../../helpers/mcp.ts";
+import { pyroInProcess } from "../../helpers/cli-in-process.ts";
+import { eras, type McpOptions, McpSession } from "../../helpers/mcp.ts";
+import { openMcpInProcess } from "../../helpers/mcp-in-process.ts";
 
 /**
  * Written down here once more, on purpose: the contract's selections, as far as there are
@@ -52,12 +55,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-const open = (options: Parameters<typeof McpSession.open>[0] = {}) =>
-  McpSession.open({
-    cwd: dir,
-    env: { PYRO_STATE_DIR: join(dir, "state"), PYRO_CACHE_DIR: join(dir, "cache") },
-    ...options,
-  });
+const inFolder = (options: McpOptions = {}): McpOptions => ({
+  cwd: dir,
+  env: { PYRO_STATE_DIR: join(dir, "state"), PYRO_CACHE_DIR: join(dir, "cache") },
+  ...options,
+});
+const open = (options: McpOptions = {}) => openMcpInProcess(inFolder(options));
+/** As clients start it */
+const openProcess = (options: McpOptions = {}) => McpSession.open(inFolder(options));
 
 describe.each(eras)("the server, to a client of the %s era", (era) => {
   test.each(selections)("offers with %j exactly the tools of the contract", async (args, tools) => {
@@ -73,7 +78,7 @@ describe.each(eras)("the server, to a client of the %s era", (era) => {
   });
 
   test("says what it is for", async () => {
-    await using session = await open({ args: ["--mode", "repro-fix"], era });
+    await using session = await openProcess({ args: ["--mode", "repro-fix"], era });
     expect(session.client.getInstructions()).toContain("workspace_create");
     expect(session.client.getServerVersion()).toMatchObject({ name: "pyro" });
   });
@@ -188,15 +193,22 @@ test.each([
   [["--project-path", "/nowhere/at all"], "/nowhere/at all"],
   [["--repo-url", " "], "it is no URL that git can clone"],
 ])("refuses %j before it serves a client", async (args, reason) => {
-  const result = await pyro(["mcp", "serve", ...args]);
+  const result = await pyroInProcess(["mcp", "serve", ...args], {}, (words, env) => main(words, env, dir));
   expect(result.stderr).toContain("[error] ");
   expect(result.stderr).toContain(reason);
   expect(result.stdout.toString()).toBe("");
   expect(result.exitCode).toBeGreaterThan(0);
 });
 
+test("refuses in a process of its own as in this one", async () => {
+  const result = await pyro(["mcp", "serve", "--mode", "dance"]);
+  expect(result.stderr).toMatch(/^\[error\] .*repro-fix/);
+  expect(result.stdout.toString()).toBe("");
+  expect(result.exitCode).toBe(2);
+});
+
 test("a call of 12 MB is answered, and the next one too", async () => {
-  await using session = await open();
+  await using session = await openProcess();
   const text = '\u0000\n"'.repeat(1_000_000);
   const large = await session.call("workspace_file_write", { workspace_id: "0123456789ab", path: "large", text });
   expect(large.text).toContain("(not_found)");
