@@ -22,9 +22,12 @@ export async function openMcpInProcess(options: McpOptions): Promise<McpSession>
     const closed = new Promise<void>((resolve) => {
       transport.onclose = resolve;
     });
-    const connection = serveStdio(({ era }) => createServer({ engine, toolset, start, era }).server, {
-      transport: serverSide,
-    });
+    const connection = serveStdio(
+      ({ era }) => createServer({ engine, toolset, start, network: flags.network, era }).server,
+      {
+        transport: serverSide,
+      },
+    );
     await closed;
     await connection.close();
   });
