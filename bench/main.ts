@@ -10,6 +10,7 @@ import { composeEngineContext } from "../src/compose.ts";
 import { layoutFromEnvironment } from "../src/host/layout.ts";
 import { coldBoot, environmentName, fork, forksAtOnce } from "./machines.ts";
 import { measureMcp } from "./mcp.ts";
+import { measureNetwork, networkNames } from "./network.ts";
 import { alternatives, runProgram, works } from "./programs.ts";
 import { type Summary, summarize } from "./statistics.ts";
 import { execNames, measureWorkspaces, transferNames } from "./workspaces.ts";
@@ -21,6 +22,10 @@ const resultsPath = "bench-results.json";
 const coldBootName = "cold boot to first exec (a QEMU boot per command)";
 /** Limit for a command that writes, relative to one that does not */
 const maxExecRatio = 1.5;
+/** Limit for a guest's throughput, as a part of the channel's */
+const minThroughput = 0.5;
+/** Limit for a fork with a way out, relative to one without */
+const maxEgressFork = 1.05;
 /** Limits for the ratios of some figures to the cold boot */
 const limits: Readonly<Record<string, number>> = { [transferNames.export]: 0.25, [transferNames.push]: 0.3 };
 
@@ -58,6 +63,7 @@ try {
     record(coldBootName, "ms", (await coldBoot(context)).toFirstExecMs);
   });
   await measureMcp(context, { ...env, PYRO_STATE_DIR: stateDir }, record);
+  await measureNetwork(context, record);
   await report();
 } finally {
   await rm(cacheDir, { recursive: true, force: true });
@@ -98,6 +104,12 @@ async function report(): Promise<void> {
   }
   const execRatio = (results[execNames.writes]?.median ?? 0) / (results[execNames.reads]?.median ?? 0);
   console.log(`\nA command that writes takes ${execRatio.toFixed(2)} times one that does not (limit ${maxExecRatio})`);
+  const times = (name: string) => results[name]?.median ?? 0;
+  const slowest = Math.max(times(networkNames.upload), times(networkNames.download));
+  const throughput = times(networkNames.channel) / slowest;
+  const egressFork = times(networkNames.egressFork) / times(networkNames.plainFork);
+  console.log(`A guest's network has ${throughput.toFixed(2)} of the channel's throughput (limit ${minThroughput})`);
+  console.log(`A fork with egress takes ${egressFork.toFixed(2)} times one without (limit ${maxEgressFork})`);
   await writeFile(
     resultsPath,
     `${JSON.stringify({ measuredAt: new Date().toISOString(), node: process.version, results, execRatio }, null, 2)}\n`,

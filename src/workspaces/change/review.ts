@@ -1,6 +1,7 @@
 import { PyroError } from "../../core/errors.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { currentRecord, type WorkspaceCall } from "../control/access.ts";
+import { workspaceLedger } from "../network/caller.ts";
 import { commandsOf, type JournaledCommand, type LineOf, readJournal } from "../record/journal.ts";
 import type { SnapshotRecord, WorkspaceRecord } from "../record/record.ts";
 import { WorkspacePlace } from "../record/store.ts";
@@ -20,6 +21,15 @@ export interface WorkspaceReview {
   readonly exportCount: number;
   readonly snapshots: readonly SnapshotRecord[];
   readonly changes: ChangesReview;
+  readonly network: NetworkReview;
+}
+
+/** What a workspace did in the network since its last reset, as far as the ledger has it. */
+export interface NetworkReview {
+  readonly allowedCount: number;
+  readonly deniedCount: number;
+  /** Hosts that were denied, each once, the latest ones */
+  readonly deniedHosts: readonly string[];
 }
 
 /**
@@ -38,6 +48,17 @@ export async function reviewWorkspace(call: WorkspaceCall): Promise<WorkspaceRev
     exportCount: exports.length,
     snapshots: newest(record.snapshots),
     changes: await reviewChanges(call, record),
+    network: await reviewNetwork(call, record),
+  };
+}
+
+async function reviewNetwork(call: WorkspaceCall, { sessionStartedAt }: WorkspaceRecord): Promise<NetworkReview> {
+  const entries = (await workspaceLedger(call)).filter(({ at }) => at >= sessionStartedAt);
+  const denied = entries.filter(({ verdict }) => verdict === "denied");
+  return {
+    allowedCount: entries.filter(({ verdict }) => verdict === "allowed").length,
+    deniedCount: denied.length,
+    deniedHosts: [...new Set(denied.map(({ host }) => host))].slice(-recentCount),
   };
 }
 

@@ -40,6 +40,12 @@ const reviewOutput = workspaceView.pick({ workspaceId: true, name: true, labels:
   commands: z.object({ total: z.number(), recent: z.array(commandReview) }),
   edits: z.object({ recent: z.array(editReview) }),
   changes: changesReview,
+  network: z.object({
+    policy: workspaceView.shape.networkPolicy,
+    allowedCount: z.number(),
+    deniedCount: z.number(),
+    deniedHosts: z.array(z.string()),
+  }),
   services: z.object({ current: z.array(serviceReview), recent: z.array(serviceReview) }),
   artifacts: z.object({ exports: z.array(exportReview) }),
   snapshots: z.object({
@@ -74,7 +80,7 @@ export const workspaceSummary = defineOperation({
 });
 
 function outputOf(review: WorkspaceReview): z.input<typeof reviewOutput> {
-  const { record, changes, exportCount } = review;
+  const { record, changes, exportCount, network } = review;
   const { commandCount, lastCommand, snapshots, resetCount } = record;
   return {
     ...record,
@@ -90,6 +96,7 @@ function outputOf(review: WorkspaceReview): z.input<typeof reviewOutput> {
     },
     edits: { recent: review.edits.map(editOf) },
     changes,
+    network: { policy: record.network.mode, ...network, deniedHosts: [...network.deniedHosts] },
     services: { current: [], recent: [] },
     artifacts: { exports: review.exports.map(exportOf) },
     snapshots: { namedCount: snapshots.length, recent: [...review.snapshots] },

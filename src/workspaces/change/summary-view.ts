@@ -30,6 +30,7 @@ export function renderReview(review: ReviewOutput): string {
       "Exports:",
       artifacts.exports.map(({ workspacePath, outputPath }) => `${code(workspacePath)} to ${code(outputPath)}`),
     ),
+    networkLine(review.network),
     section(
       "Snapshots:",
       snapshots.recent.map(({ snapshotName, createdAt }) => `${code(snapshotName)}, ${createdAt}`),
@@ -46,6 +47,12 @@ function changesSection({ available, reason, summary, entries, ...rest }: Review
     ...(rest.moreCount > 0 ? [`… and ${rest.moreCount} more`] : []),
     ...foldedLines(rest.folded, rest.foldedCount, code),
   ]);
+}
+
+function networkLine({ policy, allowedCount, deniedCount, deniedHosts }: ReviewOutput["network"]): string {
+  if (policy === "off" && deniedCount === 0) return "";
+  const hosts = deniedHosts.length === 0 ? "" : ` (${deniedHosts.map(code).join(", ")})`;
+  return `Network: ${policy}, ${allowedCount} connections, ${deniedCount} denied${hosts}\n`;
 }
 
 function commandLine({ command, exitCode, durationMs }: ReviewOutput["commands"]["recent"][number]): string {

@@ -35,6 +35,7 @@ function review(different: Partial<ReviewOutput> = {}): ReviewOutput {
       foldedCount: 0,
       moreCount: 0,
     },
+    network: { policy: "off", allowedCount: 0, deniedCount: 0, deniedHosts: [] },
     services: { current: [], recent: [] },
     artifacts: { exports: [] },
     snapshots: { namedCount: 0, recent: [] },
@@ -170,3 +171,11 @@ test("no text of a user or a guest is taken for Markdown", () => {
 function outsideOfCode(text: string): string {
   return text.replaceAll(/(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)/gs, "");
 }
+
+test("what was denied has a line, and a workspace that tried nothing has none", () => {
+  expect(renderReview(review())).not.toContain("Network");
+  const network = { policy: "egress", allowedCount: 3, deniedCount: 2, deniedHosts: ["a.test", "10.0.0.1"] } as const;
+  expect(renderReview(review({ network: { ...network, deniedHosts: [...network.deniedHosts] } }))).toContain(
+    "Network: egress, 3 connections, 2 denied (`a.test`, `10.0.0.1`)\n",
+  );
+});
