@@ -1,7 +1,5 @@
-import { once } from "node:events";
 import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../core/errors.ts";
 import { type Dialled, dial, dialThroughProxy, type HostProxy } from "./dial.ts";
 import { hearFirstWords } from "./first-words.ts";
@@ -12,9 +10,9 @@ import { Pace } from "./pace.ts";
 import { hostName } from "./policy/name.ts";
 import type { NetworkPolicy } from "./policy/policy.ts";
 import type { Verdict as Judgement, Denial as PolicyDenial } from "./policy/verdict.ts";
+import { type Denial, refuse } from "./refuse.ts";
 import { type Resolve, resolveOnHost } from "./resolve.ts";
 import type { FirstWords } from "./server-name/first-words.ts";
-import { forbiddenResponse } from "./server-name/forbidden-response.ts";
 import { judgeFirstWords } from "./server-name/judge.ts";
 import { shownName } from "./server-name/name.ts";
 import { NetworkTally, type NetworkUse } from "./use.ts";
@@ -23,16 +21,9 @@ import { NetworkTally, type NetworkUse } from "./use.ts";
 const maxOpen = 256;
 /** New connections that a guest may make; more of them wait */
 const newConnections = { perSecond: 100, burst: 256 };
-/**
- * A client that speaks first has done so in this time. A denied connection is reset after it at the
- * latest
- */
-const deniedWordsMs = 120;
 /** Types of records by which a program wants an address */
 const addressTypes: ReadonlySet<string> = new Set(["A", "AAAA", "ALL"]);
 const httpsPort = 443;
-/** Time for a client to read that it is denied */
-const answerReadMs = 2_000;
 /** Limit for the commands whose use is kept, for background processes of ended commands */
 const maxTallies = 1_000;
 
@@ -70,12 +61,6 @@ interface Target {
   readonly port: number;
   /** Whether the host is a name, which is resolved at every dial */
   readonly isName: boolean;
-}
-
-/** What denies something, and the flags that allow it; empty if there is no way. */
-interface Denial {
-  readonly rule: string;
-  readonly howToAllow: string;
 }
 
 type Verdict =
@@ -342,18 +327,4 @@ function inLedger(verdict: Verdict): Pick<LedgerEntry, "verdict" | "reason" | "h
   const { verdict: what } = verdict;
   if (what === "denied") return { verdict: what, reason: verdict.rule, howToAllow: verdict.howToAllow };
   return { verdict: what, reason: what === "failed" ? verdict.reason : null, howToAllow: null };
-}
-
-/** Ends a denied connection, which is reset next. A client that speaks HTTP is told why. */
-async function refuse(
-  guest: Duplex,
-  { host, port }: Target,
-  { rule, howToAllow, words }: Denial & { readonly words?: FirstWords },
-): Promise<void> {
-  const { kind } = words ?? (await hearFirstWords(guest, { timeoutMs: deniedWordsMs })).words;
-  if (kind !== "http") return;
-  guest.resume();
-  guest.end(forbiddenResponse({ host, port, rule, howToAllow }));
-  // A reset would overtake the answer, so the client closes first.
-  await Promise.race([once(guest, "close").catch(() => {}), sleep(answerReadMs, undefined, { ref: false })]);
 }

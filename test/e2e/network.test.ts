@@ -90,11 +90,10 @@ describeWithVm("the network of a guest", () => {
     allowServer(server.port + 1);
     const { stdout, use } = await guest.run(`
       curl -sS http://server.test:${server.port}/
+      curl -sS http://server.test/
       curl -sS http://other.test/ || true
     `);
-    expect(stdout).toContain(
-      `port ${server.port} of server.test is not in --allow-host. The user of this workspace can allow it`,
-    );
+    expect(stdout).toContain("port 80 of server.test is not in --allow-host. The user of this workspace can allow it");
     expect(use?.denied).toMatchObject([
       {
         host: "server.test",
@@ -102,6 +101,7 @@ describeWithVm("the network of a guest", () => {
         process: "curl",
         howToAllow: `--allow-host server.test:${server.port}`,
       },
+      { host: "server.test", port: 80, process: "curl", howToAllow: "--allow-host server.test" },
       { host: "other.test", port: null, rule: "not in --allow-host", howToAllow: "--allow-host other.test" },
     ]);
     expect(server.connectionCount).toBe(0);
