@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { type FirstWords, readFirstWords } from "./server-name/first-words.ts";
+import { type FirstWords, mayBecomeKnown, readFirstWords } from "./server-name/first-words.ts";
 
 /** What a client has said first. */
 export interface Heard {
@@ -7,6 +7,9 @@ export interface Heard {
   /** All bytes that were taken from the client, of which none is passed on yet */
   readonly bytes: Buffer;
 }
+
+/** A client that has said a word, which is no method of HTTP, and no more, waits for an answer */
+const quietMs = 250;
 
 interface HearOptions {
   /** Limit for the wait; default: none */
@@ -23,10 +26,12 @@ export async function hearFirstWords(
   return new Promise((resolve) => {
     const pieces: Buffer[] = [];
     let turn: NodeJS.Immediate | undefined;
+    let quiet: NodeJS.Timeout | undefined;
     let isServerFirst = false;
     const finish = (words: FirstWords) => {
       clearTimeout(timer);
       clearImmediate(turn);
+      clearTimeout(quiet);
       client.off("data", onData);
       client.off("end", onEnd);
       client.off("close", onClose);
@@ -37,8 +42,10 @@ export async function hearFirstWords(
       turn = undefined;
       const bytes = Buffer.concat(pieces.splice(0));
       pieces.push(bytes);
+      clearTimeout(quiet);
       const words: FirstWords = isServerFirst ? { kind: "other" } : readFirstWords(bytes, isEnd);
       if (isEnd || words.kind !== "incomplete") finish(words);
+      else if (!mayBecomeKnown(bytes)) quiet = setTimeout(() => finish({ kind: "other" }), quietMs);
     };
     const onData = (piece: Buffer) => {
       if (pieces.length === 0) isServerFirst = hasServerSpoken();

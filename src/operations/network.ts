@@ -59,7 +59,7 @@ export function networkRules(wanted: WantedNetwork, ceiling?: NetworkRules): Net
   const { mode: _, ...given } = rules;
   if (!allowsEgress(mode) && Object.values(given).some(({ length }) => length > 0)) {
     throw new PyroError("invalid_argument", "cannot use rules about hosts: the guest has no way out", {
-      hint: "Give a network policy with egress too.",
+      hint: "Give `--network`, or a network policy with egress, too.",
     });
   }
   return ceiling ? withinCeiling(rules, ceiling) : rules;

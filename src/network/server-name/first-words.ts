@@ -1,3 +1,4 @@
+import { METHODS } from "node:http";
 import { readClientHello } from "./client-hello.ts";
 import { readRequestHead } from "./request-head.ts";
 
@@ -44,6 +45,8 @@ export interface HttpWords {
  */
 export const maxFirstWordsBytes = 64 * 1024;
 
+/** The longest method that HTTP knows has 16 characters */
+const maxMethodLength = 16;
 const firstRecordType = 0x14;
 const lastRecordType = 0x18;
 
@@ -73,6 +76,15 @@ export function readFirstWords(bytes: Buffer, isEnd = false): FirstWords {
   // No server reads a name in half a hello, or in nothing.
   if (isTls || bytes.toString("latin1").trim() === "") return { kind: "other" };
   return readRequestHead(Buffer.concat([bytes, Buffer.from("\n")])) === "other" ? { kind: "other" } : ambiguousHttp;
+}
+
+/**
+ * Whether what is "incomplete" can still become a request with a method that HTTP knows, or a
+ * hello. Many protocols begin with a word without an end, and then wait for an answer.
+ */
+export function mayBecomeKnown(bytes: Buffer): boolean {
+  const text = bytes.toString("latin1", 0, maxMethodLength + 1).toUpperCase();
+  return mayBeTls(bytes) || /[^!-~]/.test(text) || METHODS.some((method) => method.startsWith(text));
 }
 
 function readStart(bytes: Buffer): FirstWords {
