@@ -30,6 +30,7 @@ export class GuestConnection extends Duplex {
   #receivedBytes = 0;
   #hasEnded = false;
   #isRefused = false;
+  #isConnected = false;
   #wantsMore = false;
   /** Taken, and not yet given as credit */
   #takenBytes = 0;
@@ -40,8 +41,11 @@ export class GuestConnection extends Duplex {
   constructor(stream: ClientHttp2Stream) {
     super({ allowHalfOpen: true, readableHighWaterMark: chunkBytes, writableHighWaterMark: chunkBytes });
     this.#stream = stream;
+    // A reset can come before its owner listens, and must not end this process.
+    this.on("error", () => {});
     stream.once("response", (headers) => {
-      if (headers[":status"] === 200) stream.on("data", (chunk: Buffer) => this.#receive(chunk));
+      this.#isConnected = headers[":status"] === 200;
+      if (this.#isConnected) stream.on("data", (chunk: Buffer) => this.#receive(chunk));
       else void this.#refuse();
     });
     stream.once("error", (error) => this.destroy(error));
@@ -55,8 +59,17 @@ export class GuestConnection extends Duplex {
   async #refuse(): Promise<void> {
     this.#isRefused = true;
     let text = "";
-    for await (const chunk of this.#stream) text = (text + String(chunk)).slice(0, maxRefusalChars);
+    try {
+      for await (const chunk of this.#stream) text = (text + String(chunk)).slice(0, maxRefusalChars);
+    } catch {
+      // The answer is cut off.
+    }
     this.destroy(new PyroError("unavailable", `the guest refused the connection: ${reasonIn(text)}`));
+  }
+
+  /** Whether the guest has given the connection. An error before that is a refusal */
+  get isConnected(): boolean {
+    return this.#isConnected;
   }
 
   override _read(): void {

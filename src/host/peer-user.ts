@@ -1,17 +1,20 @@
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 
-/** The state of a connection in proc(5)'s tables: established, or closing */
+/** Fields of proc(5)'s table */
 const addressField = 1;
 const peerField = 2;
 const userField = 7;
+/** 0 for a socket that no process has any more, whose user is no longer known */
+const inodeField = 9;
 
 /**
  * The user of this host whose process is at the other end of a loopback connection over IPv4.
  * undefined: there is none any more, or the kernel does not tell.
  */
-export async function userOfPeer({ remotePort, localPort }: Socket): Promise<number | undefined> {
-  if (remotePort === undefined || localPort === undefined) return undefined;
+export async function userOfPeer({ remoteAddress, remotePort, localPort }: Socket): Promise<number | undefined> {
+  // From another address of the loopback network the same port is another socket.
+  if (remoteAddress !== "127.0.0.1" || remotePort === undefined || localPort === undefined) return undefined;
   const text = await readFile("/proc/net/tcp", "latin1").catch(() => "");
   return findUser(text, loopback(remotePort), loopback(localPort));
 }
@@ -22,7 +25,8 @@ export function findUser(text: string, address: string, peer: string): number | 
   for (let at = text.indexOf(address); at >= 0; at = text.indexOf(address, at + 1)) {
     const line = text.slice(text.lastIndexOf("\n", at) + 1, text.indexOf("\n", at));
     const fields = line.trim().split(/\s+/);
-    if (fields[addressField] === address && fields[peerField] === peer) return Number(fields[userField]);
+    if (fields[inodeField] !== "0" && fields[addressField] === address && fields[peerField] === peer)
+      return Number(fields[userField]);
   }
   return undefined;
 }

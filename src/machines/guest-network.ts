@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentClient } from "../guest/agent.ts";
 import { Egress } from "../network/egress.ts";
 import { LedgerWriter } from "../network/ledger.ts";
@@ -25,6 +26,9 @@ export async function openEgress(
     proxyFor: (host, port) => proxyFor(hostProxies, host, port),
   });
 }
+
+/** Limit for a guest that stands still */
+const disposeMs = 1_000;
 
 /** Why a guest's way out is closed; undefined while it is open. */
 export interface GuestNetwork extends AsyncDisposable {
@@ -55,7 +59,8 @@ export function attachEgress(agent: AgentClient, egress: Egress): GuestNetwork {
     },
     async [Symbol.asyncDispose]() {
       end.abort();
-      await listening;
+      // A guest that stands still does not end its part. It ends with its machine.
+      await Promise.race([listening, sleep(disposeMs, undefined, { ref: false })]);
     },
   };
 }

@@ -1,15 +1,17 @@
+import { setMaxListeners } from "node:events";
 import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { messageOf } from "../core/errors.ts";
 import { type Dialled, dial, dialThroughProxy, type HostProxy } from "./dial.ts";
 import { hearFirstWords } from "./first-words.ts";
-import { Joint } from "./joint.ts";
+import { Joint, reset } from "./joint.ts";
 import type { LedgerEntry, LedgerWriter } from "./ledger.ts";
 import type { SyntheticAddresses } from "./names.ts";
 import { Pace } from "./pace.ts";
 import { hostName } from "./policy/name.ts";
 import type { NetworkPolicy } from "./policy/policy.ts";
 import type { Verdict as Judgement, Denial as PolicyDenial } from "./policy/verdict.ts";
+import { QuestionPairs } from "./question-pairs.ts";
 import { type Denial, refuse } from "./refuse.ts";
 import { type Resolve, resolveOnHost } from "./resolve.ts";
 import type { FirstWords } from "./server-name/first-words.ts";
@@ -89,10 +91,13 @@ export class Egress {
   readonly #tallies = new Map<string, NetworkTally>();
   readonly #open = new Map<Duplex, LedgerEntry>();
   readonly #pace = new Pace(newConnections);
+  readonly #pairs = new QuestionPairs();
   readonly #end = new AbortController();
 
   constructor(options: EgressOptions) {
     this.#options = options;
+    // Each dial listens to it.
+    setMaxListeners(0, this.#end.signal);
     this.#policy = options.policy;
     this.#resolve = options.resolve ?? resolveOnHost;
   }
@@ -100,8 +105,8 @@ export class Egress {
   /** Decides by this policy from now on. Open connections that it denies are reset. */
   usePolicy(policy: NetworkPolicy): void {
     this.#policy = policy;
-    for (const [guest, { host, port }] of this.#open) {
-      if (port !== null && !this.#judge(this.#targetOf(host, port)).allowed) guest.destroy();
+    for (const [guest, { host, port, address }] of this.#open) {
+      if (port !== null && !this.#isStillAllowed(this.#targetOf(host, port), address)) guest.destroy();
     }
   }
 
@@ -135,26 +140,24 @@ export class Egress {
   }
 
   /** The address that stands for a name; null if the name does not exist for this guest. */
-  async addressOf({ name: wanted, type, ...asker }: AskedName): Promise<string | null> {
+  async addressOf(asked: AskedName): Promise<string | null> {
+    const { name: wanted, type } = asked;
     const name = hostName(wanted) ?? shownName(Buffer.from(wanted));
     const judged = this.#policy.judgeName(wanted);
     // Of other records, such as those of services, the guest learns only that there are none.
     if (!addressTypes.has(type))
       return judged.allowed ? ((await this.#options.addresses.addressOf(name)) ?? null) : null;
-    if (!judged.allowed) return this.#nameDenied(name, asker, denialOf(judged));
+    if (!judged.allowed) return this.#nameDenied(name, asked, denialOf(judged));
     const resolution = await this.#resolve(name);
     if ("addresses" in resolution) {
       const denial = this.#denialOfAll(name, resolution.addresses);
-      if (denial) return this.#nameDenied(name, asker, denial);
-    } else if (!this.#options.proxyFor?.(name, httpsPort)) {
-      this.#note({ host: name, port: null, asker }, { verdict: "failed", reason: resolution.reason });
-      return null;
+      if (denial) return this.#nameDenied(name, asked, denial);
+    } else if (!this.#options.proxyFor?.(name, httpsPort) || !this.#policy.isNamed(name)) {
+      return this.#nameFailed(name, asked, resolution.reason);
     }
     const address = await this.#options.addresses.addressOf(name);
     if (address !== undefined) return address;
-    const reason = "the workspace has asked for too many names";
-    this.#note({ host: name, port: null, asker }, { verdict: "failed", reason });
-    return null;
+    return this.#nameFailed(name, asked, "the workspace has asked for too many names");
   }
 
   /** Why none of a name's addresses may be dialled on any port, as far as that is known already. */
@@ -164,7 +167,14 @@ export class Egress {
     return isHopeless && special[0] ? denialOf(special[0]) : undefined;
   }
 
-  #nameDenied(host: string, asker: Asker, { rule, howToAllow }: Denial): null {
+  #nameFailed(host: string, { type, ...asker }: AskedName, reason: string): null {
+    if (this.#pairs.isSecond(`${asker.label} ${asker.pid} ${host}`, type)) return null;
+    this.#note({ host, port: null, asker }, { verdict: "failed", reason });
+    return null;
+  }
+
+  #nameDenied(host: string, { type, ...asker }: AskedName, { rule, howToAllow }: Denial): null {
+    if (this.#pairs.isSecond(`${asker.label} ${asker.pid} ${host}`, type)) return null;
     this.#note({ host, port: null, asker }, { verdict: "denied", rule, howToAllow });
     return null;
   }
@@ -221,6 +231,11 @@ export class Egress {
     if ("denial" in reached) return { verdict: "denied", ...reached.denial };
     if ("failure" in reached) return { verdict: "failed", reason: reached.failure };
     const { socket, address } = reached;
+    // A closed connection says so only once.
+    if (guest.destroyed || !this.#isStillAllowed(target, address)) {
+      reset(socket);
+      return { verdict: "failed", reason: "it was given up before it was connected" };
+    }
     entry.address = address;
     const joint = new Joint(guest, socket, entry);
     // What the client says waits until it is known whom that is for.
@@ -236,6 +251,13 @@ export class Egress {
     return { verdict: "allowed" };
   }
 
+  /** Whether a connection may go on to the address that it has; a proxy's address is none. */
+  #isStillAllowed(target: Target, address: string | null): boolean {
+    if (!this.#judge(target).allowed) return false;
+    const isDirect = target.isName && address !== null && isIP(address) !== 0;
+    return !isDirect || this.#policy.dialable(target.host, target.port, [address]).allowed.length > 0;
+  }
+
   #targetOf(host: string, port: number): Target {
     return { host, port, isName: isIP(host) === 0 };
   }
@@ -249,17 +271,21 @@ export class Egress {
     const { signal } = this.#end;
     const proxy = this.#options.proxyFor?.(host, port);
     const resolution = isName ? await this.#resolve(host) : { addresses: [host] };
+    // A proxy may understand something else by a name, so it gets only those that a rule names.
+    const isNamed = isName && this.#policy.isNamed(host, port);
     if ("missing" in resolution) {
-      return proxy ? dialThroughProxy(target, proxy, signal) : { failure: resolution.reason };
+      return proxy && isNamed ? dialThroughProxy(target, proxy, signal) : { failure: resolution.reason };
     }
-    if (!isName)
+    if (!isName) {
       return proxy ? dialThroughProxy(target, proxy, signal) : dial({ host, port, addresses: [host] }, signal);
+    }
     const { allowed, refused } = this.#policy.dialable(host, port, resolution.addresses);
     if (allowed.length === 0) {
       const [first] = refused;
       return first ? { denial: denialOf(first) } : { failure: "the name has no address" };
     }
-    return proxy ? dialThroughProxy(target, proxy, signal) : dial({ host, port, addresses: allowed }, signal);
+    if (!proxy) return dial({ host, port, addresses: allowed }, signal);
+    return dialThroughProxy({ host: isNamed ? host : (allowed[0] ?? host), port }, proxy, signal);
   }
 
   /** Why what a client says is not for the server that its connection is for. */

@@ -57,6 +57,7 @@ export async function hearFirstWords(
     // Nothing of a client that has gone is passed on.
     const onClose = () => finish({ kind: "other" });
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => look(true), timeoutMs);
+    if (client.destroyed) return onClose();
     client.on("data", onData);
     client.once("end", onEnd);
     client.once("close", onClose);

@@ -32,12 +32,15 @@ export class Joint {
       stream.on("error", () => {
         // It closes next.
       });
-      stream.once("close", () => {
+      const onClose = () => {
         const isWhole = stream.readableEnded && stream.writableFinished;
         if (!isWhole && this.#isLinked) reset(other);
         open -= 1;
         if (open === 0) this.#closed.resolve();
-      });
+      };
+      // A stream that has closed already does not say so again.
+      if (stream.closed) queueMicrotask(onClose);
+      else stream.once("close", onClose);
     }
     outside.on("data", (chunk: Buffer) => {
       traffic.receivedBytes += chunk.length;

@@ -20,7 +20,7 @@ import { chosenSeed, sizeFromEnvironment } from "./random.ts";
 
 const numRuns = sizeFromEnvironment("CHAOS_LIES", 40);
 /** An answer to a lie takes milliseconds */
-const hangMs = 30_000;
+const hangMs = 120_000;
 /** What the host may hold of an endless answer */
 const maxGrowthMib = 400;
 

@@ -374,6 +374,24 @@ END`);
     expect(stdout).toBe(`${three}${three}0 1 ${address}\n`);
   });
 
+  test("connections that their process resets at once leave nothing behind", async () => {
+    await using server = await httpServer();
+    allowServer(server.port);
+    const { stdout } = await guest.run(`python3 - <<'END'
+import socket, struct
+for port in (${server.port}, ${server.port} - 1):
+    for number in range(40):
+        s = socket.create_connection(("server.test", port))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if number % 2: s.send(b"GET / HTTP/1.1\\r\\n")
+        s.close()
+print("done")
+END`);
+    expect(stdout).toBe("done\n");
+    await expect.poll(() => guest.egress.open).toEqual([]);
+    await expect.poll(() => server.sockets.size).toBe(0);
+  });
+
   test("a change of the policy ends what it denies, and lets in what it allows", async () => {
     await using server = await LoopbackServer.listen((socket) => void socket.write("on\n"));
     allowServer(server.port);
@@ -384,7 +402,8 @@ print(s.recv(10).decode().strip(), flush=True)
 try: s.recv(10)
 except OSError as e: print(e.strerror)'`);
     await expect.poll(() => server.sockets.size, { timeout: 30_000 }).toBe(1);
-    guest.allow({ mode: "off" });
+    // Also what it denies by the address that the name had.
+    guest.allow({ allowHosts: [`server.test:${server.port}`], denyHosts: ["127.0.0.0/8"], allowPrivate: [serverHost] });
     expect((await running).stdout).toBe("on\nConnection reset by peer\n");
     await expect.poll(() => server.sockets.size).toBe(0);
     expect(guest.egress.open).toEqual([]);

@@ -135,8 +135,11 @@ describeWithVm("pyro run", () => {
   });
 
   test("leaves the guest offline", async () => {
-    const result = await run(["sh", "-c", "ip -brief address show up scope global; ip route"]);
-    expect(result.stdout.toString()).toBe("");
+    const result = await run(["sh", "-c", "ls /sys/class/net; curl -sS http://example.com/; echo $?"]);
+    expect(result.stdout.toString()).toBe("lo\n6\n");
+    expect(result.stderr).toContain(
+      "[network] denied example.com (curl): network policy is off; to allow it: --network\n",
+    );
   });
 
   test("runs the command as root of a machine that is its own", async () => {

@@ -103,7 +103,7 @@ export class LyingWorkspace implements AsyncDisposable {
       record,
       machine,
       egress: await closedEgress(),
-      certificates: [],
+      certificates: undefined,
     });
     this.#server = await ControlServer.listen(place.dir);
     this.#server.serve(owners.flatMap((owner) => owner(workspace)));

@@ -70,7 +70,7 @@ func (s *Server) port(w http.ResponseWriter, r *http.Request) error {
 }
 
 func pipeOrReset(w http.ResponseWriter, r *http.Request, connection *net.TCPConn) {
-	if err := network.Pipe(connection, r.Body, startStream(w, connectionContentType)); err != nil {
+	if err := network.Pipe(r.Context(), connection, r.Body, startStream(w, connectionContentType)); err != nil {
 		// The stream's reset is the connection's.
 		panic(http.ErrAbortHandler)
 	}

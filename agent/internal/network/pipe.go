@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"pyro.agent/internal/crash"
 	"pyro.agent/internal/frame"
 )
+
+// directions are receive, deliver and send, which end on their own.
+const directions = 3
 
 const (
 	// firstCredit is what either end may send before the other has taken any of it.
@@ -30,15 +34,20 @@ var (
 //
 // What one end has not taken is credit that the other one lacks. So a process that does not read
 // holds up its own connection, and never the wire to the host, which other requests share.
-func Pipe(connection *net.TCPConn, fromHost io.Reader, toHost func(complete []byte) error) error {
+//
+// The end of ctx is the end of the stream to the host, also after the host has ended its direction.
+func Pipe(ctx context.Context, connection *net.TCPConn, fromHost io.Reader, toHost func(complete []byte) error) error {
 	p := &pipe{connection: connection, toHost: toHost, credit: firstCredit}
 	p.changed = sync.NewCond(&p.mu)
-	ended := make(chan error, 3)
+	defer p.stopWriting()
+	ended := make(chan error, 4)
+	stop := context.AfterFunc(ctx, func() { ended <- context.Cause(ctx) })
+	defer stop()
 	crash.Go(func() { ended <- p.receive(fromHost) })
 	crash.Go(func() { ended <- p.deliver() })
 	crash.Go(func() { ended <- p.send() })
 	var failure error
-	for range cap(ended) {
+	for range directions {
 		if err := <-ended; err != nil && failure == nil {
 			failure = err
 			// Both sides of the connection wake up with an error.
@@ -57,7 +66,9 @@ type pipe struct {
 	connection *net.TCPConn
 
 	writing sync.Mutex
-	toHost  func(complete []byte) error
+	// over is true once the stream to the host must not be written any more.
+	over   bool
+	toHost func(complete []byte) error
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -217,5 +228,14 @@ func (p *pipe) say(kind frame.Type, payload []byte) error {
 func (p *pipe) write(complete []byte) error {
 	p.writing.Lock()
 	defer p.writing.Unlock()
+	if p.over {
+		return errFailed
+	}
 	return p.toHost(complete)
+}
+
+func (p *pipe) stopWriting() {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	p.over = true
 }

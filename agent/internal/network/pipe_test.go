@@ -2,6 +2,7 @@ package network
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -43,6 +44,8 @@ func tcpPair(t *testing.T) (agent, process *net.TCPConn) {
 // fakeHost is the host's end of a pipe.
 type fakeHost struct {
 	toGuest *io.PipeWriter
+	// ends the stream, as its reset does
+	reset func()
 
 	mu       sync.Mutex
 	received bytes.Buffer
@@ -58,7 +61,10 @@ func startPipe(t *testing.T, stalled bool) (host *fakeHost, process *net.TCPConn
 	fromHost, toGuest := io.Pipe()
 	host = &fakeHost{toGuest: toGuest, ended: make(chan struct{}), stalled: stalled}
 	done = make(chan error, 1)
-	go func() { done <- Pipe(agent, fromHost, host.hear) }()
+	ctx, reset := context.WithCancel(context.Background())
+	host.reset = reset
+	go func() { done <- Pipe(ctx, agent, fromHost, host.hear) }()
+	t.Cleanup(reset)
 	t.Cleanup(func() { toGuest.CloseWithError(io.ErrClosedPipe) })
 	return host, process, done
 }
@@ -211,6 +217,25 @@ func TestPipeResetsItsOtherEnd(t *testing.T) {
 		process.Close()
 		if err := await(t, "the end", done); err == nil {
 			t.Error("no error")
+		}
+	})
+	t.Run("when the host resets after it has ended its direction", func(t *testing.T) {
+		host, process, done := startPipe(t, true)
+		if err := host.say(frame.DataEnd, nil); err != nil {
+			t.Fatal(err)
+		}
+		host.toGuest.Close()
+		go process.Write(make([]byte, 4*firstCredit))
+		deadline := time.Now().Add(patience)
+		for host.length() < firstCredit {
+			if time.Now().After(deadline) {
+				t.Fatal("the process's bytes do not come")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		host.reset()
+		if err := await(t, "the end", done); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("when the host ends its stream too early", func(t *testing.T) {

@@ -108,7 +108,11 @@ func (r *resolver) serveStream(connection net.Conn, from, to netip.AddrPort) {
 		if _, err := io.ReadFull(connection, length[:]); err != nil {
 			return
 		}
-		message := make([]byte, min(binary.BigEndian.Uint16(length[:]), maxQuestion))
+		size := binary.BigEndian.Uint16(length[:])
+		if size > maxQuestion {
+			return
+		}
+		message := make([]byte, size)
 		if _, err := io.ReadFull(connection, message); err != nil {
 			return
 		}
@@ -128,15 +132,15 @@ func (r *resolver) serveStream(connection net.Conn, from, to netip.AddrPort) {
 // take asks the host about a message. It replies once, with nil to what is no question.
 func (r *resolver) take(message []byte, from, to netip.AddrPort, reply func(answer []byte)) {
 	query := &dnsQuery{reply: reply}
-	if query.Unpack(message) != nil || query.Response || len(query.Questions) != 1 || query.OpCode != 0 {
+	if query.Unpack(message) != nil || query.Response {
 		reply(nil)
 		return
 	}
-	asked := query.Questions[0]
-	if asked.Class != dnsmessage.ClassINET {
+	if query.OpCode != 0 || len(query.Questions) != 1 || query.Questions[0].Class != dnsmessage.ClassINET {
 		query.respond(dnsmessage.RCodeNotImplemented, nil)
 		return
 	}
+	asked := query.Questions[0]
 	owner := r.network.owners.of(from, to)
 	heard := r.network.ask(query, func(id uint64) any {
 		name := strings.TrimSuffix(asked.Name.String(), ".")

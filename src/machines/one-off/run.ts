@@ -87,7 +87,7 @@ export async function runCommand(
   }
   await using machine = opened;
   const certificates = request.hostCertificates ? await addedCertificates({ files: context.certificateFiles }) : [];
-  await installCertificates(machine, certificates, options.signal);
+  if (certificates.length > 0) await installCertificates(machine, certificates, options.signal);
   await using _ = attachEgress(machine.agent, egress);
   const lifetime = AbortSignal.timeout(Math.ceil(request.ttlMs) + ttlGraceMs);
   const signal = options.signal ? AbortSignal.any([options.signal, lifetime]) : lifetime;

@@ -21,6 +21,8 @@ export interface NetworkPolicy {
   judgeLiteral(address: string, port: number): Verdict;
   /** Which of the addresses that a name means may be dialled. */
   dialable(name: string, port: number, addresses: readonly string[]): Dialable;
+  /** Whether a rule allows the name itself, on a port or on any; not only as a public one. */
+  isNamed(name: string, port?: number): boolean;
   /** Why a name is denied, whatever else is allowed; undefined if no rule denies it. */
   denialOf(name: string, port: number): Denial | undefined;
 }
@@ -32,6 +34,10 @@ export function compilePolicy(rules: NetworkRules): NetworkPolicy {
   return {
     judgeName: (name) => judgeNamed(name),
     judgeNamed,
+    isNamed: (name, port) =>
+      parsed.allow.some(
+        (each) => ruleMatchesName(each, name) && (port === undefined || includesPort(each.ports, port)),
+      ),
     denialOf(name, port) {
       const rule = parsed.deny.find((each) => ruleMatchesName(each, name) && includesPort(each.ports, port));
       return rule && deniedBy(rule);

@@ -111,7 +111,7 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
   await sweepRecords(place);
   const [egress, certificates] = await Promise.all([
     workspaceEgress(context, place, record),
-    stored.hostCertificates === null ? [] : addedCertificates({ files: context.certificateFiles }),
+    stored.hostCertificates === null ? undefined : addedCertificates({ files: context.certificateFiles }),
   ]);
   const { machine, change } = await machineFor(launch, { context, place, record, signal });
   try {
@@ -129,7 +129,7 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
 
 function trusted(
   { hostCertificates }: WorkspaceRecord,
-  certificates: readonly HostCertificate[],
+  certificates: readonly HostCertificate[] = [],
 ): WorkspaceRecord["hostCertificates"] {
   return hostCertificates === null ? null : certificates.map(({ pem: _, ...about }) => about);
 }

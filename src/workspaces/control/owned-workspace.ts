@@ -26,7 +26,7 @@ export interface OwnedWorkspaceStart {
   /** The way out of each machine that it has */
   readonly egress: Egress;
   /** Authorities of the host that each machine of it trusts */
-  readonly certificates: readonly HostCertificate[];
+  readonly certificates: readonly HostCertificate[] | undefined;
 }
 
 type Change = Partial<WorkspaceRecord>;
@@ -50,7 +50,7 @@ export class OwnedWorkspace {
   readonly place: WorkspacePlace;
   readonly egress: Egress;
   readonly ports: PublishedPorts;
-  readonly #certificates: readonly HostCertificate[];
+  readonly #certificates: readonly HostCertificate[] | undefined;
   readonly #ended = new Deferred();
   readonly #saves = new SerialQueue();
   readonly #exclusive = new SerialQueue();

@@ -36,7 +36,8 @@ export interface Session {
 interface SessionParts {
   readonly machine: Machine;
   readonly egress: Egress;
-  readonly certificates: readonly HostCertificate[];
+  /** undefined: the guest is to trust none, and has never trusted any */
+  readonly certificates: readonly HostCertificate[] | undefined;
 }
 
 export async function beginSession(
@@ -53,7 +54,7 @@ export async function beginSession(
   await syncFolder(historyDir);
   const lastSequence = record.commandCount;
   const endOnFile = new Deferred();
-  await installCertificates(machine, certificates);
+  if (certificates !== undefined) await installCertificates(machine, certificates);
   const network = attachEgress(machine.agent, egress);
   return { machine, network, historyDir, journal, running: new Map(), lastSequence, endReason: undefined, endOnFile };
 }

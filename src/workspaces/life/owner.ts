@@ -2,24 +2,27 @@ import { compilePolicy } from "../../network/policy/policy.ts";
 import { allowsPublishedPorts } from "../../network/policy/rules.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import { type OwnedVerb, owned } from "../control/server.ts";
-import { updated } from "../record/update.ts";
+import type { WorkspaceRecord } from "../record/record.ts";
+import { updated, type WorkspaceUpdate } from "../record/update.ts";
 import { lifeVerbs } from "./verbs.ts";
 
 export function lifeOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
+  const update = (input: WorkspaceUpdate) => workspace.update((record) => updated(record, input));
   return owned(lifeVerbs, {
     start: () => workspace.running(),
-    async update(input) {
-      const record = await workspace.update((present) => updated(present, input));
-      if (!input.network) return record;
-      workspace.egress.usePolicy(compilePolicy(record.network));
-      if (allowsPublishedPorts(record.network.mode)) return record;
-      await workspace.ports.closeAll();
-      return workspace.update({ publishedPorts: [] });
-    },
+    update: (input) => (input.network ? workspace.exclusively(() => updateNetwork(workspace, input)) : update(input)),
     stop: () => workspace.exclusively(() => workspace.stop("the workspace was stopped")),
     async delete() {
       await workspace.delete("the workspace was deleted");
       return {};
     },
   });
+}
+
+/** No port may be published while the policy for that changes. */
+async function updateNetwork(workspace: OwnedWorkspace, input: WorkspaceUpdate): Promise<WorkspaceRecord> {
+  const record = await workspace.update((present) => updated(present, input));
+  workspace.egress.usePolicy(compilePolicy(record.network));
+  if (!allowsPublishedPorts(record.network.mode)) await workspace.ports.closeAll();
+  return record;
 }

@@ -132,9 +132,14 @@ export class PublishedPorts {
       if (this.#openCount > maxOpen) return refuse(`${maxOpen} connections are open, which is the limit`);
       const user = await userOfPeer(socket);
       // Every user of a host can connect to its loopback address.
+      if (user === undefined) return refuse("its process has gone, or cannot be known");
       if (user !== this.#uid && user !== rootUser) return refuse("it came from another user of this host");
-      const guest = (await this.#agent()).connectToPort(listening.port.guestPort);
-      guest.once("error", (error) => refuse(messageOf(error)));
+      const agent = await this.#agent();
+      if (socket.destroyed) return;
+      const guest = agent.connectToPort(listening.port.guestPort);
+      guest.once("error", (error) => {
+        if (!guest.isConnected) refuse(messageOf(error));
+      });
       const joint = new Joint(guest, socket, { sentBytes: 0, receivedBytes: 0 });
       joint.sendOut();
     } catch (error) {

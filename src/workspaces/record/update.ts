@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { allowsPublishedPorts } from "../../network/policy/rules.ts";
 import { changedMetadata, metadataUpdateSchema } from "./metadata.ts";
 import { changedNetwork, networkChangeSchema } from "./network-change.ts";
 import type { WorkspaceRecord } from "./record.ts";
@@ -7,12 +8,14 @@ import type { WorkspaceRecord } from "./record.ts";
 export const workspaceUpdateSchema = metadataUpdateSchema.extend({ network: networkChangeSchema.optional() });
 export type WorkspaceUpdate = z.output<typeof workspaceUpdateSchema>;
 
-type Changed = Pick<WorkspaceRecord, "name" | "labels" | "network">;
+type Changed = Pick<WorkspaceRecord, "name" | "labels" | "network" | "publishedPorts">;
 
 /** What an update makes of a record. */
 export function updated(record: Changed, { network, ...metadata }: WorkspaceUpdate): Changed {
+  const rules = network ? changedNetwork(record.network, network) : record.network;
   return {
     ...changedMetadata(record, metadata),
-    network: network ? changedNetwork(record.network, network) : record.network,
+    network: rules,
+    publishedPorts: allowsPublishedPorts(rules.mode) ? record.publishedPorts : [],
   };
 }

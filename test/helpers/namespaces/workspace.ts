@@ -73,7 +73,7 @@ export class WorkspaceWithoutVm implements AsyncDisposable {
       record: { ...record, isolation: machine.isolation },
       machine,
       egress: await closedEgress(),
-      certificates: [],
+      certificates: undefined,
     });
     const server = await ControlServer.listen(place.dir);
     server.serve(owners.flatMap((owner) => owner(workspace)));

@@ -20,7 +20,7 @@ afterAll(async () => {
   await path[Symbol.asyncDispose]();
 });
 
-const soonMs = 20_000;
+const soonMs = 45_000;
 /** A client of a server without QEMU, which runs commands on the host. */
 const connect = (reader?: string) =>
   new MuteClient({ ...cache.env, PATH: path.dir, PYRO_MCP_ALLOW_HOST_COMPAT: "1" }, reader);

@@ -201,6 +201,30 @@ test("behind a proxy it is the proxy that connects, by name, also to one that on
   }
 });
 
+test("a proxy gets addresses that were judged, unless a rule names the host", async () => {
+  const asked: string[] = [];
+  const proxy = await startProxy(asked);
+  try {
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const way = await open({}, { "server.test": ["192.31.195.9"] }, { proxyFor: () => ({ url }) });
+    const guest = await connectTo(way, "server.test", 443);
+    guest.write("hello");
+    await once(guest, "data");
+    guest.destroy();
+    expect(await way.addressOf({ name: "unknown.test", type: "A", label })).toBeNull();
+    expect(asked).toEqual(["192.31.195.9:443 -"]);
+  } finally {
+    proxy.closeAllConnections();
+    proxy.close();
+  }
+});
+
+test("a name that is asked for in both families counts once", async () => {
+  const way = await open(toServer);
+  for (const type of ["A", "AAAA", "A", "AAAA"]) await way.addressOf({ name: "other.test", type, label });
+  expect(way.takeUseOf(label)?.denied).toMatchObject([{ host: "other.test", count: 2 }]);
+});
+
 test("a proxy is no way around the policy, and its refusal is told", async () => {
   const asked: string[] = [];
   const proxy = await startProxy(asked, 403);

@@ -15,6 +15,16 @@ test("the user of a socket is found by both of its ends", () => {
   expect(findUser(table, loopback(0xd431), loopback(1))).toBeUndefined();
 });
 
+test("a socket that no process has any more has no user", () => {
+  const orphan = table.replace("1001        0 2", "0        0 0");
+  expect(findUser(orphan, loopback(0xd431), loopback(0x1f90))).toBeUndefined();
+});
+
+test("a connection from another loopback address has no user here", async () => {
+  const from = { remoteAddress: "127.0.0.2", remotePort: 1, localPort: 2 } as Socket;
+  expect(await userOfPeer(from)).toBeUndefined();
+});
+
 test("the other end of this process's own connection is this user's", async () => {
   const server = createServer().listen({ host: "127.0.0.1", port: 0 });
   await once(server, "listening");

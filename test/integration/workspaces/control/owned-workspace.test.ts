@@ -36,7 +36,7 @@ beforeEach(async () => {
     record,
     machine: first.machine,
     egress: await closedEgress(),
-    certificates: [],
+    certificates: undefined,
   });
 });
 afterEach(async () => {
