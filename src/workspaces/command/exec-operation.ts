@@ -131,8 +131,14 @@ function execText(output: z.output<typeof execOutput>): string {
   const ending = running ? `still running after ${(durationMs / 1000).toFixed(0)} s` : endingInWords(output);
   const next = advice === null ? "" : `${advice}\n`;
   const unsynced = syncError === null ? "" : `What it wrote may not be on the disk: ${syncError}\n`;
-  const reached = networkLines(output.network).map((line) => `Network: ${line}\n`);
+  const sayLeave = (flags: string) => `the user can ${updateWith(id, flags)}`;
+  const reached = networkLines(output.network, sayLeave).map((line) => `Network: ${line}\n`);
   return `${ending} (${command})\n${next}${unsynced}${reached.join("")}${streamsText(output)}`;
+}
+
+/** What allows something that was denied: a command for flags, or what else there is to do. */
+function updateWith(id: string, flags: string): string {
+  return flags.startsWith("--") ? `run \`pyro workspace update ${id} ${flags}\`` : flags;
 }
 
 function adviceOn({ running, timedOut, oomKilled, startError, sequence }: z.output<typeof execOutput>): string | null {
@@ -159,7 +165,7 @@ function execNotes(output: z.output<typeof execOutput>): readonly string[] {
   return [
     ...(startError === null ? [] : [`[error] ${startError}`]),
     ...(output.syncError === null ? [] : [`[warning] what it wrote may not be on the disk: ${output.syncError}`]),
-    ...networkLines(output.network).map((line) => `[network] ${line}`),
+    ...networkLines(output.network, (flags) => updateWith(id, flags)).map((line) => `[network] ${line}`),
     `[workspace-exec] ${facts.join(" ")}`,
   ];
 }
