@@ -68,6 +68,10 @@ func MountVia(private, device, mountPoint string, discard bool) (*Workspace, err
 	if err == nil {
 		err = w.Layers.RemoveLeftovers()
 	}
+	if err == nil && discard {
+		// Without it a power cut brings back the changes that the host was told are gone.
+		err = w.Sync()
+	}
 	if err != nil {
 		w.close()
 		_ = unix.Unmount(mountPoint, unix.MNT_DETACH)
