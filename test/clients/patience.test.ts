@@ -11,7 +11,7 @@ const scenes: readonly Scene[] = [
   { tool: "workspace_create", args: { environment: "debian:12" }, says: [] },
   {
     tool: "workspace_exec",
-    args: { ...workspace, command: "echo first; sleep 5; echo $((40 + 2))", timeout_seconds: 60 },
+    args: { ...workspace, command: "echo first; sleep 9; echo $((40 + 2))", timeout_seconds: 60 },
     fields: { sequence: 1, running: true, exit_code: null, stdout: "first\n" },
     says: ["first\n", "still running", "workspace_logs"],
   },
@@ -33,7 +33,7 @@ describeWithClients("a command that outlives its client's patience", () => {
   afterAll(() => stage[Symbol.asyncDispose]());
 
   test.concurrent.each(clients)("goes on, and is picked up, in $name", async (client) => {
-    const { results } = await stage.play(client, scenes, { env: { PYRO_MCP_PATIENCE_SECONDS: "3" } });
+    const { results } = await stage.play(client, scenes, { env: { PYRO_MCP_PATIENCE_SECONDS: "6" } });
     expectScenes(client, scenes, results);
   });
 });
