@@ -30,18 +30,12 @@ export async function openEgress(
 /** Limit for a guest that stands still */
 const disposeMs = 1_000;
 
-/** Why a guest's way out is closed; undefined while it is open. */
-export interface GuestNetwork extends AsyncDisposable {
-  readonly failure: unknown;
-}
-
 /**
  * Decides for a machine what its guest reaches, until it is disposed of. Without it, or after a
  * failure, the guest reaches nothing.
  */
-export function attachEgress(agent: AgentClient, egress: Egress): GuestNetwork {
+export function attachEgress(agent: AgentClient, egress: Egress): AsyncDisposable {
   const end = new AbortController();
-  let failure: unknown;
   const listening = agent
     .listenToNetwork(
       {
@@ -50,13 +44,8 @@ export function attachEgress(agent: AgentClient, egress: Egress): GuestNetwork {
       },
       end.signal,
     )
-    .catch((error: unknown) => {
-      failure = error;
-    });
+    .catch(() => {});
   return {
-    get failure() {
-      return failure;
-    },
     async [Symbol.asyncDispose]() {
       end.abort();
       // A guest that stands still does not end its part. It ends with its machine.

@@ -17,7 +17,7 @@ import { type Resolve, resolveOnHost } from "./resolve.ts";
 import type { FirstWords } from "./server-name/first-words.ts";
 import { judgeFirstWords } from "./server-name/judge.ts";
 import { shownName } from "./server-name/name.ts";
-import { NetworkTally, type NetworkUse } from "./use.ts";
+import { NetworkTally, type NetworkUse, type Verdict } from "./use.ts";
 
 /** Connections of one guest that may be open at once */
 const maxOpen = 256;
@@ -64,11 +64,6 @@ interface Target {
   /** Whether the host is a name, which is resolved at every dial */
   readonly isName: boolean;
 }
-
-type Verdict =
-  | { readonly verdict: "allowed" }
-  | ({ readonly verdict: "denied" } & Denial)
-  | { readonly verdict: "failed"; readonly reason: string };
 
 /** What a process wants. */
 interface Wanted {
@@ -147,17 +142,18 @@ export class Egress {
     // Of other records, such as those of services, the guest learns only that there are none.
     if (!addressTypes.has(type))
       return judged.allowed ? ((await this.#options.addresses.addressOf(name)) ?? null) : null;
-    if (!judged.allowed) return this.#nameDenied(name, asked, denialOf(judged));
+    if (!judged.allowed) return this.#withoutAddress(name, asked, { verdict: "denied", ...denialOf(judged) });
     const resolution = await this.#resolve(name);
     if ("addresses" in resolution) {
       const denial = this.#denialOfAll(name, resolution.addresses);
-      if (denial) return this.#nameDenied(name, asked, denial);
+      if (denial) return this.#withoutAddress(name, asked, { verdict: "denied", ...denial });
     } else if (!this.#options.proxyFor?.(name, httpsPort) || !this.#policy.isNamed(name)) {
-      return this.#nameFailed(name, asked, resolution.reason);
+      return this.#withoutAddress(name, asked, { verdict: "failed", reason: resolution.reason });
     }
     const address = await this.#options.addresses.addressOf(name);
     if (address !== undefined) return address;
-    return this.#nameFailed(name, asked, "the workspace has asked for too many names");
+    const reason = "the workspace has asked for too many names";
+    return this.#withoutAddress(name, asked, { verdict: "failed", reason });
   }
 
   /** Why none of a name's addresses may be dialled on any port, as far as that is known already. */
@@ -167,15 +163,10 @@ export class Egress {
     return isHopeless && special[0] ? denialOf(special[0]) : undefined;
   }
 
-  #nameFailed(host: string, { type, ...asker }: AskedName, reason: string): null {
+  /** Notes why a name does not exist for the guest, once for a pair of questions. */
+  #withoutAddress(host: string, { type, ...asker }: AskedName, verdict: Verdict): null {
     if (this.#pairs.isSecond(`${asker.label} ${asker.pid} ${host}`, type)) return null;
-    this.#note({ host, port: null, asker }, { verdict: "failed", reason });
-    return null;
-  }
-
-  #nameDenied(host: string, { type, ...asker }: AskedName, { rule, howToAllow }: Denial): null {
-    if (this.#pairs.isSecond(`${asker.label} ${asker.pid} ${host}`, type)) return null;
-    this.#note({ host, port: null, asker }, { verdict: "denied", rule, howToAllow });
+    this.#note({ host, port: null, asker }, verdict);
     return null;
   }
 

@@ -1,9 +1,9 @@
-import { appendFile, readFile, rename, stat } from "node:fs/promises";
+import { appendFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { SerialQueue } from "../core/async.ts";
-import { systemErrorCode } from "../core/errors.ts";
 import { checkWire, fromWire, toWire } from "../core/wire-case.ts";
+import { textOf } from "./text-file.ts";
 
 const currentName = "ledger.jsonl";
 const olderName = "ledger.1.jsonl";
@@ -67,13 +67,6 @@ async function append(dir: string, line: string): Promise<void> {
 export async function readLedger(dir: string): Promise<readonly LedgerEntry[]> {
   const texts = await Promise.all([olderName, currentName].map((name) => textOf(join(dir, name))));
   return texts.join("").split("\n").flatMap(parseLine);
-}
-
-async function textOf(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((error: unknown) => {
-    if (systemErrorCode(error) === "ENOENT") return "";
-    throw error;
-  });
 }
 
 function parseLine(line: string): readonly LedgerEntry[] {

@@ -1,6 +1,6 @@
-import { appendFile, readFile } from "node:fs/promises";
+import { appendFile } from "node:fs/promises";
 import { SerialQueue } from "../core/async.ts";
-import { systemErrorCode } from "../core/errors.ts";
+import { textOf } from "./text-file.ts";
 
 /**
  * The first address that stands for a name. The pool, 198.18.0.0/15, is set aside for benchmarks
@@ -62,10 +62,7 @@ function addressAt(index: number): string {
 }
 
 async function namesIn(path: string): Promise<string[]> {
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    if (systemErrorCode(error) === "ENOENT") return "";
-    throw error;
-  });
+  const text = await textOf(path);
   if (text === "") return [];
   // A crash can leave half a name, which keeps its number, so that the next one gets another.
   if (!text.endsWith("\n")) await appendFile(path, "\n");

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import type { Denial } from "./refuse.ts";
 
 const process = z.string().nullable().describe("Name of the process; null if it is unknown");
 
@@ -34,16 +35,18 @@ export type NetworkUse = z.output<typeof networkUseSchema>;
 /** Limit for the different entries of each list, for a guest that tries everything */
 const maxEntries = 50;
 
+/** What became of something that a guest's process tried. */
+export type Verdict =
+  | { readonly verdict: "allowed" }
+  | ({ readonly verdict: "denied" } & Denial)
+  | { readonly verdict: "failed"; readonly reason: string };
+
 /** Something that a guest's process tried, and what became of it. */
-export type Attempt = {
+export type Attempt = Verdict & {
   readonly host: string;
   readonly port: number | null;
   readonly process: string | null;
-} & (
-  | { readonly verdict: "allowed" }
-  | { readonly verdict: "denied"; readonly rule: string; readonly howToAllow: string }
-  | { readonly verdict: "failed"; readonly reason: string }
-);
+};
 
 /** Counts what the processes of one command tried. */
 export class NetworkTally {

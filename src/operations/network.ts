@@ -75,6 +75,5 @@ function withinCeiling(rules: NetworkRules, ceiling: NetworkRules): NetworkRules
 
 /** The rules for a machine with or without a way out. */
 export function egressRules(network: boolean, lists: RuleLists, ceiling: NetworkRules | undefined): NetworkRules {
-  if (!network) return networkRules({ ...lists, mode: "off" }, ceiling);
-  return networkRules({ ...lists, mode: "egress" }, ceiling);
+  return networkRules({ ...lists, mode: network ? "egress" : "off" }, ceiling);
 }

@@ -1,6 +1,6 @@
 import { composeEngineContext } from "../../src/compose.ts";
 import type { EngineContext } from "../../src/machines/context.ts";
-import { attachEgress, type GuestNetwork, openEgress } from "../../src/machines/guest-network.ts";
+import { attachEgress, openEgress } from "../../src/machines/guest-network.ts";
 import { type OneOffMachine, openOneOff } from "../../src/machines/one-off/open.ts";
 import { defaultShape } from "../../src/machines/shape.ts";
 import type { Egress } from "../../src/network/egress.ts";
@@ -26,13 +26,13 @@ export class NetworkedGuest implements AsyncDisposable {
   readonly egress: Egress;
   /** Addresses of the names of this host, which a test may change at any time */
   readonly names: Map<string, readonly string[]>;
-  readonly #network: GuestNetwork;
+  readonly #network: AsyncDisposable;
   readonly #cache: TestCache;
   #commands = 0;
 
   private constructor(
     parts: Pick<NetworkedGuest, "machine" | "egress" | "names">,
-    network: GuestNetwork,
+    network: AsyncDisposable,
     cache: TestCache,
   ) {
     this.machine = parts.machine;

@@ -2,7 +2,7 @@ import type * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { encodeStdin } from "../../guest/exec.ts";
 import { type ExecEnding, type ExecSpec, nothingReported } from "../../guest/messages.ts";
-import { addedCertificates, type hostCertificateSchema } from "../../network/certificates/host.ts";
+import { aboutCertificates, addedCertificates, type hostCertificateSchema } from "../../network/certificates/host.ts";
 import type { NetworkRules } from "../../network/policy/rules.ts";
 import type { NetworkUse } from "../../network/use.ts";
 import type { EngineCallOptions, EngineContext } from "../context.ts";
@@ -107,7 +107,6 @@ export async function runCommand(
   const network = egress.takeUseOf(commandLabel);
   await egress.close();
   const { isolation } = machine;
-  const hostCertificates = certificates.map(({ pem: _pem, ...about }) => about);
   return {
     ending,
     readyMs,
@@ -115,7 +114,7 @@ export async function runCommand(
     executionMode: "guest",
     isolation,
     network,
-    hostCertificates,
+    hostCertificates: aboutCertificates(certificates),
     hostCompatReason: null,
   };
 }

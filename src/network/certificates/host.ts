@@ -35,6 +35,11 @@ export interface HostCertificate extends z.output<typeof hostCertificateSchema> 
   readonly pem: string;
 }
 
+/** What results tell of authorities. */
+export function aboutCertificates(certificates: readonly HostCertificate[]): z.output<typeof hostCertificateSchema>[] {
+  return certificates.map(({ pem: _, ...about }) => about);
+}
+
 /** Where authorities come from; for tests, other folders than the host's. */
 export interface CertificateSources {
   readonly dirs?: readonly string[];

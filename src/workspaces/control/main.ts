@@ -6,7 +6,7 @@ import { commandLineOf, identifyProcess, killGroupOf } from "../../host/process-
 import { storageSession } from "../../host/system.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { openEgress } from "../../machines/guest-network.ts";
-import { addedCertificates, type HostCertificate } from "../../network/certificates/host.ts";
+import { aboutCertificates, addedCertificates, type HostCertificate } from "../../network/certificates/host.ts";
 import type { Egress } from "../../network/egress.ts";
 import { changeOwner } from "../change/owner.ts";
 import { sweepLayers, sweepRecords, sweepUnused } from "../checkpoint/layers.ts";
@@ -131,7 +131,7 @@ function trusted(
   { hostCertificates }: WorkspaceRecord,
   certificates: readonly HostCertificate[] = [],
 ): WorkspaceRecord["hostCertificates"] {
-  return hostCertificates === null ? null : certificates.map(({ pem: _, ...about }) => about);
+  return hostCertificates === null ? null : aboutCertificates(certificates);
 }
 
 async function workspaceEgress(

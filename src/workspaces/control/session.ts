@@ -4,7 +4,7 @@ import { Deferred } from "../../core/async.ts";
 import { systemErrorCode } from "../../core/errors.ts";
 import { syncFolder } from "../../host/durable.ts";
 import { installCertificates } from "../../machines/guest-certificates.ts";
-import { attachEgress, type GuestNetwork } from "../../machines/guest-network.ts";
+import { attachEgress } from "../../machines/guest-network.ts";
 import type { Machine } from "../../machines/machine.ts";
 import type { HostCertificate } from "../../network/certificates/host.ts";
 import type { Egress } from "../../network/egress.ts";
@@ -20,7 +20,6 @@ const lastRecordsMs = 2_000;
  */
 export interface Session {
   readonly machine: Machine;
-  readonly network: GuestNetwork;
   readonly journal: JournalWriter;
   readonly historyDir: string;
   /** Commands whose end is not on file yet, by sequence; each promise settles when it is */
@@ -55,8 +54,9 @@ export async function beginSession(
   const lastSequence = record.commandCount;
   const endOnFile = new Deferred();
   if (certificates !== undefined) await installCertificates(machine, certificates);
-  const network = attachEgress(machine.agent, egress);
-  return { machine, network, historyDir, journal, running: new Map(), lastSequence, endReason: undefined, endOnFile };
+  // It ends with the machine.
+  attachEgress(machine.agent, egress);
+  return { machine, historyDir, journal, running: new Map(), lastSequence, endReason: undefined, endOnFile };
 }
 
 /**
