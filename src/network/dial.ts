@@ -2,6 +2,7 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect, isIP, type Socket } from "node:net";
 import { messageOf } from "../core/errors.ts";
+import { hostAndPort } from "./host-port.ts";
 
 /** Limit for a connection to the outside, over all addresses that are tried */
 const dialTimeoutMs = 15_000;
@@ -78,7 +79,7 @@ export async function dialThroughProxy(
   signal: AbortSignal,
 ): Promise<Dialled> {
   const url = new URL(proxy.url);
-  const target = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+  const target = hostAndPort(host, port);
   const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   const authorization =
     credentials === ":" ? {} : { "proxy-authorization": `Basic ${Buffer.from(credentials).toString("base64")}` };

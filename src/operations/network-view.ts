@@ -1,3 +1,4 @@
+import { hostAndPort } from "../network/host-port.ts";
 import type { NetworkUse } from "../network/use.ts";
 
 /** Entries of each kind that a text shows */
@@ -24,8 +25,7 @@ export function networkLines(use: NetworkUse, sayLeave = (flags: string) => flag
 
 function place(host: string, port: number | null): string {
   const shown = host.replaceAll(/[^\x21-\x7e]/g, "?");
-  if (port === null) return shown;
-  return shown.includes(":") ? `[${shown}]:${port}` : `${shown}:${port}`;
+  return port === null ? shown : hostAndPort(shown, port);
 }
 
 function by(process: string | null, count: number): string {

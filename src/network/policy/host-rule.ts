@@ -1,4 +1,5 @@
 import { PyroError } from "../../core/errors.ts";
+import { hostAndPort } from "../host-port.ts";
 import {
   type Address,
   containsAddress,
@@ -51,7 +52,7 @@ export function containsTarget(outer: Target, inner: Target): boolean {
 /** The rule for one name or address and, unless it is one of the web's, one port. */
 export function formatRule(host: string, port?: number): string {
   if (port === undefined || port === 80 || port === 443) return host;
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return hostAndPort(host, port);
 }
 
 /** Reads `TARGET`, `TARGET:PORT` or `TARGET:FROM-TO`; throws if it is no rule for this use. */

@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { hostAndPort } from "../host-port.ts";
 
 /** A connection that is denied, and how to change that. */
 export interface Denied {
@@ -15,7 +15,7 @@ const maxRuleLength = 200;
 
 /** The whole answer to an HTTP client whose request is denied. */
 export function forbiddenResponse({ host, port, rule, howToAllow }: Denied): Buffer {
-  const where = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  const where = hostAndPort(host, port);
   const way = howToAllow === "" ? "" : ` The user of this workspace can allow it with \`${howToAllow}\`.`;
   const body = Buffer.from(`${oneLine(`pyro denied the connection to ${where}: ${rule}.${way}`)}\n`);
   const head = [

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { hostAndPort } from "../../network/host-port.ts";
 import { type LedgerEntry, ledgerEntrySchema } from "../../network/ledger.ts";
 import { presets } from "../../network/policy/presets.ts";
 import { defineOperation } from "../../operations/operation.ts";
@@ -47,7 +48,7 @@ export const workspaceNetwork = defineOperation({
 
 function entryLine(entry: LedgerEntry): string {
   const { at, verdict, host, port, address, process, command, reason, howToAllow } = entry;
-  const where = port === null ? host : `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const where = port === null ? host : hostAndPort(host, port);
   const facts = [
     ...(address === null || address === host ? [] : [`address=${address}`]),
     ...(process === null ? [] : [`process=${process}`]),
