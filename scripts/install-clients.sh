@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs the MCP clients that test/clients drives, in exactly these versions and only once,
-# outside the checkout.
-#   install-clients.sh               install what is missing
-#   install-clients.sh --print-dirs  print where each set is or would be, tab-separated
+# outside the checkout, and Debian's browser.
+#   install-clients.sh                install what is missing
+#   install-clients.sh --print-paths  print where each is or would be, tab-separated
 set -euo pipefail
 
 root=${XDG_CACHE_HOME:-$HOME/.cache}/pyro-mcp-dev
+browser=/usr/bin/chromium-headless-shell
 case $(uname -m) in
   x86_64) arch=x64 ;;
   aarch64) arch=arm64 ;;
@@ -30,7 +31,7 @@ main() {
   local name packages dir status=0
   while read -r name packages; do
     dir=$root/$name-$(sha256sum <<<"$packages" | cut -c 1-12)
-    if [[ ${1:-} == --print-dirs ]]; then
+    if [[ ${1:-} == --print-paths ]]; then
       printf '%s\t%s\n' "$name" "$dir"
     elif [[ ! -e $dir ]]; then
       # One that cannot be installed does not keep the others from it. A process of its own, because
@@ -39,7 +40,21 @@ main() {
       "$0" --install "$dir" $packages || status=1
     fi
   done < <(sets)
+  if [[ ${1:-} == --print-paths ]]; then
+    printf 'browser\t%s\n' "$browser"
+  elif [[ ! -e $browser ]]; then
+    install_browser || status=1
+  fi
   return "$status"
+}
+
+install_browser() {
+  local as_root=()
+  if ((EUID != 0)); then as_root=(sudo); fi
+  echo "[install-clients] installing ${browser##*/}" >&2
+  "${as_root[@]}" apt-get update --quiet >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install --yes --no-install-recommends "${browser##*/}" >&2
 }
 
 install_set() {

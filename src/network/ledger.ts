@@ -5,10 +5,17 @@ import { SerialQueue } from "../core/async.ts";
 import { checkWire, fromWire, toWire } from "../core/wire-case.ts";
 import { textOf } from "./text-file.ts";
 
-const currentName = "ledger.jsonl";
-const olderName = "ledger.1.jsonl";
-/** Limit for each of the two files, in bytes. The older one is replaced when the other is full */
-const maxFileBytes = 1024 * 1024;
+/** A file that is appended to, and the one that it becomes when it is full, in place of its predecessor. */
+interface Series {
+  readonly current: string;
+  readonly older: string;
+}
+
+const connections: Series = { current: "ledger.jsonl", older: "ledger.1.jsonl" };
+/** What came to nothing is apart, because a guest makes it for free, and it must not push out the rest. */
+const denials: Series = { current: "denied.jsonl", older: "denied.1.jsonl" };
+/** Limit for each file, in bytes */
+const maxFileBytes = 512 * 1024;
 
 /** One line of the ledger: a connection, or a name that was denied. */
 export const ledgerEntrySchema = checkWire(
@@ -32,10 +39,12 @@ export const ledgerEntrySchema = checkWire(
 );
 export type LedgerEntry = z.output<typeof ledgerEntrySchema>;
 
-/** Appends to the ledger of a workspace's network. Only this process writes it. */
+/** Appends to the ledger of a workspace's network. Only its supervisor may write it. */
 export class LedgerWriter {
   readonly #dir: string | undefined;
   readonly #writes = new SerialQueue();
+  /** Lines that wait for the write before them, and then go together */
+  readonly #waiting = new Map<Series, string[]>();
 
   /** Without a folder nothing is kept. */
   constructor(dir: string | undefined) {
@@ -46,8 +55,20 @@ export class LedgerWriter {
   record(entry: LedgerEntry): void {
     const dir = this.#dir;
     if (dir === undefined) return;
+    const series = entry.verdict === "allowed" ? connections : denials;
     const line = `${JSON.stringify(toWire(ledgerEntrySchema, entry))}\n`;
-    void this.#writes.run(() => append(dir, line)).catch(() => {});
+    const waiting = this.#waiting.get(series);
+    if (waiting) {
+      waiting.push(line);
+      return;
+    }
+    this.#waiting.set(series, [line]);
+    const write = () => {
+      const lines = this.#waiting.get(series) ?? [];
+      this.#waiting.delete(series);
+      return append(dir, series, lines);
+    };
+    void this.#writes.run(write).catch(() => {});
   }
 
   /** Resolves when the operating system has all that was recorded. */
@@ -56,17 +77,29 @@ export class LedgerWriter {
   }
 }
 
-async function append(dir: string, line: string): Promise<void> {
-  const path = join(dir, currentName);
-  const { size } = await stat(path).catch(() => ({ size: 0 }));
-  if (size > 0 && size + line.length > maxFileBytes) await rename(path, join(dir, olderName));
-  await appendFile(path, line, { mode: 0o600 });
+async function append(dir: string, { current, older }: Series, lines: readonly string[]): Promise<void> {
+  const path = join(dir, current);
+  let { size } = await stat(path).catch(() => ({ size: 0 }));
+  let text = "";
+  for (const line of lines) {
+    const used = size + text.length;
+    if (used > 0 && used + line.length > maxFileBytes) {
+      if (text !== "") await appendFile(path, text, { mode: 0o600 });
+      await rename(path, join(dir, older));
+      [size, text] = [0, ""];
+    }
+    text += line;
+  }
+  await appendFile(path, text, { mode: 0o600 });
 }
 
 /** The ledger from its oldest entry, without lines that a crash has cut off. */
 export async function readLedger(dir: string): Promise<readonly LedgerEntry[]> {
-  const texts = await Promise.all([olderName, currentName].map((name) => textOf(join(dir, name))));
-  return texts.join("").split("\n").flatMap(parseLine);
+  const names = [connections, denials].flatMap(({ older, current }) => [older, current]);
+  const texts = await Promise.all(names.map((name) => textOf(join(dir, name))));
+  const entries = texts.flatMap((text) => text.split("\n").flatMap(parseLine));
+  // Times of one format are in the order of their text.
+  return entries.toSorted((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at)));
 }
 
 function parseLine(line: string): readonly LedgerEntry[] {

@@ -14,11 +14,22 @@ export type Resolution =
 /** Resolves a name to all of its addresses, in the order in which to try them. */
 export type Resolve = (name: string) => Promise<Resolution>;
 
+const underWay = new Map<string, Promise<Resolution>>();
+
 /**
  * Asks the host's resolver about exactly this name. The host's search domains are left out: by them
- * a guest's `intranet` would become `intranet.example.com`, which no rule has named.
+ * a guest's `intranet` would become `intranet.example.com`, which no rule has named. A name whose
+ * answer is still awaited is not asked for again, because few questions can wait at once.
  */
-export const resolveOnHost: Resolve = async (name) => {
+export const resolveOnHost: Resolve = (name) => {
+  const known = underWay.get(name);
+  if (known !== undefined) return known;
+  const asked = ask(name).finally(() => underWay.delete(name));
+  underWay.set(name, asked);
+  return asked;
+};
+
+async function ask(name: string): Promise<Resolution> {
   const inHosts = hostsEntries(await readFile(hostsPath, "utf8").catch(() => ""), name);
   if (inHosts.length > 0) return { addresses: inHosts };
   try {
@@ -30,7 +41,7 @@ export const resolveOnHost: Resolve = async (name) => {
     const reason = isMissing ? "the name does not exist" : "the host's resolver does not answer";
     return { missing: true, reason };
   }
-};
+}
 
 /** Addresses of a name in a hosts file (hosts(5)). */
 export function hostsEntries(text: string, name: string): string[] {

@@ -37,7 +37,7 @@ describeWithConformance("the MCP conformance suite", () => {
   });
 
   test.each(scenarios)("is content with %s", async (scenario) => {
-    const binDir = join(inject("clientDirs").conformance, "node_modules/.bin");
+    const binDir = join(inject("clientPaths").conformance, "node_modules/.bin");
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
     const words = [join(binDir, "conformance"), "server", "--url", url, "--scenario", scenario] as const;
     const env = { ...process.env, PATH: [binDir, process.env["PATH"]].join(delimiter) } as Record<string, string>;

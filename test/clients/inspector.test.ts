@@ -18,7 +18,7 @@ describeWithInspector("the MCP Inspector", () => {
 
   async function inspect(method: string, ...args: readonly string[]): Promise<Json> {
     const { command, args: serverArgs, env } = stage.serverCommand();
-    const program = join(inject("clientDirs").inspector, "node_modules/.bin/mcp-inspector");
+    const program = join(inject("clientPaths").inspector, "node_modules/.bin/mcp-inspector");
     const settings = Object.entries(env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
     const words = [program, "--cli", ...settings, command, ...serverArgs, "--method", method, ...args];
     const run = await capture(words as [string, ...string[]], { timeoutMs: 60_000, cwd: stage.projectDir });

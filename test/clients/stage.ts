@@ -73,7 +73,7 @@ export class Stage implements AsyncDisposable {
       prompt,
       projectDir: this.projectDir,
       server: this.serverCommand(env),
-      binDir: join(inject("clientDirs").clients, "node_modules/.bin"),
+      binDir: join(inject("clientPaths").clients, "node_modules/.bin"),
       homeDir: this.bench.hostPath(`home-${this.#sessionCount}`),
     });
   }

@@ -21,20 +21,28 @@ interface Prepared {
   readonly templatesDir: string;
 }
 
-/** Several projects of one run share it */
-let prepared: Prepared | undefined;
-let users = 0;
+/** What all projects of a run share. Each of them evaluates this module anew, so it is kept globally. */
+interface Shared {
+  readonly prepared: Prepared;
+  users: number;
+}
+
+const key = Symbol.for("pyro.test.shared");
+const kept = globalThis as typeof globalThis & { [key]?: Shared };
 
 /** Tests use what users use: the built executable, an installed environment and its template. */
 export default function setup(project: TestProject): () => void {
-  prepared ??= prepare();
-  users += 1;
-  const { vmUnavailable, templatesDir } = prepared;
+  kept[key] ??= { prepared: prepare(), users: 0 };
+  const shared = kept[key];
+  shared.users += 1;
+  const { vmUnavailable, templatesDir } = shared.prepared;
   project.provide("vmUnavailable", vmUnavailable);
   project.provide("sharedTemplatesDir", templatesDir);
   return () => {
-    users -= 1;
-    if (users === 0) rmSync(templatesDir, { recursive: true, force: true });
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    delete kept[key];
+    rmSync(templatesDir, { recursive: true, force: true });
   };
 }
 

@@ -1,71 +1,121 @@
 import { execFileSync } from "node:child_process";
 import { lookup } from "node:dns/promises";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type ServerResponse } from "node:http";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, test } from "vitest";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { pyro, TestCache } from "../helpers/cli.ts";
 import { NetworkedGuest } from "../helpers/networked-guest.ts";
 import { linkSharedTemplates } from "../helpers/templates.ts";
 import { describeWithVm } from "../helpers/vm.ts";
-
-/** A wheel of one module, `greeting`, whose WORD is "from the index" */
-const wheelName = "greeting-1.0-py3-none-any.whl";
-const wheel = Buffer.from(
-  [
-    "UEsDBBQAAAAIAAAAIVxr9WbRGgAAABgAAAALAAAAZ3JlZXRpbmcucHkL9w9yUbBVUEorys9VKMlIVcjMS0mtUOICAF",
-    "BLAwQUAAAACAAAACFcAWF/eC0AAAAyAAAAHwAAAGdyZWV0aW5nLTEuMC5kaXN0LWluZm8vTUVUQURBVEHzTS1JTEks",
-    "SdQNSy0qzszPs1Iw0jPk8kvMTbVSSC9KTS3JzEvngssZ6hlwAQBQSwMEFAAAAAgAAAAhXLDc46JMAAAASwAAABwAAA",
-    "BncmVldGluZy0xLjAuZGlzdC1pbmZvL1dIRUVMC89ITc3RDUstKs7Mz7NSMNQz4HJPzUstSizJL7JSKEktLuEKys8v",
-    "0fUs1g0oLUrNyUwCihaVpnKFJKZbKRRUGuvm5eel6ibmVXIBAFBLAwQUAAAACAAAACFcZ0hR6DsAAABvAAAAHQAAAG",
-    "dyZWV0aW5nLTEuMC5kaXN0LWluZm8vUkVDT1JESy9KTS3JzEvXK6jU0eFKh/J0DfUM9FIyi0t0M/PS8vV9XUMcXRxD",
-    "HHGrCPdwdfXBLR3k6uwf5AKUBwBQSwECFAMUAAAACAAAACFca/Vm0RoAAAAYAAAACwAAAAAAAAAAAAAAgAEAAAAAZ3",
-    "JlZXRpbmcucHlQSwECFAMUAAAACAAAACFcAWF/eC0AAAAyAAAAHwAAAAAAAAAAAAAAgAFDAAAAZ3JlZXRpbmctMS4w",
-    "LmRpc3QtaW5mby9NRVRBREFUQVBLAQIUAxQAAAAIAAAAIVyw3OOiTAAAAEsAAAAcAAAAAAAAAAAAAACAAa0AAABncm",
-    "VldGluZy0xLjAuZGlzdC1pbmZvL1dIRUVMUEsBAhQDFAAAAAgAAAAhXGdIUeg7AAAAbwAAAB0AAAAAAAAAAAAAAIAB",
-    "MwEAAGdyZWV0aW5nLTEuMC5kaXN0LWluZm8vUkVDT1JEUEsFBgAAAAAEAAQAGwEAAKkBAAAAAA==",
-  ].join(""),
-  "base64",
-);
+import { addDebianIndex } from "./registries/debian-index.ts";
+import { addNpmRegistry } from "./registries/npm-registry.ts";
+import { addPythonIndex } from "./registries/python-index.ts";
+import type { Shelf } from "./registries/shelf.ts";
 
 describeWithVm("packages and sources, through a way out by name", () => {
-  test("come from an index and a repository on loopback", async () => {
-    const dir = await mkdtemp(join(tmpdir(), "pyro-registry-"));
-    const git = (...args: string[]) => execFileSync("git", ["-C", dir, ...args], { stdio: "pipe" });
-    const server = createServer((request, response) => void answer(dir, request.url ?? "", response));
-    await using guest = await NetworkedGuest.open();
-    try {
-      git("init", "-q", "-b", "main", "source");
-      await writeFile(join(dir, "source", "file"), "from the repository\n");
-      const who = ["-c", "user.name=test", "-c", "user.email=test@example.com"];
-      git("-C", "source", "add", "file");
-      git("-C", "source", ...who, "commit", "-q", "-m", "first");
-      git("clone", "-q", "--bare", "source", "repository.git");
-      git("-C", "repository.git", "update-server-info");
-      server.listen({ host: "127.0.0.2", port: 0 });
-      await new Promise((resolve) => server.once("listening", resolve));
-      const { port } = server.address() as AddressInfo;
-      guest.names.set("index.test", ["127.0.0.2"]);
-      guest.allow({ allowHosts: [`index.test:${port}`], allowPrivate: ["127.0.0.2"] });
-      const url = `http://index.test:${port}`;
-      const { stdout, stderr, use } = await guest.run(`
-        cd /tmp
-        git clone -q ${url}/repository.git cloned && cat cloned/file
-        pip install -q --no-input --disable-pip-version-check --target got --index-url ${url}/simple --trusted-host index.test greeting &&
-          PYTHONPATH=got python3 -c 'import greeting; print(greeting.WORD)'
-        git ls-remote https://other.test/x
-      `);
-      expect({ stdout, stderr }).toMatchObject({ stdout: "from the repository\nfrom the index\n" });
-      expect(use?.denied).toMatchObject([{ host: "other.test", process: expect.stringContaining("git") }]);
-      expect(use?.allowed["index.test"]).toBeGreaterThan(1);
-    } finally {
-      server.close();
-      await rm(dir, { recursive: true, force: true });
-    }
+  const shelf: Shelf = new Map();
+  let dir: string;
+  let server: Server;
+  let url: string;
+  let guest: NetworkedGuest;
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "pyro-registry-"));
+    server = createServer(({ url: path = "" }, response) => {
+      const found = shelf.get(new URL(path, url).pathname);
+      response.statusCode = found === undefined ? 404 : 200;
+      if (path.startsWith("/simple/")) response.setHeader("content-type", "text/html");
+      response.end(found);
+    });
+    await new Promise<void>((resolve) => server.listen({ host: "127.0.0.2", port: 0 }, resolve));
+    const { port } = server.address() as AddressInfo;
+    url = `http://index.test:${port}`;
+    guest = await NetworkedGuest.open();
+    guest.names.set("index.test", ["127.0.0.2"]);
+    guest.allow({ allowHosts: [`index.test:${port}`], allowPrivate: ["127.0.0.2"] });
+  });
+  afterAll(async () => {
+    await guest?.[Symbol.asyncDispose]();
+    server?.close();
+    await rm(dir, { recursive: true, force: true });
   });
 
+  test("come by git from a repository", async () => {
+    const git = (...args: string[]) => execFileSync("git", ["-C", dir, ...args], { stdio: "pipe" });
+    git("init", "-q", "-b", "main", "source");
+    await writeFile(join(dir, "source", "file"), "from the repository\n");
+    const who = ["-c", "user.name=test", "-c", "user.email=test@example.com"];
+    git("-C", "source", "add", "file");
+    git("-C", "source", ...who, "commit", "-q", "-m", "first");
+    git("clone", "-q", "--bare", "source", "repository.git");
+    git("-C", "repository.git", "update-server-info");
+    for (const entry of await readdir(join(dir, "repository.git"), { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isFile()) shelf.set(path.slice(dir.length), await readFile(path));
+    }
+    const { stdout, stderr, use } = await guest.run(`
+      git clone -q ${url}/repository.git /tmp/cloned && cat /tmp/cloned/file
+      git ls-remote https://other.test/x
+    `);
+    expect(stdout, stderr).toBe("from the repository\n");
+    expect(use?.denied).toMatchObject([{ host: "other.test", process: expect.stringContaining("git") }]);
+    expect(use?.allowed["index.test"]).toBeGreaterThan(0);
+  });
+
+  test("come by pip from an index", async () => {
+    addPythonIndex(shelf);
+    const options = `-q --no-input --disable-pip-version-check --index-url ${url}/simple --trusted-host index.test`;
+    const { stdout, stderr } = await guest.run(`
+      pip install ${options} --target /tmp/got greeting
+      PYTHONPATH=/tmp/got python3 -c 'import greeting; print(greeting.WORD)'
+    `);
+    expect(stdout, stderr).toBe("from the index\n");
+  });
+
+  test("come by apt-get from an archive", async () => {
+    await addDebianIndex(shelf, dir);
+    const { stdout, stderr } = await guest.run(`
+      echo 'deb [trusted=yes] ${url}/debian ./' > /tmp/sources.list
+      apt() { apt-get -qq -o Dir::Etc::SourceList=/tmp/sources.list -o Dir::Etc::SourceParts=- "$@"; }
+      apt update && apt install hello-speaker > /tmp/log || cat /tmp/log
+      hello-speaker
+    `);
+    expect(stdout, stderr).toBe("hello from the archive\n");
+  });
+
+  test("come by npm from a registry", async (context) => {
+    // The environment has no Node.js, so the guest gets the one that runs this test. Where machine
+    // code is translated, npm is twice as fast without code that is made as it runs.
+    const npmDir = dirname(dirname(execFileSync("readlink", ["-f", npmPath()], { encoding: "utf8" }).trim()));
+    const npmArchive = execFileSync("tar", ["-C", npmDir, "-c", "."], { maxBuffer: 1024 ** 3 });
+    shelf.set("/node", await readFile(process.execPath)).set("/npm.tar", npmArchive);
+    const { exitCode, stderr: reason } = await guest.run(`
+      mkdir /tmp/npm && cd /tmp && curl -sf ${url}/npm.tar | tar -x -C npm && curl -sfo node ${url}/node
+      chmod +x node && ./node --version
+    `);
+    if (exitCode !== 0 && process.env["PYRO_REQUIRE_VM"] !== "1")
+      context.skip(`this Node.js does not run there: ${reason}`);
+    expect({ exitCode, reason }).toMatchObject({ exitCode: 0 });
+    for (const [name, text] of Object.entries(await addNpmRegistry(shelf, dir, url)))
+      shelf.set(`/project/${name}`, text);
+    const { stdout, stderr, use } = await guest.run(`
+      mkdir /tmp/project && cd /tmp/project
+      curl -sfO ${url}/project/package.json -O ${url}/project/package-lock.json
+      /tmp/node --jitless /tmp/npm/bin/npm-cli.js ci --registry ${url} --no-audit --no-fund --fetch-retries 0 --silent
+      /tmp/node -p 'require("cross-spawn").sync("echo", ["from the registry"]).stdout.toString().trim()'
+    `);
+    expect(stdout, stderr).toBe("from the registry\n");
+    expect(use).toMatchObject({ denied: [], failed: [] });
+  });
+});
+
+function npmPath(): string {
+  return execFileSync("sh", ["-c", "command -v npm"], { encoding: "utf8" }).trim();
+}
+
+describeWithVm("packages from the internet", () => {
   test("come from the real Python index, where this machine reaches it", async (context) => {
     const found = await lookup("pypi.org", { all: true }).catch(() => []);
     if (found.length === 0) context.skip("this machine does not resolve pypi.org");
@@ -89,18 +139,3 @@ describeWithVm("packages and sources, through a way out by name", () => {
     expect(output["network"]).toMatchObject({ denied: [], failed: [] });
   });
 });
-
-async function answer(dir: string, url: string, response: ServerResponse): Promise<void> {
-  const path = url.split("?")[0] ?? "";
-  if (path.endsWith(wheelName)) return void response.end(wheel);
-  if (path === "/simple/greeting/") {
-    response.setHeader("content-type", "text/html");
-    return void response.end(`<a href="/${wheelName}">${wheelName}</a>`);
-  }
-  try {
-    response.end(await readFile(join(dir, path)));
-  } catch {
-    response.statusCode = 404;
-    response.end();
-  }
-}

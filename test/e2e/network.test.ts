@@ -58,6 +58,17 @@ describeWithVm("the network of a guest", () => {
     });
   });
 
+  test("a name is found by programs that want only families which the guest has", async () => {
+    allowServer(80);
+    const { stdout, stderr } = await guest.run(`python3 -c '
+import socket
+for family in (socket.AF_UNSPEC, socket.AF_INET):
+    found = socket.getaddrinfo("server.test", 80, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    print([address[0].startswith("198.18.") for *_, address in found])
+'`);
+    expect(stdout, stderr).toBe("[True]\n[True]\n");
+  });
+
   test("a guest that is offline is told so at once, by name and by address", async () => {
     guest.allow({ mode: "off" });
     const { stdout, use } = await guest.run(`

@@ -19,6 +19,10 @@ var pool = netip.MustParsePrefix("198.18.0.0/15")
 // loopback address.
 var Resolver = netip.MustParseAddr("198.18.0.1")
 
+// ownIPv4 is an address besides 127.0.0.1. Without one a program that asks for addresses of
+// configured families alone (AI_ADDRCONFIG), such as apt-get and npm, finds no IPv4 here.
+var ownIPv4 = netip.MustParsePrefix("198.18.0.2/32")
+
 // ownIPv6 is the source address of IPv6 connections. Without one the kernel refuses them before
 // anything can say why.
 var ownIPv6 = netip.MustParsePrefix("fd70:7972:6f00::1/128")

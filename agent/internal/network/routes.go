@@ -28,6 +28,7 @@ func addRoutes() error {
 		kind    uint16
 		message []byte
 	}{
+		{"IPv4 address", unix.RTM_NEWADDR, addressMessage(ownIPv4, loopback)},
 		{"IPv6 address", unix.RTM_NEWADDR, addressMessage(ownIPv6, loopback)},
 		{"pool", unix.RTM_NEWROUTE, localRoute(pool, loopback, unix.RT_TABLE_LOCAL)},
 		{"IPv4 default", unix.RTM_NEWROUTE, localRoute(netip.PrefixFrom(netip.IPv4Unspecified(), 0), loopback, unix.RT_TABLE_MAIN)},

@@ -104,6 +104,12 @@ async function explainFailure({ dir, logPath }: SupervisorPlace, said: string): 
   );
 }
 
+/**
+ * Half of Node's threads resolve names, so eight slow names do not hold up others. By default it
+ * would be two.
+ */
+const supervisorThreads = "16";
+
 function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPlace): Duplex {
   const log = openSync(logPath, "a", 0o600);
   const { supervisorPath } = context.layout;
@@ -113,6 +119,7 @@ function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPla
     const child = spawn("setsid", ["--fork", ...script], {
       stdio: withoutInherited(["ignore", log, log, "pipe", lock.fd]),
       cwd: "/",
+      env: { UV_THREADPOOL_SIZE: supervisorThreads, ...process.env },
     });
     const channel = child.stdio[channelFd] as Duplex;
     for (const source of [child, channel]) {

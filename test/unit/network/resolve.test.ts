@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hostsEntries } from "../../../src/network/resolve.ts";
+import { hostsEntries, resolveOnHost } from "../../../src/network/resolve.ts";
 
 const hosts = `# a comment
 127.0.0.1 localhost
@@ -16,4 +16,11 @@ test.each([
   ["test", []],
 ])("the hosts file means by %s %j", (name, addresses) => {
   expect(hostsEntries(hosts, name)).toEqual(addresses);
+});
+
+test("a name whose answer is awaited is not asked for again", async () => {
+  const first = resolveOnHost("missing.invalid");
+  expect(resolveOnHost("missing.invalid")).toBe(first);
+  expect(await first).toMatchObject({ missing: true });
+  expect(resolveOnHost("missing.invalid")).not.toBe(first);
 });
