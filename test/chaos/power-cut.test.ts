@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { layoutFromEnvironment } from "../../src/host/layout.ts";
 import { Pyro } from "../../src/index.ts";
 import { CuttableDisk, noCuttableDisk } from "./cuttable-disk.ts";
 import { additionPatch } from "./operations.ts";
@@ -12,7 +13,7 @@ const moreCuts = sizeFromEnvironment("CHAOS_CUTS", 0);
 /** One cut in so many comes after a pause, in which the guest writes back by itself */
 const pauseShare = 5;
 const longestPauseMs = 7_000;
-const diskMib = 4096;
+const diskMib = 2048;
 
 const obstacle = inject("vmUnavailable") ?? noCuttableDisk;
 if (obstacle !== undefined && process.env["PYRO_REQUIRE_VM"] === "1") {
@@ -51,7 +52,7 @@ describe.skipIf(obstacle !== undefined)("after a power cut", () => {
   const env = () => ({
     PYRO_CACHE_DIR: join(disk.mountPoint, "cache"),
     PYRO_STATE_DIR: join(disk.mountPoint, "state"),
-    PYRO_ENVIRONMENT_CACHE_DIR: process.env["PYRO_ENVIRONMENT_CACHE_DIR"],
+    PYRO_ENVIRONMENT_CACHE_DIR: layoutFromEnvironment(process.env).environmentsDir,
   });
   const word = () => `${++words}-${random.word()}`;
 
