@@ -1,7 +1,7 @@
 import { PyroError } from "../core/errors.ts";
 
 /** Changes with every entry, so that what was prepared from an older catalog is stale */
-export const catalogVersion = "1.2.0";
+export const catalogVersion = "1.3.0";
 
 export const defaultEnvironment = "debian:12";
 
@@ -72,7 +72,7 @@ const build = [
 ];
 
 const debian12 = {
-  version: "1.2.0",
+  version: "1.3.0",
   compatibility: ">=0.1.0 <1.0.0",
   architecture: "amd64",
   suite: "bookworm",

@@ -37,7 +37,7 @@ describeWithVm("a workspace", () => {
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 
-  describe.each(["cli", "sdk", "mcp"] as const)("used through the %s", (which) => {
+  describe.each(["cli", "mcp"] as const)("used through the %s", (which) => {
     let surface: Surface;
     let workspaceId: string;
     /** Where every step is done on the host too */

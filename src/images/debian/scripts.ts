@@ -17,6 +17,8 @@ depmod "$(ls /usr/lib/modules)"
 echo pyro > /etc/hostname
 printf '127.0.0.1 localhost pyro\\n::1 localhost ip6-localhost ip6-loopback\\n' > /etc/hosts
 mkdir -p /workspace
+# Some packages, such as Java's, link their manual there, and fail without the folder.
+mkdir -p /usr/share/man/man1
 rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/ssh/ssh_host_*
 `;
 
