@@ -17,6 +17,7 @@ const meanings: Readonly<Record<ErrorCode, string>> = {
   invalid_argument: "A name, flag, number or path does not fit; nothing was done",
   not_found: "What was named does not exist",
   already_exists: "What would be made exists already",
+  port_in_use: "Another program, or another workspace, listens on the port of this host",
   failed_precondition: "It cannot be done in the present state; the hint says what comes first",
   resource_exhausted: "A disk, memory or a limit is too small; the message has the figures",
   unsupported: "This version or this host cannot do it",

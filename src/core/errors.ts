@@ -6,6 +6,7 @@ export const errorCodes = {
   invalid_argument: { exitCode: 2, retryable: false },
   not_found: { exitCode: 1, retryable: false },
   already_exists: { exitCode: 1, retryable: false },
+  port_in_use: { exitCode: 1, retryable: false },
   failed_precondition: { exitCode: 1, retryable: false },
   resource_exhausted: { exitCode: 1, retryable: false },
   unsupported: { exitCode: 1, retryable: false },

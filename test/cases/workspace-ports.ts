@@ -87,7 +87,7 @@ export function describePorts(open: () => Promise<WorkspaceUnderTest>): void {
     expect(await refusal("port.publish", { port: "3100" })).toMatchObject({ code: "already_exists" });
     const { host_port: taken } = await published(3100);
     expect(await refusal("port.publish", { port: `4000:${taken}` })).toMatchObject({
-      code: "already_exists",
+      code: "port_in_use",
       message: `cannot publish on port ${taken} of this host: this workspace has it`,
     });
     for (const port of ["0", "65536", "a", "1:2:3", "-1", ""]) {

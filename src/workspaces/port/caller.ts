@@ -29,7 +29,7 @@ async function withHolder(
   thrown: unknown,
 ): Promise<unknown> {
   const error = PyroError.from(thrown);
-  if (error.details?.["reason"] !== "EADDRINUSE" || hostPort === undefined) return thrown;
+  if (error.code !== "port_in_use" || hostPort === undefined) return thrown;
   const stored = await listWorkspaces(context.layout.workspacesDir);
   const holder = stored.find(
     (each) =>

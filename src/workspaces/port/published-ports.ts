@@ -64,9 +64,9 @@ export class PublishedPorts {
     try {
       return await this.#listen({ guestPort, hostPort: guestPort });
     } catch (error) {
-      const { details } = PyroError.from(error);
+      const { code, details } = PyroError.from(error);
       // A low port may be for root alone.
-      if (details?.["reason"] !== "EADDRINUSE" && details?.["reason"] !== "EACCES") throw error;
+      if (code !== "port_in_use" && details?.["reason"] !== "EACCES") throw error;
       return this.#listen({ guestPort, hostPort: 0 });
     }
   }
@@ -102,8 +102,10 @@ export class PublishedPorts {
       server.listen({ host: publishHost, port: wanted.hostPort }, resolve);
     }).catch((error: unknown) => {
       const reason = systemErrorCode(error);
-      const why = reason === "EADDRINUSE" ? "it is in use" : messageOf(error);
-      throw new PyroError("already_exists", `cannot publish on port ${wanted.hostPort} of this host: ${why}`, {
+      const isInUse = reason === "EADDRINUSE";
+      const code = isInUse ? "port_in_use" : "failed_precondition";
+      const why = isInUse ? "it is in use" : messageOf(error);
+      throw new PyroError(code, `cannot publish on port ${wanted.hostPort} of this host: ${why}`, {
         hint: "Choose another port, or none to get a free one.",
         details: { reason, hostPort: wanted.hostPort },
       });
