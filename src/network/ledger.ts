@@ -5,14 +5,14 @@ import { SerialQueue } from "../core/async.ts";
 import { checkWire, fromWire, toWire } from "../core/wire-case.ts";
 import { textOf } from "./text-file.ts";
 
-/** A file that is appended to, and the one that it becomes when it is full, in place of its predecessor. */
+/** A file that is appended to. When it is full, it takes the place of the older one. */
 interface Series {
   readonly current: string;
   readonly older: string;
 }
 
 const connections: Series = { current: "ledger.jsonl", older: "ledger.1.jsonl" };
-/** What came to nothing is apart, because a guest makes it for free, and it must not push out the rest. */
+/** What came to nothing is apart, so that a flood of it does not push out the rest. */
 const denials: Series = { current: "denied.jsonl", older: "denied.1.jsonl" };
 /** Limit for each file, in bytes */
 const maxFileBytes = 512 * 1024;

@@ -21,7 +21,7 @@ interface Prepared {
   readonly templatesDir: string;
 }
 
-/** What all projects of a run share. Each of them evaluates this module anew, so it is kept globally. */
+/** What all projects of a run share, kept globally because each evaluates this module anew. */
 interface Shared {
   readonly prepared: Prepared;
   users: number;

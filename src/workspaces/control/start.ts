@@ -19,11 +19,17 @@ import { startLimitMs } from "./protocol.ts";
 const lookAgainSeconds = 60;
 
 /**
+ * Threads of the supervisor's Node. Half of them may resolve names, so up to eight slow names do
+ * not hold up others. By default it would be two.
+ */
+const threads = 16;
+
+/**
  * The guardian outlives its supervisor and removes the workspace when it expires, if the supervisor
  * cannot. Only the supervisor has the channel and the lock.
  */
 const guardianScript = `
-"$1" "$2" run "$3" 3>&3 4>&4 &
+UV_THREADPOOL_SIZE=\${UV_THREADPOOL_SIZE:-${threads}} "$1" "$2" run "$3" 3>&3 4>&4 &
 exec 3>&- 4>&-
 wait "$!"
 [ "$?" -ne ${idleExitCode} ] || exit 0
@@ -104,12 +110,6 @@ async function explainFailure({ dir, logPath }: SupervisorPlace, said: string): 
   );
 }
 
-/**
- * Half of Node's threads resolve names, so eight slow names do not hold up others. By default it
- * would be two.
- */
-const supervisorThreads = "16";
-
 function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPlace): Duplex {
   const log = openSync(logPath, "a", 0o600);
   const { supervisorPath } = context.layout;
@@ -119,7 +119,6 @@ function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPla
     const child = spawn("setsid", ["--fork", ...script], {
       stdio: withoutInherited(["ignore", log, log, "pipe", lock.fd]),
       cwd: "/",
-      env: { UV_THREADPOOL_SIZE: supervisorThreads, ...process.env },
     });
     const channel = child.stdio[channelFd] as Duplex;
     for (const source of [child, channel]) {

@@ -18,7 +18,7 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-/** A registry of a few packages, packed into `dir`; returns the files of a project that wants them. */
+/** A registry of a few packages, packed into `dir`, and the files of a project that wants them. */
 export async function addNpmRegistry(
   shelf: Shelf,
   dir: string,
