@@ -11,7 +11,10 @@ import { GuestConnection } from "./connection.ts";
 import { drained, type ExecOptions, runExec } from "./exec.ts";
 import {
   agentErrorSchema,
+  type CommandState,
   clockRequestSchema,
+  commandStateRequestSchema,
+  commandStateSchema,
   type ExecEnding,
   type ExecSpec,
   type ForkRequest,
@@ -116,6 +119,12 @@ export class AgentClient implements AsyncDisposable {
   async exec(spec: ExecSpec, options: ExecOptions): Promise<ExecEnding> {
     const stream = this.#request("POST", "/v1/exec", { "content-type": "application/vnd.pyro.exec" });
     return runExec(stream, spec, options);
+  }
+
+  /** What the running command of a label does at this moment. */
+  async commandState(label: string, signal?: AbortSignal): Promise<CommandState> {
+    const body = toWire(commandStateRequestSchema, { label });
+    return this.#call({ method: "POST", path: "/v1/command", body, reply: commandStateSchema, signal });
   }
 
   /**

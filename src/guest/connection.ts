@@ -17,7 +17,7 @@ type Done = (error?: Error | null) => void;
 
 /**
  * A connection of a guest's process as a stream. Each direction ends on its own. To destroy it is
- * to reset the process's connection.
+ * to reset the process's connection. It emits `connect` when the guest has given it.
  *
  * The guest has credit for what this end has taken, so neither end ever holds more than 256 KiB for
  * the other, whatever the windows of the stream below are.
@@ -45,8 +45,12 @@ export class GuestConnection extends Duplex {
     this.on("error", () => {});
     stream.once("response", (headers) => {
       this.#isConnected = headers[":status"] === 200;
-      if (this.#isConnected) stream.on("data", (chunk: Buffer) => this.#receive(chunk));
-      else void this.#refuse();
+      if (!this.#isConnected) {
+        void this.#refuse();
+        return;
+      }
+      stream.on("data", (chunk: Buffer) => this.#receive(chunk));
+      this.emit("connect");
     });
     stream.once("error", (error) => this.destroy(error));
     stream.once("close", () => {
@@ -64,7 +68,8 @@ export class GuestConnection extends Duplex {
     } catch {
       // The answer is cut off.
     }
-    this.destroy(new PyroError("unavailable", `the guest refused the connection: ${reasonIn(text)}`));
+    const reason = reasonIn(text);
+    this.destroy(new PyroError("unavailable", `the guest refused the connection: ${reason}`, { details: { reason } }));
   }
 
   /** Whether the guest has given the connection. An error before that is a refusal */

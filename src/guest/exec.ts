@@ -3,8 +3,8 @@ import type { Readable, Writable } from "node:stream";
 import * as z from "zod";
 import { messageOf, PyroError } from "../core/errors.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
-import { encodeFrame, type Frame, FrameDecoder, frameType, maxPayloadLength } from "./frames.ts";
-import { type ExecEnding, type ExecSpec, execEndingSchema, execSpecSchema } from "./messages.ts";
+import { encodeFrame, FrameDecoder, frameType, maxPayloadLength } from "./frames.ts";
+import { commandSignalSchema, type ExecEnding, type ExecSpec, execEndingSchema, execSpecSchema } from "./messages.ts";
 
 /**
  * Takes a piece of output and the frame that it came in. A promise holds the guest back until it
@@ -18,6 +18,8 @@ export interface ExecOptions {
   /** Both are called in the order in which the guest sent the output */
   readonly onStdout: OutputSink;
   readonly onStderr: OutputSink;
+  /** Called with the end of the first process of a `wholeGroup` that goes on without it */
+  readonly onMainExit?: ((ending: ExecEnding) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -158,13 +160,18 @@ interface Collecting extends ExecOptions {
 
 async function collect(stream: ClientHttp2Stream, { watchdog, end, ...options }: Collecting): Promise<ExecEnding> {
   const decoder = new FrameDecoder();
+  const sinks = new Map<number, OutputSink>([
+    [frameType.stdout, options.onStdout],
+    [frameType.stderr, options.onStderr],
+    [frameType.mainExit, (payload) => options.onMainExit?.(parseEnding(payload))],
+  ]);
   for await (const chunk of stream) {
     for (const frame of decoder.push(chunk as Buffer)) {
       if (end.isOver) break;
-      if (frame.type === frameType.exit) return parseEnding(frame);
+      if (frame.type === frameType.exit) return parseEnding(frame.payload);
       watchdog.hear(frame.payload.length);
-      if (frame.type === frameType.stdout) await watchdog.whilePaused(options.onStdout(frame.payload, frame.bytes));
-      if (frame.type === frameType.stderr) await watchdog.whilePaused(options.onStderr(frame.payload, frame.bytes));
+      const sink = sinks.get(frame.type);
+      if (sink) await watchdog.whilePaused(sink(frame.payload, frame.bytes));
     }
   }
   throw unknownOutcome("the connection to the guest agent ended before the command did");
@@ -180,9 +187,9 @@ function encodeSpec(spec: ExecSpec): Buffer {
   );
 }
 
-function parseEnding(frame: Frame): ExecEnding {
+function parseEnding(payload: Buffer): ExecEnding {
   try {
-    return fromWire(execEndingSchema, JSON.parse(frame.payload.toString("utf8")));
+    return fromWire(execEndingSchema, JSON.parse(payload.toString("utf8")));
   } catch (error) {
     const reason = error instanceof z.ZodError ? "an ending that does not fit the protocol" : messageOf(error);
     throw unknownOutcome(`the guest agent reported ${reason}`);
@@ -198,6 +205,11 @@ export async function* encodeStdin(stdin?: Readable): AsyncGenerator<Buffer> {
     }
   }
   yield encodeFrame(frameType.stdinEnd, Buffer.alloc(0));
+}
+
+/** A signal for a command's processes, as part of its input. */
+export function encodeSignal(signal: string): Buffer {
+  return encodeFrame(frameType.signal, Buffer.from(JSON.stringify(toWire(commandSignalSchema, { signal }))));
 }
 
 /** Rejects if the input itself fails. A command that leaves some of it unread is no failure. */

@@ -8,9 +8,11 @@ export const frameType = {
   spec: 0x01,
   stdin: 0x02,
   stdinEnd: 0x03,
+  signal: 0x04,
   started: 0x10,
   stdout: 0x11,
   stderr: 0x12,
+  mainExit: 0x13,
   exit: 0x1f,
 } as const;
 

@@ -5,7 +5,7 @@ import { linkText } from "./tree/messages.ts";
  * Version of the protocol in agent/PROTOCOL.md. Host and guest refuse each other if the majors
  * differ.
  */
-export const protocolVersion = "2.4";
+export const protocolVersion = "2.5";
 
 export const guestInfoSchema = z.object({
   protocol: z.string().max(16),
@@ -67,6 +67,8 @@ export const execSpecSchema = z.object({
   sync: z.boolean().optional(),
   /** Name of the command in announcements of its connections */
   label: z.string().optional(),
+  /** Whether it ends with the last of its processes, not with the first */
+  wholeGroup: z.boolean().optional(),
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;
 
@@ -100,6 +102,28 @@ export const execEndingSchema = commandEndSchema.omit({ startError: true, unknow
   error: z.object({ code: z.string().max(64), message: z.string().max(4096) }).optional(),
 });
 export type ExecEnding = z.output<typeof execEndingSchema>;
+
+/** A signal for every process of a command, by its name without `SIG`. */
+export const commandSignalSchema = z.object({ signal: z.string() });
+
+/** A socket on which a process of a command takes connections. */
+const listenerSchema = z.object({
+  address: z.string().max(64),
+  port: z.number().int().min(0).max(65_535),
+  pid: z.number().int(),
+  command: z.string().max(64).describe("Name of the process"),
+});
+
+export const commandStateRequestSchema = z.object({ label: z.string() });
+
+/** What a running command does at this moment. */
+export const commandStateSchema = z.object({
+  processCount: z.number().int(),
+  memoryBytes: z.number().nullable(),
+  cpuMs: z.number(),
+  listening: z.array(listenerSchema).max(64),
+});
+export type CommandState = z.output<typeof commandStateSchema>;
 
 /** The process of a guest that wants something. Its fields are missing if it is unknown. */
 const connectionOwnerSchema = z.object({

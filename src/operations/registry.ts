@@ -27,6 +27,13 @@ import {
 import { networkPresets, workspaceNetwork } from "../workspaces/network/operations.ts";
 import { workspacePortClose, workspacePortList, workspacePortPublish } from "../workspaces/port/operations.ts";
 import { prepare } from "../workspaces/prepare/operation.ts";
+import {
+  serviceList,
+  serviceLogs,
+  serviceStart,
+  serviceStatus,
+  serviceStop,
+} from "../workspaces/service/operations.ts";
 
 /** Every operation of pyro, in the order in which help lists them. */
 export const operations = [
@@ -35,6 +42,7 @@ export const operations = [
   ...[workspaceCreate, workspaceList, workspaceStatusOperation, workspaceUpdate],
   ...[workspaceExec, workspaceLogs, workspaceFileList, workspaceFileRead, workspaceFileWrite, workspaceFileEdit],
   ...[workspacePatchApply, workspaceSyncPush, workspaceDiff, workspaceSummary, workspaceExport],
+  ...[serviceStart, serviceList, serviceStatus, serviceLogs, serviceStop],
   ...[workspacePortPublish, workspacePortList, workspacePortClose, workspaceNetwork, networkPresets],
   ...[snapshotCreate, snapshotList, snapshotDelete, workspaceReset],
   ...[workspaceStop, workspaceStart, workspaceDelete],

@@ -35,6 +35,7 @@ const reproFixTools = [
   ...["workspace_file_write", "workspace_file_edit", "workspace_patch_apply", "workspace_diff", "workspace_export"],
   ...["snapshot_create", "snapshot_list", "workspace_reset", "workspace_delete"],
 ];
+const serviceTools = ["service_start", "service_list", "service_status", "service_logs", "service_stop"];
 const snapshotTools = ["snapshot_create", "snapshot_list", "snapshot_delete"];
 const coreTools = ["vm_run", ...reproFixTools];
 const fullTools = [
@@ -46,16 +47,23 @@ const fullTools = [
   ...["workspace_file_write", "workspace_file_edit", "workspace_patch_apply", "workspace_diff", "workspace_export"],
   ...["workspace_reset", "workspace_delete"],
   ...snapshotTools,
+  ...serviceTools,
 ];
 
 /** A model's machine may reach what the server's user allows; these tools offer no less. */
 const hostRules = [...Object.keys(networkRuleFields), "hostCertificates"];
 const whole: Toolset["withoutArguments"] = {
   vm_run: hostRules,
+  service_start: ["publish"],
+  service_logs: ["follow"],
   // Only the user changes what a workspace may reach.
   workspace_update: ["networkPolicy", "clearNetworkRules", ...Object.keys(networkRuleFields)],
 };
-const narrow: Toolset["withoutArguments"] = { ...whole, workspace_create: ["networkPolicy", ...hostRules] };
+const narrow: Toolset["withoutArguments"] = {
+  ...whole,
+  workspace_create: ["networkPolicy", ...hostRules],
+  service_start: ["publish", "publishedPorts"],
+};
 
 const profileTools: Readonly<Record<Profile, readonly string[]>> = {
   "vm-run": ["vm_run"],
@@ -67,6 +75,7 @@ const modeTools: Readonly<Record<Mode, readonly string[]>> = {
   "repro-fix": reproFixTools,
   inspect: inspectTools,
   "cold-start": [
+    ...serviceTools,
     ...inspectTools.filter((tool) => tool !== "workspace_delete"),
     ...["workspace_reset", "workspace_delete"],
   ],
@@ -97,6 +106,7 @@ const purposes: Readonly<Record<Mode, Toolset["purposes"]>> = {
   "cold-start": {
     workspace_create: "Start here: a fresh machine, to validate that a project sets up and runs from nothing.",
     workspace_exec: "Run set-up, build and checks as a newcomer would.",
+    service_start: "Start the app, and see that it gets ready.",
     workspace_export: "Take out the validation report.",
     workspace_reset: "Begin again from nothing, to prove that the steps are complete.",
   },

@@ -35,7 +35,7 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	out.writeJSON(frame.Started, map[string]int{"pid": started.PID})
 	out.flush()
 
-	run := execution{Command: started, frames: frames, body: r.Body, out: out}
+	run := execution{Command: started, wholeGroup: spec.WholeGroup, frames: frames, body: r.Body, out: out}
 	result := run.wait(r.Context(), spec.Timeout())
 	if spec.Sync {
 		result.SyncError = s.syncDisks()
@@ -43,7 +43,7 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	out.writeJSON(frame.Exit, result)
 	// Release helps only the next command, so the host gets its answer first.
 	out.flush()
-	started.Release()
+	s.Commands.Release(started)
 	return nil
 }
 
@@ -69,23 +69,22 @@ func readSpec(frames *frame.Reader) (spec command.Spec, err error) {
 // execution is a started command and its two directions to the host.
 type execution struct {
 	*command.Command
-	frames *frame.Reader
-	body   io.Closer
-	out    *frameWriter
+	wholeGroup bool
+	frames     *frame.Reader
+	body       io.Closer
+	out        *frameWriter
 
 	input, output sync.WaitGroup
 	// badInput receives what is wrong with the host's frames.
 	badInput chan *command.Failure
 }
 
-// wait carries the command's streams until its main process has ended and the host has all of its
-// output.
+// wait carries the command's streams until its main process has ended, or all of its processes
+// have, and the host has all of its output.
 func (e *execution) wait(host context.Context, timeout time.Duration) command.Result {
 	e.badInput = make(chan *command.Failure, 1)
-	if e.Stdin != nil {
-		e.input.Add(1)
-		crash.Go(e.feed)
-	}
+	e.input.Add(1)
+	crash.Go(e.feed)
 	e.output.Add(2)
 	crash.Go(func() { e.drain(frame.Stdout, e.Stdout) })
 	crash.Go(func() { e.drain(frame.Stderr, e.Stderr) })
@@ -112,10 +111,20 @@ func (e *execution) awaitExit(host context.Context, timeout time.Duration) comma
 	gone := host.Done()
 	var timedOut, cancelled bool
 	var badInput *command.Failure
+	var main *process.Exit
+	var groupEnded <-chan struct{}
 	for {
 		select {
 		case exit := <-e.Exited:
-			return e.result(exit, timedOut, cancelled, badInput)
+			if !e.wholeGroup || !e.HasProcesses() {
+				return e.result(exit, timedOut, cancelled, badInput)
+			}
+			main, groupEnded = &exit, e.GroupEnded()
+			e.out.writeJSON(frame.MainExit, e.result(exit, timedOut, cancelled, badInput))
+			e.out.flush()
+			continue
+		case <-groupEnded:
+			return e.result(*main, timedOut, cancelled, badInput)
 		case <-expired:
 			timedOut = true
 			expired = nil

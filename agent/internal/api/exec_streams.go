@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"pyro.agent/internal/command"
 	"pyro.agent/internal/frame"
 )
@@ -37,19 +39,28 @@ func (e *execution) drain(kind frame.Type, output io.Reader) {
 	}
 }
 
-// feed passes the host's input to the command until one of them has enough.
+// feed passes the host's input and signals to the command until one of them has enough.
 func (e *execution) feed() {
 	defer e.input.Done()
-	defer e.Stdin.Close()
-	wanted := true
+	wanted := e.Stdin != nil
+	if wanted {
+		defer e.Stdin.Close()
+	}
 	for {
 		kind, payload, err := e.frames.Next()
 		switch {
 		case errors.Is(err, frame.ErrTooLarge):
 			e.badInput <- &command.Failure{Code: command.InvalidInput, Message: err.Error()}
 			return
-		case err != nil, kind == frame.StdinEnd:
+		case err != nil:
 			return
+		case kind == frame.StdinEnd:
+			if e.Stdin != nil {
+				e.Stdin.Close()
+			}
+			wanted = false
+		case kind == frame.Signal:
+			e.signal(payload)
 		case kind == frame.Stdin && wanted:
 			// A command need not read its input, so EPIPE is no error. The host may write all of it
 			// before it reads, so the rest is still taken from the wire.
@@ -59,14 +70,27 @@ func (e *execution) feed() {
 	}
 }
 
+// signal sends what a signal frame names to the command's processes. A name that no signal has is
+// ignored, as an unknown frame is.
+func (e *execution) signal(payload []byte) {
+	var wanted struct {
+		Signal string `json:"signal"`
+	}
+	if json.Unmarshal(payload, &wanted) != nil {
+		return
+	}
+	if signal := unix.SignalNum("SIG" + wanted.Signal); signal != 0 {
+		e.Signal(signal)
+	}
+}
+
 // stopInput unblocks feed. It may be waiting for the host, or for a background process that holds
 // the command's standard input.
 func (e *execution) stopInput() {
-	if e.Stdin == nil {
-		return
-	}
 	e.body.Close()
-	e.Stdin.Close()
+	if e.Stdin != nil {
+		e.Stdin.Close()
+	}
 	e.input.Wait()
 }
 

@@ -71,8 +71,12 @@ func (g *guest) exec(t *testing.T, spec command.Spec, input ...[]byte) outcome {
 
 func readOutcome(t *testing.T, body io.Reader) outcome {
 	t.Helper()
+	return readOutcomeOf(t, frame.NewReader(body))
+}
+
+func readOutcomeOf(t *testing.T, frames *frame.Reader) outcome {
+	t.Helper()
 	var got outcome
-	frames := frame.NewReader(body)
 	for {
 		kind, payload, err := frames.Next()
 		if err != nil {
@@ -462,8 +466,112 @@ func BenchmarkExec(b *testing.B) {
 			b.Fatal(err)
 		}
 		started.Result(<-started.Exited)
-		started.Release()
+		commands.Release(started)
 		started.Stdout.Abandon()
 		started.Stderr.Abandon()
 	}
+}
+
+// stream starts a command whose request stays open, and returns what sends it frames.
+func (g *guest) stream(t *testing.T, spec command.Spec) (*frame.Reader, func(kind frame.Type, payload string)) {
+	t.Helper()
+	reader, writer := io.Pipe()
+	t.Cleanup(func() { writer.Close() })
+	go writer.Write(specFrame(t, spec))
+	response, err := g.Do(request(t, http.MethodPost, "/v1/exec", "", reader))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	return frame.NewReader(response.Body), func(kind frame.Type, payload string) {
+		if _, err := writer.Write(encode(kind, []byte(payload))); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// until reads frames up to one of a type.
+func until(t *testing.T, frames *frame.Reader, wanted frame.Type) []byte {
+	t.Helper()
+	for {
+		kind, payload, err := frames.Next()
+		if err != nil {
+			t.Fatalf("no frame %#02x: %v", wanted, err)
+		}
+		if kind == wanted {
+			return payload
+		}
+	}
+}
+
+func TestExecSendsSignalsToEveryProcess(t *testing.T) {
+	g := newExecGuest(t)
+	const script = `trap 'echo parent; wait; exit 5' TERM; setsid sh -c 'trap "echo child; exit" TERM; echo on; while :; do sleep 0.05; done' & while :; do sleep 0.05; done`
+	frames, send := g.stream(t, command.Spec{Argv: []string{"sh", "-c", script}, Cwd: "/tmp", Label: "both"})
+	until(t, frames, frame.Stdout)
+	send(frame.Signal, `{"signal":"NO-SUCH"}`)
+	send(frame.Signal, `not JSON`)
+	send(frame.Signal, `{"signal":"TERM"}`)
+	got := readOutcomeOf(t, frames)
+	if got.ExitCode == nil || *got.ExitCode != 5 || !bytes.Contains(got.stdout, []byte("child")) {
+		t.Errorf("got exit code %v and %q", got.ExitCode, got.stdout)
+	}
+}
+
+func TestAWholeGroupEndsWithItsLastProcess(t *testing.T) {
+	g := newExecGuest(t)
+	spec := command.Spec{
+		Argv: []string{"sh", "-c", "setsid sh -c 'sleep 0.5; echo late' & exit 3"}, Cwd: "/tmp",
+		Label: "daemon", WholeGroup: true,
+	}
+	frames, _ := g.stream(t, spec)
+	var main command.Result
+	if err := json.Unmarshal(until(t, frames, frame.MainExit), &main); err != nil || *main.ExitCode != 3 {
+		t.Fatalf("got %+v, %v", main, err)
+	}
+	if state, _ := g.commandState(t, "daemon"); state.ProcessCount == 0 {
+		t.Error("a command whose first process has ended has no process")
+	}
+	got := readOutcomeOf(t, frames)
+	if *got.ExitCode != 3 || string(got.stdout) != "late\n" {
+		t.Errorf("got exit code %d and %q", *got.ExitCode, got.stdout)
+	}
+}
+
+// commandState returns what a command does, and the status of the answer.
+func (g *guest) commandState(t *testing.T, label string) (state commandState, status int) {
+	t.Helper()
+	body := strings.NewReader(fmt.Sprintf(`{"label":%q}`, label))
+	response, err := g.Do(request(t, http.MethodPost, "/v1/command", "", body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&state); err != nil {
+		t.Fatal(err)
+	}
+	return state, response.StatusCode
+}
+
+func TestTheStateOfACommandHasItsServers(t *testing.T) {
+	g := newExecGuest(t)
+	const server = `import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); s.accept()`
+	frames, send := g.stream(t, command.Spec{Argv: []string{"python3", "-c", server}, Cwd: "/tmp", Label: "server", WholeGroup: true})
+	port, _ := strconv.Atoi(strings.TrimSpace(string(until(t, frames, frame.Stdout))))
+	state, _ := g.commandState(t, "server")
+	if len(state.Listening) != 1 || int(state.Listening[0].Port) != port || state.Listening[0].Address != "127.0.0.1" {
+		t.Errorf("got %+v, want port %d", state.Listening, port)
+	}
+	send(frame.Signal, `{"signal":"KILL"}`)
+	if got := readOutcomeOf(t, frames); got.Signal == nil || *got.Signal != "SIGKILL" {
+		t.Errorf("got %+v", got.Result)
+	}
+	// The group is given up after the answer.
+	for range 100 {
+		if _, status := g.commandState(t, "server"); status == http.StatusNotFound {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("a command that has ended counts as running")
 }

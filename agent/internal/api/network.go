@@ -63,7 +63,7 @@ func (s *Server) port(w http.ResponseWriter, r *http.Request) error {
 	}
 	connection, err := network.DialOwn(r.Context(), uint16(port))
 	if err != nil {
-		return errorf(failedPrecondition, "cannot connect to port %d: %v", port, err)
+		return errorf(failedPrecondition, "%v", err)
 	}
 	pipeOrReset(w, r, connection)
 	return nil

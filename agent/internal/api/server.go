@@ -56,6 +56,7 @@ func NewServer(config Config) *Server {
 	s.route("POST /v1/fork", authorized, s.fork)
 	s.route("POST /v1/clock", authorized, s.clock)
 	s.route("POST /v1/exec", authorized, s.exec)
+	s.route("POST /v1/command", authorized, s.command)
 	s.route("POST /v1/tree/read", authorized, s.readTree)
 	s.route("POST /v1/tree/write", authorized, s.writeTree)
 	s.route("POST /v1/tree/baseline", authorized, s.writeBaseline)

@@ -2,9 +2,11 @@ package cgroup
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -60,9 +62,60 @@ func (g *Group) limitTasks(limit int) {
 // HadOOMKill reports whether the kernel killed a process of the group to free memory.
 func (g *Group) HadOOMKill() bool { return g.memory.read("oom_kill") > 0 }
 
-// isPopulated reports whether the group has processes. Without the file the answer is no, and a
+// Signal sends a signal to every process of the group. A process that starts meanwhile may miss it.
+func (g *Group) Signal(signal unix.Signal) {
+	for _, pid := range g.Processes() {
+		_ = unix.Kill(pid, signal)
+	}
+}
+
+// Processes returns the numbers of the group's processes, and of those in groups below it, such as
+// a container's.
+func (g *Group) Processes() []int {
+	var pids []int
+	_ = filepath.WalkDir(g.path, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			// A group can go while it is listed.
+			return nil
+		}
+		text, _ := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+		for line := range strings.Lines(string(text)) {
+			// 0 stands for a process of another namespace.
+			if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && pid > 1 {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
+	return pids
+}
+
+// Usage is what the processes of a group use.
+type Usage struct {
+	// bytes; null without a memory controller
+	MemoryBytes *int64 `json:"memory_bytes"`
+	// milliseconds of processor time since the group was made
+	CPUMs int64 `json:"cpu_ms"`
+}
+
+// Usage returns what the processes of the group use now.
+func (g *Group) Usage() Usage {
+	cpu := openStatistics(g.fd, "cpu.stat")
+	defer cpu.close()
+	usage := Usage{CPUMs: int64(cpu.read("usage_usec")) / 1000}
+	text, err := os.ReadFile(filepath.Join(g.path, "memory.current"))
+	if err != nil {
+		return usage
+	}
+	if bytes, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil {
+		usage.MemoryBytes = &bytes
+	}
+	return usage
+}
+
+// IsPopulated reports whether the group has processes. Without the file the answer is no, and a
 // later remove finds out.
-func (g *Group) isPopulated() bool { return g.events.read("populated") > 0 }
+func (g *Group) IsPopulated() bool { return g.events.read("populated") > 0 }
 
 // remove reports whether the group is gone. A group with processes stays.
 func (g *Group) remove() bool {

@@ -68,6 +68,18 @@ func (p *Parent) Acquire(label string) (*Group, error) {
 	return group, err
 }
 
+// AcquireNew returns a group as Acquire does, whose counters begin at zero.
+func (p *Parent) AcquireNew(label string) (*Group, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweep()
+	group, err := p.newGroup()
+	if err == nil {
+		p.labels[group.id] = label
+	}
+	return group, err
+}
+
 // LabelOf returns the label of the last command in a group; empty if there is none.
 func (p *Parent) LabelOf(groupID uint64) string {
 	p.mu.Lock()
@@ -81,6 +93,10 @@ func (p *Parent) emptyGroup() (*Group, error) {
 		p.idle = p.idle[:last]
 		return group, nil
 	}
+	return p.newGroup()
+}
+
+func (p *Parent) newGroup() (*Group, error) {
 	p.nextID++
 	group, err := makeGroup(filepath.Join(p.path, fmt.Sprintf("exec-%d", p.nextID)))
 	if err == nil && p.tasksPerCommand > 0 {
@@ -110,7 +126,7 @@ func (p *Parent) sweep() {
 
 // retire reports whether the group is out of use. A group with processes is still in use.
 func (p *Parent) retire(g *Group) bool {
-	if g.isPopulated() {
+	if g.IsPopulated() {
 		return false
 	}
 	// The counters of a group never go back, so after one OOM kill the next one would go unnoticed.

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pyro.agent/internal/cgroup"
+	"pyro.agent/internal/crash"
 	"pyro.agent/internal/process"
 )
 
@@ -20,9 +21,9 @@ type Command struct {
 	// one value at the end of the main process
 	Exited <-chan process.Exit
 
+	label     string
 	startedAt time.Time
 	group     *cgroup.Group
-	groups    *cgroup.Parent
 }
 
 // Kill kills the command and everything it started. Root can move itself out of its control group,
@@ -49,10 +50,33 @@ func (c *Command) Result(exit process.Exit) Result {
 	return result
 }
 
-// Release gives up the command's control group. From then on Kill does not reach processes that run
-// in the background.
-func (c *Command) Release() {
-	c.groups.Release(c.group)
+// Signal sends a signal to every process of the command.
+func (c *Command) Signal(signal unix.Signal) {
+	c.group.Signal(signal)
+}
+
+// Processes returns the numbers of the command's processes.
+func (c *Command) Processes() []int { return c.group.Processes() }
+
+// Usage returns what the command's processes use.
+func (c *Command) Usage() cgroup.Usage { return c.group.Usage() }
+
+// HasProcesses reports whether any process of the command is left.
+func (c *Command) HasProcesses() bool { return c.group.IsPopulated() }
+
+// groupPause is the time between two looks at whether a group has processes.
+const groupPause = 200 * time.Millisecond
+
+// GroupEnded returns a channel that is closed when the command has no process any more.
+func (c *Command) GroupEnded() <-chan struct{} {
+	ended := make(chan struct{})
+	crash.Go(func() {
+		defer close(ended)
+		for c.group.IsPopulated() {
+			time.Sleep(groupPause)
+		}
+	})
+	return ended
 }
 
 // signalName returns the name of a signal, or a name such as `SIG34` for one without a name.

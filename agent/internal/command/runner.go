@@ -2,6 +2,7 @@ package command
 
 import (
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -14,6 +15,10 @@ type Runner struct {
 	reaper *process.Reaper
 	groups *cgroup.Parent
 	null   *os.File
+
+	mu sync.Mutex
+	// running has the commands that have a label, by it.
+	running map[string]*Command
 }
 
 // NewRunner returns a Runner whose commands get their control groups from groups.
@@ -22,7 +27,33 @@ func NewRunner(reaper *process.Reaper, groups *cgroup.Parent) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Runner{reaper: reaper, groups: groups, null: null}, nil
+	return &Runner{reaper: reaper, groups: groups, null: null, running: make(map[string]*Command)}, nil
+}
+
+// Running returns the running command with a label; nil if there is none.
+func (r *Runner) Running(label string) *Command {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.running[label]
+}
+
+func (r *Runner) add(c *Command) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.label != "" {
+		r.running[c.label] = c
+	}
+}
+
+// Release gives up a command's control group. From then on Kill does not reach processes that run
+// in the background.
+func (r *Runner) Release(c *Command) {
+	r.mu.Lock()
+	if r.running[c.label] == c {
+		delete(r.running, c.label)
+	}
+	r.mu.Unlock()
+	r.groups.Release(c.group)
 }
 
 // Start starts a command. The error is a *Failure if the command itself is the reason.
@@ -45,7 +76,7 @@ func (r *Runner) Start(spec Spec) (*Command, error) {
 		return nil, err
 	}
 	defer streams.closeChildEnds()
-	command, err := r.launch(spec.Label, path, argv, &syscall.ProcAttr{
+	command, err := r.launch(spec, path, argv, &syscall.ProcAttr{
 		Dir:   cwd,
 		Env:   env.list(),
 		Files: streams.child[:],
@@ -55,13 +86,18 @@ func (r *Runner) Start(spec Spec) (*Command, error) {
 		return nil, explainExec(argv[0], absolute(path, cwd), err)
 	}
 	command.Stdin, command.Stdout, command.Stderr = streams.stdin, streams.stdout, streams.stderr
+	r.add(command)
 	return command, nil
 }
 
 // launch starts the process in a session and a control group of its own. The process is in the
 // group before its first instruction, so its children can't be outside.
-func (r *Runner) launch(label, path string, argv []string, attr *syscall.ProcAttr) (*Command, error) {
-	group, err := r.groups.Acquire(label)
+func (r *Runner) launch(spec Spec, path string, argv []string, attr *syscall.ProcAttr) (*Command, error) {
+	acquire := r.groups.Acquire
+	if spec.WholeGroup {
+		acquire = r.groups.AcquireNew
+	}
+	group, err := acquire(spec.Label)
 	if err != nil {
 		return nil, err
 	}
@@ -72,5 +108,5 @@ func (r *Runner) launch(label, path string, argv []string, attr *syscall.ProcAtt
 		r.groups.Release(group)
 		return nil, err
 	}
-	return &Command{PID: pid, Exited: exited, startedAt: startedAt, group: group, groups: r.groups}, nil
+	return &Command{PID: pid, Exited: exited, label: spec.Label, startedAt: startedAt, group: group}, nil
 }

@@ -27,6 +27,8 @@ type Spec struct {
 	Sync bool `json:"sync"`
 	// the host's name for the command, under which its connections are announced
 	Label string `json:"label,omitempty"`
+	// whether the command ends with the last of its processes, not with the first
+	WholeGroup bool `json:"whole_group,omitempty"`
 }
 
 // Timeout returns TimeoutMs as a duration.

@@ -11,14 +11,16 @@ import (
 // Type says what a frame's payload is.
 type Type uint8
 
-// These frames are of an exec stream. The host sends the first three, the guest the others.
+// These frames are of an exec stream. The host sends the first four, the guest the others.
 const (
 	Spec     Type = 0x01
 	Stdin    Type = 0x02
 	StdinEnd Type = 0x03
+	Signal   Type = 0x04
 	Started  Type = 0x10
 	Stdout   Type = 0x11
 	Stderr   Type = 0x12
+	MainExit Type = 0x13
 	Exit     Type = 0x1f
 )
 

@@ -19,6 +19,7 @@ export interface WorkspaceReview {
   readonly edits: readonly LineOf<"edit">[];
   readonly exports: readonly LineOf<"export">[];
   readonly exportCount: number;
+  readonly services: readonly LineOf<"service">[];
   readonly snapshots: readonly SnapshotRecord[];
   readonly changes: ChangesReview;
   readonly network: NetworkReview;
@@ -46,6 +47,7 @@ export async function reviewWorkspace(call: WorkspaceCall): Promise<WorkspaceRev
     edits: newest(lines.filter((line) => line.event === "edit")),
     exports: newest(exports),
     exportCount: exports.length,
+    services: newest(lines.filter((line) => line.event === "service")),
     snapshots: newest(record.snapshots),
     changes: await reviewChanges(call, record),
     network: await reviewNetwork(call, record),

@@ -3,9 +3,10 @@ import { fitting } from "../../core/shorten.ts";
 import { shortLine } from "../../operations/command-view.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
-import { noServices, workspaceId, workspaceView } from "../life/workspace-view.ts";
-import { editSchema, exportSchema, type LineOf } from "../record/journal.ts";
+import { workspaceId, workspaceView } from "../life/workspace-view.ts";
+import { editSchema, exportSchema, type LineOf, serviceEventSchema } from "../record/journal.ts";
 import { inShort, lastCommandSchema, snapshotRecordSchema, workspaceRecordSchema } from "../record/record.ts";
+import { serviceCounts, serviceRecordSchema } from "../record/service.ts";
 import { changesReview } from "./changes.ts";
 import { reviewWorkspace, type WorkspaceReview } from "./review.ts";
 import { renderReview } from "./summary-view.ts";
@@ -28,7 +29,13 @@ const exportReview = z.object({
   recordedAt: z.string(),
 });
 
-const serviceReview = z.object({ serviceName: z.string(), state: z.string() });
+const serviceReview = serviceRecordSchema.pick({ serviceName: true, state: true });
+
+const serviceEventReview = z.object({
+  eventKind: serviceEventSchema.shape.kind,
+  ...serviceEventSchema.omit({ kind: true }).shape,
+  recordedAt: z.string(),
+});
 
 const reviewOutput = workspaceView.pick({ workspaceId: true, name: true, labels: true, environment: true }).extend({
   state: workspaceRecordSchema.shape.state,
@@ -46,7 +53,7 @@ const reviewOutput = workspaceView.pick({ workspaceId: true, name: true, labels:
     deniedCount: z.number(),
     deniedHosts: z.array(z.string()),
   }),
-  services: z.object({ current: z.array(serviceReview), recent: z.array(serviceReview) }),
+  services: z.object({ current: z.array(serviceReview), recent: z.array(serviceEventReview) }),
   artifacts: z.object({ exports: z.array(exportReview) }),
   snapshots: z.object({
     namedCount: z.number(),
@@ -81,11 +88,18 @@ export const workspaceSummary = defineOperation({
 
 function outputOf(review: WorkspaceReview): z.input<typeof reviewOutput> {
   const { record, changes, exportCount, network } = review;
-  const { commandCount, lastCommand, snapshots, resetCount } = record;
+  const { commandCount, lastCommand, snapshots, services, resetCount } = record;
   return {
     ...record,
     environment: record.environment.name,
-    outcome: { ...noServices, commandCount, lastCommand, exportCount, snapshotCount: snapshots.length, resetCount },
+    outcome: {
+      ...serviceCounts(services),
+      commandCount,
+      lastCommand,
+      exportCount,
+      snapshotCount: snapshots.length,
+      resetCount,
+    },
     commands: {
       total: commandCount,
       recent: review.commands.map((command) => ({
@@ -97,7 +111,10 @@ function outputOf(review: WorkspaceReview): z.input<typeof reviewOutput> {
     edits: { recent: review.edits.map(editOf) },
     changes,
     network: { policy: record.network.mode, ...network, deniedHosts: [...network.deniedHosts] },
-    services: { current: [], recent: [] },
+    services: {
+      current: services.toSorted((a, b) => a.serviceName.localeCompare(b.serviceName)),
+      recent: review.services.map(serviceEventOf),
+    },
     artifacts: { exports: review.exports.map(exportOf) },
     snapshots: { namedCount: snapshots.length, recent: [...review.snapshots] },
   };
@@ -105,6 +122,10 @@ function outputOf(review: WorkspaceReview): z.input<typeof reviewOutput> {
 
 function editOf({ edit: { kind, ...edit }, at }: LineOf<"edit">): z.input<typeof editReview> {
   return { eventKind: kind, ...edit, recordedAt: at };
+}
+
+function serviceEventOf({ service: { kind, ...service }, at }: LineOf<"service">): z.input<typeof serviceEventReview> {
+  return { eventKind: kind, ...service, recordedAt: at };
 }
 
 function exportOf({ export: { path, ...exported }, at }: LineOf<"export">): z.input<typeof exportReview> {

@@ -30,6 +30,10 @@ export function renderReview(review: ReviewOutput): string {
       "Exports:",
       artifacts.exports.map(({ workspacePath, outputPath }) => `${code(workspacePath)} to ${code(outputPath)}`),
     ),
+    section(
+      "Services:",
+      review.services.current.map(({ serviceName, state }) => `${code(serviceName)} ${state}`),
+    ),
     networkLine(review.network),
     section(
       "Snapshots:",

@@ -157,6 +157,7 @@ export async function forkCheckpoint(
       stateReason: null,
       isolation: machine.isolation,
       commandCount: 0,
+      services: [],
       lastCommand: null,
       sessionStartedAt: now,
       lastActivityAt: now,

@@ -9,6 +9,7 @@ import type { EngineContext } from "../../machines/context.ts";
 import { nothingKnown } from "../../machines/exit-status.ts";
 import { commandsOf, JournalWriter, readJournal, readLatest } from "../record/journal.ts";
 import { isActive, isExpired, isUnfinished, type WorkspaceRecord, withLatest } from "../record/record.ts";
+import { withLostServices } from "../record/service.ts";
 import {
   findWorkspace,
   lockWorkspace,
@@ -192,6 +193,7 @@ async function recordLoss(place: WorkspacePlace, record: WorkspaceRecord): Promi
   }
   const lost: WorkspaceRecord = {
     ...known,
+    services: withLostServices(known.services),
     state: "failed",
     stateReason: record.state === "starting" ? "its start was interrupted" : "its supervisor ended unexpectedly",
   };

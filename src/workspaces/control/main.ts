@@ -33,6 +33,7 @@ import {
   saveWorkspace,
   WorkspacePlace,
 } from "../record/store.ts";
+import { serviceOwner } from "../service/owner.ts";
 import { complain } from "./complain.ts";
 import { fromLaunchContext, guardianName, idleExitCode, type Launch } from "./launch.ts";
 import { type NewMachine, OwnedWorkspace } from "./owned-workspace.ts";
@@ -46,7 +47,16 @@ const lastAnswersMs = 2_000;
 const maxTimerMs = 60_000;
 
 /** The verbs of each noun in a running workspace */
-export const owners = [lifeOwner, commandOwner, fileOwner, changeOwner, checkpointOwner, networkOwner, portOwner];
+export const owners = [
+  lifeOwner,
+  commandOwner,
+  fileOwner,
+  changeOwner,
+  checkpointOwner,
+  networkOwner,
+  portOwner,
+  serviceOwner,
+];
 
 /**
  * The program behind bin/supervisor.js. `run DIR` owns a workspace until it ends. `expire DIR`

@@ -52,6 +52,7 @@ export class OwnedWorkspace {
   readonly ports: PublishedPorts;
   readonly #certificates: readonly HostCertificate[] | undefined;
   readonly #ended = new Deferred();
+  readonly #lastWorks: (() => Promise<void>)[] = [];
   readonly #saves = new SerialQueue();
   readonly #exclusive = new SerialQueue();
   #record: WorkspaceRecord;
@@ -207,9 +208,15 @@ export class OwnedWorkspace {
     });
   }
 
+  /** Adds what is to be done before the machine is shut down. */
+  beforeStop(work: () => Promise<void>): void {
+    this.#lastWorks.push(work);
+  }
+
   /** Shuts the machine down and keeps its disks. */
   async stop(reason: string): Promise<WorkspaceRecord> {
     const session = await this.session();
+    await Promise.all(this.#lastWorks.map((work) => work()));
     session.endReason = reason;
     const { machine } = session;
     try {
@@ -277,6 +284,7 @@ export class OwnedWorkspace {
     await this.#swapped();
     if (session.endReason !== undefined || session !== this.#session) return;
     const { how, lines } = lastWords(exit);
+    session.hasDied = true;
     session.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
     this.#isOver = true;
     try {

@@ -22,12 +22,17 @@ export interface Session {
   readonly machine: Machine;
   readonly journal: JournalWriter;
   readonly historyDir: string;
-  /** Commands whose end is not on file yet, by sequence; each promise settles when it is */
-  readonly running: Map<number, Promise<void>>;
+  /**
+   * Commands whose end is not on file yet, by sequence, and services by name. Each promise settles
+   * when it is.
+   */
+  readonly running: Map<number | string, Promise<void>>;
   /** Sequence of the last command */
   lastSequence: number;
   /** Why the machine has ended; undefined while it runs */
   endReason: string | undefined;
+  /** Whether it ended by itself */
+  hasDied: boolean;
   /** Resolves once the machine has ended and, if it did so by itself, that was put on file */
   readonly endOnFile: Deferred;
 }
@@ -56,7 +61,16 @@ export async function beginSession(
   if (certificates !== undefined) await installCertificates(machine, certificates);
   // It ends with the machine.
   attachEgress(machine.agent, egress);
-  return { machine, historyDir, journal, running: new Map(), lastSequence, endReason: undefined, endOnFile };
+  return {
+    machine,
+    historyDir,
+    journal,
+    running: new Map(),
+    lastSequence,
+    endReason: undefined,
+    hasDied: false,
+    endOnFile,
+  };
 }
 
 /**

@@ -64,7 +64,7 @@ export async function createWorkspace(
   // The time to live counts from here: a first use may have installed an environment for minutes.
   const now = timeFromNow(0);
   const record: WorkspaceRecord = {
-    formatVersion: 4,
+    formatVersion: 5,
     workspaceId,
     name,
     labels: { ...labels },
@@ -75,6 +75,7 @@ export async function createWorkspace(
     stateReason: null,
     network,
     publishedPorts: [],
+    services: [],
     hostCertificates: request.hostCertificates ? [] : null,
     isolation: null,
     baseline: null,

@@ -1,9 +1,10 @@
 import * as z from "zod";
 import { fitting } from "../../core/shorten.ts";
 import { defineOperation } from "../../operations/operation.ts";
+import { serviceCounts } from "../record/service.ts";
 import type { StoredWorkspace } from "../record/store.ts";
 import { allWorkspaces } from "./caller.ts";
-import { noServices, viewOf, workspaceRow } from "./workspace-view.ts";
+import { viewOf, workspaceRow } from "./workspace-view.ts";
 
 export const workspaceList = defineOperation({
   name: "workspace.list",
@@ -44,7 +45,7 @@ function rowOf(stored: StoredWorkspace): Row {
     lastActivityAt: null,
     expiresAt: null,
     commandCount: 0,
-    ...noServices,
+    ...serviceCounts([]),
   };
 }
 

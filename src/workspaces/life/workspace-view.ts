@@ -10,6 +10,7 @@ import {
   workspaceSeedSchema,
   workspaceStates,
 } from "../record/record.ts";
+import { serviceCounts } from "../record/service.ts";
 
 /** Fields that operations on workspaces share. */
 
@@ -23,10 +24,7 @@ export const labels = workspaceRecordSchema.shape.labels;
 const state = z.enum(workspaceStates);
 const stateReason = z.string().nullable().describe("Why it is in a state that no call has led to");
 
-const serviceCounts = { serviceCount: z.number(), runningServiceCount: z.number() };
-
-/** The counts of every workspace, as long as there are no services */
-export const noServices = { serviceCount: 0, runningServiceCount: 0 };
+const serviceCountFields = { serviceCount: z.number(), runningServiceCount: z.number() };
 
 /** A workspace as `create`, `status`, `reset` and the like give it. */
 export const workspaceView = z.object({
@@ -59,12 +57,12 @@ export const workspaceView = z.object({
   rootLoss: rootLossSchema
     .nullable()
     .describe("When and why everything outside /workspace was lost since the last reset, if it was"),
-  ...serviceCounts,
+  ...serviceCountFields,
 });
 export type WorkspaceView = z.output<typeof workspaceView>;
 
 export function viewOf(record: WorkspaceRecord): WorkspaceView {
-  const { environment, seed, network, ...rest } = record;
+  const { environment, seed, network, services, ...rest } = record;
   const { mode, ...networkRules } = network;
   return {
     ...rest,
@@ -75,7 +73,7 @@ export function viewOf(record: WorkspaceRecord): WorkspaceView {
     executionMode: "guest",
     workspaceSeed: seed,
     secrets: [],
-    ...noServices,
+    ...serviceCounts(services),
   };
 }
 

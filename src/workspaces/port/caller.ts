@@ -3,7 +3,7 @@ import { hint, toRun } from "../../core/hint.ts";
 import { askWorkspace, requireRunning, type WorkspaceCall } from "../control/access.ts";
 import { call } from "../control/client.ts";
 import type { VerbOutput } from "../control/protocol.ts";
-import type { PublishedPort } from "../record/record.ts";
+import type { PublishedPort } from "../record/port.ts";
 import { listWorkspaces } from "../record/store.ts";
 import { portVerbs } from "./verbs.ts";
 

@@ -3,7 +3,8 @@ import { PyroError } from "../../core/errors.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { currentRecord } from "../control/access.ts";
 import { workspaceId } from "../life/workspace-view.ts";
-import { portNumber, publishedPortSchema, type WorkspaceRecord } from "../record/record.ts";
+import { portNumber, publishedPortSchema } from "../record/port.ts";
+import type { WorkspaceRecord } from "../record/record.ts";
 import { closePort, publishedPorts, publishPort } from "./caller.ts";
 import { portStateSchema } from "./verbs.ts";
 

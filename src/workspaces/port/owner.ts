@@ -1,10 +1,9 @@
 import { PyroError } from "../../core/errors.ts";
-import { hint, toRun } from "../../core/hint.ts";
-import { allowsPublishedPorts } from "../../network/policy/rules.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput } from "../control/protocol.ts";
 import { type OwnedVerb, owned } from "../control/server.ts";
-import type { PublishedPort } from "../record/record.ts";
+import type { PublishedPort } from "../record/port.ts";
+import { requirePublishing } from "./policy.ts";
 import { portVerbs } from "./verbs.ts";
 
 export function portOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
@@ -30,15 +29,7 @@ async function publish(
   { guestPort, hostPort }: VerbInput<typeof portVerbs.publish>,
 ): Promise<PublishedPort> {
   await workspace.session();
-  const { network, workspaceId } = workspace.record;
-  if (!allowsPublishedPorts(network.mode)) {
-    const networkPolicy = network.mode === "egress" ? "egress+published-ports" : "published-ports";
-    throw new PyroError(
-      "failed_precondition",
-      "published ports require workspace network_policy 'egress+published-ports' or 'published-ports'",
-      { hint: hint`${toRun("workspace.update", { workspaceId, networkPolicy })}.` },
-    );
-  }
+  requirePublishing(workspace.record);
   const port = await workspace.ports.publish(guestPort, hostPort);
   await workspace
     .update(({ publishedPorts }) => ({ publishedPorts: [...publishedPorts, port] }))

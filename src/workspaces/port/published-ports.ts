@@ -3,7 +3,7 @@ import { messageOf, PyroError, systemErrorCode } from "../../core/errors.ts";
 import type { AgentClient } from "../../guest/agent.ts";
 import { userOfPeer } from "../../host/peer-user.ts";
 import { Joint, reset } from "../../network/joint.ts";
-import type { PublishedPort } from "../record/record.ts";
+import type { PublishedPort } from "../record/port.ts";
 
 /** Ports are for the user of this host, so only programs on it reach them */
 const publishHost = "127.0.0.1";

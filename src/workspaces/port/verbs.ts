@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { defineVerbs, nothing } from "../control/protocol.ts";
-import { portNumber, publishedPortSchema } from "../record/record.ts";
+import { portNumber, publishedPortSchema } from "../record/port.ts";
 
 export const portStateSchema = publishedPortSchema.extend({
   problem: z.string().nullable().describe("Why nothing listens on the host's port"),

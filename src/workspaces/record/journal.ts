@@ -32,6 +32,13 @@ export const editSchema = z.object({
 
 export const exportSchema = z.object({ path: z.string(), outputPath: z.string(), ...treeCounts });
 
+/** A service has begun, or has ended. */
+export const serviceEventSchema = z.object({
+  kind: z.enum(["service_start", "service_stop"]),
+  serviceName: z.string(),
+  generation: z.number(),
+});
+
 const endSchema = recordedEndSchema.extend({ sequence: z.number() });
 const at = z.string();
 
@@ -41,6 +48,7 @@ const journalLineSchema = checkWire(
     z.object({ event: z.literal("command_end"), at, end: endSchema }),
     z.object({ event: z.literal("edit"), at, edit: editSchema }),
     z.object({ event: z.literal("export"), at, export: exportSchema }),
+    z.object({ event: z.literal("service"), at, service: serviceEventSchema }),
   ]),
   "journal line",
 );
@@ -227,6 +235,7 @@ export function commandsOf(lines: readonly JournalLine[]): readonly JournaledCom
       }
       case "edit":
       case "export":
+      case "service":
         break;
     }
   }

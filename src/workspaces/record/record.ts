@@ -6,6 +6,8 @@ import { processIdentitySchema } from "../../host/process-identity.ts";
 import { hostCertificateSchema } from "../../network/certificates/host.ts";
 import { networkRulesSchema, offline } from "../../network/policy/rules.ts";
 import { begunCommandSchema, commandsOf, type JournaledCommand, type JournalLine } from "./journal.ts";
+import { publishedPortSchema } from "./port.ts";
+import { serviceRecordSchema } from "./service.ts";
 
 const seedModes = ["empty", "directory", "tar_archive"] as const;
 const originKinds = ["empty", "manual_seed_path", "project_path", "repo_url"] as const;
@@ -46,12 +48,6 @@ export const lastCommandSchema = begunCommandSchema.extend({
 });
 export type LastCommand = z.output<typeof lastCommandSchema>;
 
-export const portNumber = z.number().int().min(1).max(65_535);
-
-/** A port of the guest that programs of this host reach by a port of its own. */
-export const publishedPortSchema = z.object({ guestPort: portNumber, hostPort: portNumber });
-export type PublishedPort = z.output<typeof publishedPortSchema>;
-
 /** A root disk that was replaced by the environment's. */
 export const rootLossSchema = z.object({ at: z.string(), reason: z.string() });
 
@@ -60,7 +56,7 @@ export const rootLossSchema = z.object({ at: z.string(), reason: z.string() });
  * journal alone knows its last command and activity.
  */
 export const workspaceRecordSchema = z.object({
-  formatVersion: z.literal(4),
+  formatVersion: z.literal(5),
   workspaceId: z.string().regex(/^[0-9a-f]{12}$/),
   name: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
@@ -80,6 +76,8 @@ export const workspaceRecordSchema = z.object({
   /** What its guest may reach */
   network: networkRulesSchema,
   publishedPorts: z.array(publishedPortSchema),
+  /** Since the last reset, in the order of their first start */
+  services: z.array(serviceRecordSchema),
   /** Certificate authorities of the host that its guest trusts; null: it is to trust none */
   hostCertificates: z.array(hostCertificateSchema).nullable(),
   isolation: z.object({ vmm: z.string(), accelerator: z.enum(["kvm", "tcg"]) }).nullable(),
@@ -132,14 +130,16 @@ export function migrateRecord(stored: unknown): unknown {
       return migrateRecord({ ...data, format_version: 3, baseline: null });
     case 3: {
       const { network_policy: _, ...rest } = data;
-      return {
+      return migrateRecord({
         ...rest,
         format_version: 4,
         network: toWire(networkRulesSchema, offline),
         published_ports: [],
         host_certificates: null,
-      };
+      });
     }
+    case 4:
+      return { ...data, format_version: 5, services: [] };
     default:
       return stored;
   }

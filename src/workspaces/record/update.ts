@@ -8,14 +8,16 @@ import type { WorkspaceRecord } from "./record.ts";
 export const workspaceUpdateSchema = metadataUpdateSchema.extend({ network: networkChangeSchema.optional() });
 export type WorkspaceUpdate = z.output<typeof workspaceUpdateSchema>;
 
-type Changed = Pick<WorkspaceRecord, "name" | "labels" | "network" | "publishedPorts">;
+type Changed = Pick<WorkspaceRecord, "name" | "labels" | "network" | "publishedPorts" | "services">;
 
 /** What an update makes of a record. */
 export function updated(record: Changed, { network, ...metadata }: WorkspaceUpdate): Changed {
   const rules = network ? changedNetwork(record.network, network) : record.network;
+  const isPublished = allowsPublishedPorts(rules.mode);
   return {
     ...changedMetadata(record, metadata),
     network: rules,
-    publishedPorts: allowsPublishedPorts(rules.mode) ? record.publishedPorts : [],
+    publishedPorts: isPublished ? record.publishedPorts : [],
+    services: record.services.map((service) => (isPublished ? service : { ...service, publishedPorts: [] })),
   };
 }

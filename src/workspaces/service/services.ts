@@ -1,0 +1,391 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Deferred } from "../../core/async.ts";
+import { BoundedPattern } from "../../core/bounded-pattern.ts";
+import { PyroError } from "../../core/errors.ts";
+import { hint, named, toRun } from "../../core/hint.ts";
+import { encodeSignal } from "../../guest/exec.ts";
+import type { ExecEnding } from "../../guest/messages.ts";
+import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
+import { variablesFor } from "../../machines/guest-certificates.ts";
+import { complain } from "../control/complain.ts";
+import type { OwnedWorkspace } from "../control/owned-workspace.ts";
+import type { VerbInput } from "../control/protocol.ts";
+import type { Session } from "../control/session.ts";
+import { requirePublishing } from "../port/policy.ts";
+import type { PublishedPort } from "../record/port.ts";
+import type { ServiceRecord } from "../record/service.ts";
+import { LogWriter, removeLog } from "./log.ts";
+import { untilReady } from "./readiness.ts";
+import { unknownService } from "./rules.ts";
+import type { SeenService, serviceVerbs } from "./verbs.ts";
+
+type StartInput = VerbInput<typeof serviceVerbs.startService>;
+type Change = Partial<ServiceRecord>;
+type StopReason = NonNullable<ServiceRecord["stopReason"]>;
+
+/** Services that a workspace may have */
+const maxServices = 16;
+/** A program that is missing, or fails at once, has ended in this time */
+const firstLookMs = 300;
+/** Grace of a service that was not ready in time */
+const failedGraceMs = 2_000;
+/** Grace of each service when its workspace stops */
+const stopGraceMs = 10_000;
+/** A killed process ends at once, unless the guest is in trouble */
+const killMs = 10_000;
+
+/** A service that runs. */
+interface Running {
+  readonly session: Session;
+  readonly generation: number;
+  readonly signals: SignalFrames;
+  /** Kills it */
+  readonly killer: AbortController;
+  /** Settles when its end is on file */
+  readonly ended: Deferred;
+  /** Why its end is wanted; undefined: it ends by itself */
+  wantedEnd: StopReason | undefined;
+  isReady: boolean;
+}
+
+/** The services of a workspace, as its supervisor runs them. */
+export class Services {
+  readonly #workspace: OwnedWorkspace;
+  readonly #running = new Map<string, Running>();
+
+  constructor(workspace: OwnedWorkspace) {
+    this.#workspace = workspace;
+    workspace.beforeStop(() => this.#stopAll());
+  }
+
+  /** Starts a service and waits until it is ready, has ended, or has taken too long. */
+  async start(input: StartInput): Promise<SeenService> {
+    const { serviceName, readiness } = input;
+    const matcher = new LogMatcher(readiness?.type === "log" ? readiness.pattern : undefined);
+    const session = await this.#workspace.session();
+    const known = this.#known(serviceName);
+    this.#requireRoom(serviceName, known);
+    const generation = (known?.generation ?? 0) + 1;
+    const running: Running = {
+      session,
+      generation,
+      signals: new SignalFrames(),
+      killer: new AbortController(),
+      ended: new Deferred(),
+      wantedEnd: undefined,
+      isReady: readiness === null,
+    };
+    this.#running.set(serviceName, running);
+    this.#workspace.egress.takeUseOf(labelOf(serviceName));
+    session.running.set(labelOf(serviceName), running.ended.promise);
+    let ports: readonly PublishedPort[] = [];
+    try {
+      ports = await this.#publish(input);
+      await this.#recordStart(input, { session, generation, ports });
+    } catch (error) {
+      await this.#close(ports);
+      this.#forget(serviceName, running);
+      throw error;
+    }
+    void this.#toItsEnd(input, running, { matcher, ports });
+    const over = new AbortController();
+    void running.ended.promise.then(() => over.abort());
+    await this.#untilUsable(input, running, { matcher, over: over.signal });
+    return this.#seen(serviceName, gone);
+  }
+
+  /** Waits until it can be used or has ended. What is not ready in time is ended. */
+  async #untilUsable(
+    { serviceName, readiness, readyTimeoutMs, readyIntervalMs, cwd, env }: StartInput,
+    running: Running,
+    { matcher, over }: { readonly matcher: LogMatcher; readonly over: AbortSignal },
+  ): Promise<void> {
+    if (!readiness) {
+      await sleep(firstLookMs, undefined, { signal: over }).catch(() => {});
+      return;
+    }
+    const subject = { machine: running.session.machine, cwd, env, hasMatched: () => matcher.hasMatched };
+    const limits = { timeoutMs: readyTimeoutMs, intervalMs: readyIntervalMs, signal: over };
+    const { isReady, ...probing } = await untilReady(readiness, subject, limits);
+    running.isReady = isReady && !over.aborted;
+    const readyAt = running.isReady ? new Date().toISOString() : null;
+    await this.#change(serviceName, running, { readyAt, probing });
+    if (isReady || over.aborted) return;
+    running.wantedEnd ??= "readiness_timeout";
+    await this.#end(running, failedGraceMs);
+  }
+
+  /** A service with what it does at this moment. */
+  async #seen(serviceName: string, missing: (serviceName: string) => PyroError): Promise<SeenService> {
+    const running = this.#running.get(serviceName);
+    const asked = running?.session.machine.agent.commandState(labelOf(serviceName));
+    const live = (await asked?.catch(() => null)) ?? null;
+    const service = this.#known(serviceName);
+    if (!service) throw missing(serviceName);
+    return { service, live, network: this.#workspace.egress.useOf(labelOf(serviceName)) };
+  }
+
+  /** Runs the service to the end of its last process, and records that. */
+  async #toItsEnd(
+    { serviceName, argv, shell, cwd, env }: StartInput,
+    running: Running,
+    { matcher, ports }: { matcher: LogMatcher; ports: readonly PublishedPort[] },
+  ): Promise<void> {
+    const { session, killer, signals } = running;
+    const log = new LogWriter(session.historyDir, serviceName, running.generation);
+    const keep = (stream: "stdout" | "stderr") => (chunk: Buffer) => {
+      matcher.hear(stream, chunk);
+      return log.add(stream, chunk);
+    };
+    const spec = {
+      ...(argv ? { argv } : { shell: shell ?? "" }),
+      cwd,
+      env: { ...variablesFor(this.#workspace.record.hostCertificates), ...env },
+      timeoutMs: 0,
+      stdin: false,
+      label: labelOf(serviceName),
+      wholeGroup: true,
+    };
+    const ending = await session.machine
+      .exec(spec, {
+        input: signals,
+        onStdout: keep("stdout"),
+        onStderr: keep("stderr"),
+        onMainExit: () => {
+          void this.#change(serviceName, running, { parentExitedAt: new Date().toISOString() }).catch(() => {});
+        },
+        signal: killer.signal,
+      })
+      .catch(() => undefined);
+    signals.end();
+    await log.close().catch((error: unknown) => complain(`cannot complete the log of service '${serviceName}'`, error));
+    await this.#close(ports);
+    const reason = stopReasonOf(running, ending);
+    await this.#change(serviceName, running, { ...endOf(reason, ending), publishedPorts: [] }).catch((error: unknown) =>
+      complain(`cannot record the end of service '${serviceName}'`, error),
+    );
+    await session.journal
+      .append({ event: "service", service: { kind: "service_stop", serviceName, generation: running.generation } })
+      .catch(() => {
+        // The journal of a workspace that ends is closed.
+      });
+    this.#forget(serviceName, running);
+  }
+
+  /** Ends a service. Answers when that is on file; one that does not run stays as it is. */
+  async stop({ serviceName, graceMs }: { serviceName: string; graceMs: number }): Promise<SeenService> {
+    if (!this.#known(serviceName)) throw unknownService(serviceName);
+    const running = this.#running.get(serviceName);
+    if (running) {
+      running.wantedEnd ??= "stopped";
+      await this.#end(running, graceMs);
+    }
+    return this.#seen(serviceName, gone);
+  }
+
+  state(serviceName: string): Promise<SeenService> {
+    return this.#seen(serviceName, unknownService);
+  }
+
+  async #stopAll(): Promise<void> {
+    const all = [...this.#running.values()];
+    await Promise.all(
+      all.map((running) => {
+        running.wantedEnd ??= "workspace_stopped";
+        return this.#end(running, stopGraceMs);
+      }),
+    );
+  }
+
+  /** Lets a service end by itself for a while, then kills it. */
+  async #end(running: Running, graceMs: number): Promise<void> {
+    const { ended, signals, killer } = running;
+    const endedWithin = (limitMs: number) =>
+      Promise.race([ended.promise.then(() => true), sleep(limitMs, false, { ref: false })]);
+    signals.send("TERM");
+    if (await endedWithin(graceMs)) return;
+    signals.send("KILL");
+    if (await endedWithin(killMs)) return;
+    // Its guest is in trouble, and is asked in another way.
+    killer.abort();
+    await endedWithin(killMs);
+  }
+
+  #known(serviceName: string): ServiceRecord | undefined {
+    return this.#workspace.record.services.find((service) => service.serviceName === serviceName);
+  }
+
+  #requireRoom(serviceName: string, known: ServiceRecord | undefined): void {
+    const { workspaceId, services } = this.#workspace.record;
+    if (this.#running.has(serviceName)) {
+      throw new PyroError("failed_precondition", `cannot start service '${serviceName}': it is running`, {
+        hint: hint`${toRun("workspace.service.stop", { workspaceId, serviceName })} first.`,
+      });
+    }
+    if (known || services.length + this.#unrecorded() < maxServices) return;
+    throw new PyroError(
+      "resource_exhausted",
+      `cannot start service '${serviceName}': there are ${maxServices} services, which is the limit`,
+      { hint: hint`Use a name that ${named("workspace.service.list", { workspaceId })} has.` },
+    );
+  }
+
+  /** Services whose start is not on file yet */
+  #unrecorded(): number {
+    return [...this.#running.keys()].filter((name) => !this.#known(name)).length;
+  }
+
+  async #publish({ publish }: StartInput): Promise<readonly PublishedPort[]> {
+    if (publish.length === 0) return [];
+    requirePublishing(this.#workspace.record);
+    const done: PublishedPort[] = [];
+    try {
+      for (const { guestPort, hostPort } of publish) {
+        done.push(await this.#workspace.ports.publish(guestPort, hostPort));
+      }
+      return done;
+    } catch (error) {
+      await this.#close(done);
+      throw error;
+    }
+  }
+
+  async #close(ports: readonly PublishedPort[]): Promise<void> {
+    await Promise.all(ports.map(({ guestPort }) => this.#workspace.ports.close(guestPort)));
+  }
+
+  /** Records the start. A service that cannot be recorded must not run. */
+  async #recordStart(
+    { serviceName, argv, shell, cwd, readiness }: StartInput,
+    { session, generation, ports }: { session: Session; generation: number; ports: readonly PublishedPort[] },
+  ): Promise<void> {
+    const at = new Date().toISOString();
+    const service: ServiceRecord = {
+      serviceName,
+      generation,
+      command: argv ?? [shell ?? ""],
+      cwd,
+      state: "running",
+      stopReason: null,
+      readiness,
+      probing: null,
+      startedAt: at,
+      readyAt: null,
+      endedAt: null,
+      exitCode: null,
+      signal: null,
+      startError: null,
+      parentExitedAt: null,
+      publishedPorts: [...ports],
+    };
+    await session.journal.append({ event: "service", service: { kind: "service_start", serviceName, generation } });
+    await this.#workspace.update(({ services }) => ({
+      services: services.some((each) => each.serviceName === serviceName)
+        ? services.map((each) => (each.serviceName === serviceName ? service : each))
+        : [...services, service],
+      lastActivityAt: at,
+    }));
+    // Of the last run there may be something to look up.
+    if (generation > 2) await removeLog(session.historyDir, serviceName, generation - 2).catch(() => {});
+  }
+
+  /** Changes the record of one run. After a reset there is none, and then nothing happens. */
+  async #change(serviceName: string, { generation, session }: Running, change: Change): Promise<void> {
+    await this.#workspace.update((record) => {
+      const isOurs = (each: ServiceRecord) => each.serviceName === serviceName && each.generation === generation;
+      const isOtherHistory = session.historyDir !== this.#workspace.place.historyDir(record.resetCount);
+      if (isOtherHistory) return {};
+      return { services: record.services.map((each) => (isOurs(each) ? { ...each, ...change } : each)) };
+    });
+  }
+
+  #forget(serviceName: string, running: Running): void {
+    if (this.#running.get(serviceName) === running) this.#running.delete(serviceName);
+    running.session.running.delete(labelOf(serviceName));
+    running.ended.resolve();
+  }
+}
+
+/** Name of a service in the ledger of the network, and for the agent */
+function labelOf(serviceName: string): string {
+  return `service ${serviceName}`;
+}
+
+function stopReasonOf(running: Running, ending: ExecEnding | undefined): StopReason {
+  const { session, wantedEnd, isReady } = running;
+  if (session.hasDied) return "machine_died";
+  if (wantedEnd !== undefined) return wantedEnd;
+  if (session.endReason !== undefined || !ending) return "workspace_stopped";
+  if (ending.oomKilled) return "out_of_memory";
+  if (ending.error) return "exited_before_ready";
+  return isReady ? "exited" : "exited_before_ready";
+}
+
+const failures: ReadonlySet<StopReason> = new Set([
+  "exited_before_ready",
+  "readiness_timeout",
+  "out_of_memory",
+  "machine_died",
+]);
+
+function endOf(stopReason: StopReason, ending: ExecEnding | undefined): Change {
+  const { exitCode, signal, startError } = ending ? exitStatus(ending) : nothingKnown;
+  const state = failures.has(stopReason) ? "failed" : stopReason === "exited" ? "exited" : "stopped";
+  return { state, stopReason, exitCode, signal, startError, endedAt: new Date().toISOString() };
+}
+
+function gone(serviceName: string): PyroError {
+  return new PyroError("unavailable", `service '${serviceName}' has ended with a reset of its workspace`);
+}
+
+/** The input of a service: frames of signals, as long as it runs. */
+class SignalFrames implements AsyncIterable<Buffer> {
+  readonly #waiting: Buffer[] = [];
+  #next = new Deferred();
+  #isOver = false;
+
+  send(signal: string): void {
+    this.#waiting.push(encodeSignal(signal));
+    this.#next.resolve();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#next.resolve();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    for (;;) {
+      const frame = this.#waiting.shift();
+      if (frame) yield frame;
+      else if (this.#isOver) return;
+      else {
+        await this.#next.promise;
+        this.#next = new Deferred();
+      }
+    }
+  }
+}
+
+/** Lines longer than this are looked at in pieces, in characters */
+const maxHeldLength = 8_192;
+
+/** Finds a pattern in the lines of a log. */
+class LogMatcher {
+  readonly #pattern: BoundedPattern | undefined;
+  readonly #held = { stdout: "", stderr: "" };
+  hasMatched = false;
+
+  constructor(pattern: string | undefined) {
+    this.#pattern = pattern === undefined ? undefined : new BoundedPattern(pattern);
+  }
+
+  hear(stream: "stdout" | "stderr", chunk: Buffer): void {
+    const pattern = this.#pattern;
+    if (!pattern || this.hasMatched) return;
+    const lines = `${this.#held[stream]}${chunk.toString()}`.split("\n");
+    // A line that has not ended can match already, such as a prompt.
+    this.hasMatched = lines.some((line) => pattern.isIn(line));
+    this.#held[stream] = (lines.at(-1) ?? "").slice(-maxHeldLength);
+  }
+}
