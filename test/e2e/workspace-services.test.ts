@@ -21,7 +21,23 @@ describeWithVm("the machine of services", () => {
   const serve = (serviceName: string, more: object = {}) =>
     call("service.start", { serviceName, command: "exec python3 -m http.server 8000", readyTcp: "8000", ...more });
 
-  test("is told of what they were denied", async () => {
+  test.each(["cli", "mcp"] as const)("runs them for the %s as for the library", async (which) => {
+    const serviceName = `of-${which}`;
+    const on = (operation: string, input: object = {}): Promise<Json> =>
+      bench[which].call(`workspace.service.${operation}`, { workspaceId, ...input });
+    const command = ["sh", "-c", "echo up; exec sleep 100"];
+    expect(await on("start", { serviceName, command, readyLog: "up" })).toMatchObject({
+      state: "running",
+      readiness: { type: "log", pattern: "up", tries: expect.any(Number) },
+    });
+    expect(await on("status", { serviceName })).toMatchObject({ service_name: serviceName, process_count: 1 });
+    expect((await on("list")).services).toMatchObject([{ service_name: serviceName }]);
+    expect((await on("logs", { serviceName })).lines).toMatchObject([{ stream: "stdout", text: "up" }]);
+    expect(await on("stop", { serviceName })).toMatchObject({ state: "stopped", log_tail: ["up"] });
+    await call("reset");
+  });
+
+  test("tells of what they were denied", async () => {
     const command = "curl -s http://evil.example/; echo done; sleep 100";
     const { network } = await call("service.start", { serviceName: "caller", command, readyLog: "done" });
     expect(network.denied).toMatchObject([{ host: "evil.example", process: "curl" }]);

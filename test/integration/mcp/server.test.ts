@@ -25,6 +25,7 @@ const reproFix = [
   ...["workspace_sync_push", "workspace_file_write", "workspace_file_edit", "workspace_patch_apply"],
   ...["workspace_diff", "workspace_reset", "snapshot_create", "snapshot_list"],
 ];
+const services = ["service_start", "service_list", "service_status", "service_logs", "service_stop"];
 const snapshots = ["snapshot_create", "snapshot_list", "snapshot_delete"];
 const selections: readonly [args: readonly string[], tools: readonly string[]][] = [
   [[], ["vm_run", ...reproFix]],
@@ -35,13 +36,16 @@ const selections: readonly [args: readonly string[], tools: readonly string[]][]
   [["--profile", "vm-run"], ["vm_run"]],
   [
     ["--profile", "workspace-full"],
-    ["vm_run", "vm_list_environments", ...reproFix, "workspace_stop", "workspace_start", "snapshot_delete"],
+    [
+      ...["vm_run", "vm_list_environments", ...reproFix, "workspace_stop", "workspace_start", "snapshot_delete"],
+      ...services,
+    ],
   ],
   [["--mode", "repro-fix"], reproFix],
   [["--mode", "inspect"], inspect],
   [
     ["--mode", "cold-start"],
-    [...inspect, "workspace_reset"],
+    [...inspect, "workspace_reset", ...services],
   ],
   [
     ["--mode", "review-eval"],
@@ -172,11 +176,20 @@ test("what only reads, what destroys and what can be repeated is told truly", as
       .filter(({ annotations }) => (annotations as Record<string, boolean>)[hint])
       .map(({ name }) => name)
       .toSorted();
-  expect(having("destructiveHint")).toEqual(["snapshot_delete", "workspace_delete", "workspace_reset"]);
+  expect(having("destructiveHint")).toEqual([
+    ...["service_stop", "snapshot_delete", "workspace_delete", "workspace_reset"],
+  ]);
   expect(having("openWorldHint")).toEqual([]);
   expect(having("readOnlyHint")).toEqual([
-    ...["snapshot_list", "vm_list_environments", "workspace_file_list", "workspace_file_read"],
-    ...["workspace_list", "workspace_logs", "workspace_status", "workspace_summary"],
+    ...[
+      "service_list",
+      "service_logs",
+      "service_status",
+      "snapshot_list",
+      "vm_list_environments",
+      "workspace_file_list",
+    ],
+    ...["workspace_file_read", "workspace_list", "workspace_logs", "workspace_status", "workspace_summary"],
   ]);
   expect(having("idempotentHint")).toEqual(expect.arrayContaining(["workspace_file_write", "workspace_update"]));
   expect(having("idempotentHint")).not.toEqual(expect.arrayContaining(["workspace_exec"]));
