@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { EngineContext } from "../src/machines/context.ts";
-import { attachEgress, openEgress } from "../src/machines/guest-network.ts";
+import { attachEgress, openEgress } from "../src/machines/guest/network.ts";
 import { openOneOff } from "../src/machines/one-off/open.ts";
 import { defaultShape } from "../src/machines/shape.ts";
 import { type NetworkRules, offline } from "../src/network/policy/rules.ts";

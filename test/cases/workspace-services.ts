@@ -202,7 +202,7 @@ export function describeServices(open: () => Promise<WorkspaceUnderTest>): void 
       message: expect.stringContaining("published ports require workspace network_policy"),
     });
     for (const operation of ["service.status", "service.stop", "service.logs"]) {
-      expect(await refusal(operation, { serviceName: "nobody" })).toMatchObject({ code: "not_found" });
+      expect(await refusal(operation, { serviceName: "absent" })).toMatchObject({ code: "not_found" });
     }
   });
 

@@ -6,7 +6,8 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { installCertificates, variablesFor } from "../../src/machines/guest-certificates.ts";
+import { installCertificates } from "../../src/machines/guest/certificates.ts";
+import { guestVariables } from "../../src/machines/guest/variables.ts";
 import { addedCertificates } from "../../src/network/certificates/host.ts";
 import { readLedger } from "../../src/network/ledger.ts";
 import { LoopbackServer } from "../helpers/loopback-server.ts";
@@ -328,7 +329,9 @@ time.sleep(300)' & held=$!
     await installCertificates(guest.machine, certificates);
     // A second time changes nothing, as after a stop and a start.
     await installCertificates(guest.machine, certificates);
-    const exports = Object.entries(variablesFor(certificates)).map(([name, value]) => `export ${name}='${value}'\n`);
+    const exports = Object.entries(guestVariables("egress", certificates)).map(
+      ([name, value]) => `export ${name}='${value}'\n`,
+    );
     const { stdout } = await guest.run(`
       url=https://server.test:${server.port}/
       curl -sS $url

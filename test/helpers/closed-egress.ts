@@ -1,4 +1,4 @@
-import { openEgress } from "../../src/machines/guest-network.ts";
+import { openEgress } from "../../src/machines/guest/network.ts";
 import type { Egress } from "../../src/network/egress.ts";
 import { offline } from "../../src/network/policy/rules.ts";
 

@@ -1,6 +1,6 @@
 import { composeEngineContext } from "../../src/compose.ts";
 import type { EngineContext } from "../../src/machines/context.ts";
-import { attachEgress, openEgress } from "../../src/machines/guest-network.ts";
+import { attachEgress, openEgress } from "../../src/machines/guest/network.ts";
 import { type OneOffMachine, openOneOff } from "../../src/machines/one-off/open.ts";
 import { defaultShape } from "../../src/machines/shape.ts";
 import type { Egress } from "../../src/network/egress.ts";

@@ -6,7 +6,7 @@ import { executionMode, isolation } from "../../operations/fields.ts";
 import { egressRules } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { exitStatus } from "../exit-status.ts";
-import { attachEgress, openEgress } from "../guest-network.ts";
+import { attachEgress, openEgress } from "../guest/network.ts";
 import { defaultShape } from "../shape.ts";
 import { openOneOff } from "./open.ts";
 

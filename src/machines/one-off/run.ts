@@ -6,9 +6,10 @@ import { aboutCertificates, addedCertificates, type hostCertificateSchema } from
 import type { NetworkRules } from "../../network/policy/rules.ts";
 import type { NetworkUse } from "../../network/use.ts";
 import type { EngineCallOptions, EngineContext } from "../context.ts";
-import { installCertificates, variablesFor } from "../guest-certificates.ts";
+import { installCertificates } from "../guest/certificates.ts";
+import { attachEgress, openEgress } from "../guest/network.ts";
+import { guestVariables } from "../guest/variables.ts";
 import { commandSpec, type GuestCommand } from "../guest-command.ts";
-import { attachEgress, openEgress } from "../guest-network.ts";
 import type { Isolation, Machine } from "../machine.ts";
 import type { MachineShape } from "../shape.ts";
 import { type HostStreams, runOnHost } from "./host-compat.ts";
@@ -93,7 +94,7 @@ export async function runCommand(
   const signal = options.signal ? AbortSignal.any([options.signal, lifetime]) : lifetime;
   const ending = await machine
     .exec(
-      { ...spec, env: variablesFor(certificates) },
+      { ...spec, env: guestVariables(request.network.mode, certificates) },
       { ...options, input: options.stdin && encodeStdin(options.stdin), signal },
     )
     .catch(async (error: unknown) => {

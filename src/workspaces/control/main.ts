@@ -5,7 +5,7 @@ import { ensureDir } from "../../host/files.ts";
 import { commandLineOf, identifyProcess, killGroupOf } from "../../host/process-identity.ts";
 import { storageSession } from "../../host/system.ts";
 import type { EngineContext } from "../../machines/context.ts";
-import { openEgress } from "../../machines/guest-network.ts";
+import { openEgress } from "../../machines/guest/network.ts";
 import { aboutCertificates, addedCertificates, type HostCertificate } from "../../network/certificates/host.ts";
 import type { Egress } from "../../network/egress.ts";
 import { changeOwner } from "../change/owner.ts";

@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { PyroError } from "../../core/errors.ts";
 import { hint, toRun } from "../../core/hint.ts";
 import type { EngineCallOptions, EngineContext } from "../../machines/context.ts";
-import { attachEgress, openEgress } from "../../machines/guest-network.ts";
+import { attachEgress, openEgress } from "../../machines/guest/network.ts";
 import { openOneOff } from "../../machines/one-off/open.ts";
 import { defaultShape } from "../../machines/shape.ts";
 import type { Egress } from "../../network/egress.ts";

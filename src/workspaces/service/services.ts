@@ -6,7 +6,7 @@ import { hint, named, toRun } from "../../core/hint.ts";
 import { encodeSignal } from "../../guest/exec.ts";
 import type { ExecEnding } from "../../guest/messages.ts";
 import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
-import { variablesFor } from "../../machines/guest-certificates.ts";
+import { guestVariables } from "../../machines/guest/variables.ts";
 import { complain } from "../control/complain.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput } from "../control/protocol.ts";
@@ -132,6 +132,7 @@ export class Services {
     { matcher, ports }: { matcher: LogMatcher; ports: readonly PublishedPort[] },
   ): Promise<void> {
     const { session, killer, signals } = running;
+    const { network, hostCertificates } = this.#workspace.record;
     const log = new LogWriter(session.historyDir, serviceName, running.generation);
     const keep = (stream: "stdout" | "stderr") => (chunk: Buffer) => {
       matcher.hear(stream, chunk);
@@ -140,7 +141,7 @@ export class Services {
     const spec = {
       ...(argv ? { argv } : { shell: shell ?? "" }),
       cwd,
-      env: { ...variablesFor(this.#workspace.record.hostCertificates), ...env },
+      env: { ...guestVariables(network.mode, hostCertificates), ...env },
       timeoutMs: 0,
       stdin: false,
       label: labelOf(serviceName),

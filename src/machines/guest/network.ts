@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AgentClient } from "../guest/agent.ts";
-import { Egress } from "../network/egress.ts";
-import { LedgerWriter } from "../network/ledger.ts";
-import { SyntheticAddresses } from "../network/names.ts";
-import { compilePolicy } from "../network/policy/policy.ts";
-import type { NetworkRules } from "../network/policy/rules.ts";
-import { proxyFor } from "../network/proxy.ts";
-import type { Resolve } from "../network/resolve.ts";
-import type { EngineContext } from "./context.ts";
+import type { AgentClient } from "../../guest/agent.ts";
+import { Egress } from "../../network/egress.ts";
+import { LedgerWriter } from "../../network/ledger.ts";
+import { SyntheticAddresses } from "../../network/names.ts";
+import { compilePolicy } from "../../network/policy/policy.ts";
+import type { NetworkRules } from "../../network/policy/rules.ts";
+import { proxyFor } from "../../network/proxy.ts";
+import type { Resolve } from "../../network/resolve.ts";
+import type { EngineContext } from "../context.ts";
 
 /**
  * The way out of one guest; without a folder its ledger and its names last as long as this process.

@@ -1,10 +1,10 @@
 import { Readable } from "node:stream";
 import { rootCertificates } from "node:tls";
-import { PyroError } from "../core/errors.ts";
-import { encodeStdin } from "../guest/exec.ts";
-import type { HostCertificate } from "../network/certificates/host.ts";
-import { javaKeyStore, storePassword } from "../network/certificates/key-store.ts";
-import type { Machine } from "./machine.ts";
+import { PyroError } from "../../core/errors.ts";
+import { encodeStdin } from "../../guest/exec.ts";
+import type { HostCertificate } from "../../network/certificates/host.ts";
+import { javaKeyStore, storePassword } from "../../network/certificates/key-store.ts";
+import type { Machine } from "../machine.ts";
 
 const installTimeoutMs = 60_000;
 const maxSaidChars = 1_000;
@@ -38,7 +38,7 @@ if [ -n "$bundle" ]; then cat "$dir/all.pem" > "$bundle"; fi
 `;
 
 /** Variables by which programs find the host's authorities, whatever store they have themselves. */
-const certificateVariables: Readonly<Record<string, string>> = {
+export const certificateVariables: Readonly<Record<string, string>> = {
   // OpenSSL, and so Python, Ruby and others; Go
   SSL_CERT_FILE: `${guestDir}/all.pem`,
   CURL_CA_BUNDLE: `${guestDir}/all.pem`,
@@ -50,11 +50,6 @@ const certificateVariables: Readonly<Record<string, string>> = {
   NODE_EXTRA_CA_CERTS: hostPem,
   JAVA_TOOL_OPTIONS: `-Djavax.net.ssl.trustStore=${javaStore} -Djavax.net.ssl.trustStorePassword=${storePassword} -Djavax.net.ssl.trustStoreType=JKS`,
 };
-
-/** What commands get of them, if the guest trusts any. */
-export function variablesFor(certificates: readonly unknown[] | null): Readonly<Record<string, string>> {
-  return certificates === null || certificates.length === 0 ? {} : certificateVariables;
-}
 
 /** Makes a guest trust certificate authorities of the host, and none that it has trusted before. */
 export async function installCertificates(
