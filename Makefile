@@ -42,7 +42,7 @@ test-clients: build ## Install real MCP clients, 1.5 GB outside the checkout, an
 
 # Seeded: CHAOS_SEED=N repeats a run. `make test` runs the same tests in a small size.
 chaos: build ## Run the chaos tests in full
-	CHAOS_KILLS=$(or $(CHAOS_KILLS),1000) CHAOS_CUTS=$(or $(CHAOS_CUTS),40) CHAOS_STEPS=$(or $(CHAOS_STEPS),144) CHAOS_CREATIONS=12 CHAOS_HAMMER_STEPS=120 CHAOS_SECONDS=60 CHAOS_LIES=300 \
+	CHAOS_KILLS=$(or $(CHAOS_KILLS),1000) CHAOS_CUTS=$(or $(CHAOS_CUTS),40) CHAOS_STEPS=$(or $(CHAOS_STEPS),144) CHAOS_CREATIONS=12 CHAOS_HAMMER_STEPS=120 CHAOS_SECONDS=60 CHAOS_LIES=300 CHAOS_EVERY_NTH_FAULT=1 CHAOS_LOOKS=8 \
 	  $(VITEST) --project chaos $(VITEST_FLAGS)
 
 check: lint typecheck check-generated ## Check style, types, unused code, generated documents and the package

@@ -36,6 +36,7 @@ export default defineConfig({
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
           globalSetup: "test/integration/global-setup.ts",
+          isolate: false,
           maxWorkers: 3,
           testTimeout: 60 * second,
           hookTimeout: 60 * second,

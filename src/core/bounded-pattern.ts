@@ -1,7 +1,7 @@
 import { createContext, Script } from "node:vm";
 import { messageOf, PyroError } from "./errors.ts";
 
-/** A pattern that takes longer over a line is given up, because some take for ever */
+/** A pattern that takes longer over a line is given up for good, because some take for ever */
 const matchMs = 100;
 /** Only so much of a line is looked at, in characters */
 const maxLineLength = 4_096;
@@ -11,6 +11,7 @@ const test = new Script("pattern.test(line)");
 /** A regular expression of a caller, over text that a guest chooses. */
 export class BoundedPattern {
   readonly #context: { pattern: RegExp; line: string };
+  #isGivenUp = false;
 
   constructor(source: string) {
     try {
@@ -23,12 +24,19 @@ export class BoundedPattern {
     createContext(this.#context);
   }
 
-  /** Whether it is found in a line. A match that takes too long is none. */
+  /** Whether it took too long over a line. From then on it is found in none */
+  get isGivenUp(): boolean {
+    return this.#isGivenUp;
+  }
+
+  /** Whether it is found in a line. */
   isIn(line: string): boolean {
+    if (this.#isGivenUp) return false;
     this.#context.line = line.slice(0, maxLineLength);
     try {
       return test.runInContext(this.#context, { timeout: matchMs }) === true;
     } catch {
+      this.#isGivenUp = true;
       return false;
     }
   }

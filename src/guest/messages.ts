@@ -131,7 +131,7 @@ const connectionOwnerSchema = z.object({
   /** Name of the process, as `ps` shows it */
   process: z.string().max(64).optional(),
   /** Label of the command that it belongs to */
-  label: z.string().max(64).optional(),
+  label: z.string().max(128).optional(),
 });
 
 const announcementId = z.number().int().positive();

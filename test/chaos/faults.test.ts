@@ -5,10 +5,13 @@ import { describeWithVm } from "../helpers/vm.ts";
 import type { Operation, Outcome, SdkClient } from "./clients.ts";
 import { type FaultCode, Faults, faultCodes } from "./faults/faults.ts";
 import { listAll, operationsOn, type WorkspaceOperations } from "./operations.ts";
-import { chosenSeed, Random } from "./random.ts";
+import { chosenSeed, Random, sizeFromEnvironment } from "./random.ts";
 import { World } from "./world.ts";
 
 type Value = Readonly<Record<string, unknown>>;
+
+/** One change in so many fails; `make chaos` has all of them fail */
+const everyNth = sizeFromEnvironment("CHAOS_EVERY_NTH_FAULT", 3);
 
 /** What a caller is told of each fault */
 const codeOf: Readonly<Record<FaultCode, string>> = {
@@ -54,14 +57,16 @@ describeWithVm("a disk that fails at each change of a file in turn", () => {
     });
   }
 
-  /** Lets `work` fail at each of its changes, and looks each time at what it has left. */
+  /** Lets `work` fail at each of its changes in turn, and looks each time at what it has left. */
   async function failEverywhere(
-    keys: readonly string[],
+    allKeys: readonly string[],
     work: () => Promise<Outcome>,
     check: (outcome: Outcome) => Promise<void>,
   ): Promise<void> {
     let failures = 0;
     const shift = random.between(0, faultCodes.length - 1);
+    const first = random.between(0, everyNth - 1);
+    const keys = allKeys.filter((_, index) => index % everyNth === first);
     for (const [index, key] of keys.entries()) {
       const code = faultCodes[(index + shift) % faultCodes.length] ?? "EIO";
       const at = `${code} at '${key}'`;
@@ -75,7 +80,8 @@ describeWithVm("a disk that fails at each change of a file in turn", () => {
         throw new Error(`after ${at}, which ended as ${outcome.kind}: ${String(error)}`, { cause: error });
       }
     }
-    expect(failures).toBeGreaterThan(0);
+    // Some changes may fail unnoticed, and a sample can have only such.
+    if (everyNth === 1) expect(failures).toBeGreaterThan(0);
   }
 
   test("a workspace is created whole or not at all", async () => {
@@ -141,7 +147,7 @@ describeWithVm("a disk that fails at each change of a file in turn", () => {
     const write = () => does.write("written", `${++lines}\n`);
     await failEverywhere(await faults.trace(() => must(write())), () => run(write()), expectUsable);
     const { edits } = (await must(does.summary())) as { edits: { recent: readonly Value[] } };
-    expect(edits.recent.length).toBeGreaterThan(2);
+    expect(edits.recent.length).toBeGreaterThan(0);
   });
 
   test("a snapshot is made whole or not at all", async () => {

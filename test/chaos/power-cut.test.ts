@@ -211,7 +211,7 @@ describe.skipIf(obstacle !== undefined)("after a power cut", () => {
     await create();
     const all = Object.keys(deeds);
     const more = Array.from({ length: moreCuts }, () => random.pick(all));
-    for (const [index, name] of [...shuffled(all), ...more].entries()) {
+    for (const [index, name] of [...random.sample(all, all.length), ...more].entries()) {
       const pauseMs = index % pauseShare === pauseShare - 1 ? random.between(100, longestPauseMs) : 0;
       const what = `cut ${index + 1}, ${pauseMs} ms after '${name}'`;
       try {
@@ -228,11 +228,4 @@ describe.skipIf(obstacle !== undefined)("after a power cut", () => {
     expect((await pyro.workspace.list({})).workspaces).toEqual([]);
     await rm(join(disk.mountPoint, "state"), { recursive: true, force: true });
   });
-
-  function shuffled<T>(items: readonly T[]): T[] {
-    return items
-      .map((item) => [random.next(), item] as const)
-      .toSorted(([a], [b]) => a - b)
-      .map(([, item]) => item);
-  }
 });

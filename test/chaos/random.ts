@@ -32,6 +32,15 @@ export class Random {
     return item;
   }
 
+  /** So many of the items, in a random order */
+  sample<T>(items: readonly T[], count: number): T[] {
+    return items
+      .map((item) => [this.next(), item] as const)
+      .toSorted(([a], [b]) => a - b)
+      .slice(0, count)
+      .map(([, item]) => item);
+  }
+
   /** One key, as likely as its weight says. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries<number>(weights) as [K, number][];

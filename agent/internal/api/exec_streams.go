@@ -79,7 +79,12 @@ func (e *execution) signal(payload []byte) {
 	if json.Unmarshal(payload, &wanted) != nil {
 		return
 	}
-	if signal := unix.SignalNum("SIG" + wanted.Signal); signal != 0 {
+	switch signal := unix.SignalNum("SIG" + wanted.Signal); signal {
+	case 0:
+	case unix.SIGKILL:
+		// In one step, so that no process can start another one meanwhile.
+		e.kill()
+	default:
 		e.Signal(signal)
 	}
 }

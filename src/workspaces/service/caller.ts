@@ -65,18 +65,32 @@ export async function serviceLog({ context, workspaceId }: WorkspaceCall, servic
 /** A follower sees a line this late at most */
 const followMs = 300;
 
-/** The lines that come from now on, until the service has ended. */
+/**
+ * The lines that come from now on, each once it is whole, until the service has ended or begun
+ * anew.
+ */
 export async function* followService(
   wanted: WorkspaceCall,
   { service: { serviceName, generation }, lines: known }: ServiceLog,
 ): AsyncGenerator<LogLine> {
-  let seen = known.length;
+  let last = known.findLast(({ isOpen }) => !isOpen);
   for (;;) {
     const { service, lines } = await serviceLog(wanted, serviceName);
-    // A log that has lost its oldest lines is shown from its newest ones on.
-    for (const line of lines.slice(Math.min(seen, lines.length))) yield line;
-    seen = lines.length;
-    if (service.state !== "running" || service.generation !== generation) return;
+    if (service.generation !== generation) return;
+    const isOver = service.state !== "running";
+    for (const line of linesAfter(lines, last)) {
+      if (line.isOpen && !isOver) continue;
+      yield line;
+      last = line;
+    }
+    if (isOver) return;
     await sleep(followMs, undefined, { signal: wanted.signal });
   }
+}
+
+/** The lines behind one, or all, if that is not kept any more. */
+function linesAfter(lines: readonly LogLine[], last: LogLine | undefined): readonly LogLine[] {
+  if (!last) return lines;
+  const { at, stream, text } = last;
+  return lines.slice(lines.findLastIndex((line) => line.at === at && line.stream === stream && line.text === text) + 1);
 }

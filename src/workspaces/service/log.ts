@@ -31,6 +31,8 @@ export interface LogLine {
   readonly stream: LogStream;
   /** Without its line end */
   readonly text: string;
+  /** Whether more of it may come */
+  readonly isOpen: boolean;
 }
 
 /** The two files of a log, from the older one. */
@@ -135,6 +137,7 @@ class JoinedLines {
       at,
       stream,
       text: Buffer.concat(parts).toString("utf8").replace(/\r$/, ""),
+      isOpen: this.#open.get(stream) === parts,
     }));
   }
 }

@@ -222,7 +222,7 @@ export const serviceLogs = defineOperation({
     const { generation, state } = log.service;
     const about = { workspaceId: id, serviceName: name, generation, state, tailLines: all ? null : tailLines };
     const truncated = log.isCut || lines.length < ofStreams.length;
-    if (!follow) return { ...about, lines: [...lines], truncated };
+    if (!follow) return { ...about, lines: lines.map(({ isOpen: _, ...line }) => line), truncated };
     const { liveStreams } = context;
     if (!liveStreams) {
       throw new PyroError("unsupported", "cannot follow a log: there is nowhere to show it as it comes", {
@@ -230,7 +230,7 @@ export const serviceLogs = defineOperation({
       });
     }
     const show = (line: LogLine) => liveStreams.onStdout(Buffer.from(renderLine(line)));
-    for (const line of lines) await show(line);
+    for (const line of lines) if (!line.isOpen) await show(line);
     for await (const line of followService(wanted, log)) if (isWanted(line)) await show(line);
     return { ...about, lines: [], truncated: false };
   },
@@ -264,7 +264,7 @@ function serviceLine(service: z.output<typeof serviceRow>): string {
   return `- ${service.serviceName} [${stateInWords(service)}] cwd=${service.cwd}${readiness}\n`;
 }
 
-function renderLine({ at, stream, text }: LogLine): string {
+function renderLine({ at, stream, text }: Omit<LogLine, "isOpen">): string {
   return `${at} ${stream === "stderr" ? "stderr " : ""}${text}\n`;
 }
 

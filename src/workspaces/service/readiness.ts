@@ -22,8 +22,8 @@ export interface ProbeSubject {
   readonly machine: Pick<Machine, "agent" | "exec">;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Whether a line of its log has matched */
-  hasMatched(): boolean;
+  /** Why no line of its log has matched; undefined if one has */
+  unmatched(): string | undefined;
 }
 
 /** Why it is not ready; undefined if it is. */
@@ -65,7 +65,7 @@ function probeOf(readiness: Readiness, subject: ProbeSubject): Probe {
     case "command":
       return (signal) => commandProbe(subject, readiness.command, signal);
     case "log":
-      return async () => (subject.hasMatched() ? undefined : "no line of its log has matched");
+      return async () => subject.unmatched();
   }
 }
 

@@ -1,11 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Deferred } from "../../core/async.ts";
-import { BoundedPattern } from "../../core/bounded-pattern.ts";
 import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
-import { encodeSignal } from "../../guest/exec.ts";
-import type { ExecEnding } from "../../guest/messages.ts";
-import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
 import { guestVariables } from "../../machines/guest/variables.ts";
 import { complain } from "../control/complain.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
@@ -14,14 +10,16 @@ import type { Session } from "../control/session.ts";
 import { requirePublishing } from "../port/policy.ts";
 import type { PublishedPort } from "../record/port.ts";
 import type { ServiceRecord } from "../record/service.ts";
+import { endOf, type StopReason, stopReasonOf } from "./ending.ts";
 import { LogWriter, removeLog } from "./log.ts";
+import { LogMatcher } from "./log-matcher.ts";
 import { untilReady } from "./readiness.ts";
 import { unknownService } from "./rules.ts";
+import { SignalFrames } from "./signal-frames.ts";
 import type { SeenService, serviceVerbs } from "./verbs.ts";
 
 type StartInput = VerbInput<typeof serviceVerbs.startService>;
 type Change = Partial<ServiceRecord>;
-type StopReason = NonNullable<ServiceRecord["stopReason"]>;
 
 /** Services that a workspace may have */
 const maxServices = 16;
@@ -87,7 +85,9 @@ export class Services {
       this.#forget(serviceName, running);
       throw error;
     }
-    void this.#toItsEnd(input, running, { matcher, ports });
+    this.#toItsEnd(input, running, { matcher, ports })
+      .catch((error: unknown) => complain(`cannot follow service '${serviceName}' to its end`, error))
+      .finally(() => this.#forget(serviceName, running));
     const over = new AbortController();
     void running.ended.promise.then(() => over.abort());
     await this.#untilUsable(input, running, { matcher, over: over.signal });
@@ -104,12 +104,17 @@ export class Services {
       await sleep(firstLookMs, undefined, { signal: over }).catch(() => {});
       return;
     }
-    const subject = { machine: running.session.machine, cwd, env, hasMatched: () => matcher.hasMatched };
+    const subject = { machine: running.session.machine, cwd, env, unmatched: () => matcher.unmatched };
     const limits = { timeoutMs: readyTimeoutMs, intervalMs: readyIntervalMs, signal: over };
     const { isReady, ...probing } = await untilReady(readiness, subject, limits);
     running.isReady = isReady && !over.aborted;
     const readyAt = running.isReady ? new Date().toISOString() : null;
-    await this.#change(serviceName, running, { readyAt, probing });
+    await this.#change(serviceName, running, { readyAt, probing }).catch(async (error: unknown) => {
+      // What its caller is told has failed must not go on.
+      running.wantedEnd ??= "stopped";
+      await this.#end(running, failedGraceMs);
+      throw error;
+    });
     if (isReady || over.aborted) return;
     running.wantedEnd ??= "readiness_timeout";
     await this.#end(running, failedGraceMs);
@@ -170,7 +175,6 @@ export class Services {
       .catch(() => {
         // The journal of a workspace that ends is closed.
       });
-    this.#forget(serviceName, running);
   }
 
   /** Ends a service. Answers when that is on file; one that does not run stays as it is. */
@@ -312,81 +316,6 @@ function labelOf(serviceName: string): string {
   return `service ${serviceName}`;
 }
 
-function stopReasonOf(running: Running, ending: ExecEnding | undefined): StopReason {
-  const { session, wantedEnd, isReady } = running;
-  if (session.hasDied) return "machine_died";
-  if (wantedEnd !== undefined) return wantedEnd;
-  if (session.endReason !== undefined || !ending) return "workspace_stopped";
-  if (ending.oomKilled) return "out_of_memory";
-  if (ending.error) return "exited_before_ready";
-  return isReady ? "exited" : "exited_before_ready";
-}
-
-const failures: ReadonlySet<StopReason> = new Set([
-  "exited_before_ready",
-  "readiness_timeout",
-  "out_of_memory",
-  "machine_died",
-]);
-
-function endOf(stopReason: StopReason, ending: ExecEnding | undefined): Change {
-  const { exitCode, signal, startError } = ending ? exitStatus(ending) : nothingKnown;
-  const state = failures.has(stopReason) ? "failed" : stopReason === "exited" ? "exited" : "stopped";
-  return { state, stopReason, exitCode, signal, startError, endedAt: new Date().toISOString() };
-}
-
 function gone(serviceName: string): PyroError {
   return new PyroError("unavailable", `service '${serviceName}' has ended with a reset of its workspace`);
-}
-
-/** The input of a service: frames of signals, as long as it runs. */
-class SignalFrames implements AsyncIterable<Buffer> {
-  readonly #waiting: Buffer[] = [];
-  #next = new Deferred();
-  #isOver = false;
-
-  send(signal: string): void {
-    this.#waiting.push(encodeSignal(signal));
-    this.#next.resolve();
-  }
-
-  end(): void {
-    this.#isOver = true;
-    this.#next.resolve();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
-    for (;;) {
-      const frame = this.#waiting.shift();
-      if (frame) yield frame;
-      else if (this.#isOver) return;
-      else {
-        await this.#next.promise;
-        this.#next = new Deferred();
-      }
-    }
-  }
-}
-
-/** Lines longer than this are looked at in pieces, in characters */
-const maxHeldLength = 8_192;
-
-/** Finds a pattern in the lines of a log. */
-class LogMatcher {
-  readonly #pattern: BoundedPattern | undefined;
-  readonly #held = { stdout: "", stderr: "" };
-  hasMatched = false;
-
-  constructor(pattern: string | undefined) {
-    this.#pattern = pattern === undefined ? undefined : new BoundedPattern(pattern);
-  }
-
-  hear(stream: "stdout" | "stderr", chunk: Buffer): void {
-    const pattern = this.#pattern;
-    if (!pattern || this.hasMatched) return;
-    const lines = `${this.#held[stream]}${chunk.toString()}`.split("\n");
-    // A line that has not ended can match already, such as a prompt.
-    this.hasMatched = lines.some((line) => pattern.isIn(line));
-    this.#held[stream] = (lines.at(-1) ?? "").slice(-maxHeldLength);
-  }
 }
