@@ -84,6 +84,17 @@ async function measureLife(pyro: Pyro, tree: string, record: Record): Promise<vo
     record("workspace from 2,000 files, created again", "ms", performance.now() - startedMs);
     await workspace.exec(["true"]);
     record("workspace create to first exec", "ms", performance.now() - startedMs);
+    const input = { environment: environmentName, seedPath: tree, networkPolicy: "egress" } as const;
+    const egressMs = await timeMs(async () => {
+      await using networked = await pyro.createWorkspace(input);
+      await networked.exec(["true"]);
+    });
+    const offlineMs = await timeMs(async () => {
+      await using offline = await open(pyro, tree);
+      await offline.exec(["true"]);
+    });
+    record("workspace create, first exec and delete, with egress", "ms", egressMs);
+    record("workspace create, first exec and delete, offline", "ms", offlineMs);
     await workspace.exec(["true"]);
     record("workspace exec round trip", "ms", await timeMs(() => workspace.exec(["true"])));
     await measureWrites(workspace, record);

@@ -82,7 +82,9 @@ function addOperation(
   command.action(async (...args: unknown[]) => {
     const typed = command.opts<Record<string, unknown>>();
     const input: Record<string, unknown> = {};
-    for (const [index, { field }] of positionals.entries()) input[field] = args[index];
+    for (const [index, positional] of positionals.entries()) {
+      input[positional.field] = parseFlag({ ...positional, name: positional.field }, args[index]);
+    }
     for (const flag of flags) {
       const value = typed[optionKey(flag.name)];
       if (value !== undefined) input[flag.field] = parseFlag(flag, value);

@@ -18,6 +18,8 @@ export interface ExecOptions {
   /** Both are called in the order in which the guest sent the output */
   readonly onStdout: OutputSink;
   readonly onStderr: OutputSink;
+  /** Called when the command has a process */
+  readonly onStarted?: (() => void) | undefined;
   /** Called with the end of the first process of a `wholeGroup` that goes on without it */
   readonly onMainExit?: ((ending: ExecEnding) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -161,6 +163,7 @@ interface Collecting extends ExecOptions {
 async function collect(stream: ClientHttp2Stream, { watchdog, end, ...options }: Collecting): Promise<ExecEnding> {
   const decoder = new FrameDecoder();
   const sinks = new Map<number, OutputSink>([
+    [frameType.started, () => options.onStarted?.()],
     [frameType.stdout, options.onStdout],
     [frameType.stderr, options.onStderr],
     [frameType.mainExit, (payload) => options.onMainExit?.(parseEnding(payload))],

@@ -107,6 +107,8 @@ export function describePorts(open: () => Promise<WorkspaceUnderTest>): void {
     await once(open, "data");
     await call("port.close", { guestPort: 3100 });
     await reset;
+    // The command line has numbers as text.
+    expect(await subject.bench.output(["port", "close", subject.workspaceId, "3102"])).toBe("Closed: 3102/tcp\n");
     await expect(talk(hostPort, "")).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 }

@@ -141,6 +141,22 @@ export function describeServices(open: () => Promise<WorkspaceUnderTest>): void 
     expect((await sh("kill -0 $(cat pid) 2>&1 || echo gone")).stdout).toContain("gone");
   });
 
+  test("are ready with the line that says so, however long the pause between two tries is", async () => {
+    const script = "head -c 9000 /dev/zero | tr '\\0' .; sleep 0.3; printf 'PROMPT> '; sleep 100";
+    const readiness = { readyLog: "PROMPT> $", readyIntervalMs: 60_000, readyTimeoutSeconds: 50 };
+    expect(await start("prompt", ["sh", "-c", script], readiness)).toMatchObject({ state: "running" });
+    await stop("prompt");
+  });
+
+  test("leave nothing running that a command of theirs has started to see whether they are ready", async () => {
+    const readiness = { readyCommand: "sleep 7081 & exit 1", readyTimeoutSeconds: 1, readyIntervalMs: 50 };
+    expect(await start("job", ["sleep", "100"], readiness)).toMatchObject({
+      state: "failed",
+      readiness: { last_failure: "'sleep 7081 & exit 1' ended with 1" },
+    });
+    expect((await sh("pgrep -fc '[s]leep 7081' || true")).stdout).toBe("0\n");
+  });
+
   test("that ignore SIGTERM are killed after a grace", async () => {
     await start("deaf", ["sh", "-c", "trap '' TERM; echo on; while :; do sleep 0.1; done"], { readyLog: "on" });
     expect(await stop("deaf", { graceSeconds: 0.3 })).toMatchObject({ state: "stopped", signal: "SIGKILL" });
@@ -162,6 +178,11 @@ export function describeServices(open: () => Promise<WorkspaceUnderTest>): void 
 
   test("are listed, counted and in the summary", async () => {
     await start("web", serve("127.0.0.1", 8104), { readyTcp: "8104" });
+    const taken = { serviceName: "other", command: serve("127.0.0.1", 8104), readyTcp: "8104" };
+    expect(await refusal("service.start", taken)).toMatchObject({
+      code: "failed_precondition",
+      message: "cannot wait for port 8104: something in the guest listens on it already",
+    });
     const { services, count, running_count: running } = await call("service.list");
     expect([count, running]).toEqual([services.length, 1]);
     expect(services.map(({ service_name: name }: Json) => name)).toEqual([
@@ -169,10 +190,11 @@ export function describeServices(open: () => Promise<WorkspaceUnderTest>): void 
       "api",
       "job",
       "daemon",
+      "prompt",
       "deaf",
       "flood",
     ]);
-    expect(await call("status")).toMatchObject({ service_count: 6, running_service_count: 1 });
+    expect(await call("status")).toMatchObject({ service_count: 7, running_service_count: 1 });
     expect((await call("summary")).services).toMatchObject({
       current: expect.arrayContaining([{ service_name: "web", state: "running" }]),
       recent: [{ event_kind: "service_start", service_name: "web" }, { event_kind: "service_stop" }, {}, {}, {}],
@@ -210,6 +232,10 @@ export function describeServices(open: () => Promise<WorkspaceUnderTest>): void 
     await call("update", { networkPolicy: "published-ports" });
     const started = await start("shop", serve("127.0.0.1", 8106), { readyTcp: "8106", publish: ["8106"] });
     const [{ host_port: hostPort }] = started.published_ports;
+    expect(await refusal("port.close", { guestPort: 8106 })).toMatchObject({
+      code: "failed_precondition",
+      message: "cannot close port 8106: it belongs to service 'shop'",
+    });
     const answer = await fetch(`http://127.0.0.1:${hostPort}/`);
     expect(answer.status).toBe(200);
     expect(await stop("shop")).toMatchObject({ published_ports: [] });
@@ -223,6 +249,6 @@ export function describeServices(open: () => Promise<WorkspaceUnderTest>): void 
       stop_reason: "workspace_stopped",
       log_tail: expect.arrayContaining(["serving on 8104"]),
     });
-    expect(await call("status")).toMatchObject({ service_count: 7, running_service_count: 0 });
+    expect(await call("status")).toMatchObject({ service_count: 8, running_service_count: 0 });
   });
 }

@@ -116,6 +116,7 @@ func (e *execution) awaitExit(host context.Context, timeout time.Duration) comma
 	for {
 		select {
 		case exit := <-e.Exited:
+			e.NoteMainEnd()
 			if !e.wholeGroup || !e.HasProcesses() {
 				return e.result(exit, timedOut, cancelled, badInput)
 			}

@@ -100,9 +100,9 @@ type Usage struct {
 
 // Usage returns what the processes of the group use now.
 func (g *Group) Usage() Usage {
-	cpu := openStatistics(g.fd, "cpu.stat")
-	defer cpu.close()
-	usage := Usage{CPUMs: int64(cpu.read("usage_usec")) / 1000}
+	// By its path, because the descriptor may be closed meanwhile.
+	stat, _ := os.ReadFile(filepath.Join(g.path, "cpu.stat"))
+	usage := Usage{CPUMs: int64(numberOf(stat, "usage_usec")) / 1000}
 	text, err := os.ReadFile(filepath.Join(g.path, "memory.current"))
 	if err != nil {
 		return usage

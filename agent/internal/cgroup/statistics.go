@@ -32,7 +32,12 @@ func (s *statistics) read(name string) int {
 	if err != nil {
 		return 0
 	}
-	for line := range bytes.Lines(buffer[:n]) {
+	return numberOf(buffer[:n], name)
+}
+
+// numberOf returns the number on the line with the given name, or 0 if there is no such line.
+func numberOf(text []byte, name string) int {
+	for line := range bytes.Lines(text) {
 		key, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
 		if string(key) == name {
 			number, _ := strconv.Atoi(string(value))

@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ type Command struct {
 	Exited <-chan process.Exit
 
 	label     string
+	mainEnded atomic.Bool
 	startedAt time.Time
 	group     *cgroup.Group
 }
@@ -29,9 +31,15 @@ type Command struct {
 // Kill kills the command and everything it started. Root can move itself out of its control group,
 // so Kill also ends the main process and its session.
 func (c *Command) Kill() error {
-	unix.Kill(-c.PID, unix.SIGKILL)
+	// The number of a session that has ended may be another's.
+	if !c.mainEnded.Load() {
+		unix.Kill(-c.PID, unix.SIGKILL)
+	}
 	return c.group.Kill()
 }
+
+// NoteMainEnd says that the main process has been collected.
+func (c *Command) NoteMainEnd() { c.mainEnded.Store(true) }
 
 // Result describes the end of the command.
 func (c *Command) Result(exit process.Exit) Result {

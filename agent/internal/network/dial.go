@@ -50,7 +50,9 @@ func listenersOn(port uint16) []netip.Addr {
 	var found []netip.Addr
 	for _, place := range listening.In("/proc/net") {
 		address := place.Addr().Unmap()
-		if place.Port() == port && !address.IsUnspecified() && !slices.Contains(found, address) {
+		// The agent's own sockets are no program's.
+		isAgents := address == Resolver || address == ownIPv6.Addr()
+		if place.Port() == port && !isAgents && !address.IsUnspecified() && !slices.Contains(found, address) {
 			found = append(found, address)
 		}
 	}

@@ -66,6 +66,8 @@ export async function supervise(argv: readonly string[]): Promise<number> {
   const [mode, dir = ""] = argv;
   const place = new WorkspacePlace(dirname(dir), basename(dir));
   process.on("unhandledRejection", (error) => complain("an unhandled failure", error));
+  // A log on a full disk must not end the workspace.
+  process.stderr.on("error", () => {});
   return mode === "expire" ? expire(place) : run(place);
 }
 

@@ -216,8 +216,9 @@ export class OwnedWorkspace {
   /** Shuts the machine down and keeps its disks. */
   async stop(reason: string): Promise<WorkspaceRecord> {
     const session = await this.session();
-    await Promise.all(this.#lastWorks.map((work) => work()));
+    // From here on nothing begins.
     session.endReason = reason;
+    await Promise.all(this.#lastWorks.map((work) => work()));
     const { machine } = session;
     try {
       await machine.agent.powerOff(AbortSignal.timeout(answerMs)).catch(() => {

@@ -1,4 +1,5 @@
 import { PyroError } from "../../core/errors.ts";
+import { hint, toRun } from "../../core/hint.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput } from "../control/protocol.ts";
 import { type OwnedVerb, owned } from "../control/server.ts";
@@ -12,6 +13,14 @@ export function portOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
     publish: (input) => workspace.exclusively(() => publish(workspace, input)),
     closePort: ({ guestPort }) =>
       workspace.exclusively(async () => {
+        const serviceName = ports.serviceOf(guestPort);
+        if (serviceName !== undefined) {
+          throw new PyroError(
+            "failed_precondition",
+            `cannot close port ${guestPort}: it belongs to service '${serviceName}'`,
+            { hint: hint`${toRun("workspace.service.stop", { serviceName })} to close it.` },
+          );
+        }
         if (!(await ports.close(guestPort))) {
           throw new PyroError("not_found", `cannot close port ${guestPort}: it is not published`);
         }

@@ -23,6 +23,8 @@ export interface PortState extends PublishedPort {
 
 interface Listening {
   port: PublishedPort;
+  /** The service with which it was published; undefined: by itself */
+  serviceName: string | undefined;
   server: Server | undefined;
   problem: string | null;
   connectionCount: number;
@@ -56,18 +58,18 @@ export class PublishedPorts {
    * Listens for a port of the guest. Without a port of the host it takes the guest's number, or one
    * that is free.
    */
-  async publish(guestPort: number, hostPort: number | undefined): Promise<PublishedPort> {
+  async publish(guestPort: number, hostPort: number | undefined, serviceName?: string): Promise<PublishedPort> {
     if (this.#ports.has(guestPort)) {
       throw new PyroError("already_exists", `cannot publish port ${guestPort}: it is published already`);
     }
-    if (hostPort !== undefined) return this.#listen({ guestPort, hostPort });
+    if (hostPort !== undefined) return this.#listen({ guestPort, hostPort }, serviceName);
     try {
-      return await this.#listen({ guestPort, hostPort: guestPort });
+      return await this.#listen({ guestPort, hostPort: guestPort }, serviceName);
     } catch (error) {
       const { code, details } = PyroError.from(error);
       // A low port may be for root alone.
       if (code !== "port_in_use" && details?.["reason"] !== "EACCES") throw error;
-      return this.#listen({ guestPort, hostPort: 0 });
+      return this.#listen({ guestPort, hostPort: 0 }, serviceName);
     }
   }
 
@@ -78,6 +80,16 @@ export class PublishedPorts {
         this.#ports.set(port.guestPort, { ...newListening(port), problem: messageOf(error) });
       });
     }
+  }
+
+  /** The service with which a port was published; undefined: none, or it is not published */
+  serviceOf(guestPort: number): string | undefined {
+    return this.#ports.get(guestPort)?.serviceName;
+  }
+
+  async closeThoseOf(serviceName: string): Promise<void> {
+    const theirs = [...this.#ports].filter(([, listening]) => listening.serviceName === serviceName);
+    await Promise.all(theirs.map(([guestPort]) => this.close(guestPort)));
   }
 
   /** Whether the port was published. Its connections are reset. */
@@ -95,7 +107,7 @@ export class PublishedPorts {
     await Promise.all([...this.#ports.keys()].map((guestPort) => this.close(guestPort)));
   }
 
-  async #listen(wanted: PublishedPort): Promise<PublishedPort> {
+  async #listen(wanted: PublishedPort, serviceName?: string): Promise<PublishedPort> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -113,7 +125,7 @@ export class PublishedPorts {
     const address = server.address();
     const hostPort = typeof address === "object" && address ? address.port : wanted.hostPort;
     const port = { guestPort: wanted.guestPort, hostPort };
-    const listening: Listening = { ...newListening(port), server };
+    const listening: Listening = { ...newListening(port), serviceName, server };
     this.#ports.set(port.guestPort, listening);
     server.on("connection", (socket) => void this.#carry(listening, socket));
     return port;
@@ -155,5 +167,13 @@ export class PublishedPorts {
 }
 
 function newListening(port: PublishedPort): Listening {
-  return { port, server: undefined, problem: null, connectionCount: 0, sockets: new Set(), lastRefusal: null };
+  return {
+    port,
+    serviceName: undefined,
+    server: undefined,
+    problem: null,
+    connectionCount: 0,
+    sockets: new Set(),
+    lastRefusal: null,
+  };
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../core/errors.ts";
 import type { ExecEnding } from "../../guest/messages.ts";
 import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
 import type { Session } from "../control/session.ts";
@@ -16,7 +17,8 @@ export interface Ended {
 export function stopReasonOf({ session, wantedEnd, isReady }: Ended, ending: ExecEnding | undefined): StopReason {
   if (session.hasDied) return "machine_died";
   if (wantedEnd !== undefined) return wantedEnd;
-  if (session.endReason !== undefined || !ending) return "workspace_stopped";
+  if (session.endReason !== undefined) return "workspace_stopped";
+  if (!ending) return "exited_before_ready";
   if (ending.oomKilled) return "out_of_memory";
   if (ending.error) return "exited_before_ready";
   return isReady ? "exited" : "exited_before_ready";
@@ -29,9 +31,14 @@ const failures: ReadonlySet<StopReason> = new Set([
   "machine_died",
 ]);
 
-/** What the record says of the end. */
-export function endOf(stopReason: StopReason, ending: ExecEnding | undefined): Partial<ServiceRecord> {
-  const { exitCode, signal, startError } = ending ? exitStatus(ending) : nothingKnown;
+/** What the record says of the end, or of the failure to run it at all. */
+export function endOf(
+  stopReason: StopReason,
+  ending: ExecEnding | undefined,
+  failure?: unknown,
+): Partial<ServiceRecord> {
+  const { exitCode, signal, startError: reported } = ending ? exitStatus(ending) : nothingKnown;
+  const startError = stopReason === "exited_before_ready" && failure !== undefined ? messageOf(failure) : reported;
   const state = failures.has(stopReason) ? "failed" : stopReason === "exited" ? "exited" : "stopped";
   return { state, stopReason, exitCode, signal, startError, endedAt: new Date().toISOString() };
 }

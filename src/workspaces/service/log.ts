@@ -52,6 +52,8 @@ export class LogWriter {
   readonly #writes = new SerialQueue();
   #file: FileHandle | undefined;
   #sizeBytes = 0;
+  /** Output that could not be written, which the log then says */
+  #lostBytes = 0;
 
   constructor(historyDir: string, serviceName: string, generation: number) {
     [this.#older, this.#current] = filesOf(historyDir, serviceName, generation);
@@ -61,12 +63,25 @@ export class LogWriter {
   async add(stream: LogStream, chunk: Buffer): Promise<void> {
     const text = chunk.toString("utf8");
     const content = Buffer.from(text).equals(chunk) ? { text } : { base64: chunk.toString("base64") };
-    const piece = { at: new Date().toISOString(), stream, ...content };
-    const line = Buffer.from(`${JSON.stringify(toWire(pieceSchema, piece))}\n`);
-    await this.#writes.run(() => this.#write(line)).catch(() => {});
+    const at = new Date().toISOString();
+    await this.#writes
+      .run(async () => {
+        const lost = this.#lostBytes;
+        if (lost > 0) {
+          const text = `\n[… ${lost} bytes of output are not kept: the disk was full …]\n`;
+          // What a failed write has left is a line of its own.
+          await this.#write(`\n${encodePiece({ at, stream: "stderr", text })}`);
+          this.#lostBytes = 0;
+        }
+        await this.#write(encodePiece({ at, stream, ...content }));
+      })
+      .catch(() => {
+        this.#lostBytes += chunk.length;
+      });
   }
 
-  async #write(line: Buffer): Promise<void> {
+  async #write(text: string): Promise<void> {
+    const line = Buffer.from(text);
     if (this.#file && this.#sizeBytes + line.length > maxFileBytes) {
       await this.#file.close();
       this.#file = undefined;
@@ -85,6 +100,10 @@ export class LogWriter {
     await this.#file?.close();
     this.#file = undefined;
   }
+}
+
+function encodePiece(piece: z.input<typeof pieceSchema>): string {
+  return `${JSON.stringify(toWire(pieceSchema, piece))}\n`;
 }
 
 /** Removes the log of a run. */

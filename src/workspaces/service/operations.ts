@@ -21,6 +21,7 @@ import {
   serviceFacts,
   serviceRow,
   serviceView,
+  shortText,
   stateInWords,
   viewOf,
 } from "./service-view.ts";
@@ -173,6 +174,9 @@ export const serviceStop = defineOperation({
   },
 });
 
+/** Longest line that a model is shown, in characters */
+const maxShownLine = 2_000;
+
 const logLine = z.object({ at: z.string(), stream: z.enum(["stdout", "stderr"]), text: z.string() });
 
 const logsOutput = serviceRecordSchema.pick({ serviceName: true, generation: true, state: true }).extend({
@@ -208,7 +212,8 @@ export const serviceLogs = defineOperation({
   mcp: {
     name: "service_logs",
     shortened: (output, maxChars) => {
-      const lines = fitting(output.lines.toReversed(), maxChars - 300).toReversed();
+      const cut = output.lines.map((line) => ({ ...line, text: shortText(line.text, maxShownLine) }));
+      const lines = fitting(cut.toReversed(), maxChars - 300).toReversed();
       return { ...output, lines, truncated: output.truncated || lines.length < output.lines.length };
     },
     text: logsText,
@@ -279,5 +284,6 @@ function serviceText(view: ServiceView): string {
 function logsText({ lines, truncated, state }: Logs): string {
   const before = truncated ? "[… older lines are not shown …]\n" : "";
   const text = lines.map(({ stream, text: line }) => `${stream === "stderr" ? "[stderr] " : ""}${line}\n`).join("");
-  return `${before}${text === "" ? "It has printed nothing.\n" : text}[${state}]\n`;
+  const nothing = truncated ? "" : "It has printed nothing.\n";
+  return `${before}${text === "" ? nothing : text}[${state}]\n`;
 }

@@ -1,17 +1,22 @@
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
+import { withDeadline } from "../../core/deadline.ts";
 import { messageOf, PyroError } from "../../core/errors.ts";
 import { framesOf } from "../../guest/frames.ts";
+import type { ExecEnding } from "../../guest/messages.ts";
 import { decodeTree } from "../../guest/tree/decode.ts";
 import { wirePath } from "../../guest/tree/encode.ts";
 import type { Machine } from "../../machines/machine.ts";
 import { pathInWorkspace } from "../file/guest-path.ts";
 import type { Probing, Readiness } from "../record/service.ts";
 import { loopbackPort } from "./address.ts";
+import type { LogMatcher } from "./log-matcher.ts";
 
 /** Limit for one try */
 const tryMs = 5_000;
+/** The last try begins at the end of the wait */
+const shortestTryMs = 200;
 /** Time for a server to end its side of a connection that was only a try */
 const farewellMs = 1_000;
 /** Answers that show a server at work: also one that wants something else of its client */
@@ -22,35 +27,82 @@ export interface ProbeSubject {
   readonly machine: Pick<Machine, "agent" | "exec">;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Why no line of its log has matched; undefined if one has */
-  unmatched(): string | undefined;
+  /** What its log says */
+  readonly log: Pick<LogMatcher, "matched" | "unmatched">;
 }
 
 /** Why it is not ready; undefined if it is. */
 type Probe = (signal: AbortSignal) => Promise<string | undefined>;
 
+interface Limits {
+  readonly timeoutMs: number;
+  readonly intervalMs: number;
+  /** Aborts when the service has ended */
+  readonly signal: AbortSignal;
+}
+
 /**
- * Tries until a service is ready, or the signal aborts. The interval runs from the end of a try.
+ * Tries until a service is ready, has ended, or has taken too long. The interval runs from the end
+ * of a try.
  */
 export async function untilReady(
   readiness: Readiness,
   subject: ProbeSubject,
-  { timeoutMs, intervalMs, signal }: { timeoutMs: number; intervalMs: number; signal: AbortSignal },
+  { timeoutMs, intervalMs, signal }: Limits,
 ): Promise<Probing & { readonly isReady: boolean }> {
   const probe = probeOf(readiness, subject);
   const startedMs = performance.now();
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const leftMs = () => timeoutMs - (performance.now() - startedMs);
   let lastFailure: string | null = null;
   for (let tries = 1; ; tries++) {
-    const tryLimit = AbortSignal.any([limit, AbortSignal.timeout(tryMs)]);
-    const failure = await probe(tryLimit).catch((error: unknown) => messageOf(error));
-    // What was cut off by the limit of all tries says nothing new.
-    if (failure !== undefined && (!limit.aborted || lastFailure === null)) lastFailure = failure;
+    const limitMs = Math.min(tryMs, Math.max(shortestTryMs, leftMs()));
+    const failure = await oneTry(probe, limitMs, signal);
+    // What was cut off says less than the try before.
+    const isCutOff = signal.aborted || limitMs <= shortestTryMs;
+    if (lastFailure === null || !isCutOff) lastFailure = failure ?? null;
     const probing = { elapsedMs: Math.round(performance.now() - startedMs), tries, lastFailure };
     if (failure === undefined) return { ...probing, lastFailure: null, isReady: true };
-    if (!limit.aborted) await sleep(intervalMs, undefined, { signal: limit }).catch(() => {});
-    if (limit.aborted) return { ...probing, isReady: false };
+    if (signal.aborted || leftMs() <= 0) return { ...probing, isReady: false };
+    await pause(Math.min(intervalMs, Math.max(0, leftMs())), subject.log.matched, signal);
   }
+}
+
+/** Ends with the limit, whatever the probe does. */
+async function oneTry(probe: Probe, limitMs: number, signal: AbortSignal): Promise<string | undefined> {
+  const ender = new AbortController();
+  const waitingFor = "an answer";
+  try {
+    return await withDeadline(probe(ender.signal), { timeoutMs: limitMs, waitingFor, signal });
+  } catch (error) {
+    return signal.aborted ? "it has ended" : messageOf(error);
+  } finally {
+    ender.abort();
+  }
+}
+
+async function pause(limitMs: number, isOver: Promise<void>, signal: AbortSignal): Promise<void> {
+  const ender = new AbortController();
+  const end = () => ender.abort();
+  signal.addEventListener("abort", end, { once: true });
+  const slept = sleep(limitMs, undefined, { signal: ender.signal }).catch(() => {});
+  await Promise.race([slept, isOver]);
+  signal.removeEventListener("abort", end);
+  end();
+}
+
+/** Refuses a port on which something else listens, which would be taken for the service. */
+export async function requireFreePort(readiness: Readiness | null, { agent }: Pick<Machine, "agent">): Promise<void> {
+  if (readiness?.type !== "tcp" && readiness?.type !== "http") return;
+  const port = loopbackPort(readiness.type === "tcp" ? readiness.address : new URL(readiness.url));
+  const probe: Probe = (signal) => tcpProbe({ agent }, port, signal);
+  if ((await oneTry(probe, tryMs, new AbortController().signal)) !== undefined) return;
+  throw new PyroError(
+    "failed_precondition",
+    `cannot wait for port ${port}: something in the guest listens on it already`,
+    {
+      hint: "End that first, or choose another port.",
+    },
+  );
 }
 
 function probeOf(readiness: Readiness, subject: ProbeSubject): Probe {
@@ -65,7 +117,7 @@ function probeOf(readiness: Readiness, subject: ProbeSubject): Probe {
     case "command":
       return (signal) => commandProbe(subject, readiness.command, signal);
     case "log":
-      return async () => subject.unmatched();
+      return async () => subject.log.unmatched;
   }
 }
 
@@ -80,15 +132,13 @@ async function fileProbe({ agent }: Pick<Machine, "agent">, path: string, signal
 function tcpProbe({ agent }: Pick<Machine, "agent">, port: number, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
     const connection = agent.connectToPort(port);
-    signal.addEventListener(
-      "abort",
-      () => {
-        connection.destroy();
-        resolve(`port ${port} did not answer`);
-      },
-      { once: true },
-    );
+    const giveUp = () => {
+      connection.destroy();
+      resolve(`port ${port} did not answer`);
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
     connection.once("connect", () => {
+      signal.removeEventListener("abort", giveUp);
       // A server takes a reset for a fault of its client, and an end for a client that has gone.
       connection.resume().end();
       setTimeout(() => connection.destroy(), farewellMs).unref();
@@ -122,9 +172,11 @@ function httpProbe({ agent }: Pick<Machine, "agent">, url: URL, signal: AbortSig
       asking.destroy();
       resolve(failure);
     };
-    asking.once("response", ({ statusCode = 0 }) => {
+    const judge = ({ statusCode = 0 }: IncomingMessage) =>
       end(isReadyStatus(statusCode) ? undefined : `${url.pathname} answered ${statusCode}`);
-    });
+    asking.once("response", judge);
+    asking.once("upgrade", judge);
+    asking.once("close", () => end(`${url.pathname} got no answer`));
     connection.once("error", (error) => end(refusalOf(error)));
     asking.once("error", (error) => end(signal.aborted ? `${url.href} did not answer` : messageOf(error)));
     asking.end();
@@ -136,15 +188,27 @@ async function commandProbe({ machine, cwd, env }: ProbeSubject, shell: string, 
   const keep = (chunk: Buffer) => {
     said = `${said}${chunk.toString()}`.slice(-1_000);
   };
-  const spec = { shell, cwd, env: { ...env }, timeoutMs: tryMs, stdin: false };
-  const ending = await machine.exec(spec, { onStdout: keep, onStderr: keep, signal }).catch((error: unknown) => {
-    const { code } = PyroError.from(error);
-    if (code === "cancelled") return undefined;
-    throw error;
-  });
+  const ender = new AbortController();
+  signal.addEventListener("abort", () => ender.abort(), { once: true });
+  let main: ExecEnding | undefined;
+  const spec = { shell, cwd, env: { ...env }, timeoutMs: tryMs, stdin: false, wholeGroup: true };
+  const ending = await machine
+    .exec(spec, {
+      onStdout: keep,
+      onStderr: keep,
+      onMainExit(reported) {
+        main = reported;
+        // What it has left running ends with it.
+        ender.abort();
+      },
+      signal: ender.signal,
+    })
+    .catch((error: unknown) => {
+      if (PyroError.from(error).code !== "cancelled") throw error;
+      return main;
+    });
   if (ending?.exitCode === 0) return undefined;
   const line = said.trim().split("\n").at(-1);
-  const how =
-    ending?.exitCode === null || ending === undefined ? "did not end in time" : `ended with ${ending.exitCode}`;
+  const how = typeof ending?.exitCode === "number" ? `ended with ${ending.exitCode}` : "did not end in time";
   return `'${shell}' ${how}${line ? `: ${line}` : ""}`;
 }

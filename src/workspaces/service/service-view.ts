@@ -72,10 +72,18 @@ export function viewOf(
     processCount: live?.processCount ?? null,
     memoryBytes: live?.memoryBytes ?? null,
     cpuMs: live?.cpuMs ?? null,
-    logTail: service.state === "running" ? [] : lines.slice(-explainingLines).map(({ text }) => text),
+    logTail: service.state === "running" ? [] : lines.slice(-explainingLines).map(({ text }) => shortText(text)),
     network,
     executionMode: "guest",
   };
+}
+
+/** Longest line that explains something, in characters */
+const maxExplainingLength = 500;
+
+/** The beginning of a long line. */
+export function shortText(text: string, maxLength = maxExplainingLength): string {
+  return text.length <= maxLength ? text : `${text.slice(0, maxLength)}…`;
 }
 
 /** A service line by line. */

@@ -9,11 +9,12 @@ import type { VerbInput } from "../control/protocol.ts";
 import type { Session } from "../control/session.ts";
 import { requirePublishing } from "../port/policy.ts";
 import type { PublishedPort } from "../record/port.ts";
+import type { WorkspaceRecord } from "../record/record.ts";
 import type { ServiceRecord } from "../record/service.ts";
 import { endOf, type StopReason, stopReasonOf } from "./ending.ts";
 import { LogWriter, removeLog } from "./log.ts";
 import { LogMatcher } from "./log-matcher.ts";
-import { untilReady } from "./readiness.ts";
+import { requireFreePort, untilReady } from "./readiness.ts";
 import { unknownService } from "./rules.ts";
 import { SignalFrames } from "./signal-frames.ts";
 import type { SeenService, serviceVerbs } from "./verbs.ts";
@@ -41,6 +42,8 @@ interface Running {
   readonly killer: AbortController;
   /** Settles when its end is on file */
   readonly ended: Deferred;
+  /** Resolves when it has a process */
+  readonly started: Deferred;
   /** Why its end is wanted; undefined: it ends by itself */
   wantedEnd: StopReason | undefined;
   isReady: boolean;
@@ -70,6 +73,7 @@ export class Services {
       signals: new SignalFrames(),
       killer: new AbortController(),
       ended: new Deferred(),
+      started: new Deferred(),
       wantedEnd: undefined,
       isReady: readiness === null,
     };
@@ -78,14 +82,15 @@ export class Services {
     session.running.set(labelOf(serviceName), running.ended.promise);
     let ports: readonly PublishedPort[] = [];
     try {
+      await requireFreePort(readiness, session.machine);
       ports = await this.#publish(input);
       await this.#recordStart(input, { session, generation, ports });
     } catch (error) {
-      await this.#close(ports);
+      await this.#close(serviceName);
       this.#forget(serviceName, running);
       throw error;
     }
-    this.#toItsEnd(input, running, { matcher, ports })
+    this.#toItsEnd(input, running, matcher)
       .catch((error: unknown) => complain(`cannot follow service '${serviceName}' to its end`, error))
       .finally(() => this.#forget(serviceName, running));
     const over = new AbortController();
@@ -101,12 +106,14 @@ export class Services {
     { matcher, over }: { readonly matcher: LogMatcher; readonly over: AbortSignal },
   ): Promise<void> {
     if (!readiness) {
+      await Promise.race([running.started.promise, running.ended.promise]);
       await sleep(firstLookMs, undefined, { signal: over }).catch(() => {});
       return;
     }
-    const subject = { machine: running.session.machine, cwd, env, unmatched: () => matcher.unmatched };
+    const subject = { machine: running.session.machine, cwd, env: this.#variables(env), log: matcher };
     const limits = { timeoutMs: readyTimeoutMs, intervalMs: readyIntervalMs, signal: over };
     const { isReady, ...probing } = await untilReady(readiness, subject, limits);
+    matcher.stop();
     running.isReady = isReady && !over.aborted;
     const readyAt = running.isReady ? new Date().toISOString() : null;
     await this.#change(serviceName, running, { readyAt, probing }).catch(async (error: unknown) => {
@@ -134,10 +141,9 @@ export class Services {
   async #toItsEnd(
     { serviceName, argv, shell, cwd, env }: StartInput,
     running: Running,
-    { matcher, ports }: { matcher: LogMatcher; ports: readonly PublishedPort[] },
+    matcher: LogMatcher,
   ): Promise<void> {
     const { session, killer, signals } = running;
-    const { network, hostCertificates } = this.#workspace.record;
     const log = new LogWriter(session.historyDir, serviceName, running.generation);
     const keep = (stream: "stdout" | "stderr") => (chunk: Buffer) => {
       matcher.hear(stream, chunk);
@@ -146,15 +152,17 @@ export class Services {
     const spec = {
       ...(argv ? { argv } : { shell: shell ?? "" }),
       cwd,
-      env: { ...guestVariables(network.mode, hostCertificates), ...env },
+      env: this.#variables(env),
       timeoutMs: 0,
       stdin: false,
       label: labelOf(serviceName),
       wholeGroup: true,
     };
+    let failure: unknown;
     const ending = await session.machine
       .exec(spec, {
         input: signals,
+        onStarted: () => running.started.resolve(),
         onStdout: keep("stdout"),
         onStderr: keep("stderr"),
         onMainExit: () => {
@@ -162,12 +170,15 @@ export class Services {
         },
         signal: killer.signal,
       })
-      .catch(() => undefined);
+      .catch((error: unknown) => {
+        failure = error;
+        return undefined;
+      });
     signals.end();
     await log.close().catch((error: unknown) => complain(`cannot complete the log of service '${serviceName}'`, error));
-    await this.#close(ports);
-    const reason = stopReasonOf(running, ending);
-    await this.#change(serviceName, running, { ...endOf(reason, ending), publishedPorts: [] }).catch((error: unknown) =>
+    await this.#close(serviceName);
+    const end = endOf(stopReasonOf(running, ending), ending, failure);
+    await this.#change(serviceName, running, { ...end, publishedPorts: [] }).catch((error: unknown) =>
       complain(`cannot record the end of service '${serviceName}'`, error),
     );
     await session.journal
@@ -240,23 +251,27 @@ export class Services {
     return [...this.#running.keys()].filter((name) => !this.#known(name)).length;
   }
 
-  async #publish({ publish }: StartInput): Promise<readonly PublishedPort[]> {
+  /** No port may be published while the policy for that changes. */
+  async #publish({ serviceName, publish }: StartInput): Promise<readonly PublishedPort[]> {
     if (publish.length === 0) return [];
-    requirePublishing(this.#workspace.record);
-    const done: PublishedPort[] = [];
-    try {
+    return this.#workspace.exclusively(async () => {
+      requirePublishing(this.#workspace.record);
+      const done: PublishedPort[] = [];
       for (const { guestPort, hostPort } of publish) {
-        done.push(await this.#workspace.ports.publish(guestPort, hostPort));
+        done.push(await this.#workspace.ports.publish(guestPort, hostPort, serviceName));
       }
       return done;
-    } catch (error) {
-      await this.#close(done);
-      throw error;
-    }
+    });
   }
 
-  async #close(ports: readonly PublishedPort[]): Promise<void> {
-    await Promise.all(ports.map(({ guestPort }) => this.#workspace.ports.close(guestPort)));
+  /** Closes the ports that were published with a service. */
+  async #close(serviceName: string): Promise<void> {
+    await this.#workspace.ports.closeThoseOf(serviceName);
+  }
+
+  #variables(env: Readonly<Record<string, string>>): Record<string, string> {
+    const { network, hostCertificates } = this.#workspace.record;
+    return { ...guestVariables(network.mode, hostCertificates), ...env };
   }
 
   /** Records the start. A service that cannot be recorded must not run. */
@@ -284,12 +299,17 @@ export class Services {
       publishedPorts: [...ports],
     };
     await session.journal.append({ event: "service", service: { kind: "service_start", serviceName, generation } });
-    await this.#workspace.update(({ services }) => ({
-      services: services.some((each) => each.serviceName === serviceName)
-        ? services.map((each) => (each.serviceName === serviceName ? service : each))
-        : [...services, service],
-      lastActivityAt: at,
-    }));
+    await this.#workspace.update((record) => {
+      if (this.#isOtherHistory(record, session)) throw gone(serviceName);
+      const { services } = record;
+      const isKnown = services.some((each) => each.serviceName === serviceName);
+      return {
+        services: isKnown
+          ? services.map((each) => (each.serviceName === serviceName ? service : each))
+          : [...services, service],
+        lastActivityAt: at,
+      };
+    });
     // Of the last run there may be something to look up.
     if (generation > 2) await removeLog(session.historyDir, serviceName, generation - 2).catch(() => {});
   }
@@ -298,10 +318,13 @@ export class Services {
   async #change(serviceName: string, { generation, session }: Running, change: Change): Promise<void> {
     await this.#workspace.update((record) => {
       const isOurs = (each: ServiceRecord) => each.serviceName === serviceName && each.generation === generation;
-      const isOtherHistory = session.historyDir !== this.#workspace.place.historyDir(record.resetCount);
-      if (isOtherHistory) return {};
+      if (this.#isOtherHistory(record, session)) return {};
       return { services: record.services.map((each) => (isOurs(each) ? { ...each, ...change } : each)) };
     });
+  }
+
+  #isOtherHistory({ resetCount }: Pick<WorkspaceRecord, "resetCount">, { historyDir }: Session): boolean {
+    return historyDir !== this.#workspace.place.historyDir(resetCount);
   }
 
   #forget(serviceName: string, running: Running): void {
