@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Deferred } from "../../core/async.ts";
 import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
+import { fileError } from "../../host/files.ts";
 import { guestVariables } from "../../machines/guest/variables.ts";
 import { complain } from "../control/complain.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
@@ -30,6 +31,8 @@ const firstLookMs = 300;
 const failedGraceMs = 2_000;
 /** Grace of each service when its workspace stops */
 const stopGraceMs = 10_000;
+/** Pause before another try to put an end on file */
+const recordAgainMs = 2_000;
 /** A killed process ends at once, unless the guest is in trouble */
 const killMs = 10_000;
 
@@ -47,6 +50,8 @@ interface Running {
   /** Why its end is wanted; undefined: it ends by itself */
   wantedEnd: StopReason | undefined;
   isReady: boolean;
+  /** Why its end is not on file */
+  recordFailure?: unknown;
 }
 
 /** The services of a workspace, as its supervisor runs them. */
@@ -178,14 +183,28 @@ export class Services {
     await log.close().catch((error: unknown) => complain(`cannot complete the log of service '${serviceName}'`, error));
     await this.#close(serviceName);
     const end = endOf(stopReasonOf(running, ending), ending, failure);
-    await this.#change(serviceName, running, { ...end, publishedPorts: [] }).catch((error: unknown) =>
-      complain(`cannot record the end of service '${serviceName}'`, error),
-    );
+    await this.#change(serviceName, running, { ...end, publishedPorts: [] }).catch((error: unknown) => {
+      running.recordFailure = error;
+      complain(`cannot record the end of service '${serviceName}'`, error);
+      void this.#recordLater(serviceName, running, { ...end, publishedPorts: [] });
+    });
     await session.journal
       .append({ event: "service", service: { kind: "service_stop", serviceName, generation: running.generation } })
       .catch(() => {
         // The journal of a workspace that ends is closed.
       });
+  }
+
+  /** Until the end is on file, the record says that the service runs. */
+  async #recordLater(serviceName: string, running: Running, end: Change): Promise<void> {
+    while (!this.#workspace.isOver && running.session.endReason === undefined) {
+      await sleep(recordAgainMs, undefined, { ref: false });
+      const isRecorded = await this.#change(serviceName, running, end).then(
+        () => true,
+        () => false,
+      );
+      if (isRecorded) return;
+    }
   }
 
   /** Ends a service. Answers when that is on file; one that does not run stays as it is. */
@@ -195,6 +214,9 @@ export class Services {
     if (running) {
       running.wantedEnd ??= "stopped";
       await this.#end(running, graceMs);
+      if (running.recordFailure !== undefined) {
+        throw fileError(`service '${serviceName}' has ended, which cannot be recorded yet`, running.recordFailure);
+      }
     }
     return this.#seen(serviceName, gone);
   }
