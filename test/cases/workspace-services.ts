@@ -149,7 +149,7 @@ export function describeServices(open: () => Promise<WorkspaceUnderTest>): void 
   });
 
   test("leave nothing running that a command of theirs has started to see whether they are ready", async () => {
-    const readiness = { readyCommand: "sleep 7081 & exit 1", readyTimeoutSeconds: 1, readyIntervalMs: 50 };
+    const readiness = { readyCommand: "sleep 7081 & exit 1", readyTimeoutSeconds: 3, readyIntervalMs: 50 };
     expect(await start("job", ["sleep", "100"], readiness)).toMatchObject({
       state: "failed",
       readiness: { last_failure: "'sleep 7081 & exit 1' ended with 1" },

@@ -58,22 +58,19 @@ func NewParent(path string) (*Parent, error) {
 
 // Acquire returns an empty group, which LabelOf then finds under the label.
 func (p *Parent) Acquire(label string) (*Group, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.sweep()
-	group, err := p.emptyGroup()
-	if err == nil {
-		p.labels[group.id] = label
-	}
-	return group, err
+	return p.acquire(label, p.emptyGroup)
 }
 
 // AcquireNew returns a group as Acquire does, whose counters begin at zero.
 func (p *Parent) AcquireNew(label string) (*Group, error) {
+	return p.acquire(label, p.newGroup)
+}
+
+func (p *Parent) acquire(label string, get func() (*Group, error)) (*Group, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sweep()
-	group, err := p.newGroup()
+	group, err := get()
 	if err == nil {
 		p.labels[group.id] = label
 	}

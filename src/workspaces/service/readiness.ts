@@ -17,6 +17,8 @@ import type { LogMatcher } from "./log-matcher.ts";
 const tryMs = 5_000;
 /** The last try begins at the end of the wait */
 const shortestTryMs = 200;
+/** A try that is cut off earlier may say no more than that this computer is busy */
+const tellingTryMs = 1_000;
 /** Time for a server to end its side of a connection that was only a try */
 const farewellMs = 1_000;
 /** Answers that show a server at work: also one that wants something else of its client */
@@ -57,9 +59,9 @@ export async function untilReady(
   for (let tries = 1; ; tries++) {
     const limitMs = Math.min(tryMs, Math.max(shortestTryMs, leftMs()));
     const failure = await oneTry(probe, limitMs, signal);
-    // What was cut off says less than the try before.
-    const isCutOff = signal.aborted || limitMs <= shortestTryMs;
-    if (lastFailure === null || !isCutOff) lastFailure = failure ?? null;
+    // A try that had no time says less than the one before.
+    const isTelling = !signal.aborted && limitMs >= tellingTryMs;
+    if (lastFailure === null || isTelling) lastFailure = failure ?? null;
     const probing = { elapsedMs: Math.round(performance.now() - startedMs), tries, lastFailure };
     if (failure === undefined) return { ...probing, lastFailure: null, isReady: true };
     if (signal.aborted || leftMs() <= 0) return { ...probing, isReady: false };
@@ -74,7 +76,9 @@ async function oneTry(probe: Probe, limitMs: number, signal: AbortSignal): Promi
   try {
     return await withDeadline(probe(ender.signal), { timeoutMs: limitMs, waitingFor, signal });
   } catch (error) {
-    return signal.aborted ? "it has ended" : messageOf(error);
+    if (signal.aborted) return "it has ended";
+    const isLate = PyroError.from(error).code === "timeout";
+    return isLate ? `there was no answer in ${(limitMs / 1000).toFixed(1)} s` : messageOf(error);
   } finally {
     ender.abort();
   }
