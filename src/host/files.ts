@@ -239,3 +239,11 @@ const plainNames: Readonly<Record<string, string>> = {
   utime: "change the time of",
   chmod: "change the mode of",
 };
+
+/** The text of a file; empty if it does not exist yet. */
+export async function textOf(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((error: unknown) => {
+    if (systemErrorCode(error) === "ENOENT") return "";
+    throw error;
+  });
+}

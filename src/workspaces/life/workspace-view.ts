@@ -2,6 +2,7 @@ import * as z from "zod";
 import { networkRulesSchema } from "../../network/policy/rules.ts";
 import { shortLine } from "../../operations/command-view.ts";
 import { executionMode, isolation } from "../../operations/fields.ts";
+import { publishedInWords, publishedViewOf } from "../port/port-view.ts";
 import {
   lastCommandSchema,
   rootLossSchema,
@@ -126,7 +127,7 @@ export function renderWorkspace(view: WorkspaceView): string {
     `Workspace seed: ${seed.mode}${originOf(seed)}, ${seed.entryCount} entries, ${seed.bytesWritten} bytes`,
     `Network policy: ${view.networkPolicy}${rulesInWords(view.networkRules)}`,
     ...(view.hostCertificates ?? []).map(({ subject }) => `Trusts: ${subject}`),
-    ...view.publishedPorts.map(({ hostPort, guestPort }) => `Published: 127.0.0.1:${hostPort}->${guestPort}/tcp`),
+    ...view.publishedPorts.map((port) => `Published: ${publishedInWords(publishedViewOf(port))}`),
     `Execution mode: ${view.executionMode}`,
     `Isolation: ${separation ? `${separation.vmm}, ${separation.accelerator}` : "none yet"}`,
     `Resources: ${view.vcpuCount} vCPU / ${view.memMib} MiB`,

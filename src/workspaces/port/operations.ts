@@ -3,14 +3,13 @@ import { PyroError } from "../../core/errors.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { currentRecord } from "../control/access.ts";
 import { workspaceId } from "../life/workspace-view.ts";
-import { portNumber, publishedPortSchema } from "../record/port.ts";
+import { type PublishedPort, portNumber } from "../record/port.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { closePort, publishedPorts, publishPort } from "./caller.ts";
+import { publishedInWords, publishedView, publishedViewOf } from "./port-view.ts";
 import { portStateSchema } from "./verbs.ts";
 
-const shownPort = publishedPortSchema.extend({
-  host: z.string(),
-  protocol: z.enum(["tcp"]),
+const shownPort = publishedView.extend({
   url: z.string().describe("For a browser, if it serves HTTP: a name of its own, because cookies ignore ports"),
 });
 
@@ -28,7 +27,7 @@ export const workspacePortPublish = defineOperation({
   cli: {
     positionals: ["workspaceId", "port"],
     examples: ["workspace port publish 0a1b2c3d4e5f 3000", "workspace port publish 0a1b2c3d4e5f 3000:8080 --json"],
-    text: ({ host, hostPort, guestPort, url }) => `Published: ${host}:${hostPort}->${guestPort}/tcp ${url}\n`,
+    text: (port) => `Published: ${publishedInWords(port)} ${port.url}\n`,
   },
   async handle({ engine: context, signal }, { workspaceId: id, port }) {
     const published = await publishPort({ context, workspaceId: id, signal }, parsePorts(port));
@@ -72,7 +71,7 @@ export const workspacePortClose = defineOperation({
 });
 
 function shown(
-  { guestPort, hostPort }: z.output<typeof publishedPortSchema>,
+  port: PublishedPort,
   { name, workspaceId: id }: Pick<WorkspaceRecord, "name" | "workspaceId">,
 ): z.input<typeof shownPort> {
   const label = (name ?? "")
@@ -81,26 +80,24 @@ function shown(
     .replaceAll(/^-+|-+$/g, "")
     .slice(0, 40);
   const host = [...(label === "" ? [] : [label]), id].join("-");
-  return { guestPort, hostPort, host: "127.0.0.1", protocol: "tcp", url: `http://${host}.localhost:${hostPort}/` };
+  return { ...publishedViewOf(port), url: `http://${host}.localhost:${port.hostPort}/` };
 }
 
 function portLine(port: z.output<typeof publishedState>): string {
-  const { host, hostPort, guestPort, url, connectionCount, openCount, problem, lastRefusal } = port;
+  const { url, connectionCount, openCount, problem, lastRefusal } = port;
   const facts = [
-    `${host}:${hostPort}->${guestPort}/tcp ${url} connections=${connectionCount} open=${openCount}`,
+    `${publishedInWords(port)} ${url} connections=${connectionCount} open=${openCount}`,
     ...(problem === null ? [] : [`problem: ${problem}`]),
     ...(lastRefusal === null ? [] : [`last refusal at ${lastRefusal.at}: ${lastRefusal.reason}`]),
   ];
   return `${facts.join("; ")}\n`;
 }
 
-const maxPort = 65_535;
-
 /** Reads `GUEST` or `GUEST:HOST`. */
 function parsePorts(text: string): { guestPort: number; hostPort?: number } {
   const [, guest = "", host] = /^(\d{1,5})(?::(\d{1,5}))?$/.exec(text) ?? [];
   const [guestPort, hostPort] = [Number(guest), host === undefined ? undefined : Number(host)];
-  const isPort = (port: number) => port >= 1 && port <= maxPort;
+  const isPort = (port: number) => portNumber.safeParse(port).success;
   if (!isPort(guestPort) || (hostPort !== undefined && !isPort(hostPort))) {
     throw new PyroError("invalid_argument", `cannot publish port '${text}': it is no port`, {
       hint: "Give the guest's port, such as 3000, or both, such as 3000:8080.",

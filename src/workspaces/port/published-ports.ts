@@ -87,6 +87,7 @@ export class PublishedPorts {
     return this.#ports.get(guestPort)?.serviceName;
   }
 
+  /** Closes the ports that were published with a service. */
   async closeThoseOf(serviceName: string): Promise<void> {
     const theirs = [...this.#ports].filter(([, listening]) => listening.serviceName === serviceName);
     await Promise.all(theirs.map(([guestPort]) => this.close(guestPort)));

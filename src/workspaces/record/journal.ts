@@ -1,11 +1,12 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { SerialQueue } from "../../core/async.ts";
 import { systemErrorCode } from "../../core/errors.ts";
 import { checkWire, fromWire, toWire } from "../../core/wire-case.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
+import { textOf } from "../../host/files.ts";
 import { networkUseSchema } from "../../network/use.ts";
 
 const journalName = "journal.jsonl";
@@ -169,11 +170,7 @@ export function encodeLine(line: JournalLine): string {
  * off, which was never acknowledged.
  */
 export async function readJournal(historyDir: string): Promise<readonly JournalLine[]> {
-  const text = await readFile(join(historyDir, journalName), "utf8").catch((error: unknown) => {
-    if (systemErrorCode(error) === "ENOENT") return "";
-    throw error;
-  });
-  return parseJournal(text);
+  return parseJournal(await textOf(join(historyDir, journalName)));
 }
 
 /** A line that a crash cut off was never acknowledged, and is left out. */

@@ -1,14 +1,14 @@
 import { PyroError } from "../../core/errors.ts";
+import { portNumber } from "../record/port.ts";
 
 /** Names and addresses of the guest itself */
 const ownHosts: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]", "::1", "0.0.0.0", "[::]"]);
-const maxPort = 65_535;
 
 /** The port of `8080`, `HOST:8080` or a URL, whose host must be the guest itself. */
 export function loopbackPort(address: string | URL): number {
   const [host, port] = typeof address === "string" ? split(address) : fromUrl(address);
-  const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
-  if (number < 1 || number > maxPort) {
+  const { data: number } = portNumber.safeParse(/^\d{1,5}$/.test(port) ? Number(port) : undefined);
+  if (number === undefined) {
     throw new PyroError("invalid_argument", `cannot wait for '${String(address)}': it has no port`, {
       hint: "Give a port, such as 8080, or a URL, such as http://127.0.0.1:8080/.",
     });

@@ -1,9 +1,9 @@
-import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { SerialQueue } from "../../core/async.ts";
-import { systemErrorCode } from "../../core/errors.ts";
 import { checkWire, fromWire, toWire } from "../../core/wire-case.ts";
+import { textOf } from "../../host/files.ts";
 
 /**
  * Limit for each of the two files of a log, in bytes. The older one is replaced when the other is
@@ -168,11 +168,4 @@ function parsePiece(line: string): z.output<typeof pieceSchema> | undefined {
     // A crash has cut it off.
     return undefined;
   }
-}
-
-async function textOf(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((error: unknown) => {
-    if (systemErrorCode(error) === "ENOENT") return "";
-    throw error;
-  });
 }

@@ -3,13 +3,14 @@ import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { fitting } from "../../core/shorten.ts";
 import { workspacePath } from "../../core/workspace-path.ts";
+import { commandSpec } from "../../machines/guest-command.ts";
 import { guestCommand } from "../../operations/command-fields.ts";
 import { commandText, commandVariables, limitSeconds, shellText } from "../../operations/fields.ts";
 import { defineOperation, type OperationContext } from "../../operations/operation.ts";
 import { currentRecord, type WorkspaceCall } from "../control/access.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { portNumber } from "../record/port.ts";
-import { serviceRecordSchema } from "../record/service.ts";
+import { serviceCounts, serviceRecordSchema } from "../record/service.ts";
 import { followService, serviceLog, serviceState, startService, stopService } from "./caller.ts";
 import type { LogLine } from "./log.ts";
 import { readinessOf } from "./rules.ts";
@@ -91,10 +92,9 @@ export const serviceStart = defineOperation({
   },
   async handle(context, { workspaceId: id, serviceName: name, command, cwd, env, publish, ...input }) {
     const wanted = callOf(context, id);
-    const what = typeof command === "string" ? { shell: command } : { argv: command };
     const seen = await startService(wanted, {
       serviceName: name,
-      ...what,
+      ...commandSpec(command),
       cwd: posix.resolve(workspacePath, cwd),
       env,
       readiness: readinessOf(input),
@@ -128,9 +128,9 @@ export const serviceList = defineOperation({
     shortened: (output, maxChars) => ({ ...output, services: fitting(output.services, maxChars) }),
   },
   async handle({ engine }, { workspaceId: id }) {
-    const services = (await currentRecord(engine, id)).services.map(rowOf);
-    const runningCount = services.filter(({ state }) => state === "running").length;
-    return { workspaceId: id, count: services.length, runningCount, services };
+    const { services } = await currentRecord(engine, id);
+    const { serviceCount: count, runningServiceCount: runningCount } = serviceCounts(services);
+    return { workspaceId: id, count, runningCount, services: services.map(rowOf) };
   },
 });
 

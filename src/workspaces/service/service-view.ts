@@ -3,15 +3,13 @@ import { commandStateSchema } from "../../guest/messages.ts";
 import { networkUseSchema } from "../../network/use.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { networkLines } from "../../operations/network-view.ts";
-import { publishedPortSchema } from "../record/port.ts";
+import { publishedInWords, publishedView, publishedViewOf } from "../port/port-view.ts";
 import { probingSchema, type ServiceRecord, serviceRecordSchema, stopReasons } from "../record/service.ts";
 import type { LogLine } from "./log.ts";
 import type { SeenService } from "./verbs.ts";
 
 /** Lines of its log that explain a service that does not run */
 const explainingLines = 20;
-
-const publishedView = publishedPortSchema.extend({ host: z.string(), protocol: z.enum(["tcp"]) });
 
 /** What it waited for, and how that went. Only one of the fields after `type` is there. */
 const readinessView = z
@@ -56,7 +54,7 @@ export function rowOf({ readiness, probing, publishedPorts, ...service }: Servic
   return {
     ...service,
     readiness: readiness && { ...readiness, ...probing },
-    publishedPorts: publishedPorts.map((port) => ({ ...port, host: "127.0.0.1", protocol: "tcp" })),
+    publishedPorts: publishedPorts.map(publishedViewOf),
   };
 }
 
@@ -140,10 +138,6 @@ export function readinessInWords(readiness: ServiceRow["readiness"]): string {
 
 function failureInWords({ lastFailure, tries = 0 }: NonNullable<ServiceRow["readiness"]>): string {
   return `${lastFailure}, ${tries} ${tries === 1 ? "try" : "tries"}`;
-}
-
-function publishedInWords({ host, hostPort, guestPort, protocol }: ServiceRow["publishedPorts"][number]): string {
-  return `${host}:${hostPort}->${guestPort}/${protocol}`;
 }
 
 /** A service in one line, for scripts. */

@@ -91,7 +91,7 @@ export class Services {
       ports = await this.#publish(input);
       await this.#recordStart(input, { session, generation, ports });
     } catch (error) {
-      await this.#close(serviceName);
+      await this.#workspace.ports.closeThoseOf(serviceName);
       this.#forget(serviceName, running);
       throw error;
     }
@@ -181,7 +181,7 @@ export class Services {
       });
     signals.end();
     await log.close().catch((error: unknown) => complain(`cannot complete the log of service '${serviceName}'`, error));
-    await this.#close(serviceName);
+    await this.#workspace.ports.closeThoseOf(serviceName);
     const end = endOf(stopReasonOf(running, ending), ending, failure);
     await this.#change(serviceName, running, { ...end, publishedPorts: [] }).catch((error: unknown) => {
       running.recordFailure = error;
@@ -284,11 +284,6 @@ export class Services {
       }
       return done;
     });
-  }
-
-  /** Closes the ports that were published with a service. */
-  async #close(serviceName: string): Promise<void> {
-    await this.#workspace.ports.closeThoseOf(serviceName);
   }
 
   #variables(env: Readonly<Record<string, string>>): Record<string, string> {
