@@ -81,6 +81,9 @@ export const execSpecSchema = z.object({
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;
 
+/** A command has a process. */
+export const startedSchema = z.object({ pid: z.number().int() });
+
 /**
  * How a command ended. Messages of the guest, journals and results take their fields, and the order
  * of these, from here. A new field needs a default, because older journals and agents lack it.
@@ -152,7 +155,7 @@ export const terminalStateSchema = z.object({
   rows: z.number().int(),
   /** The process that has the keyboard */
   foreground: z
-    .object({ pid: z.number().int(), command: z.string().max(1024), reads: z.enum(["yes", "no", "unknown"]) })
+    .object({ pid: z.number().int(), command: z.string().max(1024), reads: z.enum(["yes", "also", "no", "unknown"]) })
     .nullable(),
   /** Whether programs read whole lines */
   byLine: z.boolean(),

@@ -36,6 +36,7 @@ const reproFixTools = [
   ...["snapshot_create", "snapshot_list", "workspace_reset", "workspace_delete"],
 ];
 const serviceTools = ["service_start", "service_list", "service_status", "service_logs", "service_stop"];
+const shellTools = ["shell_open", "shell_read", "shell_write", "shell_signal", "shell_close"];
 const snapshotTools = ["snapshot_create", "snapshot_list", "snapshot_delete"];
 const coreTools = ["vm_run", ...reproFixTools];
 const fullTools = [
@@ -48,6 +49,7 @@ const fullTools = [
   ...["workspace_reset", "workspace_delete"],
   ...snapshotTools,
   ...serviceTools,
+  ...shellTools,
 ];
 
 /** A model's machine may reach what the server's user allows; these tools offer no less. */
@@ -80,6 +82,7 @@ const modeTools: Readonly<Record<Mode, readonly string[]>> = {
     ...["workspace_reset", "workspace_delete"],
   ],
   "review-eval": [
+    ...shellTools,
     ...snapshotTools,
     ...inspectTools.filter((tool) => !["workspace_export", "workspace_delete"].includes(tool)),
     ...["workspace_diff", "workspace_export", "workspace_reset", "workspace_delete"],
@@ -113,6 +116,7 @@ const purposes: Readonly<Record<Mode, Toolset["purposes"]>> = {
   "review-eval": {
     workspace_create: "Start here: a workspace to review or evaluate changes in.",
     workspace_exec: "Run the review's or the evaluation's script.",
+    shell_open: "Work through what asks questions: a checklist, an installer, a REPL.",
     snapshot_create: "Keep the state to which each evaluation returns.",
     workspace_reset: "Return to a snapshot before the next evaluation.",
     workspace_export: "Take out the review or the results.",

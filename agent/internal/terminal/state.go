@@ -31,12 +31,15 @@ type Foreground struct {
 // Reading says whether a process waits for what is typed.
 type Reading string
 
-// The answers.
+// The answers. A program with an event loop waits for other things as well.
 const (
 	Reads        Reading = "yes"
+	ReadsAlso    Reading = "also"
 	DoesNotRead  Reading = "no"
 	ReadsUnknown Reading = "unknown"
 )
+
+func (r Reading) isYes() bool { return r == Reads || r == ReadsAlso }
 
 // maxInner bounds how many terminals inside each other are looked into.
 const maxInner = 4
@@ -93,8 +96,7 @@ func (p place) look(processes []*process, state *State) (inner *place) {
 			}
 		}
 		shown := state.Foreground
-		isBetter := shown == nil || shown.Reads != Reads && (reads == Reads || each.pid == p.foreground)
-		if isBetter {
+		if shown == nil || !shown.Reads.isYes() && (reads.isYes() || each.pid == p.foreground) {
 			state.Foreground = &Foreground{PID: each.pid, Command: each.command(), Reads: reads}
 		}
 	}
@@ -116,8 +118,11 @@ func (p place) reading(of *process) (reads Reading, inner int) {
 			inner = number
 		}
 	}
-	if reads != Reads {
+	switch {
+	case reads != Reads:
 		inner = -1
+	case len(descriptors) > 1:
+		reads = ReadsAlso
 	}
 	return reads, inner
 }
