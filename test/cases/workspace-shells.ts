@@ -146,8 +146,8 @@ export function describeShells(open: () => Promise<WorkspaceUnderTest>): void {
 
   test("keep the last of a flood, and say what is not kept", async () => {
     const from = cursor;
-    const read = await run("seq 400000");
-    expect(read.output).toMatch(/\n399999\n400000\n/);
+    const read = await run("seq 200000");
+    expect(read.output).toMatch(/\n199999\n200000\n/);
     const raw = await call("shell.read", { shellId, cursor: from, maxChars: 10 });
     expect(raw).toMatchObject({ truncated: true, cursor: raw.oldest_cursor });
     expect(raw.oldest_cursor).toBeGreaterThan(from);
@@ -184,8 +184,8 @@ export function describeShells(open: () => Promise<WorkspaceUnderTest>): void {
   });
 
   test("are at most eight at once, and closing ends what runs in them", async () => {
-    const shells: string[] = [];
-    for (let i = 0; i < 8; i++) shells.push((await call("shell.open", { cwd: "/" })).shell_id);
+    const opened = await Promise.all(Array.from({ length: 8 }, () => call("shell.open", { cwd: "/" })));
+    const shells = opened.map(({ shell_id: id }) => id);
     expect(await refusal("shell.open")).toMatchObject({ code: "resource_exhausted" });
     expect((await call("shell.list")).shells).toHaveLength(8);
     await call("shell.write", { shellId: shells[0], input: "trap '' HUP; nohup sleep 4321 & sleep 4321" });

@@ -27,7 +27,7 @@ func (s *Server) terminal(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, running.Terminal.Look(running.Processes()))
+	writeJSON(w, http.StatusOK, running.Terminal.Look(running.Processes))
 	return nil
 }
 

@@ -31,7 +31,8 @@ type Spec struct {
 	Label string `json:"label,omitempty"`
 	// whether the command ends with the last of its processes, not with the first
 	WholeGroup bool `json:"whole_group,omitempty"`
-	// the size of a terminal to run it at, in place of pipes; without a program it is a user's shell
+	// the size of a terminal to run it at, in place of pipes; without a program it is a user's
+	// shell
 	Terminal *terminal.Size `json:"terminal,omitempty"`
 }
 

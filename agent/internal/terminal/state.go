@@ -1,13 +1,15 @@
 package terminal
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 )
 
 // State is what happens at a terminal at one moment.
 type State struct {
 	Size
-	// nil if no process has the keyboard
+	// nil if no process group has the keyboard
 	Foreground *Foreground `json:"foreground"`
 	// whether a program reads whole lines, which the terminal lets users edit
 	ByLine bool `json:"by_line"`
@@ -23,7 +25,8 @@ type State struct {
 // Foreground is the process that has the keyboard. If one of its process group reads from the
 // terminal, it is that one.
 type Foreground struct {
-	PID     int     `json:"pid"`
+	PID int `json:"pid"`
+	// empty if the process has just ended
 	Command string  `json:"command"`
 	Reads   Reading `json:"reads"`
 }
@@ -44,19 +47,39 @@ func (r Reading) isYes() bool { return r == Reads || r == ReadsAlso }
 // maxInner bounds how many terminals inside each other are looked into.
 const maxInner = 4
 
-// Look returns what the processes do at the terminal.
-func (t *Terminal) Look(pids []int) State {
-	state := State{Size: t.size(), ReceivedBytes: t.Received.Load(), SentBytes: t.Sent.Load()}
-	at := place{number: t.number, device: t.device, foreground: t.Foreground()}
-	processes := readProcesses(append(pids, at.foreground))
-	for range maxInner {
-		inner := at.look(processes, &state)
-		if inner == nil {
-			break
+// maxLooks bounds how often a terminal is looked at whose foreground processes end just then.
+const maxLooks = 5
+
+// Look returns what happens at the terminal. processes returns the numbers of the command's
+// processes.
+func (t *Terminal) Look(processes func() []int) State {
+	var state State
+	for range maxLooks {
+		state = State{Size: t.size(), ReceivedBytes: t.Received.Load(), SentBytes: t.Sent.Load()}
+		at := place{number: t.number, device: t.device, foreground: t.Foreground()}
+		if at.foreground == 0 {
+			return state
 		}
-		at = *inner
+		state.Foreground = &Foreground{PID: at.foreground, Reads: DoesNotRead}
+		if at.lookInto(readProcesses(append(processes(), at.foreground)), &state) {
+			return state
+		}
+		time.Sleep(time.Millisecond)
 	}
 	return state
+}
+
+// lookInto looks at a terminal, and at those inside it. It reports whether it found who has the
+// keyboard.
+func (p place) lookInto(processes []*process, state *State) bool {
+	for range maxInner {
+		found, inner := p.look(processes, state)
+		if inner == nil {
+			return found
+		}
+		p = *inner
+	}
+	return true
 }
 
 func readProcesses(pids []int) (processes []*process) {
@@ -80,11 +103,11 @@ type place struct {
 	foreground int
 }
 
-// look adds to the state what happens here. If the process that reads only passes on what is typed
-// to a terminal of its own, look returns that one, where the state really is.
-func (p place) look(processes []*process, state *State) (inner *place) {
+// look adds to the state what happens here, and reports whether it found who has the keyboard. If
+// the process that reads only passes on what is typed to a terminal of its own, look returns that
+// one, where the state really is.
+func (p place) look(processes []*process, state *State) (found bool, inner *place) {
 	p.readModes(state)
-	state.Foreground = nil
 	for _, each := range processes {
 		if each.group != p.foreground {
 			continue
@@ -92,15 +115,16 @@ func (p place) look(processes []*process, state *State) (inner *place) {
 		reads, number := p.reading(each)
 		if number >= 0 {
 			if inner := placeOf(number, processes); inner != nil {
-				return inner
+				return true, inner
 			}
 		}
 		shown := state.Foreground
-		if shown == nil || !shown.Reads.isYes() && (reads.isYes() || each.pid == p.foreground) {
+		if !found || !shown.Reads.isYes() && (reads.isYes() || each.pid == p.foreground) {
 			state.Foreground = &Foreground{PID: each.pid, Command: each.command(), Reads: reads}
 		}
+		found = true
 	}
-	return nil
+	return found, nil
 }
 
 // reading reports whether a process waits for what is typed here, and the number of the terminal

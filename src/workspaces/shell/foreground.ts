@@ -1,5 +1,5 @@
 import type { TerminalState } from "../../guest/messages.ts";
-import type { CommandMarks } from "./screen.ts";
+import type { CommandMarks } from "./terminal/screen.ts";
 import type { Foreground } from "./verbs.ts";
 
 export interface Sight {

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { beginningOf, lastBytes } from "../../core/shorten.ts";
 import { executionMode } from "../../operations/fields.ts";
-import { shellSchema, shellVerbs } from "./verbs.ts";
+import { readEnds, shellSchema, shellVerbs } from "./verbs.ts";
 
 /** A shell as operations give it. */
 export const shellView = shellSchema.extend({
@@ -24,7 +24,10 @@ export const shellReadView = shellView.extend({
   foreground: readOutput.shape.foreground.describe("The program that has the keyboard; null if there is none"),
   lastExitCode: readOutput.shape.lastExitCode.describe("Of the last command in the shell, if that is bash"),
   waitForIdleMs: z.number().nullable(),
-  waitEnd: readOutput.shape.waitEnd.describe("What ended the wait"),
+  waitEnd: z
+    .string()
+    .nullable()
+    .describe(`What ended the wait: ${readEnds.join(", ")}`),
 });
 export type ShellReadView = z.output<typeof shellReadView>;
 

@@ -7,8 +7,8 @@ import type { TerminalSize, TerminalState } from "../../guest/messages.ts";
 import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
 import type { Session } from "../control/session.ts";
 import { foregroundOf } from "./foreground.ts";
-import { ShellScreen } from "./screen.ts";
-import { Scrollback } from "./scrollback.ts";
+import { ShellScreen } from "./terminal/screen.ts";
+import { Scrollback } from "./terminal/scrollback.ts";
 import type { Foreground, Shell as ShellState } from "./verbs.ts";
 
 /** Input that no program reads */

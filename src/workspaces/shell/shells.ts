@@ -7,9 +7,9 @@ import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput, VerbOutput } from "../control/protocol.ts";
 import type { Call } from "../control/server.ts";
 import type { Session } from "../control/session.ts";
-import { typed } from "./keys.ts";
 import { readText } from "./reading.ts";
 import type { Shell } from "./shell.ts";
+import { typed } from "./terminal/keys.ts";
 import type { Foreground, Shell as ShellState, shellVerbs } from "./verbs.ts";
 import { view } from "./viewing.ts";
 import { untilWaited } from "./waiting.ts";
@@ -28,7 +28,9 @@ const arrivalMs = 1_000;
 /** What a terminal is to programs. Pagers would stop for keys, so none is started unasked */
 const terminalVariables = { TERM: "xterm-256color", COLORTERM: "truecolor", PAGER: "cat", GIT_PAGER: "cat" };
 
-/** The shells of a workspace. They live as long as its machine, and leave no trace in its record. */
+/**
+ * The shells of a workspace. They live as long as its machine, and leave no trace in its record.
+ */
 export class Shells {
   readonly #workspace: OwnedWorkspace;
   readonly #shells = new Map<string, Shell>();

@@ -40,7 +40,8 @@ const waitSchema = z.object({
 export type Wait = z.output<typeof waitSchema>;
 
 /** What ended the wait of a reader. */
-const readEndSchema = z.enum([...waitReasons, "password", "exited", "timeout"]);
+export const readEnds = [...waitReasons, "password", "exited", "timeout"] as const;
+const readEndSchema = z.enum(readEnds);
 export type ReadEnd = z.output<typeof readEndSchema>;
 
 const shellId = z.string();

@@ -1,13 +1,17 @@
 import type { Call } from "../control/server.ts";
-import { QueryFilter } from "./queries.ts";
 import type { Shell } from "./shell.ts";
+import { QueryFilter } from "./terminal/queries.ts";
 
-/** A viewer this far behind is shown the screen again instead of all that it has missed, in bytes */
+/**
+ * A viewer this far behind is shown the screen again instead of all that it has missed, in bytes
+ */
 const maxBehind = 512 * 1024;
 /** Brings a terminal to the main screen in its usual modes, and clears that */
 const clear = "\x1b[?1049l\x1b[!p\x1b[H\x1b[2J";
 
-/** Shows a shell to a person until it ends or the person leaves, and types what the person types. */
+/**
+ * Shows a shell to a person until it ends or the person leaves, and types what the person types.
+ */
 export async function view(shell: Shell, call: Call): Promise<void> {
   const left = new AbortController();
   const isLeft = new Promise<void>((resolve) => {
@@ -15,7 +19,10 @@ export async function view(shell: Shell, call: Call): Promise<void> {
     call.signal.addEventListener("abort", () => left.abort(), { once: true });
     if (call.signal.aborted) left.abort();
   });
-  void typed(shell, call).finally(() => left.abort());
+  // The end of the caller ends the reading of its keys too.
+  void typed(shell, call)
+    .catch(() => {})
+    .finally(() => left.abort());
   let filter = new QueryFilter();
   let position = shell.scrollback.end;
   await call.send(Buffer.from(`${clear}${shell.screen.serialize()}`));

@@ -12,7 +12,15 @@ const tool = (name: string, tools: readonly Tool[] = full): Tool => {
 };
 
 /** For people: results of commands tell a model what was denied, and models publish no ports */
-const forPeople = ["workspace.port.publish", "workspace.port.list", "workspace.port.close", "workspace.network"];
+const forPeople = [
+  "workspace.shell.list",
+  "workspace.shell.resize",
+  "workspace.shell.attach",
+  "workspace.port.publish",
+  "workspace.port.list",
+  "workspace.port.close",
+  "workspace.network",
+];
 
 test("every operation on workspaces is a tool, but for those for people", () => {
   const names = new Set(full.map(({ name }) => name));

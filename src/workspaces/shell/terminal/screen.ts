@@ -1,6 +1,6 @@
 import serializer from "@xterm/addon-serialize";
 import xterm, { type IBuffer, type IMarker } from "@xterm/headless";
-import type { TerminalSize } from "../../guest/messages.ts";
+import type { TerminalSize } from "../../../guest/messages.ts";
 
 /** Lines above the screen that are kept. A line of 120 characters takes some 1.5 KB */
 const scrollbackLines = 2_000;

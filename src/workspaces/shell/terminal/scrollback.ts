@@ -2,7 +2,9 @@
 const maxBytes = 1024 * 1024;
 const pageBytes = 64 * 1024;
 
-/** The last output of a shell, byte for byte. Positions count from the first byte that ever came. */
+/**
+ * The last output of a shell, byte for byte. Positions count from the first byte that ever came.
+ */
 export class Scrollback {
   readonly #pages: Buffer[] = [];
   /** Position of the first byte of the first page */
