@@ -75,6 +75,15 @@ test("no schema is more than a client's model can take: plain types, no referenc
   }
 });
 
+test.each([
+  [{ profile: "workspace-full" }, 60_000],
+  [{ mode: "review-eval" }, 24_000],
+  [{ mode: "cold-start" }, 22_000],
+] as const)("the tools of %j take little of a model's context", (choice, maxBytes) => {
+  const definitions = toolsOf(toolsetOf(choice)).map((each) => definitionOf(each, { isEager: true }));
+  expect(Buffer.byteLength(JSON.stringify({ tools: definitions }))).toBeLessThan(maxBytes);
+});
+
 test("arguments are checked before anything is done", () => {
   const exec = tool("workspace_exec");
   expect(parseArguments(exec, { workspace_id: "0a", command: "true", timeout_seconds: null })).toEqual({
