@@ -28,7 +28,7 @@ type Change = Partial<ServiceRecord>;
 /** Services that a workspace may have */
 const maxServices = 16;
 /** A program that is missing, or fails at once, has ended in this time */
-const firstLookMs = 300;
+const firstLookMs = 50;
 /** Grace of a service that was not ready in time */
 const failedGraceMs = 2_000;
 /** Grace of each service when its workspace stops */
