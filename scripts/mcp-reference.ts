@@ -2,8 +2,9 @@ import { instructionsFor } from "../src/mcp/instructions.ts";
 import { promptsFor } from "../src/mcp/prompts.ts";
 import { resourceTemplates } from "../src/mcp/resources.ts";
 import { definitionOf, type Tool, toolsOf } from "../src/mcp/tool.ts";
+import type { Operation } from "../src/operations/operation.ts";
 import { modes, profiles, type Toolset, toolsetOf } from "../src/operations/toolsets.ts";
-import { type JsonSchema, typeOf } from "./schema-table.ts";
+import { fieldTable, type JsonSchema, typeOf } from "./schema-table.ts";
 
 const toolsets = [...profiles.map((profile) => toolsetOf({ profile })), ...modes.map((mode) => toolsetOf({ mode }))];
 
@@ -65,9 +66,15 @@ function toolSection(tool: Tool): string {
     `## ${name}`,
     description,
     rows.length === 0 ? "No arguments." : table(["argument", "type", "default", "meaning"], rows),
-    `Annotations: ${hints.join(", ") || "none of the hints holds"}. Result: as \`pyro ${tool.operation.name.replaceAll(".", " ")} --json\`.`,
+    `Annotations: ${hints.join(", ") || "none of the hints holds"}. ${resultOf(tool.operation)}`,
   ];
   return parts.join("\n\n");
+}
+
+/** The fields of a result, unless the reference of the command line has them. */
+function resultOf({ name, cli, output }: Operation): string {
+  if (cli) return `Result: as \`pyro ${name.replaceAll(".", " ")} --json\`.`;
+  return `\`pyro.${name}\` of the library is the same. Fields of its result:\n\n${fieldTable(output)}`;
 }
 
 function promptRow({ name, argument, description }: ReturnType<typeof promptsFor>[number]): readonly string[] {

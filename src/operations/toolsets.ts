@@ -40,8 +40,8 @@ const shellTools = ["shell_open", "shell_read", "shell_write", "shell_signal", "
 const snapshotTools = ["snapshot_create", "snapshot_list", "snapshot_delete"];
 const coreTools = ["vm_run", ...reproFixTools];
 const fullTools = [
-  "vm_run",
-  "vm_list_environments",
+  ...["vm_run", "vm_list_environments", "vm_create", "vm_start", "vm_exec", "vm_stop", "vm_delete"],
+  ...["vm_status", "vm_network_info", "vm_reap_expired"],
   ...["workspace_create", "workspace_list", "workspace_update", "workspace_status", "workspace_sync_push"],
   ...["workspace_stop", "workspace_start"],
   ...["workspace_exec", "workspace_logs", "workspace_summary", "workspace_file_list", "workspace_file_read"],
@@ -56,6 +56,7 @@ const fullTools = [
 const hostRules = [...Object.keys(networkRuleFields), "hostCertificates"];
 const whole: Toolset["withoutArguments"] = {
   vm_run: hostRules,
+  vm_create: hostRules,
   service_start: ["publish"],
   service_logs: ["follow"],
   // Only the user changes what a workspace may reach.
