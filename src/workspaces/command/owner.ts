@@ -14,6 +14,7 @@ import { type Session, untilOnFile } from "../control/session.ts";
 import type { LineOf } from "../record/journal.ts";
 import { inWords } from "../record/kind.ts";
 import { lastCommandOf } from "../record/record.ts";
+import { removeWorkspace } from "../record/store.ts";
 import { Attachment } from "./attachment.ts";
 import { OutputKeeper, type OutputStream } from "./kept-output.ts";
 import { commandVerbs } from "./verbs.ts";
@@ -50,12 +51,21 @@ function onlyOnce(workspace: OwnedWorkspace) {
     try {
       return await execCommand(workspace, input, call);
     } finally {
-      // What cannot be removed now is removed by the next look, which finds it without an owner.
-      await workspace.delete("it has run its command").catch((error: unknown) => {
-        complain("cannot remove the machine", error);
-      });
+      await removeWith(workspace, "it has run its command");
     }
   };
+}
+
+/** Removes a machine even if its end is under way. What cannot be removed, the next look removes. */
+async function removeWith(workspace: OwnedWorkspace, reason: string): Promise<void> {
+  try {
+    await workspace.delete(reason).catch(async (error: unknown) => {
+      if (!workspace.isOver) throw error;
+      await removeWorkspace(workspace.context.layout.workspacesDir, workspace.place);
+    });
+  } catch (error) {
+    complain("cannot remove the machine", error);
+  }
 }
 
 /**

@@ -214,7 +214,10 @@ function notRunning(record: WorkspaceRecord): PyroError {
   const state = visibleState(record);
   const reason = stateReason === null ? "" : `: ${stateReason}`;
   return new PyroError("failed_precondition", `${inWords(workspaceId)} is not running, it is ${state}${reason}`, {
-    hint: hint`${toCall("start", workspaceId)}; its files are kept.`,
+    hint:
+      state === "created"
+        ? hint`${toCall("start", workspaceId)}.`
+        : hint`${toCall("start", workspaceId)}; its files are kept.`,
     details: { state },
   });
 }

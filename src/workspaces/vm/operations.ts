@@ -93,7 +93,7 @@ export const vmStart = defineOperation({
   effect: "write",
   input: z.object({ vmId: vmIdField }),
   output: vmView,
-  mcp: { isIdempotent: true, text: renderVm },
+  mcp: { isIdempotent: true, text: renderVm, namedFields: ["vmId", "state", "isolation"] },
   async handle(context, input) {
     const { workspaceId, signal } = await vmCall(context, input);
     return vmViewOf(await startVm(context.engine, workspaceId, { signal, onProgress: context.onProgress }));
@@ -106,7 +106,7 @@ export const vmStop = defineOperation({
   effect: "write",
   input: z.object({ vmId: vmIdField }),
   output: vmView,
-  mcp: { isIdempotent: true, text: renderVm },
+  mcp: { isIdempotent: true, text: renderVm, namedFields: ["vmId", "state", "isolation"] },
   async handle(context, input) {
     return vmViewOf(await stopWorkspace(await vmCall(context, input)));
   },
