@@ -51,7 +51,7 @@ export class PyroServer implements AsyncDisposable {
     return new PyroServer(await setUpServer({ ...options, network }, surroundings), onError);
   }
 
-  /** Serves the client at the other end of a transport, from when it has started until it closes. */
+  /** Serves the client at the other end of a transport until that closes. Resolves at its start. */
   async connect(transport: McpTransport): Promise<void> {
     if (this.#isClosed) {
       throw new PyroError("failed_precondition", "cannot connect a transport: the server is closed");

@@ -56,7 +56,7 @@ function onlyOnce(workspace: OwnedWorkspace) {
   };
 }
 
-/** Removes a machine even if its end is under way. What cannot be removed, the next look removes. */
+/** Removes a machine even if its end is under way. What is left, the next look removes. */
 async function removeWith(workspace: OwnedWorkspace, reason: string): Promise<void> {
   try {
     await workspace.delete(reason).catch(async (error: unknown) => {
