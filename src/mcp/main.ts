@@ -1,3 +1,4 @@
+import { flagName } from "../operations/command-line.ts";
 import { serveClient } from "./serving/connection.ts";
 import { type ServerFlags, setUpServer } from "./serving/setup.ts";
 import { PacedTransport } from "./stdio/paced-transport.ts";
@@ -21,7 +22,7 @@ const maxUnreadComplaintBytes = 64 * 1024;
  * flags exclude each other.
  */
 export async function serve(flags: ServerFlags, { env, cwd, signal }: Surroundings): Promise<void> {
-  const setup = await setUpServer(flags, { env, cwd });
+  const setup = await setUpServer(flags, { env, cwd, nameFlag: flagName });
   if (process.stdin.isTTY) process.stderr.write("[mcp] waiting for an MCP client on standard input\n");
   const transport = new PacedTransport(process.stdin, process.stdout, { maxMessageBytes });
   const client = serveClient(setup, transport, ({ message }) => complain(message));

@@ -135,29 +135,39 @@ export interface ToolsetChoice {
   readonly mode?: string | undefined;
 }
 
-/** The tools of a profile or of a mode. The two exclude each other. */
-export function toolsetOf({ profile, mode }: ToolsetChoice): Toolset {
-  const chosenProfile = choice("profile", profiles, profile) ?? defaultProfile;
-  const chosenMode = choice("mode", modes, mode);
+/**
+ * The tools of a profile or of a mode. The two exclude each other. `nameFlag` names a flag as the
+ * server's user has given it.
+ */
+export function toolsetOf(
+  { profile, mode }: ToolsetChoice,
+  nameFlag: (flag: keyof ToolsetChoice) => string = (flag) => `--${flag}`,
+): Toolset {
+  const chosenProfile = choice("profile", profiles, profile, nameFlag) ?? defaultProfile;
+  const chosenMode = choice("mode", modes, mode, nameFlag);
   if (chosenMode === undefined) {
     const tools = profileTools[chosenProfile];
     const withoutArguments = chosenProfile === "workspace-core" ? narrow : whole;
     return { name: chosenProfile, tools, withoutArguments, purposes: {}, eagerTools: coreTools };
   }
   if (chosenProfile !== defaultProfile) {
-    throw new PyroError("invalid_argument", `cannot use --mode ${chosenMode} with --profile ${chosenProfile}`, {
-      hint: "Give one of them.",
-    });
+    const both = `${nameFlag("mode")} ${chosenMode} with ${nameFlag("profile")} ${chosenProfile}`;
+    throw new PyroError("invalid_argument", `cannot use ${both}`, { hint: "Give one of them." });
   }
   const tools = modeTools[chosenMode];
   return { name: chosenMode, tools, withoutArguments: narrow, purposes: purposes[chosenMode], eagerTools: tools };
 }
 
-function choice<T extends string>(what: string, known: readonly T[], given: string | undefined): T | undefined {
+function choice<T extends string>(
+  what: keyof ToolsetChoice,
+  known: readonly T[],
+  given: string | undefined,
+  nameFlag: (flag: keyof ToolsetChoice) => string,
+): T | undefined {
   if (given === undefined) return undefined;
   const chosen = known.find((name) => name === given);
   if (chosen !== undefined) return chosen;
-  throw new PyroError("invalid_argument", `cannot use --${what} ${given}: there is no such ${what}`, {
+  throw new PyroError("invalid_argument", `cannot use ${nameFlag(what)} ${given}: there is no such ${what}`, {
     hint: `Choose one of ${known.join(", ")}.`,
   });
 }

@@ -2,6 +2,7 @@ import { InMemoryTransport } from "@modelcontextprotocol/client";
 import { main } from "../../src/cli/main.ts";
 import { serveClient } from "../../src/mcp/serving/connection.ts";
 import { setUpServer } from "../../src/mcp/serving/setup.ts";
+import { flagName } from "../../src/operations/command-line.ts";
 import { withoutLeftListeners } from "./cli-in-process.ts";
 import { type McpOptions, McpSession } from "./mcp.ts";
 
@@ -14,7 +15,7 @@ export async function openMcpInProcess(options: McpOptions): Promise<McpSession>
   const surroundings = { ...process.env, ...env };
   const [transport, serverSide] = InMemoryTransport.createLinkedPair();
   const served = runServer(["mcp", "serve", ...args], surroundings, async (flags) => {
-    const setup = await setUpServer(flags, { env: surroundings, cwd });
+    const setup = await setUpServer(flags, { env: surroundings, cwd, nameFlag: flagName });
     const connection = serveClient(setup, serverSide, () => {});
     await connection.closed;
     await connection.close();

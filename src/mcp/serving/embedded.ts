@@ -45,10 +45,13 @@ export class PyroServer implements AsyncDisposable {
   /** Fails if options exclude each other, or if the project that they name cannot be used. */
   static async create(
     { networkPolicy: mode, onError = () => {}, ...options }: ServerOptions,
-    surroundings: Parameters<typeof setUpServer>[1],
+    surroundings: { readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
   ): Promise<PyroServer> {
     const network = networkRules({ ...options, mode });
-    return new PyroServer(await setUpServer({ ...options, network }, surroundings), onError);
+    return new PyroServer(
+      await setUpServer({ ...options, network }, { ...surroundings, nameFlag: (flag) => flag }),
+      onError,
+    );
   }
 
   /** Serves the client at the other end of a transport until that closes. Resolves at its start. */

@@ -13,15 +13,17 @@ export interface ServerFlags extends ProjectFlags, ToolsetChoice {
 interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** Names a flag as the server's user has given it */
+  nameFlag(flag: string): string;
 }
 
 /**
  * What all connections of a server have in common. Fails if flags exclude each other, or if the
  * project that they name cannot be used.
  */
-export async function setUpServer(flags: ServerFlags, { env, cwd }: Surroundings): Promise<ServerSetup> {
-  const toolset = toolsetOf(flags);
-  requireOneSource(flags);
+export async function setUpServer(flags: ServerFlags, { env, cwd, nameFlag }: Surroundings): Promise<ServerSetup> {
+  const toolset = toolsetOf(flags, nameFlag);
+  requireOneSource(flags, nameFlag);
   const { network, environment } = flags;
   if (environment !== undefined) requireEnvironmentName(environment);
   const start = startOf(flags, cwd);

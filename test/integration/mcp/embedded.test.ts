@@ -77,10 +77,10 @@ test("a transport that does not start is the caller's to know of", async () => {
 });
 
 test.each<[ServerOptions, RegExp]>([
-  [{ mode: "inspect", profile: "vm-run" }, /cannot use --mode inspect with --profile vm-run/],
+  [{ mode: "inspect", profile: "vm-run" }, /cannot use mode inspect with profile vm-run/],
   [{ mode: "flight" }, /there is no such mode/],
   [{ environment: "debian:99" }, /unknown environment 'debian:99'/],
-  [{ projectPath: "." }, /cannot use --no-project-source with a project source/],
+  [{ projectPath: "." }, /cannot use noProjectSource with a project source/],
   [{ noProjectSource: false, projectPath: "/nonexistent" }, /nonexistent/],
   [{ allowHosts: ["example.com"] }, /the guest has no way out/],
 ])("%j is refused", async (options, reason) => {
