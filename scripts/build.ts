@@ -9,13 +9,7 @@ import { build } from "esbuild";
 
 const outdir = "dist";
 
-const { outputFiles } = await build({
-  entryPoints: {
-    cli: "src/cli/main.ts",
-    index: "src/index.ts",
-    serve: "src/serve.ts",
-    supervisor: "src/workspaces/control/main.ts",
-  },
+const common = {
   outdir,
   bundle: true,
   platform: "node",
@@ -34,9 +28,22 @@ const { outputFiles } = await build({
   // Node prints the line that an error comes from.
   lineLimit: 160,
   write: false,
-}).catch(() => process.exit(1)); // esbuild has said why
+} as const;
 
-// Every entry is one file that appears by rename. A process that starts meanwhile gets the old
+const programs = {
+  cli: "src/cli/main.ts",
+  serve: "src/serve.ts",
+  supervisor: "src/workspaces/control/main.ts",
+};
+const builds = await Promise.all([
+  build({ ...common, entryPoints: programs }),
+  // The library loads its MCP server later, if at all, from a file beside it.
+  build({ ...common, entryPoints: { index: "src/index.ts" }, splitting: true, chunkNames: "library-[hash]" }),
+]).catch(() => process.exit(1)); // esbuild has said why
+// An entry comes after what it loads.
+const outputFiles = builds.flatMap((built) => built.outputFiles.toReversed());
+
+// Every file appears by rename. A process that starts meanwhile gets the old
 // build or the new one, never a mixture.
 await mkdir(outdir, { recursive: true });
 for (const { path, contents } of outputFiles) {

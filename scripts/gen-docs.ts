@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import { buildProgram } from "../src/cli/program.ts";
 import { type ErrorCode, errorCodes } from "../src/core/errors.ts";
-import { operations } from "../src/operations/registry.ts";
+import { commands } from "../src/operations/command-line.ts";
 import { mcpReference } from "./mcp-reference.ts";
 import { fieldTable } from "./schema-table.ts";
 
@@ -67,7 +67,7 @@ async function withExamples(path: string): Promise<string> {
 
 function cliReference(): string {
   const program = buildProgram({ version: "", onInvoke: async () => {}, onServe: async () => {} });
-  const sections = operations.map(({ name, output }) => {
+  const sections = commands.map(({ name, output }) => {
     const words = name.split(".");
     const command = words.reduce(subcommand, program);
     return `## pyro ${words.join(" ")}\n\n${fenced(helpOf(command))}\n\nFields of its JSON:\n\n${fieldTable(output)}`;

@@ -3,7 +3,7 @@ import { promptsFor } from "../src/mcp/prompts.ts";
 import { resourceTemplates } from "../src/mcp/resources.ts";
 import { definitionOf, type Tool, toolsOf } from "../src/mcp/tool.ts";
 import { modes, profiles, type Toolset, toolsetOf } from "../src/operations/toolsets.ts";
-import { type JsonSchema, typeOf } from "./schema-table.ts";
+import { fieldTable, type JsonSchema, typeOf } from "./schema-table.ts";
 
 const toolsets = [...profiles.map((profile) => toolsetOf({ profile })), ...modes.map((mode) => toolsetOf({ mode }))];
 
@@ -21,7 +21,7 @@ export function mcpReference(notice: string): string {
     purposeTable(),
     "## Instructions",
     `> ${instructionsFor(toolsetOf({}))}`,
-    ...all.map(toolSection),
+    ...all.map((tool) => toolSection(tool, all)),
     "## Prompts",
     table(["prompt", "argument", "what for"], promptsFor(all).map(promptRow)),
     "## Resources",
@@ -51,7 +51,7 @@ function purposeTable(): string {
   return table(["mode", "tool", "begins with"], rows);
 }
 
-function toolSection(tool: Tool): string {
+function toolSection(tool: Tool, all: readonly Tool[]): string {
   const { name, description, inputSchema, annotations } = definitionOf(tool);
   const { properties = {}, required = [] } = inputSchema as JsonSchema;
   const rows = Object.entries(properties).map(([argument, schema]) => [
@@ -65,9 +65,19 @@ function toolSection(tool: Tool): string {
     `## ${name}`,
     description,
     rows.length === 0 ? "No arguments." : table(["argument", "type", "default", "meaning"], rows),
-    `Annotations: ${hints.join(", ") || "none of the hints holds"}. Result: as \`pyro ${tool.operation.name.replaceAll(".", " ")} --json\`.`,
+    `Annotations: ${hints.join(", ") || "none of the hints holds"}. ${resultOf(tool, all)}`,
   ];
   return parts.join("\n\n");
+}
+
+/** The fields of a result, unless another part of the reference has them. */
+function resultOf({ name, operation }: Tool, all: readonly Tool[]): string {
+  const { cli, output } = operation;
+  if (cli) return `Result: as \`pyro ${operation.name.replaceAll(".", " ")} --json\`.`;
+  const first = all.find((tool) => tool.operation.output === output)?.name ?? name;
+  const inLibrary = `\`pyro.${operation.name}\` of the library is the same.`;
+  if (first !== name) return `${inLibrary} Result: as of [${first}](#${first}).`;
+  return `${inLibrary} Fields of its result:\n\n${fieldTable(output)}`;
 }
 
 function promptRow({ name, argument, description }: ReturnType<typeof promptsFor>[number]): readonly string[] {

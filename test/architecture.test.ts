@@ -25,7 +25,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   cli: ["core", "host", "network", "projects", "operations", "compose"],
   mcp: ["core", "network", "projects", "operations", "compose"],
   serve: ["cli", "mcp"],
-  index: ["core", "operations", "sdk"],
+  library: ["sdk", "mcp"],
+  index: ["core", "operations", "sdk", "mcp", "library"],
 };
 
 const operationFile = /(?:^|[/-])(?:operations?|view)\.ts$/;

@@ -16,7 +16,7 @@ export interface Flag {
 
 /** An operation's fields, split into those given by position and those given by flag. */
 export function fieldsOf(operation: Operation): { positionals: readonly Flag[]; flags: readonly Flag[] } {
-  const { positionals: names = [], flagNames = {}, without = [] } = operation.cli;
+  const { positionals: names = [], flagNames = {}, without = [] } = operation.cli ?? {};
   const offered = Object.entries(operation.input.shape).filter(([field]) => !without.includes(field));
   const all = offered.map(([field, schema]) => {
     const flag = describeField(field, schema as z.ZodType);

@@ -3,9 +3,8 @@ import { composeEngineContext } from "../compose.ts";
 import { errorCodes, messageOf, PyroError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import { toWire } from "../core/wire-case.ts";
-import { sayInCommandLine } from "../operations/command-line.ts";
+import { commands, sayInCommandLine } from "../operations/command-line.ts";
 import { invoke, type Operation, type OperationContext } from "../operations/operation.ts";
-import { operations as table } from "../operations/registry.ts";
 import { findOperation, ownWords, requireReadable, requireUtf8, separateCommand, takesCommand } from "./arguments.ts";
 import { nameOfField } from "./flags.ts";
 import { liveStreams } from "./live-streams.ts";
@@ -14,8 +13,6 @@ import { flush, type Stop, stopOnSignals } from "./process-end.ts";
 import { buildProgram, type Invocation } from "./program.ts";
 import { escapeControls, formatError, formatLine, formatProgress, formatTable } from "./render.ts";
 import { usualCommand } from "./usual-command.ts";
-
-const operations: readonly Operation[] = table;
 
 type HostEnvironment = Parameters<typeof composeEngineContext>[0];
 
@@ -59,7 +56,7 @@ async function runCommandLine(
   stop: Stop,
 ): Promise<number> {
   let exitCode = 0;
-  const words = separateCommand(argv, operations);
+  const words = separateCommand(argv, commands);
   let json = ownWords(words).includes("--json");
   const program = buildProgram({
     version,
@@ -98,13 +95,13 @@ async function runInvocation(invocation: Invocation, env: HostEnvironment, stop:
   };
   const output = await invoke(operation, context, input);
   if (json) process.stdout.write(`${JSON.stringify(toWire(operation.output, output), null, 2)}\n`);
-  else if (invocation.partOnly) process.stdout.write(forReader(operation.cli.part?.text(output) ?? ""));
+  else if (invocation.partOnly) process.stdout.write(forReader(operation.cli?.part?.text(output) ?? ""));
   else show(operation, output);
-  return operation.cli.exitCode?.(output) ?? 0;
+  return operation.cli?.exitCode?.(output) ?? 0;
 }
 
 function show({ cli }: Operation, output: Readonly<Record<string, unknown>>): void {
-  const { text, raw, notes } = cli;
+  const { text, raw, notes } = cli ?? {};
   if (raw) process.stdout.write(forReader(raw(output)));
   else if (text || !notes) process.stdout.write(escapeControls(text?.(output) ?? formatTable(output)));
   if (notes) process.stderr.write(notes(output).map(formatLine).join(""));
@@ -149,7 +146,7 @@ function report(error: unknown, json: boolean, stop: Stop): number {
 const ownFailure = 125;
 
 function runsCommand(argv: readonly string[]): boolean {
-  const found = findOperation(argv, operations);
+  const found = findOperation(argv, commands);
   return found !== undefined && takesCommand(found.operation);
 }
 
@@ -157,7 +154,7 @@ function runsCommand(argv: readonly string[]): boolean {
 function withUsualCommand(error: unknown, argv: readonly string[]): unknown {
   if (!(error instanceof CommanderError) || error.code !== "commander.unknownCommand") return error;
   const [, word = ""] = /'([^']*)'/.exec(error.message) ?? [];
-  const command = usualCommand(argv.slice(0, argv.indexOf(word)), word, operations);
+  const command = usualCommand(argv.slice(0, argv.indexOf(word)), word, commands);
   if (command === undefined) return error;
   return new PyroError("invalid_argument", `unknown command '${word}'`, { hint: `Run \`${command}\`.` });
 }

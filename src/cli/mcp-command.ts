@@ -1,16 +1,18 @@
 import { type Command, Option } from "commander";
 import { type NetworkMode, type NetworkRules, networkModes } from "../network/policy/rules.ts";
+import { defaultEnvironment } from "../operations/fields.ts";
 import { networkRules } from "../operations/network.ts";
 import { defaultProfile, modes, profiles, type ToolsetChoice } from "../operations/toolsets.ts";
 import type { ProjectFlags } from "../projects/start.ts";
 
-export type McpFlags = ProjectFlags & ToolsetChoice & { readonly network: NetworkRules };
+export type McpFlags = ProjectFlags & ToolsetChoice & { readonly environment?: string; readonly network: NetworkRules };
 
 const examples = `
 Examples:
   pyro mcp serve
   pyro mcp serve --mode repro-fix
   pyro mcp serve --mode inspect --project-path ~/src/parser
+  pyro mcp serve --environment debian:12-build
   pyro mcp serve --network-policy egress --allow npm --allow-host api.example.com
   pyro mcp serve --repo-url https://example.com/parser.git --repo-ref v2.1
 
@@ -32,6 +34,10 @@ export function addMcpCommand(program: Command, onServe: (flags: McpFlags) => Pr
     .option("--repo-url <url>", "Repository that workspaces begin with a clean clone of")
     .option("--repo-ref <ref>", "Branch, tag or commit of it (default: its HEAD)")
     .option("--no-project-source", "Let workspaces begin empty")
+    .option(
+      "--environment <name>",
+      `Environment of machines for which the model names none (default: ${defaultEnvironment})`,
+    )
     .addOption(
       new Option("--network-policy <policy>", "What workspaces may reach at most, and reach (default: off)").choices(
         networkModes,
@@ -52,6 +58,7 @@ export function addMcpCommand(program: Command, onServe: (flags: McpFlags) => Pr
 type TypedFlags = Omit<ProjectFlags, "noProjectSource"> &
   ToolsetChoice & {
     readonly projectSource: boolean;
+    readonly environment?: string;
     readonly networkPolicy?: NetworkMode;
   } & { readonly [F in "allow" | "allowHost" | "denyHost" | "allowPrivate"]?: readonly string[] };
 

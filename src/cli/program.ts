@@ -1,8 +1,7 @@
 import { Argument, Command, Option } from "commander";
 import { PyroError } from "../core/errors.ts";
-import { flagName } from "../operations/command-line.ts";
+import { type CommandOperation, commands, flagName } from "../operations/command-line.ts";
 import type { Operation } from "../operations/operation.ts";
-import { operations } from "../operations/registry.ts";
 import { type Flag, fieldsOf, parseFlag } from "./flags.ts";
 import { addMcpCommand, type McpFlags } from "./mcp-command.ts";
 import { readTextFile } from "./text-file.ts";
@@ -50,8 +49,7 @@ export function buildProgram({ version, onInvoke, onServe, signal }: ProgramOpti
     .enablePositionalOptions()
     .helpCommand("help [command]", "Show help for a command")
     .addHelpText("after", journey);
-  const table: readonly Operation[] = operations;
-  for (const operation of table) {
+  for (const operation of commands) {
     const words = operation.name.split(".");
     const name = words.pop() ?? "";
     const parent = words.reduce(subcommand, program);
@@ -69,7 +67,7 @@ function subcommand(parent: Command, name: string): Command {
 function addOperation(
   parent: Command,
   name: string,
-  operation: Operation,
+  operation: CommandOperation,
   { onInvoke, signal }: Pick<ProgramOptions, "onInvoke" | "signal">,
 ): void {
   const { positionals, flags } = fieldsOf(operation);
@@ -124,7 +122,7 @@ function optionKey(name: string): string {
 
 /** Fields whose text comes from a file that the user named. */
 async function readFileFlags(
-  fileFlags: NonNullable<Operation["cli"]["fileFlags"]>,
+  fileFlags: NonNullable<CommandOperation["cli"]["fileFlags"]>,
   typed: Readonly<Record<string, unknown>>,
   input: Readonly<Record<string, unknown>>,
   signal: AbortSignal | undefined,

@@ -37,11 +37,16 @@ export function sayHint(parts: Hint, sayCall: SayCall): string {
 }
 
 /** A call as a user of the library makes it. */
-export const sayInLibrary: SayCall = ({ operation, arguments: args, as }, isFirst) => {
-  const fields = Object.entries(args).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  const code = `\`pyro.${operation}(${fields.length === 0 ? "" : `{ ${fields.join(", ")} }`})\``;
-  return as === "name" ? code : `${verb("Call", isFirst)} ${code}`;
+export const sayInLibrary: SayCall = (call, isFirst) => {
+  const code = `\`${libraryCall(call)}\``;
+  return call.as === "name" ? code : `${verb("Call", isFirst)} ${code}`;
 };
+
+/** `pyro.workspace.start({ workspaceId: "0a1b" })` */
+export function libraryCall({ operation, arguments: args }: OperationCall): string {
+  const fields = Object.entries(args).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+  return `pyro.${operation}(${fields.length === 0 ? "" : `{ ${fields.join(", ")} }`})`;
+}
 
 /** A verb as it must begin at the place of its call in the hint. */
 export function verb(capitalised: string, isFirst: boolean): string {

@@ -1,12 +1,16 @@
 import { allowsEgress, type NetworkRules, offline } from "../network/policy/rules.ts";
-import { defaultEnvironmentInWords } from "../operations/fields.ts";
+import { environmentInWords } from "../operations/fields.ts";
 import type { Toolset } from "../operations/toolsets.ts";
+import type { ServerSetup } from "./server.ts";
 
 /**
  * The server's instructions for a model. Some clients show only the first 250 characters, others
  * repeat them with every tool. So they are short, and the important part comes first.
  */
-export function instructionsFor({ tools, name }: Toolset, network: NetworkRules = offline): string {
+export function instructionsFor(
+  { tools, name }: Toolset,
+  { network = offline, environment }: Pick<ServerSetup, "network" | "environment"> = {},
+): string {
   if (!tools.includes("workspace_create")) {
     return "Runs a command in a fresh Linux virtual machine that is gone afterwards, without the user's files.";
   }
@@ -14,7 +18,7 @@ export function instructionsFor({ tools, name }: Toolset, network: NetworkRules 
   const sentences = [
     "Run, test and change code in disposable Linux virtual machines (workspaces), never on the user's machine. workspace_create makes one, as a rule with the user's project in /workspace; give its workspace_id or name to every other tool.",
     networkInWords(network),
-    `${defaultEnvironmentInWords}.`,
+    `${environmentInWords(environment)}.`,
     ...(has("workspace_sync_push")
       ? ["Push what else is needed from the user's machine with workspace_sync_push."]
       : []),

@@ -1,10 +1,6 @@
-import { serveStdio } from "@modelcontextprotocol/server/stdio";
-import { composeEngineContext, composeMayUseHost, composePatienceMs } from "../compose.ts";
-import type { NetworkRules } from "../network/policy/rules.ts";
-import { type ToolsetChoice, toolsetOf } from "../operations/toolsets.ts";
-import { type ProjectFlags, requireOneSource, startOf } from "../projects/start.ts";
-import type { ToolCalls } from "./calls.ts";
-import { createServer } from "./server.ts";
+import { flagName } from "../operations/command-line.ts";
+import { serveClient } from "./serving/connection.ts";
+import { type ServerFlags, setUpServer } from "./serving/setup.ts";
 import { PacedTransport } from "./stdio/paced-transport.ts";
 
 export interface Surroundings {
@@ -21,41 +17,17 @@ export interface Surroundings {
 const maxMessageBytes = 32 * 1024 * 1024;
 const maxComplaintChars = 200;
 const maxUnreadComplaintBytes = 64 * 1024;
-/** Clients kill a server some hundred milliseconds after asking it to end */
-const endMs = 300;
-
 /**
  * Serves a client on standard input and output until it has gone. Fails before the first answer if
  * flags exclude each other.
  */
-export async function serve(
-  flags: ProjectFlags & ToolsetChoice & { readonly network: NetworkRules },
-  { env, cwd, signal }: Surroundings,
-): Promise<void> {
-  const toolset = toolsetOf(flags);
-  requireOneSource(flags);
-  const engine = composeEngineContext(env);
-  const patienceMs = composePatienceMs(env);
-  const mayUseHost = composeMayUseHost(env);
-  const { network } = flags;
-  const start = startOf(flags, cwd);
-  // The server reports at once that it cannot use a project that its user named. Detection
-  // continues in the background.
-  if (flags.projectPath !== undefined || flags.repoUrl !== undefined) await start;
+export async function serve(flags: ServerFlags, { env, cwd, signal }: Surroundings): Promise<void> {
+  const setup = await setUpServer(flags, { env, cwd, nameFlag: flagName });
   if (process.stdin.isTTY) process.stderr.write("[mcp] waiting for an MCP client on standard input\n");
-  const begun: ToolCalls[] = [];
   const transport = new PacedTransport(process.stdin, process.stdout, { maxMessageBytes });
-  const connection = serveStdio(
-    ({ era }) => {
-      const { server, calls } = createServer({ engine, toolset, start, patienceMs, mayUseHost, network, era });
-      begun.push(calls);
-      return server;
-    },
-    { transport, onerror: ({ message }) => complain(message) },
-  );
-  await connectionEnds(transport, signal);
-  await Promise.all(begun.map((calls) => calls.end(endMs)));
-  await connection.close();
+  const client = serveClient(setup, transport, ({ message }) => complain(message));
+  await Promise.race([client.closed, aborted(signal)]);
+  await client.close();
 }
 
 /** Says what is wrong, unless standard error is not read either. */
@@ -64,14 +36,8 @@ function complain(message: string): void {
   process.stderr.write(`[mcp] ${message.split("\n", 1)[0]?.slice(0, maxComplaintChars)}\n`);
 }
 
-/** Resolves when the client has gone, when a message is too long, or when this process must end. */
-function connectionEnds(transport: PacedTransport, signal: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const { onclose } = transport;
-    transport.onclose = () => {
-      onclose?.();
-      resolve();
-    };
     signal.addEventListener("abort", () => resolve(), { once: true });
     if (signal.aborted) resolve();
   });

@@ -72,5 +72,5 @@ export async function readResource(context: OperationContext, uri: string) {
   }
   const { operation, mimeType } = kind;
   const { output, text } = fitted(operation, await invoke(operation, context, { workspaceId }), limits);
-  return [{ uri, mimeType, text: operation.cli.raw?.(output) ?? text }];
+  return [{ uri, mimeType, text: operation.cli?.raw?.(output) ?? text }];
 }

@@ -66,7 +66,7 @@ function loadOf({ structured, text }: Presentation, { maxResultChars, maxResultL
 /** A result as text for a reader. */
 function textOf({ cli, mcp }: Operation, output: Output): string {
   if (mcp?.text) return mcp.text(output);
-  const parts = [cli.raw?.(output), cli.text?.(output), cli.notes?.(output).join("\n")];
+  const parts = [cli?.raw?.(output), cli?.text?.(output), cli?.notes?.(output).join("\n")];
   return parts.filter((part) => part !== undefined && part !== "").join("\n");
 }
 

@@ -23,12 +23,14 @@ export interface ServerSetup extends CallerSetup {
   readonly mayUseHost?: boolean;
   /** What the user lets workspaces reach; default: nothing */
   readonly network?: NetworkRules;
+  /** Environment of machines for which a model names none; default: the catalog's */
+  readonly environment?: string | undefined;
 }
 
 /** The MCP server of one client, in either era of the protocol. */
 export function createServer(setup: ServerSetup): { server: Server; calls: ToolCalls } {
   const { engine, toolset, start, mayUseHost = false, network = offline } = setup;
-  const tools = toolsOf(toolset);
+  const tools = toolsOf(toolset, setup);
   const prompts = promptsFor(tools);
   const hasWorkspaces = tools.some(({ name }) => name.startsWith("workspace_"));
   const capabilities = {
@@ -37,7 +39,7 @@ export function createServer(setup: ServerSetup): { server: Server; calls: ToolC
     ...(hasWorkspaces ? { resources: {} } : {}),
   };
   const identity = { name: "pyro", title: "pyro workspaces", version };
-  const server = new Server(identity, { capabilities, instructions: instructionsFor(toolset, network) });
+  const server = new Server(identity, { capabilities, instructions: instructionsFor(toolset, setup) });
   const calls = new ToolCalls(tools, { engine, start, mayUseHost, network });
   serveTools(server, tools, calls, setup);
   if (prompts.length > 0) servePrompts(server, prompts, setup);

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { PyroError } from "../core/errors.ts";
 import { snakeCase } from "../core/snake-case.ts";
 import { explainMismatch, fromWire } from "../core/wire-case.ts";
+import { environmentChoice } from "../operations/fields.ts";
 import type { Operation } from "../operations/operation.ts";
 import { operations } from "../operations/registry.ts";
 import type { Toolset } from "../operations/toolsets.ts";
@@ -35,21 +36,36 @@ export function toolName({ name, mcp }: Operation): string {
   return mcp?.name ?? name.replaceAll(".", "_");
 }
 
+/** What a server's user may choose for all of its tools. */
+export interface ToolDefaults {
+  /** Environment of machines for which a model names none */
+  readonly environment?: string | undefined;
+}
+
 /** The tools of a toolset, in its order. */
-export function toolsOf(toolset: Toolset): readonly Tool[] {
+export function toolsOf(toolset: Toolset, defaults: ToolDefaults = {}): readonly Tool[] {
   const byName = new Map(operations.map((operation: Operation) => [toolName(operation), operation]));
   return toolset.tools.map((name) => {
     const operation = byName.get(name);
     if (!operation)
       throw new PyroError("internal", `toolset '${toolset.name}' names tool '${name}', which does not exist`);
-    return toTool(name, operation, toolset);
+    return toTool(name, operation, toolset, defaults);
   });
 }
 
-function toTool(name: string, operation: Operation, { withoutArguments, purposes }: Toolset): Tool {
-  const { summary, mcp } = operation;
+function toTool(
+  name: string,
+  operation: Operation,
+  { withoutArguments, purposes }: Toolset,
+  { environment }: ToolDefaults,
+): Tool {
+  const { summary, mcp, input } = operation;
   const hidden = withoutArguments[name] ?? [];
-  const shape: z.ZodRawShape = { ...withoutUsualWords(operation.input.shape), ...mcp?.input };
+  const chosen =
+    environment !== undefined && "environment" in input.shape
+      ? { environment: environmentChoice.default(environment) }
+      : {};
+  const shape: z.ZodRawShape = { ...withoutUsualWords(input.shape), ...mcp?.input, ...chosen };
   const offered = Object.fromEntries(Object.entries(shape).filter(([field]) => !hidden.includes(field)));
   const description = [purposes[name], mcp?.description ?? `${summary}.`].filter(Boolean).join(" ");
   return { name, operation, input: z.object(shape), offered: z.object(offered), description };

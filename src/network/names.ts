@@ -56,6 +56,12 @@ export class SyntheticAddresses {
   }
 }
 
+/** Names that have an address, in a file of `SyntheticAddresses`, from the first one. */
+export async function namedAddresses(path: string): Promise<{ name: string; address: string }[]> {
+  const names = (await textOf(path)).split("\n").slice(0, -1);
+  return names.map((name, index) => ({ name, address: addressAt(index) }));
+}
+
 function addressAt(index: number): string {
   const value = firstAddress + index;
   return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join(".");

@@ -5,6 +5,8 @@ import { defaultShape, machineShapeSchema } from "../machines/shape.ts";
 
 /** Fields that several operations share. */
 
+export { defaultEnvironment };
+
 export const environmentName = z.string().min(1).describe("Environment, such as debian:12 (see `pyro env list`)");
 
 export const vcpuCount = machineShapeSchema.shape.vcpuCount
@@ -58,5 +60,12 @@ export const environmentChoice = z
   .min(1)
   .describe(catalog.map(({ name, inShort }) => `${name} (${inShort})`).join(", "));
 
-/** What the default environment has, in words: `debian:12 is Debian 12 with …` */
-export const defaultEnvironmentInWords = `${defaultEnvironment} is ${catalogEntry(defaultEnvironment).description}`;
+/** Fails if the catalog has no environment of this name. */
+export function requireEnvironmentName(name: string): void {
+  catalogEntry(name);
+}
+
+/** What an environment has, in words: `debian:12 is Debian 12 with …` */
+export function environmentInWords(name = defaultEnvironment): string {
+  return `${name} is ${catalogEntry(name).description}`;
+}

@@ -146,7 +146,8 @@ export interface Operation<
   readonly effect: "read" | "write" | "destroy";
   readonly input: I;
   readonly output: O;
-  readonly cli: CommandLine<z.output<O>>;
+  /** undefined: it is no command, only a tool and a method of the library */
+  readonly cli?: CommandLine<z.output<O>>;
   readonly mcp?: ModelTool<z.output<O>>;
   handle(context: OperationContext, input: z.output<I>): Promise<z.input<O>>;
 }

@@ -44,6 +44,16 @@ import {
   shellSignal,
   shellWrite,
 } from "../workspaces/shell/operations.ts";
+import { vmExec } from "../workspaces/vm/exec-operation.ts";
+import {
+  vmCreate,
+  vmDelete,
+  vmNetworkInfo,
+  vmReapExpired,
+  vmStart,
+  vmStatus,
+  vmStop,
+} from "../workspaces/vm/operations.ts";
 
 /** Every operation of pyro, in the order in which help lists them. */
 export const operations = [
@@ -57,4 +67,5 @@ export const operations = [
   ...[workspacePortPublish, workspacePortList, workspacePortClose, workspaceNetwork, networkPresets],
   ...[snapshotCreate, snapshotList, snapshotDelete, workspaceReset],
   ...[workspaceStop, workspaceStart, workspaceDelete],
+  ...[vmCreate, vmStart, vmExec, vmStop, vmDelete, vmStatus, vmNetworkInfo, vmReapExpired],
 ] as const;

@@ -40,8 +40,8 @@ const shellTools = ["shell_open", "shell_read", "shell_write", "shell_signal", "
 const snapshotTools = ["snapshot_create", "snapshot_list", "snapshot_delete"];
 const coreTools = ["vm_run", ...reproFixTools];
 const fullTools = [
-  "vm_run",
-  "vm_list_environments",
+  ...["vm_run", "vm_list_environments", "vm_create", "vm_start", "vm_exec", "vm_stop", "vm_delete"],
+  ...["vm_status", "vm_network_info", "vm_reap_expired"],
   ...["workspace_create", "workspace_list", "workspace_update", "workspace_status", "workspace_sync_push"],
   ...["workspace_stop", "workspace_start"],
   ...["workspace_exec", "workspace_logs", "workspace_summary", "workspace_file_list", "workspace_file_read"],
@@ -56,6 +56,7 @@ const fullTools = [
 const hostRules = [...Object.keys(networkRuleFields), "hostCertificates"];
 const whole: Toolset["withoutArguments"] = {
   vm_run: hostRules,
+  vm_create: hostRules,
   service_start: ["publish"],
   service_logs: ["follow"],
   // Only the user changes what a workspace may reach.
@@ -134,29 +135,39 @@ export interface ToolsetChoice {
   readonly mode?: string | undefined;
 }
 
-/** The tools of a profile or of a mode. The two exclude each other. */
-export function toolsetOf({ profile, mode }: ToolsetChoice): Toolset {
-  const chosenProfile = choice("profile", profiles, profile) ?? defaultProfile;
-  const chosenMode = choice("mode", modes, mode);
+/**
+ * The tools of a profile or of a mode. The two exclude each other. `nameFlag` names a flag as the
+ * server's user has given it.
+ */
+export function toolsetOf(
+  { profile, mode }: ToolsetChoice,
+  nameFlag: (flag: keyof ToolsetChoice) => string = (flag) => `--${flag}`,
+): Toolset {
+  const chosenProfile = choice("profile", profiles, profile, nameFlag) ?? defaultProfile;
+  const chosenMode = choice("mode", modes, mode, nameFlag);
   if (chosenMode === undefined) {
     const tools = profileTools[chosenProfile];
     const withoutArguments = chosenProfile === "workspace-core" ? narrow : whole;
     return { name: chosenProfile, tools, withoutArguments, purposes: {}, eagerTools: coreTools };
   }
   if (chosenProfile !== defaultProfile) {
-    throw new PyroError("invalid_argument", `cannot use --mode ${chosenMode} with --profile ${chosenProfile}`, {
-      hint: "Give one of them.",
-    });
+    const both = `${nameFlag("mode")} ${chosenMode} with ${nameFlag("profile")} ${chosenProfile}`;
+    throw new PyroError("invalid_argument", `cannot use ${both}`, { hint: "Give one of them." });
   }
   const tools = modeTools[chosenMode];
   return { name: chosenMode, tools, withoutArguments: narrow, purposes: purposes[chosenMode], eagerTools: tools };
 }
 
-function choice<T extends string>(what: string, known: readonly T[], given: string | undefined): T | undefined {
+function choice<T extends string>(
+  what: keyof ToolsetChoice,
+  known: readonly T[],
+  given: string | undefined,
+  nameFlag: (flag: keyof ToolsetChoice) => string,
+): T | undefined {
   if (given === undefined) return undefined;
   const chosen = known.find((name) => name === given);
   if (chosen !== undefined) return chosen;
-  throw new PyroError("invalid_argument", `cannot use --${what} ${given}: there is no such ${what}`, {
+  throw new PyroError("invalid_argument", `cannot use ${nameFlag(what)} ${given}: there is no such ${what}`, {
     hint: `Choose one of ${known.join(", ")}.`,
   });
 }

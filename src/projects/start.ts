@@ -41,18 +41,23 @@ async function autoStart(dir: string): Promise<ProjectStart> {
   return problem ? { kind: "unusable", dir, problem } : { kind: "ask-client" };
 }
 
-export function requireOneSource({ projectPath, repoUrl, repoRef, noProjectSource }: ProjectFlags): void {
+/** `nameFlag` names a flag as the server's user has given it. */
+export function requireOneSource(
+  { projectPath, repoUrl, repoRef, noProjectSource }: ProjectFlags,
+  nameFlag: (flag: keyof ProjectFlags) => string,
+): void {
   const refuse = (message: string, hint: string): never => {
     throw new PyroError("invalid_argument", message, { hint });
   };
+  const [byPath, byUrl, ref] = [nameFlag("projectPath"), nameFlag("repoUrl"), nameFlag("repoRef")];
   if (noProjectSource && [projectPath, repoUrl, repoRef].some((given) => given !== undefined)) {
-    refuse("cannot use --no-project-source with a project source", "Leave one of them out.");
+    refuse(`cannot use ${nameFlag("noProjectSource")} with a project source`, "Leave one of them out.");
   }
   if (projectPath !== undefined && repoUrl !== undefined) {
-    refuse("cannot use both --project-path and --repo-url", "Give the one that workspaces start from.");
+    refuse(`cannot use both ${byPath} and ${byUrl}`, "Give the one that workspaces start from.");
   }
   if (repoRef !== undefined && repoUrl === undefined) {
-    refuse("cannot use --repo-ref without --repo-url", "Add --repo-url, or leave --repo-ref out.");
+    refuse(`cannot use ${ref} without ${byUrl}`, `Add ${byUrl}, or leave ${ref} out.`);
   }
 }
 

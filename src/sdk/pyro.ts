@@ -9,21 +9,24 @@ export interface PyroOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/**
- * All of pyro's operations as methods, each like the command of the same name. It holds no process
- * and no file, and workspaces outlive it. Use it in the main thread, because the machine of `run`
- * ends with the thread that started it.
- */
-export class Pyro implements Client {
+/** The operations on machines for one command, with the list of what they can be made of. */
+type VmClient = Client["vm"] & { readonly listEnvironments: Client["env"]["list"] };
+
+/** All of pyro's operations as methods, each like the command of the same name. */
+export class PyroOperations implements Client {
   readonly demo: Client["demo"];
   readonly doctor: Client["doctor"];
   readonly env: Client["env"];
   readonly network: Client["network"];
   readonly prepare: Client["prepare"];
   readonly run: Client["run"];
+  readonly vm: VmClient;
   readonly workspace: Client["workspace"];
 
+  readonly #env: NonNullable<PyroOptions["env"]>;
+
   constructor({ env = process.env }: PyroOptions = {}) {
+    this.#env = env;
     const client = createClient(composeEngineContext(env));
     this.demo = client.demo;
     this.doctor = client.doctor;
@@ -31,7 +34,13 @@ export class Pyro implements Client {
     this.network = client.network;
     this.prepare = client.prepare;
     this.run = client.run;
+    this.vm = { ...client.vm, listEnvironments: client.env.list };
     this.workspace = client.workspace;
+  }
+
+  /** What decides about a server beside its options. */
+  protected surroundings(): { readonly env: NonNullable<PyroOptions["env"]>; readonly cwd: string } {
+    return { env: this.#env, cwd: process.cwd() };
   }
 
   /** Creates a workspace that is deleted at the end of its `await using` scope. */

@@ -16,6 +16,7 @@ const examples = {
   ],
   checkpoints: ["back at: first try, python3 exits with 0"],
   cancel: ["cancelled, after it had printed: working"],
+  embed: ["tools: 11, the first is workspace_create", 'workspaces: {"count":0,"workspaces":[]}'],
 };
 
 describeWithVm("the examples of the library", () => {

@@ -1,10 +1,8 @@
 import { InMemoryTransport } from "@modelcontextprotocol/client";
-import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { main } from "../../src/cli/main.ts";
-import { composeEngineContext } from "../../src/compose.ts";
-import { createServer } from "../../src/mcp/server.ts";
-import { toolsetOf } from "../../src/operations/toolsets.ts";
-import { startOf } from "../../src/projects/start.ts";
+import { serveClient } from "../../src/mcp/serving/connection.ts";
+import { setUpServer } from "../../src/mcp/serving/setup.ts";
+import { flagName } from "../../src/operations/command-line.ts";
 import { withoutLeftListeners } from "./cli-in-process.ts";
 import { type McpOptions, McpSession } from "./mcp.ts";
 
@@ -17,18 +15,9 @@ export async function openMcpInProcess(options: McpOptions): Promise<McpSession>
   const surroundings = { ...process.env, ...env };
   const [transport, serverSide] = InMemoryTransport.createLinkedPair();
   const served = runServer(["mcp", "serve", ...args], surroundings, async (flags) => {
-    const engine = composeEngineContext(surroundings);
-    const [toolset, start] = [toolsetOf(flags), startOf(flags, cwd)];
-    const closed = new Promise<void>((resolve) => {
-      transport.onclose = resolve;
-    });
-    const connection = serveStdio(
-      ({ era }) => createServer({ engine, toolset, start, network: flags.network, era }).server,
-      {
-        transport: serverSide,
-      },
-    );
-    await closed;
+    const setup = await setUpServer(flags, { env: surroundings, cwd, nameFlag: flagName });
+    const connection = serveClient(setup, serverSide, () => {});
+    await connection.closed;
     await connection.close();
   });
   const endsEarly = served.then((exitCode) => Promise.reject(new Error(`the server ended with ${exitCode}`)));

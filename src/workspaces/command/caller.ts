@@ -26,6 +26,8 @@ export interface WorkspaceExecRequest {
   readonly timeoutMs?: number | undefined;
   /** After this time a command without input is detached; default: never */
   readonly detachAfterMs?: number | undefined;
+  /** Whether the machine is removed with the end of the command */
+  readonly isOnly?: boolean;
 }
 
 export interface WorkspaceExecOptions {
@@ -47,7 +49,7 @@ export type WorkspaceExecOutcome = VerbOutput<typeof commandVerbs.exec> & {
  */
 export async function execInWorkspace(
   context: EngineContext,
-  { workspaceId, command, timeoutMs = 0, detachAfterMs, ...settings }: WorkspaceExecRequest,
+  { workspaceId, command, timeoutMs = 0, detachAfterMs, isOnly = false, ...settings }: WorkspaceExecRequest,
   { stdin, onStdout, onStderr, signal }: WorkspaceExecOptions,
 ): Promise<WorkspaceExecOutcome> {
   const { connection, record } = await requireRunning({ context, workspaceId, signal });
@@ -55,7 +57,7 @@ export async function execInWorkspace(
   const limits = { timeoutMs: Math.ceil(timeoutMs), ...(detachAfterMs === undefined ? {} : { detachAfterMs }) };
   const running = new SupervisorCall(
     connection,
-    commandVerbs.exec,
+    isOnly ? commandVerbs.execOnce : commandVerbs.exec,
     { ...commandSpec(command), ...settings, ...limits, stdin: stdin !== undefined },
     { signal, body: stdin && encodeStdin(stdin) },
   );

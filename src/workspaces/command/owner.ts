@@ -12,7 +12,9 @@ import type { VerbInput, VerbOutput } from "../control/protocol.ts";
 import { type Call, type OwnedVerb, owned } from "../control/server.ts";
 import { type Session, untilOnFile } from "../control/session.ts";
 import type { LineOf } from "../record/journal.ts";
+import { inWords } from "../record/kind.ts";
 import { lastCommandOf } from "../record/record.ts";
+import { removeWorkspace } from "../record/store.ts";
 import { Attachment } from "./attachment.ts";
 import { OutputKeeper, type OutputStream } from "./kept-output.ts";
 import { commandVerbs } from "./verbs.ts";
@@ -23,11 +25,47 @@ type ExecOutput = VerbOutput<typeof commandVerbs.exec>;
 export function commandOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
   return owned(commandVerbs, {
     exec: (input, call) => execCommand(workspace, input, call),
+    execOnce: onlyOnce(workspace),
     async awaitCommand(input, call) {
       await awaitCommand(workspace, input, call);
       return {};
     },
   });
+}
+
+/**
+ * Runs one command, and then removes the machine, also if the command failed or its caller has
+ * gone. A second call would lose its machine in the middle.
+ */
+function onlyOnce(workspace: OwnedWorkspace) {
+  let isTaken = false;
+  return async (input: ExecInput, call: Call): Promise<ExecOutput> => {
+    const session = await workspace.session();
+    if (isTaken || session.lastSequence > 0) {
+      const { workspaceId } = workspace.place;
+      throw new PyroError("failed_precondition", `cannot run a second command in ${inWords(workspaceId)}`, {
+        hint: "Create another machine for it.",
+      });
+    }
+    isTaken = true;
+    try {
+      return await execCommand(workspace, input, call);
+    } finally {
+      await removeWith(workspace, "it has run its command");
+    }
+  };
+}
+
+/** Removes a machine even if its end is under way. What is left, the next look removes. */
+async function removeWith(workspace: OwnedWorkspace, reason: string): Promise<void> {
+  try {
+    await workspace.delete(reason).catch(async (error: unknown) => {
+      if (!workspace.isOver) throw error;
+      await removeWorkspace(workspace.context.layout.workspacesDir, workspace.place);
+    });
+  } catch (error) {
+    complain("cannot remove the machine", error);
+  }
 }
 
 /**

@@ -2,13 +2,14 @@ import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
-import { hint, toRun } from "../../core/hint.ts";
+import { hint } from "../../core/hint.ts";
 import type { HeldLock } from "../../host/lock/lock-file.ts";
 import { killGroupOf } from "../../host/process-identity.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { nothingKnown } from "../../machines/exit-status.ts";
 import { commandsOf, JournalWriter, readJournal, readLatest } from "../record/journal.ts";
-import { isActive, isExpired, isUnfinished, type WorkspaceRecord, withLatest } from "../record/record.ts";
+import { inWords, toCall } from "../record/kind.ts";
+import { isActive, isExpired, isOrphan, visibleState, type WorkspaceRecord, withLatest } from "../record/record.ts";
 import { withLostServices } from "../record/service.ts";
 import {
   findWorkspace,
@@ -161,8 +162,7 @@ async function takeOver(workspacesDir: string, place: WorkspacePlace, lock: Held
   try {
     // Read again, because only the holder of the lock can change it now.
     const record = await readWorkspace(workspacesDir, place.workspaceId);
-    // No caller was ever told of a creation that was not finished.
-    if (isExpired(record) || isUnfinished(record)) {
+    if (isExpired(record) || isOrphan(record)) {
       if (record.guardian) await killGroupOf(record.guardian);
       await removeWorkspace(workspacesDir, place);
       throw noSuchWorkspace(place.workspaceId);
@@ -209,16 +209,21 @@ const lostEnd = {
   network: null,
 };
 
-function notRunning({ workspaceId, state, stateReason }: WorkspaceRecord): PyroError {
+function notRunning(record: WorkspaceRecord): PyroError {
+  const { workspaceId, stateReason } = record;
+  const state = visibleState(record);
   const reason = stateReason === null ? "" : `: ${stateReason}`;
-  return new PyroError("failed_precondition", `workspace '${workspaceId}' is not running, it is ${state}${reason}`, {
-    hint: hint`${toRun("workspace.start", { workspaceId })}; its files are kept.`,
+  return new PyroError("failed_precondition", `${inWords(workspaceId)} is not running, it is ${state}${reason}`, {
+    hint:
+      state === "created"
+        ? hint`${toCall("start", workspaceId)}.`
+        : hint`${toCall("start", workspaceId)}; its files are kept.`,
     details: { state },
   });
 }
 
 function stuck(workspaceId: string): PyroError {
-  return new PyroError("timeout", `workspace '${workspaceId}' is neither starting up nor going down any further`, {
+  return new PyroError("timeout", `${inWords(workspaceId)} is neither starting up nor going down any further`, {
     hint: "Look into its supervisor.log, end that process, and try again.",
   });
 }

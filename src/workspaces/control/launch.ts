@@ -6,9 +6,9 @@ import { hostProxiesSchema } from "../../network/proxy.ts";
 
 /**
  * How a supervisor gets its machine: a fork over the seed, a boot of the disks as they are, or a
- * fork over a checkpoint.
+ * fork over a checkpoint. `keep` gets none, and leaves what was created to the guardian.
  */
-const modes = ["create", "start", "reset"] as const;
+const modes = ["create", "start", "reset", "keep"] as const;
 
 const layoutSchema = z.object({
   environmentsDir: z.string(),

@@ -21,6 +21,7 @@ import { portOwner } from "../port/owner.ts";
 import {
   baselineName,
   isExpired,
+  isOrphan,
   isUnfinished,
   type WorkspaceRecord,
   workspaceRecordSchema,
@@ -30,6 +31,7 @@ import {
   lockWorkspace,
   readWorkspace,
   removeWorkspace,
+  type StoredWorkspace,
   saveWorkspace,
   WorkspacePlace,
 } from "../record/store.ts";
@@ -62,7 +64,7 @@ export const owners = [
 
 /**
  * The program behind bin/supervisor.js. `run DIR` owns a workspace until it ends. `expire DIR`
- * removes one that has expired.
+ * removes one that has expired, and `orphan DIR` a machine that must go with its supervisor.
  */
 export async function supervise(argv: readonly string[]): Promise<number> {
   const [mode, dir = ""] = argv;
@@ -70,13 +72,15 @@ export async function supervise(argv: readonly string[]): Promise<number> {
   process.on("unhandledRejection", (error) => complain("an unhandled failure", error));
   // A log on a full disk must not end the workspace.
   process.stderr.on("error", () => {});
-  return mode === "expire" ? expire(place) : run(place);
+  if (mode === "expire") return expire(place);
+  return mode === "orphan" ? removeOrphan(place) : run(place);
 }
 
 async function run(place: WorkspacePlace): Promise<number> {
   const starter = new Starter();
   const launch = await starter.task();
   if (!launch) return giveUp(place);
+  if (launch.mode === "keep") return keep(place, starter);
   let workspace: OwnedWorkspace | undefined;
   let server: ControlServer | undefined;
   try {
@@ -111,6 +115,26 @@ async function giveUp(place: WorkspacePlace): Promise<number> {
   const stored = await findWorkspace(workspacesDir, place.workspaceId).catch(() => undefined);
   if (stored?.status === "ok" && isUnfinished(stored.record)) await removeWorkspace(workspacesDir, place);
   return idleExitCode;
+}
+
+/**
+ * Puts on file that a machine is created. The guardian, which stays, removes it when it expires.
+ */
+async function keep(place: WorkspacePlace, starter: Starter): Promise<number> {
+  const workspacesDir = dirname(place.dir);
+  try {
+    const stored = await readWorkspace(workspacesDir, place.workspaceId);
+    const record: WorkspaceRecord = { ...stored, state: "stopped", guardian: await ownGuardian(place) };
+    starter.gone.throwIfAborted();
+    await saveWorkspace(place, record);
+    await syncFolder(workspacesDir);
+    await starter.tell({ record: toWire(workspaceRecordSchema, record) });
+    return 0;
+  } catch (error) {
+    await removeWorkspace(workspacesDir, place);
+    await starter.tell({ error: errorData(error) });
+    return 1;
+  }
 }
 
 async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal | undefined): Promise<OwnedWorkspace> {
@@ -167,7 +191,7 @@ async function ownGuardian({ dir }: WorkspacePlace): Promise<WorkspaceRecord["gu
 
 async function machineFor({ mode, snapshotName }: Launch, request: MachineRequest): Promise<NewMachine> {
   const started = { state: "started", stateReason: null } as const;
-  if (mode === "create") {
+  if (mode === "create" || request.record.layers.length === 0) {
     const { machine, disks } = await forkWorkspaceMachine(request, { layers: [], hasChanges: false });
     return { machine, change: { ...started, ...disks, isolation: machine.isolation } };
   }
@@ -208,13 +232,24 @@ async function stopOrDie(workspace: OwnedWorkspace, signal: string): Promise<voi
 
 /** Removes a workspace without a supervisor that has expired, or whose record cannot be read. */
 async function expire(place: WorkspacePlace): Promise<number> {
-  const workspacesDir = dirname(place.dir);
-  const stored = await findWorkspace(workspacesDir, place.workspaceId);
+  const stored = await findWorkspace(dirname(place.dir), place.workspaceId);
   if (stored.status === "ok" && !isExpired(stored.record)) return 1;
+  return removeIf(place, () => true);
+}
+
+/** Removes what its supervisor, which has just died, has left and nothing else may be left of. */
+function removeOrphan(place: WorkspacePlace): Promise<number> {
+  return removeIf(place, (stored) => stored.status === "ok" && isOrphan(stored.record));
+}
+
+async function removeIf(place: WorkspacePlace, isMeant: (stored: StoredWorkspace) => boolean): Promise<number> {
+  const workspacesDir = dirname(place.dir);
   const lock = await lockWorkspace(place);
   // The process that holds it removes the workspace, or the guardian asks again.
   if (lock === "held") return 1;
   await using _ = lock;
+  // Only the holder of the lock can change it now.
+  if (!isMeant(await findWorkspace(workspacesDir, place.workspaceId))) return 1;
   await removeWorkspace(workspacesDir, place);
   return 0;
 }

@@ -2,12 +2,13 @@ import { setTimeout } from "node:timers/promises";
 import { Deferred, SerialQueue } from "../../core/async.ts";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
-import { hint, named, toRun } from "../../core/hint.ts";
+import { hint } from "../../core/hint.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { lastWords, type Machine } from "../../machines/machine.ts";
 import type { HostCertificate } from "../../network/certificates/host.ts";
 import type { Egress } from "../../network/egress.ts";
 import { PublishedPorts } from "../port/published-ports.ts";
+import { inWords, nameCall, toCall } from "../record/kind.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { removeWorkspace, saveWorkspace, syncLayers, type WorkspacePlace } from "../record/store.ts";
 import { complain } from "./complain.ts";
@@ -98,8 +99,8 @@ export class OwnedWorkspace {
     const { endReason } = this.#session;
     if (endReason === undefined) return this.#session;
     const { workspaceId } = this.place;
-    throw new PyroError("failed_precondition", `workspace '${workspaceId}' is not running: ${endReason}`, {
-      hint: hint`${toRun("workspace.start", { workspaceId })}.`,
+    throw new PyroError("failed_precondition", `${inWords(workspaceId)} is not running: ${endReason}`, {
+      hint: hint`${toCall("start", workspaceId)}.`,
     });
   }
 
@@ -299,7 +300,7 @@ export class OwnedWorkspace {
 }
 
 function tooLate({ workspaceId }: WorkspacePlace): PyroError {
-  return new PyroError("unavailable", `the operation did not happen: workspace '${workspaceId}' has just ended`, {
-    hint: hint`Look at it with ${named("workspace.status", { workspaceId })}.`,
+  return new PyroError("unavailable", `the operation did not happen: ${inWords(workspaceId)} has just ended`, {
+    hint: hint`Look at it with ${nameCall("status", workspaceId)}.`,
   });
 }

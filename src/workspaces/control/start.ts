@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import type { Duplex, Readable } from "node:stream";
 import * as z from "zod";
 import { withDeadline } from "../../core/deadline.ts";
@@ -10,6 +11,7 @@ import { fromWire, toWire } from "../../core/wire-case.ts";
 import { withoutInherited } from "../../host/inherited-fds.ts";
 import type { HeldLock } from "../../host/lock/lock-file.ts";
 import type { EngineContext } from "../../machines/context.ts";
+import { isIdOf, type Kind, nameCall } from "../record/kind.ts";
 import { type WorkspaceRecord, workspaceRecordSchema } from "../record/record.ts";
 import { parseError } from "./client.ts";
 import { channelFd, guardianName, idleExitCode, type Launch, launchSchema, toLaunchContext } from "./launch.ts";
@@ -26,13 +28,16 @@ const threads = 16;
 
 /**
  * The guardian outlives its supervisor and removes the workspace when it expires, if the supervisor
- * cannot. Only the supervisor has the channel and the lock.
+ * cannot. A machine for one command it removes as soon as the supervisor has died. Only the
+ * supervisor has the channel and the lock.
  */
 const guardianScript = `
 UV_THREADPOOL_SIZE=\${UV_THREADPOOL_SIZE:-${threads}} "$1" "$2" run "$3" 3>&3 4>&4 &
 exec 3>&- 4>&-
 wait "$!"
-[ "$?" -ne ${idleExitCode} ] || exit 0
+ended=$?
+[ "$ended" -ne ${idleExitCode} ] || exit 0
+[ "$ended" -eq 0 ] || [ "$5" != vm ] || ! "$1" "$2" orphan "$3" || exit 0
 while [ -d "$3" ]; do
   left=$(($4 - $(date +%s)))
   [ "$left" -gt 0 ] || ! "$1" "$2" expire "$3" || exit 0
@@ -104,7 +109,9 @@ async function explainFailure({ dir, logPath }: SupervisorPlace, said: string): 
     "outcome_unknown",
     `the supervisor of '${dir}' ended before it said that it serves: ${lastLine}`,
     {
-      hint: hint`Look at the workspace with ${named("workspace.list")}.`,
+      hint: isIdOf("vm", basename(dir))
+        ? hint`Look at it with ${nameCall("status", basename(dir))}.`
+        : hint`Look at the workspace with ${named("workspace.list")}.`,
       details: { log: log.slice(-4_000) },
     },
   );
@@ -114,7 +121,9 @@ function startGuardian({ context, dir, logPath, lock, expiresAt }: SupervisorPla
   const log = openSync(logPath, "a", 0o600);
   const { supervisorPath } = context.layout;
   const expiresAtSeconds = String(Math.ceil(Date.parse(expiresAt) / 1000));
-  const script = ["sh", "-c", guardianScript, guardianName, process.execPath, supervisorPath, dir, expiresAtSeconds];
+  const kind: Kind = isIdOf("vm", basename(dir)) ? "vm" : "workspace";
+  const args = [process.execPath, supervisorPath, dir, expiresAtSeconds, kind];
+  const script = ["sh", "-c", guardianScript, guardianName, ...args];
   try {
     const child = spawn("setsid", ["--fork", ...script], {
       stdio: withoutInherited(["ignore", log, log, "pipe", lock.fd]),

@@ -4,7 +4,7 @@ import { withLock } from "../../host/lock/lock.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { currentRecord } from "../control/access.ts";
 import { isActive } from "../record/record.ts";
-import { listWorkspaces, type StoredWorkspace } from "../record/store.ts";
+import { listStored, type StoredWorkspace } from "../record/store.ts";
 
 const lockTimeoutMs = 30_000;
 
@@ -13,7 +13,7 @@ export async function claimActiveSlot<T>(context: EngineContext, action: string,
   const { layout, maxActiveWorkspaces } = context;
   const lock = { dir: layout.locksDir, name: "active-workspaces", purpose: "counting workspaces" };
   return withLock({ ...lock, timeoutMs: lockTimeoutMs }, async () => {
-    const stored = await listWorkspaces(layout.workspacesDir);
+    const stored = await listStored(layout.workspacesDir, "workspace", "vm");
     const claimed = stored.filter((workspace) => workspace.status === "ok" && isActive(workspace.record));
     if (claimed.length < maxActiveWorkspaces) return await claim();
     // Some may have lost their supervisor unnoticed.

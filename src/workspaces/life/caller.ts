@@ -8,7 +8,7 @@ import { call } from "../control/client.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import {
   findWorkspace,
-  listWorkspaces,
+  listStored,
   removeWorkspace,
   type StoredWorkspace,
   saveWorkspace,
@@ -27,7 +27,7 @@ const processesEndMs = 3_000;
 export async function allWorkspaces(context: EngineContext, signal?: AbortSignal): Promise<readonly StoredWorkspace[]> {
   const { workspacesDir } = context.layout;
   await sweepLeftovers(workspacesDir);
-  const stored = await listWorkspaces(workspacesDir);
+  const stored = await listStored(workspacesDir, "workspace");
   const current = await Promise.all(stored.map((workspace) => refreshed(context, workspace)));
   throwIfCancelled(signal);
   return current.filter((workspace) => workspace !== undefined);

@@ -1,7 +1,14 @@
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { fitting } from "../../core/shorten.ts";
-import { environmentChoice, environmentName, hostPath, memMib, vcpuCount } from "../../operations/fields.ts";
+import {
+  defaultEnvironment,
+  environmentChoice,
+  environmentName,
+  hostPath,
+  memMib,
+  vcpuCount,
+} from "../../operations/fields.ts";
 import { hostCertificates, networkPolicy, networkRuleFields, networkRules } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { archiveNames } from "../../tree/archive/format.ts";
@@ -11,8 +18,6 @@ import { labels, renderWorkspace, viewOf, workspaceView } from "./workspace-view
 
 const maxTtlSeconds = 30 * 86_400;
 const defaultTtlSeconds = 86_400;
-
-const defaultEnvironment = "debian:12";
 
 export const workspaceCreate = defineOperation({
   name: "workspace.create",

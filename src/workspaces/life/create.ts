@@ -1,4 +1,3 @@
-import { PyroError } from "../../core/errors.ts";
 import { catalogEntry } from "../../images/catalog.ts";
 import type { EngineCallOptions, EngineContext } from "../../machines/context.ts";
 import { ensureEnvironment } from "../../machines/ensure-environment.ts";
@@ -8,8 +7,9 @@ import { findVmTools } from "../../machines/vm-tools.ts";
 import type { NetworkRules } from "../../network/policy/rules.ts";
 import type { SkippedEntry } from "../../tree/entry.ts";
 import { startSupervisor } from "../control/start.ts";
+import { type Kind, newId } from "../record/kind.ts";
 import { requireMetadata } from "../record/metadata.ts";
-import { newWorkspaceId, type WorkspaceRecord } from "../record/record.ts";
+import type { WorkspaceRecord } from "../record/record.ts";
 import { beginWorkspace, saveWorkspace, WorkspacePlace } from "../record/store.ts";
 import { claimActiveSlot } from "./active-limit.ts";
 import { deleteWorkspace } from "./caller.ts";
@@ -26,6 +26,8 @@ export interface CreateRequest {
   readonly hostCertificates: boolean;
   /** Default: an empty workspace */
   readonly seed?: SeedChoice | undefined;
+  /** A machine for one command is only put on file; default: a workspace */
+  readonly kind?: Kind;
 }
 
 export interface CreatedWorkspace {
@@ -34,31 +36,34 @@ export interface CreatedWorkspace {
   readonly skipped: readonly SkippedEntry[];
 }
 
-/** Creates a workspace and starts it. If anything fails, nothing is left of it. */
+/**
+ * Creates a workspace and starts it, or a machine for one command, which its caller starts. If
+ * anything fails, nothing is left of it.
+ */
 export async function createWorkspace(
   context: EngineContext,
   request: CreateRequest,
   options: EngineCallOptions,
 ): Promise<CreatedWorkspace> {
-  const { environment: environmentName, shape, ttlMs, name, labels, network } = request;
+  const { environment: environmentName, shape, ttlMs, name, labels, network, kind = "workspace" } = request;
+  const isStarted = kind === "workspace";
   catalogEntry(environmentName);
   requireMetadata({ name, labels });
   const { workspacesDir } = context.layout;
-  const workspaceId = newWorkspaceId();
+  const workspaceId = newId(kind);
   await using draft = await beginWorkspace(workspacesDir, workspaceId);
-  const place = new WorkspacePlace(workspacesDir, workspaceId);
   const { lock } = draft;
   // The supervisor loads while its disk is made.
   using supervisor = startSupervisor({
     context,
     lock,
-    dir: place.dir,
+    dir: new WorkspacePlace(workspacesDir, workspaceId).dir,
     logPath: draft.place.logPath,
     expiresAt: timeFromNow(ttlMs),
   });
   const [environment, { seed, skipped }] = await bothOrCancelled(
     options.signal,
-    (signal) => readyEnvironment(context, environmentName, shape, { ...options, signal }),
+    (signal) => readyEnvironment(context, environmentName, isStarted ? shape : null, { ...options, signal }),
     (signal) => seedDisk(context, request.seed, draft.place.seedPath, { ...options, signal }),
   );
   // The time to live counts from here: a first use may have installed an environment for minutes.
@@ -97,18 +102,23 @@ export async function createWorkspace(
   };
   // The supervisor writes it durably, once there is something to keep.
   await saveWorkspace(draft.place, record, { isDurable: false });
-  await claimActiveSlot(context, "create a workspace", () => draft.publish());
+  if (isStarted) await claimActiveSlot(context, "create a workspace", () => draft.publish());
+  else await draft.publish();
   try {
-    return { record: await supervisor.go({ mode: "create", signal: options.signal }), skipped };
+    return { record: await supervisor.go({ mode: isStarted ? "create" : "keep", signal: options.signal }), skipped };
   } catch (error) {
     supervisor[Symbol.dispose]();
     await lock[Symbol.asyncDispose]();
-    await deleteWorkspace({ context, workspaceId }).catch((failure: unknown) => {
-      // Unless the supervisor has removed it, it stays in the list and can be deleted.
-      if (PyroError.from(failure).code !== "not_found") throw error;
-    });
+    await removeRest(context, workspaceId);
     throw error;
   }
+}
+
+/** What the supervisor has not removed, and cannot be, stays in the list and can be deleted. */
+async function removeRest(context: EngineContext, workspaceId: string): Promise<void> {
+  await deleteWorkspace({ context, workspaceId }).catch(() => {
+    // The failure before is the one to report.
+  });
 }
 
 /**
@@ -138,15 +148,18 @@ function timeFromNow(ms: number): string {
   return new Date(Date.now() + ms).toISOString();
 }
 
-/** Installs, builds and proves what is missing in this process, whose user sees the progress. */
+/**
+ * Installs, builds and proves what is missing in this process, whose user sees the progress.
+ * Without a shape nothing is booted.
+ */
 async function readyEnvironment(
   context: EngineContext,
   name: string,
-  shape: MachineShape,
+  shape: MachineShape | null,
   options: EngineCallOptions,
 ): Promise<WorkspaceRecord["environment"]> {
   const tools = await findVmTools(context);
   const environment = await ensureEnvironment(context, name, options);
-  await ensureTemplate(context, { ...tools, environment, shape }, options);
+  if (shape) await ensureTemplate(context, { ...tools, environment, shape }, options);
   return { ...environment };
 }

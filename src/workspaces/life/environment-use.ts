@@ -1,16 +1,17 @@
 import { PyroError } from "../../core/errors.ts";
-import { hint, named } from "../../core/hint.ts";
+import { hint } from "../../core/hint.ts";
 import { pathExists } from "../../host/files.ts";
 import type { EngineContext } from "../../machines/context.ts";
+import { inWords, toCall } from "../record/kind.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
-import { listWorkspaces } from "../record/store.ts";
+import { listStored } from "../record/store.ts";
 
 /**
  * Files of environments that workspaces need. A workspace that cannot be read can only be deleted,
  * and needs none.
  */
 export async function environmentFilesInUse({ layout }: EngineContext): Promise<ReadonlySet<string>> {
-  const stored = await listWorkspaces(layout.workspacesDir);
+  const stored = await listStored(layout.workspacesDir, "workspace", "vm");
   return new Set(stored.flatMap((workspace) => (workspace.status === "ok" ? filesOf(workspace.record) : [])));
 }
 
@@ -21,8 +22,8 @@ export async function requireEnvironmentFiles(record: WorkspaceRecord): Promise<
     const { workspaceId, environment } = record;
     throw new PyroError(
       "failed_precondition",
-      `cannot start workspace '${workspaceId}': '${path}' of its environment ${environment.name} ${environment.version} is gone`,
-      { hint: hint`Restore that file, or delete the workspace: ${named("workspace.delete", { workspaceId })}.` },
+      `cannot start ${inWords(workspaceId)}: '${path}' of its environment ${environment.name} ${environment.version} is gone`,
+      { hint: hint`Restore that file, or ${toCall("delete", workspaceId)}.` },
     );
   }
 }

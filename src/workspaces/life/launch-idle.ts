@@ -1,5 +1,6 @@
 import type { IdleWorkspace, WorkspaceCall } from "../control/access.ts";
 import { startSupervisor } from "../control/start.ts";
+import { inWords } from "../record/kind.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { readWorkspace, saveWorkspace, type WorkspacePlace } from "../record/store.ts";
 import { claimActiveSlot } from "./active-limit.ts";
@@ -14,7 +15,9 @@ export async function launchIdle(
   how: { readonly mode: "start" | "reset"; readonly snapshotName?: string },
 ): Promise<WorkspaceRecord> {
   const { dir, logPath } = place;
-  await claimActiveSlot(context, "start a workspace", () => saveWorkspace(place, { ...record, state: "starting" }));
+  await claimActiveSlot(context, `start ${inWords(record.workspaceId)}`, () =>
+    saveWorkspace(place, { ...record, state: "starting" }),
+  );
   using supervisor = startSupervisor({ context, dir, logPath, lock, expiresAt: record.expiresAt });
   try {
     return await supervisor.go({ ...how, signal });

@@ -125,7 +125,7 @@ export function renderWorkspace(view: WorkspaceView): string {
     `State: ${view.state}${view.stateReason === null ? "" : ` (${view.stateReason})`}`,
     `Workspace: ${view.workspacePath}`,
     `Workspace seed: ${seed.mode}${originOf(seed)}, ${seed.entryCount} entries, ${seed.bytesWritten} bytes`,
-    `Network policy: ${view.networkPolicy}${rulesInWords(view.networkRules)}`,
+    `Network policy: ${policyInWords(view)}`,
     ...(view.hostCertificates ?? []).map(({ subject }) => `Trusts: ${subject}`),
     ...view.publishedPorts.map((port) => `Published: ${publishedInWords(publishedViewOf(port))}`),
     `Execution mode: ${view.executionMode}`,
@@ -144,14 +144,19 @@ export function renderWorkspace(view: WorkspaceView): string {
   return `${lines.join("\n")}\n`;
 }
 
-function rulesInWords({ presets, allowHosts, denyHosts, allowPrivate }: WorkspaceView["networkRules"]): string {
+/** The network policy with the flags that make its rules. */
+export function policyInWords({
+  networkPolicy,
+  networkRules,
+}: Pick<WorkspaceView, "networkPolicy" | "networkRules">): string {
+  const { presets, allowHosts, denyHosts, allowPrivate } = networkRules;
   const flags = [
     ...presets.map((name) => `--allow ${name}`),
     ...allowHosts.map((rule) => `--allow-host ${rule}`),
     ...denyHosts.map((rule) => `--deny-host ${rule}`),
     ...allowPrivate.map((rule) => `--allow-private ${rule}`),
   ];
-  return flags.length === 0 ? "" : ` (${flags.join(" ")})`;
+  return flags.length === 0 ? networkPolicy : `${networkPolicy} (${flags.join(" ")})`;
 }
 
 function originOf({ originKind, originRef, seedPath }: WorkspaceView["workspaceSeed"]): string {

@@ -46,7 +46,8 @@ export const workspaceNetwork = defineOperation({
   },
 });
 
-function entryLine(entry: LedgerEntry): string {
+/** A line of the ledger for people and models. */
+export function entryLine(entry: LedgerEntry): string {
   const { at, verdict, host, port, address, process, command, reason, howToAllow } = entry;
   const where = port === null ? host : hostAndPort(host, port);
   const facts = [

@@ -4,7 +4,7 @@ import { askWorkspace, requireRunning, type WorkspaceCall } from "../control/acc
 import { call } from "../control/client.ts";
 import type { VerbOutput } from "../control/protocol.ts";
 import type { PublishedPort } from "../record/port.ts";
-import { listWorkspaces } from "../record/store.ts";
+import { listStored } from "../record/store.ts";
 import { portVerbs } from "./verbs.ts";
 
 export type PortState = VerbOutput<typeof portVerbs.portStates>["ports"][number];
@@ -30,7 +30,7 @@ async function withHolder(
 ): Promise<unknown> {
   const error = PyroError.from(thrown);
   if (error.code !== "port_in_use" || hostPort === undefined) return thrown;
-  const stored = await listWorkspaces(context.layout.workspacesDir);
+  const stored = await listStored(context.layout.workspacesDir, "workspace");
   const holder = stored.find(
     (each) =>
       each.status === "ok" &&

@@ -1,7 +1,9 @@
 import { PyroError } from "../../core/errors.ts";
+import { hint } from "../../core/hint.ts";
 import { pathExists } from "../../host/files.ts";
 import { oneLine } from "../../tree/name.ts";
-import { idForm, listWorkspaces, noSuchWorkspace, type StoredWorkspace, WorkspacePlace } from "./store.ts";
+import { isIdOf, nameCall } from "./kind.ts";
+import { listStored, noSuchWorkspace, type StoredWorkspace, WorkspacePlace } from "./store.ts";
 
 const maxShown = 10;
 /** With fewer characters a name that is gone could mean another workspace, which is then deleted */
@@ -13,14 +15,36 @@ const leastPrefix = 4;
  * name either.
  */
 export async function findWorkspaceId(workspacesDir: string, given: string): Promise<string> {
-  const isId = idForm.test(given);
-  if (isId && (await pathExists(new WorkspacePlace(workspacesDir, given).dir))) return given;
-  const meant = (await listWorkspaces(workspacesDir)).filter((stored) => isMeant(stored, given));
+  const isId = isIdOf("workspace", given);
+  if (isId && (await isStored(workspacesDir, given))) return given;
+  const meant = (await listStored(workspacesDir, "workspace")).filter((stored) => isMeant(stored, given));
   const [only, ...others] = meant;
   if (!only && isId) return given;
-  if (!only) throw noSuchWorkspace(given);
+  if (!only) throw isIdOf("vm", given) ? otherKind("a workspace", given) : noSuchWorkspace(given);
   if (others.length > 0) throw ambiguous(given, meant);
   return only.place.workspaceId;
+}
+
+/** The id of a machine for one command, which has no name. */
+export async function requireVmId(workspacesDir: string, given: string): Promise<string> {
+  if (isIdOf("vm", given)) return given;
+  // A caller that means a workspace may give its name.
+  const workspaceId = await findWorkspaceId(workspacesDir, given).catch(() => given);
+  if (await isStored(workspacesDir, workspaceId)) throw otherKind("a machine for one command", workspaceId);
+  throw new PyroError("not_found", `there is no machine '${given}'`, {
+    hint: "Give the id that its creation gave, which begins with vm-.",
+  });
+}
+
+async function isStored(workspacesDir: string, id: string): Promise<boolean> {
+  return isIdOf("workspace", id) && (await pathExists(new WorkspacePlace(workspacesDir, id).dir));
+}
+
+function otherKind(wanted: string, id: string): PyroError {
+  const what = isIdOf("vm", id) ? "a machine for one command" : "a workspace";
+  return new PyroError("invalid_argument", `cannot use '${id}' as ${wanted}: it is ${what}`, {
+    hint: hint`Use ${nameCall("status", id)} and what goes with it.`,
+  });
 }
 
 function isMeant(stored: StoredWorkspace, given: string): boolean {

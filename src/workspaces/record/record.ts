@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import * as z from "zod";
 import { checkWire, toWire } from "../../core/wire-case.ts";
 import { commandEndSchema } from "../../guest/messages.ts";
@@ -6,6 +5,7 @@ import { processIdentitySchema } from "../../host/process-identity.ts";
 import { hostCertificateSchema } from "../../network/certificates/host.ts";
 import { networkRulesSchema, offline } from "../../network/policy/rules.ts";
 import { begunCommandSchema, commandsOf, type JournaledCommand, type JournalLine } from "./journal.ts";
+import { anyId, isIdOf } from "./kind.ts";
 import { publishedPortSchema } from "./port.ts";
 import { serviceRecordSchema } from "./service.ts";
 
@@ -57,7 +57,7 @@ export const rootLossSchema = z.object({ at: z.string(), reason: z.string() });
  */
 export const workspaceRecordSchema = z.object({
   formatVersion: z.literal(5),
-  workspaceId: z.string().regex(/^[0-9a-f]{12}$/),
+  workspaceId: z.string().regex(anyId),
   name: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
   environment: z.object({
@@ -184,13 +184,22 @@ export function withLatest(record: WorkspaceRecord, lines: readonly JournalLine[
 
 export const baselineName = "baseline";
 
-export function newWorkspaceId(): string {
-  return randomBytes(6).toString("hex");
+/** Its state as callers see it: one that has had no machine yet is created, and not stopped. */
+export function visibleState({ state, layers }: Pick<WorkspaceRecord, "state" | "layers">) {
+  return state === "stopped" && layers.length === 0 ? ("created" as const) : state;
 }
 
 /** Whether its creation ended before it had a machine. */
 export function isUnfinished({ state, layers }: Pick<WorkspaceRecord, "state" | "layers">): boolean {
   return state === "starting" && layers.length === 0;
+}
+
+/**
+ * Whether it must be removed when no process owns it. No caller was ever told of a creation that
+ * was not finished, and a machine for one command goes with its supervisor.
+ */
+export function isOrphan(record: Pick<WorkspaceRecord, "workspaceId" | "state" | "layers">): boolean {
+  return isUnfinished(record) || (isIdOf("vm", record.workspaceId) && isActive(record));
 }
 
 /** Whether it counts as running: it has a supervisor, or has lost it unnoticed. */

@@ -5,15 +5,11 @@ import { hint, toRun } from "../../core/hint.ts";
 import { syncFile, syncFolder } from "../../host/durable.ts";
 import { ensureDir, fileError, pathExists, readRecord, replaceRecord } from "../../host/files.ts";
 import { createLockFile, type HeldLock, type PendingLock, tryLockFile } from "../../host/lock/lock-file.ts";
+import { anyId, draftForm, inWords, isIdOf, type Kind, removedForm, toCall } from "./kind.ts";
 import { migrateRecord, type WorkspaceRecord, workspaceRecordSchema } from "./record.ts";
 import { sweepExports } from "./unfinished-exports.ts";
 
 const recordName = "workspace.json";
-export const idForm = /^[0-9a-f]{12}$/;
-/** A folder that is being removed. Any process that finds it may finish the work */
-const removedForm = /^\.deleted-[0-9a-f]{12}$/;
-/** A folder that is being filled. The process that fills it holds its lock */
-const draftForm = /^\.new-[0-9a-f]{12}$/;
 const lockName = "lock";
 /** Limit for the time between the creation of a folder and of its lock */
 const abandonedAfterMs = 60_000;
@@ -49,6 +45,9 @@ export class WorkspacePlace {
   get networkDir(): string {
     return join(this.dir, "network");
   }
+  get namesPath(): string {
+    return join(this.networkDir, "names");
+  }
   get logPath(): string {
     return join(this.dir, "supervisor.log");
   }
@@ -71,9 +70,9 @@ export type StoredWorkspace =
   | { readonly status: "ok"; readonly place: WorkspacePlace; readonly record: WorkspaceRecord }
   | { readonly status: "broken"; readonly place: WorkspacePlace; readonly reason: string };
 
-/** Finds one workspace; fails with `not_found` if there is none of that id. */
+/** Finds one, of either kind; fails with `not_found` if there is none of that id. */
 export async function findWorkspace(workspacesDir: string, workspaceId: string): Promise<StoredWorkspace> {
-  const stored = idForm.test(workspaceId) ? await look(workspacesDir, workspaceId) : undefined;
+  const stored = anyId.test(workspaceId) ? await look(workspacesDir, workspaceId) : undefined;
   if (stored) return stored;
   throw noSuchWorkspace(workspaceId);
 }
@@ -82,23 +81,30 @@ export async function findWorkspace(workspacesDir: string, workspaceId: string):
 export async function readWorkspace(workspacesDir: string, workspaceId: string): Promise<WorkspaceRecord> {
   const stored = await findWorkspace(workspacesDir, workspaceId);
   if (stored.status === "ok") return stored.record;
-  throw new PyroError("failed_precondition", `cannot use workspace '${workspaceId}': it is broken: ${stored.reason}`, {
-    hint: hint`${toRun("workspace.delete", { workspaceId })}.`,
+  throw new PyroError("failed_precondition", `cannot use ${inWords(workspaceId)}: it is broken: ${stored.reason}`, {
+    hint: hint`${toCall("delete", workspaceId)}.`,
   });
 }
 
 export function noSuchWorkspace(workspaceId: string): PyroError {
-  return new PyroError("not_found", `there is no workspace '${workspaceId}'`, {
-    hint: hint`${toRun("workspace.list")} to see which there are.`,
+  return new PyroError("not_found", `there is no ${inWords(workspaceId)}`, {
+    hint: isIdOf("vm", workspaceId)
+      ? "It has run its command, has expired, or was deleted. Create another one."
+      : hint`${toRun("workspace.list")} to see which there are.`,
   });
 }
 
-export async function listWorkspaces(workspacesDir: string): Promise<readonly StoredWorkspace[]> {
+/** What is stored, of one kind or of both. */
+export async function listStored(
+  workspacesDir: string,
+  ...kinds: readonly Kind[]
+): Promise<readonly StoredWorkspace[]> {
   const names = await readdir(workspacesDir).catch((error: unknown) => {
     if (systemErrorCode(error) === "ENOENT") return [];
     throw fileError(`cannot list '${workspacesDir}'`, error);
   });
-  const found = await Promise.all(names.filter((name) => idForm.test(name)).map((name) => look(workspacesDir, name)));
+  const ids = names.filter((name) => kinds.some((kind) => isIdOf(kind, name)));
+  const found = await Promise.all(ids.map((id) => look(workspacesDir, id)));
   return found.filter((stored) => stored !== undefined);
 }
 
@@ -145,7 +151,7 @@ export async function removeWorkspace(workspacesDir: string, place: WorkspacePla
   await rename(place.dir, removed)
     .then(() => syncFolder(workspacesDir))
     .catch((error: unknown) => {
-      if (systemErrorCode(error) !== "ENOENT") throw fileError(`cannot delete workspace '${place.workspaceId}'`, error);
+      if (systemErrorCode(error) !== "ENOENT") throw fileError(`cannot delete ${inWords(place.workspaceId)}`, error);
     });
   await rm(removed, { recursive: true, force: true });
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { layoutFromEnvironment } from "../../../src/host/layout.ts";
@@ -7,6 +6,7 @@ import type { Disk } from "../../../src/vm/driver.ts";
 import { owners } from "../../../src/workspaces/control/main.ts";
 import { OwnedWorkspace } from "../../../src/workspaces/control/owned-workspace.ts";
 import { ControlServer } from "../../../src/workspaces/control/server.ts";
+import { type Kind, newId } from "../../../src/workspaces/record/kind.ts";
 import { saveWorkspace, WorkspacePlace } from "../../../src/workspaces/record/store.ts";
 import type { WorkspaceUnderTest } from "../../cases/workspace.ts";
 import type { TestCache } from "../cli.ts";
@@ -40,11 +40,11 @@ export class WorkspaceWithoutVm implements AsyncDisposable {
   static async start(
     cache: TestCache,
     files: Readonly<Record<string, string>> = {},
-    { diskMib = 1024 } = {},
+    { diskMib = 1024, kind = "workspace" }: { diskMib?: number; kind?: Kind } = {},
   ): Promise<WorkspaceWithoutVm> {
     const { agentPath } = layoutFromEnvironment(process.env);
     const context = engineContext(cache.dir, { layout: layoutFromEnvironment(cache.env) });
-    const workspaceId = randomBytes(6).toString("hex");
+    const workspaceId = newId(kind);
     const place = new WorkspacePlace(context.layout.workspacesDir, workspaceId);
     await mkdir(place.disksDir, { recursive: true });
     await writeFile(place.lockPath, "");

@@ -37,7 +37,9 @@ const selections: readonly [args: readonly string[], tools: readonly string[]][]
   [
     ["--profile", "workspace-full"],
     [
-      ...["vm_run", "vm_list_environments", ...reproFix, "workspace_stop", "workspace_start", "snapshot_delete"],
+      ...["vm_run", "vm_list_environments", "vm_create", "vm_start", "vm_exec", "vm_stop", "vm_delete", "vm_status"],
+      ...["vm_network_info", "vm_reap_expired"],
+      ...[...reproFix, "workspace_stop", "workspace_start", "snapshot_delete"],
       ...services,
     ],
   ],
@@ -177,7 +179,7 @@ test("what only reads, what destroys and what can be repeated is told truly", as
       .map(({ name }) => name)
       .toSorted();
   expect(having("destructiveHint")).toEqual([
-    ...["service_stop", "snapshot_delete", "workspace_delete", "workspace_reset"],
+    ...["service_stop", "snapshot_delete", "vm_delete", "workspace_delete", "workspace_reset"],
   ]);
   expect(having("openWorldHint")).toEqual([]);
   expect(having("readOnlyHint")).toEqual([
@@ -187,6 +189,8 @@ test("what only reads, what destroys and what can be repeated is told truly", as
       "service_status",
       "snapshot_list",
       "vm_list_environments",
+      "vm_network_info",
+      "vm_status",
       "workspace_file_list",
     ],
     ...["workspace_file_read", "workspace_list", "workspace_logs", "workspace_status", "workspace_summary"],

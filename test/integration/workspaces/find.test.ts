@@ -2,9 +2,11 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findWorkspaceId } from "../../../src/workspaces/record/find.ts";
+import { findWorkspaceId, requireVmId } from "../../../src/workspaces/record/find.ts";
 import { saveWorkspace, WorkspacePlace } from "../../../src/workspaces/record/store.ts";
 import { workspaceRecord } from "../../helpers/workspace-record.ts";
+
+const vmId = "vm-0a1b2c3d4e5f";
 
 let dir: string;
 beforeAll(async () => {
@@ -23,6 +25,7 @@ beforeAll(async () => {
     await saveWorkspace(place, workspaceRecord({ workspaceId, name }));
   }
   await mkdir(join(dir, "eeeeeeeeeeee"));
+  await mkdir(join(dir, vmId));
 });
 afterAll(() => rm(dir, { recursive: true }));
 
@@ -51,4 +54,24 @@ test.each([
 
 test.each(["another", "..", "", "777", "PARSER"])("'%s' is no workspace", async (given) => {
   await expect(findWorkspaceId(dir, given)).rejects.toMatchObject({ code: "not_found" });
+});
+
+test.each([vmId, "vm-000000000000"])("a machine for one command is no workspace: %s", async (given) => {
+  expect(await requireVmId(dir, given)).toBe(given);
+  await expect(findWorkspaceId(dir, given)).rejects.toMatchObject({
+    code: "invalid_argument",
+    message: `cannot use '${given}' as a workspace: it is a machine for one command`,
+    hint: `Use \`pyro.vm.status({ vmId: "${given}" })\` and what goes with it.`,
+  });
+});
+
+test.each(["0a1b2c3d4e5f", "parser", "0a1b2"])("a workspace is no machine for one command: %s", async (given) => {
+  await expect(requireVmId(dir, given)).rejects.toMatchObject({
+    code: "invalid_argument",
+    message: "cannot use '0a1b2c3d4e5f' as a machine for one command: it is a workspace",
+  });
+});
+
+test.each(["another", "vm-0a1b", "999999999999", "../vm-0a1b2c3d4e5f", ""])("'%s' is neither", async (given) => {
+  await expect(requireVmId(dir, given)).rejects.toMatchObject({ code: "not_found" });
 });

@@ -22,12 +22,22 @@ const forPeople = [
   "workspace.network",
 ];
 
-test("every operation on workspaces is a tool, but for those for people", () => {
+test("every operation on workspaces and machines is a tool, but for those for people", () => {
   const names = new Set(full.map(({ name }) => name));
   const missing = operations
-    .filter(({ name }) => name.startsWith("workspace."))
+    .filter(({ name }) => /^(?:workspace|vm)\./.test(name))
     .filter((each) => !names.has(toolName(each)));
   expect(missing.map(({ name }) => name)).toEqual(forPeople);
+});
+
+test("the environment that a server's user has chosen is the default of what makes a machine", () => {
+  const chosen = toolsOf(toolsetOf({ profile: "workspace-full" }), { environment: "debian:12-build" });
+  for (const name of ["vm_run", "vm_create", "workspace_create"]) {
+    expect(parseArguments(tool(name, chosen), name === "vm_run" ? { command: "true" } : {})).toMatchObject({
+      environment: "debian:12-build",
+    });
+  }
+  expect(() => parseArguments(tool("vm_create"), {})).toThrow(/environment/);
 });
 
 test("what a mode says of its tools, it says of tools that it has", () => {

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { PyroError } from "../../../src/core/errors.ts";
 import { type Hint, hint, named, sayHint, sayInLibrary, toRun } from "../../../src/core/hint.ts";
-import { sayInCommandLine } from "../../../src/operations/command-line.ts";
+import { commands, sayInCommandLine } from "../../../src/operations/command-line.ts";
 import type { Operation } from "../../../src/operations/operation.ts";
 import { operations } from "../../../src/operations/registry.ts";
+import { toCall } from "../../../src/workspaces/record/kind.ts";
 
 const id = { workspaceId: "0a1b" };
 
@@ -66,6 +67,20 @@ test("every call in a hint is of an operation that exists, with arguments that i
     expect(byName.has(name), `${path}: ${name}`).toBe(true);
     expect(fieldsThere, `${path}: ${name}`).toEqual(expect.arrayContaining(fields));
   }
+});
+
+test.each(["0a1b2c3d4e5f", "vm-0a1b2c3d4e5f"])("what is told to do with '%s' are operations on what it is", (own) => {
+  for (const operation of ["status", "start", "delete"] as const) {
+    const { operation: name, arguments: given } = toCall(operation, own);
+    const found = operations.find((each: Operation) => each.name === name);
+    expect(Object.keys(found?.input.shape ?? {}), name).toEqual(Object.keys(given));
+  }
+});
+
+test("a call that is no command is said as in the library", () => {
+  const parts = hint`${toRun("vm.start", { vmId: "vm-0" })}.`;
+  expect(sayHint(parts, sayInCommandLine)).toBe('Call `pyro.vm.start({ vmId: "vm-0" })`.');
+  expect(commands.map(({ name }) => name).filter((name) => name.startsWith("vm."))).toEqual([]);
 });
 
 test("no message or hint has a command line of pyro in it", () => {

@@ -1,6 +1,6 @@
 import { expect, expectTypeOf, test } from "vitest";
+import { Pyro } from "../../../src/index.ts";
 import { operations } from "../../../src/operations/registry.ts";
-import { Pyro } from "../../../src/sdk/pyro.ts";
 
 const pyro = new Pyro({ env: { PYRO_CACHE_DIR: "/nonexistent/cache", PATH: "/nonexistent" } });
 

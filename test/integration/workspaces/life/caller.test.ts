@@ -25,6 +25,7 @@ import {
   saveWorkspace,
   WorkspacePlace,
 } from "../../../../src/workspaces/record/store.ts";
+import { reapExpiredVms } from "../../../../src/workspaces/vm/caller.ts";
 import { SearchPath } from "../../../helpers/search-path.ts";
 import { workspaceRecord } from "../../../helpers/workspace-record.ts";
 
@@ -163,6 +164,46 @@ test.each(["started", "stopped", "failed", "starting"] as const)(
     expect(await names()).toEqual([]);
   },
 );
+
+const vmId = "vm-0a1b2c3d4e5f";
+
+test("a machine for one command goes with its supervisor, and stays if it has none", async () => {
+  await make({ ...stopped, workspaceId: vmId, layers: [] });
+  expect(await currentRecord(context, vmId)).toMatchObject({ state: "stopped" });
+  for (const state of ["starting", "started"] as const) {
+    await make({ state, workspaceId: `vm-${state === "started" ? 1 : 2}00000000000` });
+  }
+  for (const lost of ["vm-100000000000", "vm-200000000000"]) {
+    await expect(currentRecord(context, lost)).rejects.toMatchObject({
+      code: "not_found",
+      message: `there is no machine '${lost}'`,
+    });
+  }
+  expect(await names()).toEqual([vmId]);
+});
+
+test("machines that have expired are reaped, by their ids, and no workspace is", async () => {
+  const expiresAt = new Date(Date.now() - 1).toISOString();
+  await make({ ...stopped, expiresAt });
+  await make({ ...stopped, expiresAt, workspaceId: vmId });
+  await make({ ...stopped, workspaceId: "vm-100000000000" });
+  expect(await reapExpiredVms(context)).toEqual([vmId]);
+  expect(await names()).toEqual([id, "vm-100000000000"]);
+  expect(await reapExpiredVms(context)).toEqual([]);
+});
+
+test("a list of workspaces is without machines for one command, which count as running", async () => {
+  await make({ ...stopped, workspaceId: vmId });
+  expect(await allWorkspaces(context)).toEqual([]);
+  await make({ workspaceId: "vm-100000000000" });
+  const lock = await lockWorkspace(new WorkspacePlace(context.layout.workspacesDir, "vm-100000000000"));
+  if (lock === "held") throw new Error("it is ours");
+  await using _ = lock;
+  const limited = { ...context, maxActiveWorkspaces: 1 };
+  await expect(claimActiveSlot(limited, "start it", async () => {})).rejects.toMatchObject({
+    code: "resource_exhausted",
+  });
+});
 
 test("a list is without those whose time is over, and with those that cannot be read", async () => {
   await make({ ...stopped, expiresAt: new Date(Date.now() - 1).toISOString() });
