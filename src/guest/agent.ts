@@ -8,7 +8,9 @@ import { fromWire, toWire } from "../core/wire-case.ts";
 import { displayPath } from "../tree/name.ts";
 import { type AnnouncementListener, listenToAnnouncements } from "./announcements.ts";
 import { GuestConnection } from "./connection.ts";
-import { drained, type ExecOptions, runExec } from "./exec.ts";
+import { type ExecOptions, runExec } from "./exec.ts";
+import { framesOf } from "./frames.ts";
+import { type CopyProgress, deviceRequestSchema, readCopy } from "./inspection.ts";
 import {
   agentErrorSchema,
   type CommandState,
@@ -24,6 +26,7 @@ import {
   guestInfoSchema,
   protocolVersion,
 } from "./messages.ts";
+import { bodyOf, readReply, sendBytes, statusOf, treeIdleMs } from "./request-stream.ts";
 import { parseTarget } from "./tree/decode.ts";
 import {
   type TreeReadRequest,
@@ -38,12 +41,6 @@ import {
  * processor
  */
 const requestTimeoutMs = 30_000;
-const maxReplyLength = 1 << 20;
-/**
- * Limit for a guest's silence while it reads or writes a tree, which it may have to sync before it
- * answers
- */
-const treeIdleMs = 120_000;
 const treeContentType = "application/vnd.pyro.tree";
 /** Large enough that a stream does not wait between two turns of the host's event loop */
 const streamWindowBytes = 1 << 20;
@@ -186,6 +183,25 @@ export class AgentClient implements AsyncDisposable {
     });
   }
 
+  /** Mounts the root disk of a stopped machine, to be read with `inspected`. */
+  async inspect(device: string, signal?: AbortSignal): Promise<void> {
+    const body = toWire(deviceRequestSchema, { device });
+    await this.#call({ method: "POST", path: "/v1/inspection", body, signal });
+  }
+
+  /**
+   * Copies the inspected root, with the workspace in it, into the empty ext4 file system of a
+   * device.
+   */
+  exportInspected(
+    device: string,
+    onProgress: (copied: CopyProgress) => void,
+    signal?: AbortSignal,
+  ): Promise<CopyProgress> {
+    const bytes = this.#treeBytes("/v1/inspection/export", toWire(deviceRequestSchema, { device }), signal);
+    return readCopy(framesOf(bytes), onProgress);
+  }
+
   /**
    * Passes what the guest's processes want to reach to the listener, until the signal aborts or the
    * guest is gone.
@@ -309,44 +325,6 @@ function asUnknownOutcome(path: string, error: unknown): unknown {
 /** The present time as the protocol writes it. */
 export function unixTimeNs(): string {
   return String(BigInt(Date.now()) * 1_000_000n);
-}
-
-async function readReply(stream: http2.ClientHttp2Stream): Promise<{ status: number; body: string }> {
-  const status = statusOf(stream);
-  const body = await bodyOf(stream);
-  return { status: await status, body };
-}
-
-function statusOf(stream: http2.ClientHttp2Stream): Promise<number> {
-  const status = new Promise<number>((resolve, reject) => {
-    stream.once("response", (headers) => resolve(Number(headers[":status"])));
-    stream.once("error", reject);
-    stream.once("close", () => reject(new Error("the stream closed without an answer")));
-  });
-  status.catch(() => {
-    // A caller that awaits it gets the error. Reading the body can fail first.
-  });
-  return status;
-}
-
-async function bodyOf(stream: http2.ClientHttp2Stream): Promise<string> {
-  stream.setEncoding("utf8");
-  let body = "";
-  for await (const chunk of stream) {
-    body += String(chunk);
-    if (body.length > maxReplyLength) throw new PyroError("internal", "the guest agent's answer has no end");
-  }
-  return body;
-}
-
-/** Sends at the pace of the guest. */
-async function sendBytes(stream: http2.ClientHttp2Stream, bytes: AsyncIterable<Buffer>): Promise<void> {
-  for await (const piece of bytes) {
-    if (stream.destroyed || stream.writableEnded) return;
-    if (stream.write(piece)) continue;
-    await withDeadline(drained(stream), { timeoutMs: treeIdleMs, waitingFor: "the guest to take what it is sent" });
-  }
-  stream.end();
 }
 
 function parseReply<S extends z.ZodType>(path: string, schema: S | undefined, body: string): z.output<S> {

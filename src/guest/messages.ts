@@ -5,7 +5,7 @@ import { linkText } from "./tree/messages.ts";
  * Version of the protocol in agent/PROTOCOL.md. Host and guest refuse each other if the majors
  * differ.
  */
-export const protocolVersion = "2.5";
+export const protocolVersion = "2.6";
 
 export const guestInfoSchema = z.object({
   protocol: z.string().max(16),

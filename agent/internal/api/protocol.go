@@ -7,7 +7,7 @@ import (
 
 // ProtocolVersion is major.minor. A host may use everything of its own minor version if the agent's
 // is at least that.
-const ProtocolVersion = "2.5"
+const ProtocolVersion = "2.6"
 
 const protocolHeader = "Pyro-Protocol"
 

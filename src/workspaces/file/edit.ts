@@ -7,9 +7,10 @@ import { type Replacement, replaceText } from "../../tree/patch/replace.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
-import { contentOf, maxWriteBytes, noSuchFile, notText, pieces, refusedLink, requireRegularFile } from "./files.ts";
+import { maxWriteBytes, noSuchFile, notText, pieces, refusedLink, requireRegularFile } from "./files.ts";
 import { pathBelowWorkspace } from "./guest-path.ts";
 import type { EditedFile } from "./results.ts";
+import { contentOf } from "./tree-files.ts";
 
 /**
  * Replaces a text in a file by another. The file keeps its mode. If it changes between the read and

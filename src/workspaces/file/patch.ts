@@ -7,8 +7,9 @@ import { pathKey } from "../../tree/path.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
-import { contentOf, pieces } from "./files.ts";
+import { pieces } from "./files.ts";
 import type { AppliedPatch } from "./results.ts";
+import { contentOf } from "./tree-files.ts";
 
 /** Of a file that is patched as text */
 const maxFileBytes = 16 * 1024 * 1024;

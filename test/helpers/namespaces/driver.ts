@@ -22,6 +22,7 @@ const features: DriverFeatures = {
   snapshots: false,
   liveLayers: false,
   layeredDisks: false,
+  addedDisks: false,
   mapsReadOnlyMemory: false,
 };
 

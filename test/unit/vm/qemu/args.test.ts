@@ -23,6 +23,7 @@ const fork: QemuArgsInput = {
       { fd: 11, format: "qcow2" },
     ],
     workspaceLayers: [{ fd: 12, format: "qcow2" }],
+    addedDisks: [],
   },
   start: "fork",
   durable: { root: false, workspace: true },
