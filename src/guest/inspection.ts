@@ -10,7 +10,7 @@ export const deviceRequestSchema = z.object({ device: z.string() });
 
 const count = z.number().int().min(0);
 
-const copyProgressSchema = z.object({
+export const copyProgressSchema = z.object({
   entryCount: count,
   /** Length of all files without their holes */
   contentBytes: count,

@@ -47,7 +47,7 @@ export interface VmSpec {
   readonly rootDisk: Disk;
   readonly workspaceDisk: Disk;
   /**
-   * Disks of a fork that its frozen machine did not have. The guest finds them, in this order, when
+   * More disks. A fork's frozen machine did not have them: the guest finds them, in this order, when
    * it looks for new hardware. Power `addedDisks`.
    */
   readonly addedDisks?: readonly Disk[];

@@ -83,7 +83,11 @@ func (s *Server) exportInspected(w http.ResponseWriter, r *http.Request) error {
 	}
 	write := startStream(w, copyContentType)
 	report := func(copied tree.Copied) error { return sendCopied(write, frame.CopyProgress, copied) }
-	copied, err := root.Export(r.Context(), workspace, request.Device, report)
+	copied, err := root.Export(r.Context(), &workspace.Layers, inspect.Target{
+		Device:     request.Device,
+		MountPoint: workspace.MountPoint(),
+		Report:     report,
+	})
 	end := copyEnd{Copied: copied}
 	if err != nil {
 		log.Printf("%s: %v", r.URL.Path, err)

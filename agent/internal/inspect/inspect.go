@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"pyro.agent/internal/overlay"
 	"pyro.agent/internal/tree"
 )
 
@@ -84,12 +83,20 @@ func awaitDevice(device string) error {
 	}
 }
 
-// Export copies the root, with the workspace in its place, into the empty ext4 file system of a
-// device, and leaves that unmounted. It leaves out what pyro has put into the root.
-func (r *Root) Export(
-	host context.Context, workspace *overlay.Workspace, device string, report func(tree.Copied) error,
-) (copied tree.Copied, err error) {
-	if err := awaitDevice(device); err != nil {
+// Target is where an export goes.
+type Target struct {
+	// Device has an empty ext4 file system.
+	Device string
+	// MountPoint is the workspace's directory in the root.
+	MountPoint string
+	// Report is called now and then.
+	Report func(tree.Copied) error
+}
+
+// Export copies the root, with the workspace in its place, into a file system, and leaves that
+// unmounted. It leaves out what pyro has put into the root. It stops when the host is gone.
+func (r *Root) Export(host context.Context, workspace *tree.Layers, to Target) (copied tree.Copied, err error) {
+	if err := awaitDevice(to.Device); err != nil {
 		return copied, err
 	}
 	place := filepath.Join(r.private, "target")
@@ -97,10 +104,10 @@ func (r *Root) Export(
 		return copied, err
 	}
 	// Without noinit_itable the kernel would write tables of inodes that nothing uses.
-	if err := unix.Mount(device, place, "ext4", unix.MS_NOATIME|unix.MS_NODEV, "noinit_itable"); err != nil {
-		return copied, fmt.Errorf("mount %s: %w", device, err)
+	if err := unix.Mount(to.Device, place, "ext4", unix.MS_NOATIME|unix.MS_NODEV, "noinit_itable"); err != nil {
+		return copied, fmt.Errorf("mount %s: %w", to.Device, err)
 	}
-	copied, err = r.copyTo(host, workspace, place, report)
+	copied, err = r.copyTo(host, workspace, place, to)
 	if err == nil {
 		// What can't be written to the disk shows here.
 		err = syncTree(place)
@@ -109,18 +116,19 @@ func (r *Root) Export(
 }
 
 func (r *Root) copyTo(
-	host context.Context, workspace *overlay.Workspace, place string, report func(tree.Copied) error,
+	host context.Context, workspace *tree.Layers, place string, to Target,
 ) (copied tree.Copied, err error) {
 	target, err := unix.Open(place, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return copied, err
 	}
 	defer unix.Close(target)
-	copier := tree.NewCopier(host, target, report)
-	inRoot := strings.TrimPrefix(workspace.MountPoint(), "/")
-	err = copier.Tree(r.Tree.Merged, "", func(path string) bool { return path == inRoot || isOwn(path) })
+	copier := tree.NewCopier(host, target, to.Report)
+	inRoot := strings.TrimPrefix(to.MountPoint, "/")
+	// The root comes second, because a new name in it changes its times.
+	err = copier.Tree(workspace.Merged, inRoot, tree.IsStagingIn(inRoot))
 	if err == nil {
-		err = copier.Tree(workspace.Layers.Merged, inRoot, tree.IsStagingIn(inRoot))
+		err = copier.Tree(r.Tree.Merged, "", func(path string) bool { return path == inRoot || isOwn(path) })
 	}
 	if err == nil {
 		err = scrub(target)

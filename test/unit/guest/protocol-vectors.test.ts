@@ -10,6 +10,7 @@ import {
   framesOf,
   frameType,
 } from "../../../src/guest/frames.ts";
+import { copyEndSchema, copyFrame, copyProgressSchema, deviceRequestSchema } from "../../../src/guest/inspection.ts";
 import {
   agentErrorSchema,
   announcementAnswerSchema,
@@ -67,7 +68,7 @@ const refusedSchema = z.strictObject({
   refused: z.strictObject({ host: z.string().optional(), guest: z.string().optional() }),
 });
 
-const fileNames = ["exec", "network", "requests", "tree-changes", "tree-read", "tree-write"] as const;
+const fileNames = ["exec", "inspection", "network", "requests", "tree-changes", "tree-read", "tree-write"] as const;
 
 function load<S extends z.ZodType>(name: string, schema: S): z.output<S>[] {
   return z.array(schema).parse(JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8")));
@@ -124,6 +125,9 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   connection: connectionSchema,
   answer: announcementAnswerSchema,
   refusal: announcementAnswerSchema,
+  device_request: deviceRequestSchema,
+  copy_progress: copyProgressSchema,
+  copy_end: copyEndSchema,
 };
 
 const frameTypes: Readonly<Record<string, number>> = {
@@ -151,6 +155,8 @@ const frameTypes: Readonly<Record<string, number>> = {
   connection: announcementType.connection,
   answer: announcementType.answer,
   refusal: announcementType.refusal,
+  copy_progress: copyFrame.progress,
+  copy_end: copyFrame.end,
   data: connectionType.data,
   data_end: connectionType.dataEnd,
   credit: connectionType.credit,
