@@ -47,8 +47,8 @@ export interface VmSpec {
   readonly rootDisk: Disk;
   readonly workspaceDisk: Disk;
   /**
-   * More disks. A fork's frozen machine did not have them: the guest finds them, in this order, when
-   * it looks for new hardware. Power `addedDisks`.
+   * More disks. A fork's frozen machine did not have them, and the guest finds them, in this order,
+   * when it looks for new hardware. Power `addedDisks`.
    */
   readonly addedDisks?: readonly Disk[];
   /** The only folder from which the running VM can take layers for its workspace disk */

@@ -8,8 +8,9 @@ import { bootMachine, type Machine } from "../../src/machines/machine.ts";
 import type { Disk } from "../../src/vm/driver.ts";
 import { stoppedTree } from "../../src/workspaces/disk/stopped-tree.ts";
 import { pathInMachine } from "../../src/workspaces/file/guest-path.ts";
-import { listTree, readText } from "../../src/workspaces/file/tree-files.ts";
+import { type FileTree, listTree, readText } from "../../src/workspaces/file/reading/tree-files.ts";
 import { engineContext } from "../helpers/engine-context.ts";
+import { checkImage, debugImage } from "../helpers/image-content.ts";
 import { describeWithNamespaces } from "../helpers/namespaces/describe.ts";
 import { namespaceDriver } from "../helpers/namespaces/driver.ts";
 import { WorkspaceWithoutVm } from "../helpers/namespaces/workspace.ts";
@@ -32,6 +33,7 @@ truncate -s 3G sparse; mknod device c 1 3; head -c 1000 /dev/zero > binary`;
 describeWithNamespaces("the disks of a machine that has ended, in another one", () => {
   let dir: string;
   let machine: Machine;
+  let tree: FileTree;
   const disk = (name: string): Disk => {
     return { layers: [{ path: join(dir, name), format: "raw" }], ownsRaw: true, disposable: false, durable: true };
   };
@@ -51,10 +53,8 @@ describeWithNamespaces("the disks of a machine that has ended, in another one", 
       timeoutMs: 30_000,
     });
   };
-  const tree = () =>
-    stoppedTree({ context: engineContext(dir), workspaceId, agent: machine.agent, onProgress: undefined });
-  const list = (path: string, recursive = false) => listTree(tree(), pathInMachine(path), recursive);
-  const read = async (path: string, more = page) => readText(tree(), pathInMachine(path), more);
+  const list = (path: string, recursive = false) => listTree(tree, pathInMachine(path), recursive);
+  const read = async (path: string, more = page) => readText(tree, pathInMachine(path), more);
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), "pyro-disk-"));
@@ -63,12 +63,13 @@ describeWithNamespaces("the disks of a machine that has ended, in another one", 
     await makeRootImage(dir);
     await writeFile(join(dir, "output"), "");
     await truncate(join(dir, "output"), 128 * 1024 ** 2);
-    execFileSync("mke2fs", ["-q", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard", join(dir, "output")]);
+    execFileSync("mkfs.ext4", ["-q", "-E", "lazy_itable_init=1,nodiscard", join(dir, "output")]);
     const stopped = await boot([]);
     await sh(stopped.agent, changes);
     await stopped.agent.powerOff();
     await stopped.vm.exited;
     machine = await boot([disk("root"), disk("output")]);
+    tree = stoppedTree({ context: engineContext(dir), workspaceId, agent: machine.agent });
   });
   afterAll(async () => {
     await machine.close();
@@ -127,19 +128,19 @@ describeWithNamespaces("the disks of a machine that has ended, in another one", 
   });
 
   test("become one sound file system, which has all of it", async () => {
+    await list("/");
     const copied = await machine.agent.exportInspected("/dev/vdd", () => {});
     expect(copied.skippedCount).toBe(0);
     await machine.vm.stop();
     const output = join(dir, "output");
-    execFileSync("e2fsck", ["-fn", output], { stdio: "pipe" });
-    const look = (request: string) =>
-      execFileSync("debugfs", ["-R", request, output], { encoding: "utf8", stdio: "pipe" });
-    expect(look("cat /workspace/chmodded")).toBe(files.chmodded);
-    expect(look("stat /workspace/second-name")).toMatch(/Mode:\s+0750[\s\S]*Links: 2/);
-    expect(look("stat /workspace/sparse")).toMatch(/Size: 3221225472[\s\S]*Blockcount: 0/);
-    expect(look("stat /workspace/device")).toMatch(/character special[\s\S]*01:03/);
-    expect(look("cat /etc/hostname")).toBe("on-disk\n");
-    expect(look("ls -p /workspace")).not.toMatch(/\/(?:deleted|renamed|under-the-mount|\.pyro[^/]*)\//);
+    await checkImage(output);
+    const look = (request: string) => debugImage(output, request);
+    expect(await look("cat /workspace/chmodded")).toBe(files.chmodded);
+    expect(await look("stat /workspace/second-name")).toMatch(/Mode:\s+0750[\s\S]*Links: 2/);
+    expect(await look("stat /workspace/sparse")).toMatch(/Size: 3221225472[\s\S]*Blockcount: 0/);
+    expect(await look("stat /workspace/device")).toMatch(/character special[\s\S]*01:03/);
+    expect(await look("cat /etc/hostname")).toBe("on-disk\n");
+    expect(await look("ls -p /workspace")).not.toMatch(/\/(?:deleted|renamed|under-the-mount|\.pyro[^/]*)\//);
   });
 });
 
@@ -182,5 +183,5 @@ async function makeRootImage(dir: string): Promise<void> {
   await chmod(join(root, "root"), 0o700);
   await writeFile(join(dir, "root"), "");
   await truncate(join(dir, "root"), 64 * 1024 ** 2);
-  execFileSync("mke2fs", ["-q", "-t", "ext4", "-d", root, join(dir, "root")]);
+  execFileSync("mkfs.ext4", ["-q", "-d", root, join(dir, "root")]);
 }

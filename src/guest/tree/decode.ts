@@ -130,7 +130,7 @@ function parseEntry(frame: Frame): GuestEntry {
     ...(bits === undefined ? {} : { mode: bits }),
     ...(size === undefined ? {} : { size }),
     ...(sha256 === undefined ? {} : { sha256 }),
-    ...(reason === "symbolic_link" ? { isBehindLink: true } : {}),
+    ...(reason === undefined ? {} : { reason }),
     ...(mtimeNs === undefined ? {} : { mtimeNs: BigInt(mtimeNs) }),
     ...parseTarget(link, targetBase64),
   };

@@ -120,8 +120,8 @@ export interface GuestEntry {
   /** Text of a symbolic link, or the earlier path that a hard link shares its file with */
   readonly target?: Buffer;
   readonly sha256?: string;
-  /** Whether the path is `missing` because a directory on its way is a symbolic link */
-  readonly isBehindLink?: boolean;
+  /** Why a path that may exist is `missing`: `symbolic_link` for a link among its directories */
+  readonly reason?: string;
   readonly expect?: Expectation;
 }
 

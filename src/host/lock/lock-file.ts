@@ -39,7 +39,9 @@ export async function tryLockFile(path: string): Promise<HeldLock | "held" | "go
   }
 }
 
-/** Notes what the holder of a lock does, for messages to processes that wait: `building a template` */
+/**
+ * Notes what the holder of a lock does, for messages to processes that wait: `building a template`
+ */
 export async function signLockFile(path: string, purpose: string): Promise<void> {
   await writeFile(path, `${process.pid} ${purpose}\n`, { flag: "r+" });
 }

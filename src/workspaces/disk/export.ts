@@ -67,7 +67,10 @@ function fillImage(call: WorkspaceCall, path: string): Promise<CopyProgress> {
   });
 }
 
-/** Makes an empty file system, and returns whose the file is. The host parses none that a guest made. */
+/**
+ * Makes an empty file system, and returns whose the file is. The host parses none that a guest has
+ * made.
+ */
 async function makeEmptyImage(
   { searchPath, uid }: EngineContext,
   path: string,
@@ -75,8 +78,7 @@ async function makeEmptyImage(
 ): Promise<{ readonly uid: number; readonly gid: number }> {
   await using file = await open(path, "wx", 0o600);
   await file.truncate(imageBytes);
-  // A file system that is complete before its first use needs no journal, which takes a third more
-  // time to write.
+  // A file system that is complete before its first use needs no journal.
   const options = ext4Options({ id: randomUUID(), bytesPerInode: 8192, hasJournal: false });
   const command = ["mke2fs", "-q", "-F", "-t", "ext4", ...options, imageFd];
   const { exitCode, stderr } = await runAsRoot({ searchPath, uid }, command, {

@@ -1,11 +1,11 @@
 import * as z from "zod";
 import { hostPath } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
-import { listingText, pageText, renderEntries, shortenListing, shortenPage } from "../file/file-view.ts";
 import { maxReadBytes } from "../file/files.ts";
 import { pathInMachine } from "../file/guest-path.ts";
+import { listingText, pageText, renderEntries, shortenListing, shortenPage } from "../file/reading/file-view.ts";
+import { listTree, readText } from "../file/reading/tree-files.ts";
 import { fileContent, fileListing } from "../file/results.ts";
-import { listTree, readText } from "../file/tree-files.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { exportDisk, exportedDisk } from "./export.ts";
 import { withInspection } from "./inspection.ts";

@@ -9,7 +9,7 @@ import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import { displayPath } from "../../tree/name.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import type { ReadRequest } from "../file/caller.ts";
-import type { FileTree } from "../file/tree-files.ts";
+import type { FileTree } from "../file/reading/tree-files.ts";
 import { rootDevice } from "./inspection.ts";
 
 /** Path of the workspace's tree in the root, as bytes */
@@ -48,7 +48,7 @@ export function stoppedTree(stopped: Stopped): FileTree {
     new PyroError("failed_precondition", `cannot read '${shown(path)}': ${reason}`, { hint: advice });
   const toList = hint`${toRun("workspace.disk.list", { workspaceId })}.`;
   const noSuchFile = (path: Buffer, missing?: GuestEntry) =>
-    missing?.isBehindLink
+    missing?.reason === "symbolic_link"
       ? cannotRead(path, "a directory on its way is a symbolic link, which leads elsewhere", toList)
       : new PyroError("not_found", `there is no '${shown(path)}' on the disks of workspace '${workspaceId}'`, {
           hint: toList,

@@ -9,8 +9,8 @@ import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
 import { maxWriteBytes, noSuchFile, notText, pieces, refusedLink, requireRegularFile } from "./files.ts";
 import { pathBelowWorkspace } from "./guest-path.ts";
+import { contentOf } from "./reading/tree-files.ts";
 import type { EditedFile } from "./results.ts";
-import { contentOf } from "./tree-files.ts";
 
 /**
  * Replaces a text in a file by another. The file keeps its mode. If it changes between the read and

@@ -5,8 +5,8 @@ import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
+import { type FilePage, type FileTree, listTree, readText } from "./reading/tree-files.ts";
 import type { FileContent, FileListing, WrittenFile } from "./results.ts";
-import { type FilePage, type FileTree, listTree, readText } from "./tree-files.ts";
 
 /** More than this at once is a matter for export or sync */
 export const maxReadBytes = 16 * 1024 * 1024;

@@ -4,8 +4,8 @@ import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
 import { editFile } from "./edit.ts";
-import { listingText, pageText, renderEntries, shortenListing, shortenPage } from "./file-view.ts";
 import { listFiles, maxReadBytes, maxWriteBytes, readFile, writeFile } from "./files.ts";
+import { listingText, pageText, renderEntries, shortenListing, shortenPage } from "./reading/file-view.ts";
 import { editedFile, fileContent, fileListing, writtenFile } from "./results.ts";
 
 const { path: listedPath, ...listed } = fileListing.shape;

@@ -8,8 +8,8 @@ import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
 import { pieces } from "./files.ts";
+import { contentOf } from "./reading/tree-files.ts";
 import type { AppliedPatch } from "./results.ts";
-import { contentOf } from "./tree-files.ts";
 
 /** Of a file that is patched as text */
 const maxFileBytes = 16 * 1024 * 1024;

@@ -58,8 +58,8 @@ function findRootObstacle(): string | null {
 /**
  * A driver without a VM, for tests. It runs the real agent in Linux namespaces, so a machine starts
  * in a few milliseconds. It isolates nothing that must be isolated: kernel, clock and programs are
- * the host's. Its machines have the workspace disk of their spec and the added ones, and neither its
- * kernel nor its root disk.
+ * the host's. Its machines have the workspace disk of their spec and the added ones, but neither
+ * its kernel nor its root disk.
  */
 export function namespaceDriver(agentPath: string): Driver {
   return {

@@ -3,8 +3,8 @@
 # root of the host's programs. It is started by driver.ts with the host's end of the agent's socket
 # as descriptor 3.
 #
-# machine.sh start AGENT GROUP DISK…   (GROUP: new cgroup of the commands, DISK: images, of which the
-# workspace's is the first)
+# machine.sh start AGENT GROUP DISK…   (GROUP: new cgroup of the commands; DISK: an image, the
+# workspace's first)
 set -eu
 
 # The host's namespaces: holds the loop devices for as long as the machine lives, and tells its end

@@ -1,6 +1,6 @@
-import { firstBytes, fitting } from "../../core/shorten.ts";
-import { oneLine } from "../../tree/name.ts";
-import type { FileContent, FileEntry, FileListing } from "./results.ts";
+import { firstBytes, fitting } from "../../../core/shorten.ts";
+import { oneLine } from "../../../tree/name.ts";
+import type { FileContent, FileEntry, FileListing } from "../results.ts";
 
 /** How listings and pages of files are laid out. */
 

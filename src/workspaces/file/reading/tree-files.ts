@@ -1,12 +1,12 @@
 import { isUtf8 } from "node:buffer";
-import { PyroError } from "../../core/errors.ts";
-import { characterBoundary, pageEnd } from "../../core/utf8.ts";
-import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
-import { displayPath } from "../../tree/name.ts";
-import { type OnTreeProgress, withProgress } from "../control/progress.ts";
-import type { ReadRequest } from "./caller.ts";
-import { shownMode } from "./entry.ts";
-import type { FileContent, FileEntry, FileListing } from "./results.ts";
+import { PyroError } from "../../../core/errors.ts";
+import { characterBoundary, pageEnd } from "../../../core/utf8.ts";
+import type { GuestEntry, GuestItem } from "../../../guest/tree/messages.ts";
+import { displayPath } from "../../../tree/name.ts";
+import { type OnTreeProgress, withProgress } from "../../control/progress.ts";
+import type { ReadRequest } from "../caller.ts";
+import { shownMode } from "../entry.ts";
+import type { FileContent, FileEntry, FileListing } from "../results.ts";
 
 /** A longer listing is no use to a reader */
 const maxListedEntries = 50_000;
