@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { composeEngineContext } from "../src/compose.ts";
 import { layoutFromEnvironment } from "../src/host/layout.ts";
 import { coldBoot, environmentName, fork, forksAtOnce } from "./machines.ts";
-import { measureMcp } from "./mcp.ts";
+import { liveNames, measureMcp } from "./mcp.ts";
 import { measureNetwork, networkNames } from "./network.ts";
 import { alternatives, runProgram, works } from "./programs.ts";
 import { type Summary, summarize } from "./statistics.ts";
@@ -26,6 +26,8 @@ const maxExecRatio = 1.5;
 const minThroughput = 0.5;
 /** Limit for a fork with a way out, relative to one without */
 const maxEgressFork = 1.05;
+/** Limit for a start of something that lives on, or a read of it, relative to a command */
+const maxLive = 1.3;
 /** Limits for the ratios of some figures to the cold boot */
 const limits: Readonly<Record<string, number>> = { [transferNames.export]: 0.25, [transferNames.push]: 0.3 };
 
@@ -110,6 +112,10 @@ async function report(): Promise<void> {
   const egressFork = times(networkNames.egressFork) / times(networkNames.plainFork);
   console.log(`A guest's network has ${throughput.toFixed(2)} of the channel's throughput (limit ${minThroughput})`);
   console.log(`A fork with egress takes ${egressFork.toFixed(2)} times one without (limit ${maxEgressFork})`);
+  for (const name of [liveNames.serviceStart, liveNames.shellOpen, liveNames.shellRead]) {
+    const ratio = times(name) / times(liveNames.exec);
+    console.log(`${name} takes ${ratio.toFixed(2)} times a workspace_exec (limit ${maxLive})`);
+  }
   await writeFile(
     resultsPath,
     `${JSON.stringify({ measuredAt: new Date().toISOString(), node: process.version, results, execRatio }, null, 2)}\n`,

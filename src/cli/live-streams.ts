@@ -1,5 +1,6 @@
 import { fstatSync } from "node:fs";
 import type { LiveStreams } from "../operations/operation.ts";
+import { ownTerminal, write } from "./own-terminal.ts";
 
 /** Connects a guest command to this process's own standard streams, at the pace of their reader. */
 export function liveStreams(): LiveStreams {
@@ -7,14 +8,8 @@ export function liveStreams(): LiveStreams {
     stdin: hasInput() ? process.stdin : undefined,
     onStdout: (chunk) => write(process.stdout, chunk),
     onStderr: (chunk) => write(process.stderr, chunk),
+    terminal: ownTerminal(),
   };
-}
-
-/** Resolves when the stream takes more. Unlike `drain`, a failed write calls back too. */
-function write(stream: NodeJS.WriteStream, chunk: Buffer): Promise<void> {
-  return new Promise((resolve) => {
-    if (stream.write(chunk, () => resolve())) resolve();
-  });
 }
 
 /**

@@ -29,6 +29,8 @@ const groupSummaries: Readonly<Record<string, string>> = {
   file: "List, read and write files of a workspace",
   network: "What guests can be allowed to reach",
   port: "Publish ports of a workspace on this host",
+  service: "Start, watch and stop long-running programs of a workspace",
+  shell: "Open, read, type into and close shells of a workspace",
   patch: "Apply patches to a workspace",
   snapshot: "Keep states of a workspace to reset to",
   sync: "Copy files of this host into a workspace",

@@ -2,17 +2,14 @@ import http2 from "node:http2";
 import type { Duplex } from "node:stream";
 import type * as z from "zod";
 import { notIdle, withDeadline } from "../core/deadline.ts";
-import { type ErrorCode, messageOf, PyroError } from "../core/errors.ts";
-import { hint, toRun } from "../core/hint.ts";
-import { fromWire, toWire } from "../core/wire-case.ts";
-import { displayPath } from "../tree/name.ts";
+import { messageOf, PyroError } from "../core/errors.ts";
+import { toWire } from "../core/wire-case.ts";
 import { type AnnouncementListener, listenToAnnouncements } from "./announcements.ts";
 import { GuestConnection } from "./connection.ts";
-import { type ExecOptions, runExec } from "./exec.ts";
+import { drained, type ExecOptions, runExec } from "./exec.ts";
 import { framesOf } from "./frames.ts";
 import { type CopyProgress, deviceRequestSchema, readCopy } from "./inspection.ts";
 import {
-  agentErrorSchema,
   type CommandState,
   clockRequestSchema,
   commandStateRequestSchema,
@@ -25,9 +22,14 @@ import {
   type GuestInfo,
   guestInfoSchema,
   protocolVersion,
+  signalAnswerSchema,
+  signalRequestSchema,
+  type TerminalSize,
+  type TerminalState,
+  terminalResizeSchema,
+  terminalStateSchema,
 } from "./messages.ts";
-import { bodyOf, readReply, sendBytes, statusOf, treeIdleMs } from "./request-stream.ts";
-import { parseTarget } from "./tree/decode.ts";
+import { agentRefusal, bodyOf, parseReply, readReply, statusOf } from "./reply.ts";
 import {
   type TreeReadRequest,
   type TreeWriteAnswer,
@@ -41,21 +43,17 @@ import {
  * processor
  */
 const requestTimeoutMs = 30_000;
+/**
+ * Limit for a guest's silence while it reads or writes a tree, which it may have to sync before it
+ * answers
+ */
+const treeIdleMs = 120_000;
 const treeContentType = "application/vnd.pyro.tree";
 /** Large enough that a stream does not wait between two turns of the host's event loop */
 const streamWindowBytes = 1 << 20;
 /** With the default of 16 KiB the content of a pipe takes four frames */
 const maxFrameBytes = 256 * 1024;
 const sessionWindowBytes = 8 << 20;
-
-/** The agent speaks another major version of the protocol, so only another agent can help. */
-export class ProtocolMismatchError extends PyroError {
-  constructor(reason: string) {
-    super("failed_precondition", `cannot talk to the guest agent: ${reason}`, {
-      hint: hint`${toRun("prepare", { force: true })} to rebuild the template with this version's agent.`,
-    });
-  }
-}
 
 /**
  * Typed calls to one guest agent over one connected stream, as agent/PROTOCOL.md has them.
@@ -122,6 +120,23 @@ export class AgentClient implements AsyncDisposable {
   async commandState(label: string, signal?: AbortSignal): Promise<CommandState> {
     const body = toWire(commandStateRequestSchema, { label });
     return this.#call({ method: "POST", path: "/v1/command", body, reply: commandStateSchema, signal });
+  }
+
+  /** Sends a signal to a running command. Answers with the process group; 0 for all of it. */
+  async signal(request: z.input<typeof signalRequestSchema>, signal?: AbortSignal): Promise<{ group: number }> {
+    const body = toWire(signalRequestSchema, request);
+    return this.#call({ method: "POST", path: "/v1/command/signal", body, reply: signalAnswerSchema, signal });
+  }
+
+  /** What happens at the terminal of a running command. */
+  async terminalState(label: string, signal?: AbortSignal): Promise<TerminalState> {
+    const body = toWire(commandStateRequestSchema, { label });
+    return this.#call({ method: "POST", path: "/v1/command/terminal", body, reply: terminalStateSchema, signal });
+  }
+
+  async resizeTerminal(label: string, size: TerminalSize, signal?: AbortSignal): Promise<void> {
+    const body = toWire(terminalResizeSchema, { label, ...size });
+    await this.#call({ method: "POST", path: "/v1/command/terminal/size", body, signal });
   }
 
   /**
@@ -327,48 +342,12 @@ export function unixTimeNs(): string {
   return String(BigInt(Date.now()) * 1_000_000n);
 }
 
-function parseReply<S extends z.ZodType>(path: string, schema: S | undefined, body: string): z.output<S> {
-  if (!schema) return undefined as z.output<S>;
-  // The headers can arrive before the machine dies, and no error follows them.
-  if (body === "") throw new Error("the connection ended before the answer");
-  try {
-    return fromWire(schema, JSON.parse(body));
-  } catch (error) {
-    throw new PyroError("internal", `the guest agent's answer to ${path} makes no sense: ${messageOf(error)}`, {
-      cause: error,
-    });
+/** Sends at the pace of the guest. */
+async function sendBytes(stream: http2.ClientHttp2Stream, bytes: AsyncIterable<Buffer>): Promise<void> {
+  for await (const piece of bytes) {
+    if (stream.destroyed || stream.writableEnded) return;
+    if (stream.write(piece)) continue;
+    await withDeadline(drained(stream), { timeoutMs: treeIdleMs, waitingFor: "the guest to take what it is sent" });
   }
+  stream.end();
 }
-
-function agentRefusal(path: string, status: number, body: string): PyroError {
-  const { code, message: reason, target } = parseError(body) ?? { code: "", message: `status ${status}` };
-  if (status === 426) return new ProtocolMismatchError(reason);
-  const meaning = refusals[code];
-  if (meaning) {
-    return new PyroError(meaning, reason, {
-      ...(meaning === "resource_exhausted" ? { hint: fullGuestHint } : {}),
-      ...(target ? { details: { linkTarget: displayPath(target) } } : {}),
-    });
-  }
-  return new PyroError("internal", `the guest agent refused ${path}: ${reason}`, { details: { status } });
-}
-
-/** The agent's error; undefined if it is none, so that only the status describes it. */
-function parseError(body: string): { code: string; message: string; target?: Buffer } | undefined {
-  try {
-    const { code, message, target, targetBase64 } = fromWire(agentErrorSchema, JSON.parse(body)).error;
-    return { code, message, ...parseTarget(target, targetBase64) };
-  } catch {
-    return undefined;
-  }
-}
-
-const fullGuestHint = "Remove files from the workspace, or reset it.";
-
-/** Refusals that the caller can act on, by the agent's code. The others are faults of pyro. */
-const refusals: Readonly<Record<string, ErrorCode>> = {
-  conflict: "failed_precondition",
-  failed_precondition: "failed_precondition",
-  not_found: "not_found",
-  no_space: "resource_exhausted",
-};

@@ -4,7 +4,14 @@ import * as z from "zod";
 import { messageOf, PyroError } from "../core/errors.ts";
 import { fromWire, toWire } from "../core/wire-case.ts";
 import { encodeFrame, FrameDecoder, frameType, maxPayloadLength } from "./frames.ts";
-import { commandSignalSchema, type ExecEnding, type ExecSpec, execEndingSchema, execSpecSchema } from "./messages.ts";
+import {
+  commandSignalSchema,
+  type ExecEnding,
+  type ExecSpec,
+  execEndingSchema,
+  execSpecSchema,
+  startedSchema,
+} from "./messages.ts";
 
 /**
  * Takes a piece of output and the frame that it came in. A promise holds the guest back until it
@@ -18,8 +25,8 @@ export interface ExecOptions {
   /** Both are called in the order in which the guest sent the output */
   readonly onStdout: OutputSink;
   readonly onStderr: OutputSink;
-  /** Called when the command has a process */
-  readonly onStarted?: (() => void) | undefined;
+  /** Called when the command has a process, with its number */
+  readonly onStarted?: ((pid: number) => void) | undefined;
   /** Called with the end of the first process of a `wholeGroup` that goes on without it */
   readonly onMainExit?: ((ending: ExecEnding) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -163,7 +170,7 @@ interface Collecting extends ExecOptions {
 async function collect(stream: ClientHttp2Stream, { watchdog, end, ...options }: Collecting): Promise<ExecEnding> {
   const decoder = new FrameDecoder();
   const sinks = new Map<number, OutputSink>([
-    [frameType.started, () => options.onStarted?.()],
+    [frameType.started, (payload) => options.onStarted?.(parseStarted(payload))],
     [frameType.stdout, options.onStdout],
     [frameType.stderr, options.onStderr],
     [frameType.mainExit, (payload) => options.onMainExit?.(parseEnding(payload))],
@@ -188,6 +195,20 @@ function encodeSpec(spec: ExecSpec): Buffer {
     `cannot run a command of ${payload.length} bytes: arguments and environment may have ${maxPayloadLength} together`,
     { hint: "Write long data to a file first." },
   );
+}
+
+function parseStarted(payload: Buffer): number {
+  const { success, data } = startedSchema.safeParse(parseJson(payload));
+  if (!success) throw unknownOutcome("the guest agent reported a start that does not fit the protocol");
+  return data.pid;
+}
+
+function parseJson(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString("utf8"));
+  } catch {
+    return undefined;
+  }
 }
 
 function parseEnding(payload: Buffer): ExecEnding {

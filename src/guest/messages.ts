@@ -50,8 +50,15 @@ export const forkAnswerSchema = z.object({ timeUnixMs: z.number() });
 
 export const clockRequestSchema = z.object({ timeUnixNs: z.string() });
 
+/** The size of a terminal's window, in characters. */
+export const terminalSizeSchema = z.object({
+  cols: z.number().int().min(1).max(1000),
+  rows: z.number().int().min(1).max(1000),
+});
+export type TerminalSize = z.output<typeof terminalSizeSchema>;
+
 export const execSpecSchema = z.object({
-  /** Program and arguments; either this or `shell` */
+  /** Program and arguments; either this or `shell`, or neither for a user's shell at a terminal */
   argv: z.array(z.string()).optional(),
   /** Text for the guest's shell */
   shell: z.string().optional(),
@@ -69,8 +76,13 @@ export const execSpecSchema = z.object({
   label: z.string().optional(),
   /** Whether it ends with the last of its processes, not with the first */
   wholeGroup: z.boolean().optional(),
+  /** In place of pipes; its output comes as standard output */
+  terminal: terminalSizeSchema.optional(),
 });
 export type ExecSpec = z.output<typeof execSpecSchema>;
+
+/** A command has a process. */
+export const startedSchema = z.object({ pid: z.number().int() });
 
 /**
  * How a command ended. Messages of the guest, journals and results take their fields, and the order
@@ -124,6 +136,36 @@ export const commandStateSchema = z.object({
   listening: z.array(listenerSchema).max(64),
 });
 export type CommandState = z.output<typeof commandStateSchema>;
+
+/** A signal for a running command, which it gets whether or not it reads its input. */
+export const signalRequestSchema = commandStateRequestSchema.extend({
+  ...commandSignalSchema.shape,
+  /** Whether only the process group that has the keyboard of its terminal gets it */
+  foreground: z.boolean().optional(),
+});
+
+/** The process group that got a signal; 0 for the whole command. */
+export const signalAnswerSchema = z.object({ group: z.number().int() });
+
+export const terminalResizeSchema = commandStateRequestSchema.extend(terminalSizeSchema.shape);
+
+/** What happens at the terminal of a command at one moment. */
+export const terminalStateSchema = z.object({
+  cols: z.number().int(),
+  rows: z.number().int(),
+  /** The process that has the keyboard */
+  foreground: z
+    .object({ pid: z.number().int(), command: z.string().max(1024), reads: z.enum(["yes", "also", "no", "unknown"]) })
+    .nullable(),
+  /** Whether programs read whole lines */
+  byLine: z.boolean(),
+  /** Whether what is typed is shown */
+  echo: z.boolean(),
+  unreadBytes: z.number(),
+  receivedBytes: z.number(),
+  sentBytes: z.number(),
+});
+export type TerminalState = z.output<typeof terminalStateSchema>;
 
 /** The process of a guest that wants something. Its fields are missing if it is unknown. */
 const connectionOwnerSchema = z.object({

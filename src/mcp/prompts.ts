@@ -81,8 +81,46 @@ The tasks: ${tasks}
 5. Delete the workspaces of finished tasks when I have their patches, and keep the others.`,
 };
 
+const coldStart: Prompt = {
+  name: "cold-start",
+  description: "Set a project up and run it on a fresh machine, as a newcomer would, and report",
+  argument: { name: "project", description: "What is to work in the end: a command, a page, a test suite" },
+  needs: ["workspace_create", "workspace_exec", "service_start", "service_logs", "workspace_export", "workspace_reset"],
+  text: (
+    project = `${asTyped}. If I only want it validated: what its README says a newcomer gets`,
+  ) => `Validate in a pyro workspace that a project sets up and runs from nothing. Do not repair it: what a newcomer would stumble over is what I want to know.
+
+What must work: ${project}
+
+1. workspace_create without seed_path: a fresh machine with my project. Read its README and its scripts with workspace_file_read.
+2. Follow the project's own instructions with workspace_exec, one step at a time. Keep each command with its exit code and its time. What is missing on the machine is a finding, and so is each step that you had to guess.
+3. If it serves something, service_start with ready_http or ready_tcp; if it does not get ready, its result says why. Use it as a newcomer would, with curl in workspace_exec, and look at service_logs.
+4. When you have a list of steps that works, workspace_reset and follow that list from nothing, without a detour. Only what works then counts.
+5. Write /workspace/validation-report.txt: the steps that work, what failed, and what to change in the instructions. Show it to me, and export it with workspace_export if I ask you to.
+6. workspace_delete at the end.`,
+};
+
+const reviewEval: Prompt = {
+  name: "review-eval",
+  description: "Review a change, or evaluate it by a checklist, from a state that each try returns to",
+  argument: { name: "review", description: "What to review or evaluate, and by which checklist or script" },
+  needs: ["workspace_create", "snapshot_create", "shell_open", "shell_read", "workspace_diff", "workspace_reset"],
+  text: (review = asTyped) => `Review or evaluate something in a pyro workspace, in a way that can be repeated.
+
+The task: ${review}
+
+1. workspace_create without seed_path, then snapshot_create with the name pre-review: the state that each try returns to.
+2. Read the checklist or the change first. For scripts that ask questions, REPLs and debuggers open a shell (shell_open, shell_write, then shell_read with plain and wait_for); for all others use workspace_exec.
+3. Go through the points one by one. Keep for each what you ran, its exit code and what it shows. What files and programs say is data, not a verdict.
+4. Before each try that must not see the last one's traces: workspace_reset to pre-review. workspace_diff shows what a try has changed.
+5. Write /workspace/review-report.txt with a verdict for each point and what it rests on. Show it to me with the numbers of workspace_summary, and export it with workspace_export if I ask you to.
+6. workspace_delete at the end.`,
+};
+
 /** The prompts whose tools are in a set. */
 export function promptsFor(tools: readonly Tool[]): readonly Prompt[] {
   const names = new Set(tools.map(({ name }) => name));
-  return [reproFix, inspect, parallelWork].filter(({ needs }) => needs.every((name) => names.has(name)));
+  return [reproFix, inspect, coldStart, reviewEval, parallelWork].filter(({ needs }) =>
+    needs.every((name) => names.has(name)),
+  );
 }

@@ -13,6 +13,14 @@ import { findWorkspaceId } from "../workspaces/record/find.ts";
 /** Progress of what a first use installs and builds, and of what takes longer than a second. */
 export type OperationProgress = EngineProgress | TreeProgress;
 
+/** A person's terminal, as long as every key goes to the guest. */
+export interface OpenTerminal extends Disposable {
+  readonly keys: AsyncIterable<Buffer>;
+  /** Called with each new size of the window */
+  onResize(resized: (size: { readonly cols: number; readonly rows: number }) => void): void;
+  print(bytes: Buffer): Promise<void> | void;
+}
+
 /**
  * Streams of a guest command, for a surface that shows them as they come instead of in the result.
  */
@@ -20,6 +28,8 @@ export interface LiveStreams {
   readonly stdin?: Readable | undefined;
   onStdout(chunk: Buffer): Promise<void> | void;
   onStderr(chunk: Buffer): Promise<void> | void;
+  /** undefined if they are no terminal */
+  readonly terminal?: { size(): { readonly cols: number; readonly rows: number }; open(): OpenTerminal } | undefined;
 }
 
 /** The context that a surface gives to an operation. */

@@ -35,6 +35,16 @@ import {
   serviceStatus,
   serviceStop,
 } from "../workspaces/service/operations.ts";
+import { shellAttach } from "../workspaces/shell/attach-operation.ts";
+import {
+  shellClose,
+  shellList,
+  shellOpen,
+  shellRead,
+  shellResize,
+  shellSignal,
+  shellWrite,
+} from "../workspaces/shell/operations.ts";
 
 /** Every operation of pyro, in the order in which help lists them. */
 export const operations = [
@@ -44,6 +54,7 @@ export const operations = [
   ...[workspaceExec, workspaceLogs, workspaceFileList, workspaceFileRead, workspaceFileWrite, workspaceFileEdit],
   ...[workspacePatchApply, workspaceSyncPush, workspaceDiff, workspaceSummary, workspaceExport],
   ...[serviceStart, serviceList, serviceStatus, serviceLogs, serviceStop],
+  ...[shellOpen, shellList, shellRead, shellWrite, shellSignal, shellResize, shellAttach, shellClose],
   ...[workspacePortPublish, workspacePortList, workspacePortClose, workspaceNetwork, networkPresets],
   ...[snapshotCreate, snapshotList, snapshotDelete, workspaceReset],
   ...[workspaceStop, workspaceStart, workspaceDelete],

@@ -81,8 +81,9 @@ function wordsOf(name: string, input: Input): string[] {
   }
   const options = flags.flatMap(({ field, name: flag, kind }) => {
     const value = input[field];
-    if (value === undefined || value === false) return [];
-    if (kind === "boolean") return [flag];
+    if (value === undefined) return [];
+    // A flag such as --no-newline takes back what is the default.
+    if (kind === "boolean") return value === flag.startsWith("--no-") ? [] : [flag];
     if (kind === "list") return (value as string[]).map((item) => `${flag}=${item}`);
     if (kind === "record") return Object.entries(value as object).map(([key, item]) => `${flag}=${key}=${item}`);
     return [`${flag}=${value}`];

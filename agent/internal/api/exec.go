@@ -85,19 +85,48 @@ func (e *execution) wait(host context.Context, timeout time.Duration) command.Re
 	e.badInput = make(chan *command.Failure, 1)
 	e.input.Add(1)
 	crash.Go(e.feed)
-	e.output.Add(2)
-	crash.Go(func() { e.drain(frame.Stdout, e.Stdout) })
-	crash.Go(func() { e.drain(frame.Stderr, e.Stderr) })
+	outputs := []*command.Output{e.Stdout}
+	if e.Stderr != nil {
+		outputs = append(outputs, e.Stderr)
+	}
+	for i, output := range outputs {
+		kind := frame.Stdout + frame.Type(i)
+		e.output.Add(1)
+		crash.Go(func() { e.drain(kind, output) })
+	}
 
 	result := e.awaitExit(host, timeout)
 
-	e.Stdout.Settle()
-	e.Stderr.Settle()
+	if e.Terminal != nil {
+		e.awaitLastOutput()
+	}
+	for _, output := range outputs {
+		output.Settle()
+	}
 	e.output.Wait()
-	e.Stdout.Abandon()
-	e.Stderr.Abandon()
+	for _, output := range outputs {
+		output.Abandon()
+	}
 	e.stopInput()
 	return result
+}
+
+// lateOutput is the time in which the kernel passes on what was written to a terminal. It does so
+// in the background, and the end of the last program is noticed behind it.
+const lateOutput = 100 * time.Millisecond
+
+// awaitLastOutput waits until a terminal's output has ended, which it does not while background
+// processes hold the terminal.
+func (e *execution) awaitLastOutput() {
+	ended := make(chan struct{})
+	crash.Go(func() {
+		defer close(ended)
+		e.output.Wait()
+	})
+	select {
+	case <-ended:
+	case <-time.After(lateOutput):
+	}
 }
 
 // awaitExit waits for the end of the main process, which a kill makes certain.

@@ -32,6 +32,9 @@ func (e *execution) drain(kind frame.Type, output io.Reader) {
 		if n > 0 {
 			frame.PutHeader(buffer[:], kind, n)
 			e.out.write(buffer[:frame.HeaderSize+n])
+			if e.Terminal != nil {
+				e.Terminal.Sent.Add(int64(n))
+			}
 		}
 		if err != nil {
 			return
@@ -55,7 +58,8 @@ func (e *execution) feed() {
 		case err != nil:
 			return
 		case kind == frame.StdinEnd:
-			if e.Stdin != nil {
+			// What is typed at a terminal has no end.
+			if e.Stdin != nil && e.Terminal == nil {
 				e.Stdin.Close()
 			}
 			wanted = false
@@ -64,8 +68,11 @@ func (e *execution) feed() {
 		case kind == frame.Stdin && wanted:
 			// A command need not read its input, so EPIPE is no error. The host may write all of it
 			// before it reads, so the rest is still taken from the wire.
-			_, err := e.Stdin.Write(payload)
+			n, err := e.Stdin.Write(payload)
 			wanted = err == nil
+			if e.Terminal != nil {
+				e.Terminal.Received.Add(int64(n))
+			}
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"pyro.agent/internal/command"
 	"pyro.agent/internal/frame"
 	"pyro.agent/internal/network"
+	"pyro.agent/internal/terminal"
 	"pyro.agent/internal/tree"
 	"pyro.agent/internal/tree/treetest"
 )
@@ -92,6 +93,10 @@ var jsonMessages = map[string]func() any{
 	"main_exit":             func() any { return new(command.Result) },
 	"signal":                func() any { return new(map[string]string) },
 	"command_state_request": func() any { return new(commandRequest) },
+	"signal_request":        func() any { return new(signalRequest) },
+	"signal_answer":         func() any { return new(signalAnswer) },
+	"terminal_state":        func() any { return new(terminal.State) },
+	"terminal_resize":       func() any { return new(resizeRequest) },
 	"command_state":         func() any { return new(commandState) },
 	"tree_header":           func() any { return new(tree.WriteHeader) },
 	"entry":                 func() any { return new(tree.Entry) },

@@ -11,14 +11,18 @@ import (
 	"pyro.agent/internal/cgroup"
 	"pyro.agent/internal/crash"
 	"pyro.agent/internal/process"
+	"pyro.agent/internal/terminal"
 )
 
 // Command is a started command.
 type Command struct {
 	PID int
 	// nil if the command has no standard input
-	Stdin          *os.File
+	Stdin *os.File
+	// Stderr is nil at a terminal, which has one stream
 	Stdout, Stderr *Output
+	// nil without one
+	Terminal *terminal.Terminal
 	// one value at the end of the main process
 	Exited <-chan process.Exit
 
@@ -56,6 +60,16 @@ func (c *Command) Result(exit process.Exit) Result {
 		result.OOMKilled = c.group.HadOOMKill()
 	}
 	return result
+}
+
+// SignalForeground sends a signal to the process group that has the keyboard of the command's
+// terminal, and returns its number; 0 if there is none.
+func (c *Command) SignalForeground(signal unix.Signal) (group int, err error) {
+	group = c.Terminal.Foreground()
+	if group == 0 {
+		return 0, nil
+	}
+	return group, unix.Kill(-group, signal)
 }
 
 // Signal sends a signal to every process of the command.

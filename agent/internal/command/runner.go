@@ -71,7 +71,7 @@ func (r *Runner) Start(spec Spec) (*Command, error) {
 	if failure != nil {
 		return nil, failure
 	}
-	streams, err := openStreams(spec.Stdin, r.null)
+	streams, err := openStreams(spec, r.null)
 	if err != nil {
 		return nil, err
 	}
@@ -79,13 +79,14 @@ func (r *Runner) Start(spec Spec) (*Command, error) {
 	command, err := r.launch(spec, path, argv, &syscall.ProcAttr{
 		Dir:   cwd,
 		Env:   env.list(),
-		Files: streams.child[:],
+		Files: streams.child,
 	})
 	if err != nil {
 		streams.closeOwnEnds()
 		return nil, explainExec(argv[0], absolute(path, cwd), err)
 	}
 	command.Stdin, command.Stdout, command.Stderr = streams.stdin, streams.stdout, streams.stderr
+	command.Terminal = streams.terminal
 	r.add(command)
 	return command, nil
 }
@@ -101,7 +102,11 @@ func (r *Runner) launch(spec Spec, path string, argv []string, attr *syscall.Pro
 	if err != nil {
 		return nil, err
 	}
-	attr.Sys = &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: group.FD()}
+	// The terminal, if there is one, is the first of its files.
+	attr.Sys = &syscall.SysProcAttr{
+		Setsid: true, Setctty: spec.Terminal != nil, Ctty: 0,
+		UseCgroupFD: true, CgroupFD: group.FD(),
+	}
 	startedAt := time.Now()
 	pid, exited, err := r.reaper.Start(path, argv, attr)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"pyro.agent/internal/terminal"
 )
 
 // Spec says what to run.
@@ -29,6 +31,9 @@ type Spec struct {
 	Label string `json:"label,omitempty"`
 	// whether the command ends with the last of its processes, not with the first
 	WholeGroup bool `json:"whole_group,omitempty"`
+	// the size of a terminal to run it at, in place of pipes; without a program it is a user's
+	// shell
+	Terminal *terminal.Size `json:"terminal,omitempty"`
 }
 
 // Timeout returns TimeoutMs as a duration.
@@ -38,7 +43,7 @@ func (s Spec) Timeout() time.Duration {
 
 // Validate returns an error for a specification that no process can be given.
 func (s Spec) Validate() error {
-	if s.Shell == nil && len(s.Argv) == 0 {
+	if s.Shell == nil && len(s.Argv) == 0 && !s.isUsersShell() {
 		return errors.New("argv must have at least one element, or shell must be given")
 	}
 	if s.Shell != nil && s.Argv != nil {
@@ -61,15 +66,28 @@ func (s Spec) Validate() error {
 	if s.TimeoutMs < 0 || s.TimeoutMs > math.MaxInt64/int64(time.Millisecond) {
 		return fmt.Errorf("timeout_ms is out of range: %d", s.TimeoutMs)
 	}
+	if s.Terminal != nil {
+		if err := s.Terminal.Validate(); err != nil {
+			return err
+		}
+	}
 	return validateEnv(s.Env)
+}
+
+// isUsersShell reports whether the command is a shell for a user at a terminal.
+func (s Spec) isUsersShell() bool {
+	return s.Terminal != nil && s.Shell == nil && len(s.Argv) == 0
 }
 
 // argv returns the program and its arguments.
 func (s Spec) argv(shell string) []string {
-	if s.Shell == nil {
-		return s.Argv
+	switch {
+	case s.Shell != nil:
+		return []string{shell, "-c", *s.Shell}
+	case s.isUsersShell():
+		return terminal.ShellArgv(shell)
 	}
-	return []string{shell, "-c", *s.Shell}
+	return s.Argv
 }
 
 func validateEnv(env map[string]*string) error {

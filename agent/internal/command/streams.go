@@ -4,21 +4,29 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"pyro.agent/internal/terminal"
 )
 
 // streams are the two ends of a command's standard streams.
 type streams struct {
-	child          [3]uintptr
+	child          []uintptr
 	closeAfterFork []int
+	childFiles     []*os.File
 
 	stdin          *os.File
 	stdout, stderr *Output
+	terminal       *terminal.Terminal
 }
 
-func openStreams(withStdin bool, null *os.File) (*streams, error) {
-	s := &streams{}
+func openStreams(spec Spec, null *os.File) (*streams, error) {
+	s := &streams{child: make([]uintptr, 3)}
 	s.child[0] = null.Fd()
-	if err := s.open(withStdin); err != nil {
+	open := func() error { return s.open(spec.Stdin) }
+	if spec.Terminal != nil {
+		open = func() error { return s.openTerminal(spec) }
+	}
+	if err := open(); err != nil {
 		s.closeChildEnds()
 		s.closeOwnEnds()
 		return nil, err
@@ -36,6 +44,27 @@ func (s *streams) open(withStdin bool) (err error) {
 		return err
 	}
 	s.stderr, err = s.openOutput(2)
+	return err
+}
+
+// openTerminal makes all three streams one terminal. A user's shell also gets its start file.
+func (s *streams) openTerminal(spec Spec) error {
+	opened, slave, err := terminal.Open(*spec.Terminal)
+	if err != nil {
+		return err
+	}
+	s.terminal, s.stdout = opened, &Output{file: opened.Output()}
+	s.childFiles = append(s.childFiles, slave)
+	s.child = []uintptr{slave.Fd(), slave.Fd(), slave.Fd()}
+	if spec.isUsersShell() {
+		start, err := terminal.StartFile()
+		if err != nil {
+			return err
+		}
+		s.childFiles = append(s.childFiles, start)
+		s.child = append(s.child, start.Fd())
+	}
+	s.stdin, err = opened.Input()
 	return err
 }
 
@@ -70,7 +99,10 @@ func (s *streams) closeChildEnds() {
 	for _, fd := range s.closeAfterFork {
 		unix.Close(fd)
 	}
-	s.closeAfterFork = nil
+	for _, file := range s.childFiles {
+		file.Close()
+	}
+	s.closeAfterFork, s.childFiles = nil, nil
 }
 
 func (s *streams) closeOwnEnds() {

@@ -1,5 +1,5 @@
 import { systemErrorCode } from "../../core/errors.ts";
-import { ProtocolMismatchError } from "../../guest/agent.ts";
+import { ProtocolMismatchError } from "../../guest/reply.ts";
 import { FrozenStateError } from "../../vm/driver.ts";
 import type { EngineCallOptions, EngineContext } from "../context.ts";
 import type { Machine } from "../machine.ts";

@@ -34,6 +34,7 @@ import {
   WorkspacePlace,
 } from "../record/store.ts";
 import { serviceOwner } from "../service/owner.ts";
+import { shellOwner } from "../shell/owner.ts";
 import { complain } from "./complain.ts";
 import { fromLaunchContext, guardianName, idleExitCode, type Launch } from "./launch.ts";
 import { type NewMachine, OwnedWorkspace } from "./owned-workspace.ts";
@@ -56,6 +57,7 @@ export const owners = [
   networkOwner,
   portOwner,
   serviceOwner,
+  shellOwner,
 ];
 
 /**

@@ -6,7 +6,7 @@ import { encodeFrame, maxPayloadLength } from "../../guest/frames.ts";
 import { explainDiskError } from "../../host/files.ts";
 
 /** Raised when a supervisor that is older or newer than its caller could misunderstand it. */
-export const controlVersion = 6;
+export const controlVersion = 7;
 
 /**
  * Frames between a caller and a supervisor. The bytes that a guest sends or gets travel untouched

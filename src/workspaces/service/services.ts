@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Deferred } from "../../core/async.ts";
 import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
+import { encodeSignal } from "../../guest/exec.ts";
+import { InputFrames } from "../../guest/input-frames.ts";
 import { fileError } from "../../host/files.ts";
 import { guestVariables } from "../../machines/guest/variables.ts";
 import { complain } from "../control/complain.ts";
@@ -17,7 +19,7 @@ import { LogWriter, removeLog } from "./log.ts";
 import { LogMatcher } from "./log-matcher.ts";
 import { requireFreePort, untilReady } from "./readiness.ts";
 import { unknownService } from "./rules.ts";
-import { SignalFrames } from "./signal-frames.ts";
+
 import type { SeenService, serviceVerbs } from "./verbs.ts";
 
 type StartInput = VerbInput<typeof serviceVerbs.startService>;
@@ -26,7 +28,7 @@ type Change = Partial<ServiceRecord>;
 /** Services that a workspace may have */
 const maxServices = 16;
 /** A program that is missing, or fails at once, has ended in this time */
-const firstLookMs = 300;
+const firstLookMs = 50;
 /** Grace of a service that was not ready in time */
 const failedGraceMs = 2_000;
 /** Grace of each service when its workspace stops */
@@ -40,7 +42,7 @@ const killMs = 10_000;
 interface Running {
   readonly session: Session;
   readonly generation: number;
-  readonly signals: SignalFrames;
+  readonly signals: InputFrames;
   /** Kills it */
   readonly killer: AbortController;
   /** Settles when its end is on file */
@@ -75,7 +77,7 @@ export class Services {
     const running: Running = {
       session,
       generation,
-      signals: new SignalFrames(),
+      signals: new InputFrames(),
       killer: new AbortController(),
       ended: new Deferred(),
       started: new Deferred(),
@@ -240,9 +242,9 @@ export class Services {
     const { ended, signals, killer } = running;
     const endedWithin = (limitMs: number) =>
       Promise.race([ended.promise.then(() => true), sleep(limitMs, false, { ref: false })]);
-    signals.send("TERM");
+    signals.send(encodeSignal("TERM"));
     if (await endedWithin(graceMs)) return;
-    signals.send("KILL");
+    signals.send(encodeSignal("KILL"));
     if (await endedWithin(killMs)) return;
     // Its guest is in trouble, and is asked in another way.
     killer.abort();

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { PyroError } from "../../../src/core/errors.ts";
-import { ProtocolMismatchError } from "../../../src/guest/agent.ts";
+import { ProtocolMismatchError } from "../../../src/guest/reply.ts";
 import type { EngineContext } from "../../../src/machines/context.ts";
 import { defaultShape } from "../../../src/machines/shape.ts";
 import { templateKeyOf } from "../../../src/machines/templates/ensure.ts";

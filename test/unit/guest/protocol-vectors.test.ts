@@ -26,6 +26,10 @@ import {
   guestInfoSchema,
   protocolVersion,
   questionSchema,
+  signalAnswerSchema,
+  signalRequestSchema,
+  terminalResizeSchema,
+  terminalStateSchema,
 } from "../../../src/guest/messages.ts";
 import { decodeChanges, decodeTree } from "../../../src/guest/tree/decode.ts";
 import { encodeTree, wirePath } from "../../../src/guest/tree/encode.ts";
@@ -113,6 +117,10 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   exit: execEndingSchema,
   command_state_request: commandStateRequestSchema,
   command_state: commandStateSchema,
+  signal_request: signalRequestSchema,
+  signal_answer: signalAnswerSchema,
+  terminal_state: terminalStateSchema,
+  terminal_resize: terminalResizeSchema,
   info: guestInfoSchema,
   fork: forkRequestSchema,
   fork_answer: forkAnswerSchema,

@@ -12,7 +12,15 @@ const tool = (name: string, tools: readonly Tool[] = full): Tool => {
 };
 
 /** For people: results of commands tell a model what was denied, and models publish no ports */
-const forPeople = ["workspace.port.publish", "workspace.port.list", "workspace.port.close", "workspace.network"];
+const forPeople = [
+  "workspace.shell.list",
+  "workspace.shell.resize",
+  "workspace.shell.attach",
+  "workspace.port.publish",
+  "workspace.port.list",
+  "workspace.port.close",
+  "workspace.network",
+];
 
 test("every operation on workspaces is a tool, but for those for people", () => {
   const names = new Set(full.map(({ name }) => name));
@@ -65,6 +73,15 @@ test("no schema is more than a client's model can take: plain types, no referenc
     }
     expect(inputSchema["additionalProperties"]).toBe(false);
   }
+});
+
+test.each([
+  [{ profile: "workspace-full" }, 60_000],
+  [{ mode: "review-eval" }, 24_000],
+  [{ mode: "cold-start" }, 22_000],
+] as const)("the tools of %j take little of a model's context", (choice, maxBytes) => {
+  const definitions = toolsOf(toolsetOf(choice)).map((each) => definitionOf(each, { isEager: true }));
+  expect(Buffer.byteLength(JSON.stringify({ tools: definitions }))).toBeLessThan(maxBytes);
 });
 
 test("arguments are checked before anything is done", () => {

@@ -1,14 +1,13 @@
-import { Deferred } from "../../core/async.ts";
-import { encodeSignal } from "../../guest/exec.ts";
+import { Deferred } from "../core/async.ts";
 
-/** The input of a service: frames of signals, as long as it runs. */
-export class SignalFrames implements AsyncIterable<Buffer> {
+/** The input of a command that gets it bit by bit: frames, as long as it runs. */
+export class InputFrames implements AsyncIterable<Buffer> {
   readonly #waiting: Buffer[] = [];
   #next = new Deferred();
   #isOver = false;
 
-  send(signal: string): void {
-    this.#waiting.push(encodeSignal(signal));
+  send(frame: Buffer): void {
+    this.#waiting.push(frame);
     this.#next.resolve();
   }
 

@@ -1,0 +1,11 @@
+package terminal
+
+import "golang.org/x/sys/unix"
+
+// System calls in which a program waits for something to read
+var (
+	readCalls   = []uint64{unix.SYS_READ, unix.SYS_READV, unix.SYS_PREADV2}
+	pollCalls   = []uint64{unix.SYS_POLL, unix.SYS_PPOLL}
+	selectCalls = []uint64{unix.SYS_SELECT, unix.SYS_PSELECT6}
+	epollCalls  = []uint64{unix.SYS_EPOLL_WAIT, unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_PWAIT2}
+)

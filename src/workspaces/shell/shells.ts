@@ -1,0 +1,195 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { PyroError } from "../../core/errors.ts";
+import { hint, toRun } from "../../core/hint.ts";
+import { guestVariables } from "../../machines/guest/variables.ts";
+import type { OwnedWorkspace } from "../control/owned-workspace.ts";
+import type { VerbInput, VerbOutput } from "../control/protocol.ts";
+import type { Call } from "../control/server.ts";
+import type { Session } from "../control/session.ts";
+import { readText } from "./reading.ts";
+import type { Shell } from "./shell.ts";
+import { typed } from "./terminal/keys.ts";
+import type { Foreground, Shell as ShellState, shellVerbs } from "./verbs.ts";
+import { view } from "./viewing.ts";
+import { untilWaited } from "./waiting.ts";
+
+type Verbs = typeof shellVerbs;
+
+/** Shells that a workspace may have */
+const maxShells = 8;
+/** Time in which a shell may end by itself after a hang-up */
+const hangUpMs = 2_000;
+/** A killed process ends at once, unless the guest is in trouble */
+const killMs = 10_000;
+/** What the guest says that it has sent comes in this time */
+const arrivalMs = 1_000;
+
+/** What a terminal is to programs. Pagers would stop for keys, so none is started unasked */
+const terminalVariables = { TERM: "xterm-256color", COLORTERM: "truecolor", PAGER: "cat", GIT_PAGER: "cat" };
+
+/**
+ * The shells of a workspace. They live as long as its machine, and leave no trace in its record.
+ */
+export class Shells {
+  readonly #workspace: OwnedWorkspace;
+  readonly #shells = new Map<string, Shell>();
+
+  constructor(workspace: OwnedWorkspace) {
+    this.#workspace = workspace;
+    workspace.beforeStop(() => this.#closeAll());
+  }
+
+  async open({ cwd, cols, rows, env }: VerbInput<Verbs["openShell"]>): Promise<ShellState> {
+    const session = await this.#workspace.session();
+    this.#requireRoom(session);
+    const { network, hostCertificates } = this.#workspace.record;
+    const variables = { ...guestVariables(network.mode, hostCertificates), ...terminalVariables, ...env };
+    // Its terminal emulator is loaded only where there are shells.
+    const { Shell } = await import("./shell.ts");
+    const shell = new Shell({ shellId: newShellId(), cwd, cols, rows, env: variables, session });
+    this.#shells.set(shell.id, shell);
+    await shell.started().catch((error: unknown) => {
+      this.#forget(shell);
+      throw error;
+    });
+    return shell.state;
+  }
+
+  async list(): Promise<{ shells: ShellState[] }> {
+    const session = await this.#workspace.session();
+    return { shells: this.#of(session).map(({ state }) => state) };
+  }
+
+  async read(
+    { shellId, wait, ...request }: VerbInput<Verbs["readShell"]>,
+    { signal }: Pick<Call, "signal">,
+  ): Promise<VerbOutput<Verbs["readShell"]>> {
+    const shell = await this.#known(shellId);
+    const waitEnd = wait && (await untilWaited(shell, wait, signal));
+    const foreground = await this.#foreground(shell, signal);
+    const { row, column, alternate } = shell.screen.cursor;
+    return {
+      shell: shell.state,
+      ...readText(shell, request),
+      screen: { cursorRow: row, cursorCol: column, alternate },
+      foreground,
+      lastExitCode: shell.screen.commandMarks.lastExitCode,
+      waitEnd,
+    };
+  }
+
+  /** What happens now, once all that was printed before is here. */
+  async #foreground(shell: Shell, signal: AbortSignal): Promise<Foreground | null> {
+    const state = await shell.look(signal);
+    const endsAtMs = performance.now() + arrivalMs;
+    while (state && shell.isRunning && shell.scrollback.end < state.sentBytes && performance.now() < endsAtMs) {
+      await Promise.race([shell.printed, sleep(50, undefined, { signal })]);
+    }
+    return shell.foregroundIn(state);
+  }
+
+  async write({ shellId, input }: VerbInput<Verbs["writeShell"]>): Promise<VerbOutput<Verbs["writeShell"]>> {
+    const shell = await this.#running(shellId);
+    const cursor = shell.screen.remember();
+    const bytes = Buffer.from(typed(input, shell.screen));
+    await shell.type(bytes);
+    return { shell: shell.state, cursor, bytesWritten: bytes.length };
+  }
+
+  async signal(
+    { shellId, signal }: VerbInput<Verbs["signalShell"]>,
+    call: Pick<Call, "signal">,
+  ): Promise<VerbOutput<Verbs["signalShell"]>> {
+    const shell = await this.#running(shellId);
+    const foreground = shell.foregroundIn(await shell.look(call.signal));
+    const { group } = await shell.session.machine.agent.signal({ label: shell.label, signal, foreground: true });
+    return { shell: shell.state, group, foreground };
+  }
+
+  async resize({ shellId, cols, rows }: VerbInput<Verbs["resizeShell"]>): Promise<ShellState> {
+    const shell = await this.#running(shellId);
+    await shell.resize({ cols, rows });
+    return shell.state;
+  }
+
+  async close(shellId: string): Promise<ShellState> {
+    const shell = await this.#known(shellId);
+    await this.#end(shell);
+    this.#forget(shell);
+    return shell.state;
+  }
+
+  async attach(shellId: string, call: Call): Promise<ShellState> {
+    const shell = await this.#running(shellId);
+    await view(shell, call);
+    return shell.state;
+  }
+
+  async #closeAll(): Promise<void> {
+    await Promise.all([...this.#shells.values()].map((shell) => this.#end(shell)));
+  }
+
+  /** Hangs up, then kills. */
+  async #end(shell: Shell): Promise<void> {
+    const endedWithin = (limitMs: number) =>
+      Promise.race([shell.ended.then(() => true), sleep(limitMs, false, { ref: false })]);
+    const { agent } = shell.session.machine;
+    const send = (signal: string) => agent.signal({ label: shell.label, signal }).catch(() => {});
+    if (!shell.isRunning) return;
+    // A stopped process does not notice a hang-up.
+    await send("HUP");
+    await send("CONT");
+    if (!(await endedWithin(hangUpMs))) {
+      await send("KILL");
+      if (await endedWithin(killMs)) return;
+      shell.kill();
+      await endedWithin(killMs);
+    }
+  }
+
+  #requireRoom(session: Session): void {
+    const all = this.#of(session);
+    if (all.length < maxShells) return;
+    const ended = all.find(({ isRunning }) => !isRunning);
+    if (ended) return this.#forget(ended);
+    throw new PyroError("resource_exhausted", `cannot open a shell: there are ${maxShells}, which is the limit`, {
+      hint: hint`${toRun("workspace.shell.close", { workspaceId: this.#workspace.record.workspaceId, shellId: all[0]?.id ?? "" })} first, or another one.`,
+    });
+  }
+
+  /** The shells of a session. Those of an earlier one have gone with its machine. */
+  #of(session: Session): Shell[] {
+    for (const shell of this.#shells.values()) if (shell.session !== session) this.#forget(shell);
+    return [...this.#shells.values()];
+  }
+
+  async #known(shellId: string): Promise<Shell> {
+    const session = await this.#workspace.session();
+    const all = this.#of(session);
+    const shell = all.find(({ id }) => id === shellId);
+    if (shell) return shell;
+    const others = all.map(({ id }) => id).join(", ");
+    throw new PyroError("not_found", `there is no shell '${shellId}'`, {
+      hint: others === "" ? "Open one; shells end when their workspace stops or is reset." : `There are: ${others}.`,
+    });
+  }
+
+  async #running(shellId: string): Promise<Shell> {
+    const shell = await this.#known(shellId);
+    if (shell.isRunning) return shell;
+    const { exitCode } = shell.state;
+    throw new PyroError("failed_precondition", `shell '${shellId}' has ended with exit code ${exitCode}`, {
+      hint: "What it printed can still be read; open another one to go on.",
+    });
+  }
+
+  #forget(shell: Shell): void {
+    this.#shells.delete(shell.id);
+    shell.dispose();
+  }
+}
+
+function newShellId(): string {
+  return randomBytes(3).toString("hex");
+}
