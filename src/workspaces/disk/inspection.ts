@@ -41,7 +41,11 @@ export async function withInspection<T>(
       throw notStopped(call.workspaceId, options.verb);
     },
     async idle({ record }, place) {
-      await signLockFile(place.lockPath, `${options.verb}ing the disks of workspace '${call.workspaceId}'`);
+      await signLockFile(place.lockPath, `${options.verb}ing the disks of workspace '${call.workspaceId}'`).catch(
+        () => {
+          // The lock holds without it.
+        },
+      );
       await using machine = await forkInspection(call, place, record, options);
       return await use(machine);
     },
