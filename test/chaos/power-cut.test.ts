@@ -29,6 +29,8 @@ interface Acknowledged {
   readonly labels: Record<string, string>;
   readonly snapshots: Map<string, Map<string, string>>;
   readonly edits: string[];
+  /** State and reason of each service, as they are while no machine runs */
+  readonly services: Map<string, readonly [state: string, stopReason: string]>;
   exports: number;
   isStopped: boolean;
 }
@@ -73,7 +75,7 @@ describe.skipIf(obstacle !== undefined)("after a power cut", () => {
       deleted.push(known.id);
     }
     const files = new Map([["seeded", seeded]]);
-    const nothing = { outputs: new Map(), labels: {}, edits: [], exports: 0, isStopped: false };
+    const nothing = { outputs: new Map(), labels: {}, edits: [], services: new Map(), exports: 0, isStopped: false };
     known = { id: workspaceId, files, snapshots: new Map([["baseline", new Map(files)]]), ...nothing };
   }
 
@@ -152,12 +154,31 @@ describe.skipIf(obstacle !== undefined)("after a power cut", () => {
       known.files = new Map(known.snapshots.get(snapshot));
       known.outputs.clear();
       known.edits.length = 0;
+      known.services.clear();
       known.exports = 0;
     },
     async export() {
       const outputPath = join(disk.mountPoint, `out ${word()}`);
       await pyro.workspace.export({ workspaceId: known.id, path: ".", outputPath });
       known.exports += 1;
+    },
+    async "service start, and the stop of another one"() {
+      const workspaceId = known.id;
+      for (const [serviceName, script] of [
+        ["stays", "echo up; exec sleep 1000"],
+        ["goes", "echo up; exec sleep 2000"],
+      ] as const) {
+        const started = await pyro.workspace.service.start({
+          workspaceId,
+          serviceName,
+          command: script,
+          readyLog: "up",
+        });
+        expect(started).toMatchObject({ state: "running", startError: null });
+        known.services.set(serviceName, ["failed", "machine_died"]);
+      }
+      await pyro.workspace.service.stop({ workspaceId, serviceName: "goes" });
+      known.services.set("goes", ["stopped", "stopped"]);
     },
     async stop() {
       await exec('echo "$1" >/usr/local/kept', known.id);
@@ -183,6 +204,9 @@ describe.skipIf(obstacle !== undefined)("after a power cut", () => {
     for (const [sequence, stdout] of known.outputs) {
       expect(entries.find((entry) => entry.sequence === sequence)).toMatchObject({ exitCode: 0, stdout });
     }
+    const { services } = await pyro.workspace.service.list({ workspaceId });
+    const ends = services.map(({ serviceName, state, stopReason }) => [serviceName, [state, stopReason]] as const);
+    expect(new Map(ends)).toEqual(known.services);
     const started = await pyro.workspace.start({ workspaceId });
     expect(started.state).toBe("started");
     if (known.isStopped) expect(await exec("cat /usr/local/kept")).toBe(`${workspaceId}\n`);
