@@ -26,6 +26,8 @@ const reproFix = [
   ...["workspace_diff", "workspace_reset", "snapshot_create", "snapshot_list"],
 ];
 const services = ["service_start", "service_list", "service_status", "service_logs", "service_stop"];
+const shells = ["shell_open", "shell_read", "shell_write", "shell_signal", "shell_close"];
+const disk = ["workspace_disk_export", "workspace_disk_list", "workspace_disk_read"];
 const snapshots = ["snapshot_create", "snapshot_list", "snapshot_delete"];
 const selections: readonly [args: readonly string[], tools: readonly string[]][] = [
   [[], ["vm_run", ...reproFix]],
@@ -38,7 +40,7 @@ const selections: readonly [args: readonly string[], tools: readonly string[]][]
     ["--profile", "workspace-full"],
     [
       ...["vm_run", "vm_list_environments", ...reproFix, "workspace_stop", "workspace_start", "snapshot_delete"],
-      ...services,
+      ...[...services, ...shells, ...disk],
     ],
   ],
   [["--mode", "repro-fix"], reproFix],
@@ -49,7 +51,7 @@ const selections: readonly [args: readonly string[], tools: readonly string[]][]
   ],
   [
     ["--mode", "review-eval"],
-    [...inspect, "workspace_diff", "workspace_reset", ...snapshots],
+    [...inspect, "workspace_diff", "workspace_reset", ...snapshots, ...shells],
   ],
 ];
 
@@ -177,7 +179,7 @@ test("what only reads, what destroys and what can be repeated is told truly", as
       .map(({ name }) => name)
       .toSorted();
   expect(having("destructiveHint")).toEqual([
-    ...["service_stop", "snapshot_delete", "workspace_delete", "workspace_reset"],
+    ...["service_stop", "shell_close", "snapshot_delete", "workspace_delete", "workspace_reset"],
   ]);
   expect(having("openWorldHint")).toEqual([]);
   expect(having("readOnlyHint")).toEqual([
@@ -185,9 +187,10 @@ test("what only reads, what destroys and what can be repeated is told truly", as
       "service_list",
       "service_logs",
       "service_status",
+      "shell_read",
       "snapshot_list",
       "vm_list_environments",
-      "workspace_file_list",
+      ...["workspace_disk_list", "workspace_disk_read", "workspace_file_list"],
     ],
     ...["workspace_file_read", "workspace_list", "workspace_logs", "workspace_status", "workspace_summary"],
   ]);
