@@ -89,6 +89,7 @@ func run(arguments []string) error {
 		System:         here.system,
 		Network:        guestNetwork,
 		MountWorkspace: overlay.Mount,
+		FindDisks:      here.findDisks,
 		Freeze:         listener.Freeze,
 		PowerOff:       func() { machine.PowerOff(routes.AbandonWorkspace) },
 	})

@@ -9,6 +9,7 @@ import (
 	"pyro.agent/internal/boot"
 	"pyro.agent/internal/cgroup"
 	"pyro.agent/internal/identity"
+	"pyro.agent/internal/inspect"
 	"pyro.agent/internal/network"
 	"pyro.agent/internal/port"
 )
@@ -19,6 +20,7 @@ type place struct {
 	system     identity.System
 	host       port.Stream
 	hostName   string
+	findDisks  func() error
 	// network may fail. Without one its result is nil.
 	network func(groups *cgroup.Parent) (*network.Network, error)
 }
@@ -53,6 +55,7 @@ func bootedPlace() (place, error) {
 		system:     identity.Linux{},
 		host:       device,
 		hostName:   device.Name(),
+		findDisks:  inspect.FindDisks,
 		network: func(groups *cgroup.Parent) (*network.Network, error) {
 			return network.Start(groups.LabelOf)
 		},
@@ -76,6 +79,8 @@ func inheritedPlace(fd uintptr) (place, error) {
 		system:     sharedKernel{},
 		host:       port.Socket{Conn: socket},
 		hostName:   fmt.Sprintf("descriptor %d", fd),
+		// Its maker has put all disks there.
+		findDisks: func() error { return nil },
 		// The kernel is not the guest's own, and only its owner may load programs into it.
 		network: func(*cgroup.Parent) (*network.Network, error) { return nil, nil },
 	}, nil

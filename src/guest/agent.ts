@@ -7,6 +7,8 @@ import { toWire } from "../core/wire-case.ts";
 import { type AnnouncementListener, listenToAnnouncements } from "./announcements.ts";
 import { GuestConnection } from "./connection.ts";
 import { drained, type ExecOptions, runExec } from "./exec.ts";
+import { framesOf } from "./frames.ts";
+import { type CopyProgress, deviceRequestSchema, readCopy } from "./inspection.ts";
 import {
   type CommandState,
   clockRequestSchema,
@@ -194,6 +196,25 @@ export class AgentClient implements AsyncDisposable {
     await this.#call({ method: "POST", path: "/v1/workspace/thaw" }).catch((error: unknown) => {
       throw asUnknownOutcome("/v1/workspace/thaw", error);
     });
+  }
+
+  /** Mounts the root disk of a stopped machine, to be read with `inspected`. */
+  async inspect(device: string, signal?: AbortSignal): Promise<void> {
+    const body = toWire(deviceRequestSchema, { device });
+    await this.#call({ method: "POST", path: "/v1/inspection", body, signal });
+  }
+
+  /**
+   * Copies the inspected root, with the workspace in it, into the empty ext4 file system of a
+   * device.
+   */
+  exportInspected(
+    device: string,
+    onProgress: (copied: CopyProgress) => void,
+    signal?: AbortSignal,
+  ): Promise<CopyProgress> {
+    const bytes = this.#treeBytes("/v1/inspection/export", toWire(deviceRequestSchema, { device }), signal);
+    return readCopy(framesOf(bytes), onProgress);
   }
 
   /**

@@ -45,6 +45,8 @@ export interface Machine extends AsyncDisposable {
 export interface MachineDisks {
   readonly rootDisk: Disk;
   readonly workspaceDisk: Disk;
+  /** Disks that its template does not have */
+  readonly addedDisks?: readonly Disk[];
   /** Folder of the layers that the workspace disk can take while the machine runs */
   readonly layersDir?: string;
 }

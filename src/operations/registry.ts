@@ -7,6 +7,7 @@ import { workspaceSummary } from "../workspaces/change/summary-operation.ts";
 import { snapshotCreate, snapshotDelete, snapshotList, workspaceReset } from "../workspaces/checkpoint/operations.ts";
 import { workspaceExec } from "../workspaces/command/exec-operation.ts";
 import { workspaceLogs } from "../workspaces/command/logs-operation.ts";
+import { workspaceDiskExport, workspaceDiskList, workspaceDiskRead } from "../workspaces/disk/operations.ts";
 import {
   workspaceFileEdit,
   workspaceFileList,
@@ -67,5 +68,6 @@ export const operations = [
   ...[workspacePortPublish, workspacePortList, workspacePortClose, workspaceNetwork, networkPresets],
   ...[snapshotCreate, snapshotList, snapshotDelete, workspaceReset],
   ...[workspaceStop, workspaceStart, workspaceDelete],
+  ...[workspaceDiskExport, workspaceDiskList, workspaceDiskRead],
   ...[vmCreate, vmStart, vmExec, vmStop, vmDelete, vmStatus, vmNetworkInfo, vmReapExpired],
 ] as const;

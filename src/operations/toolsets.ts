@@ -47,6 +47,7 @@ const fullTools = [
   ...["workspace_exec", "workspace_logs", "workspace_summary", "workspace_file_list", "workspace_file_read"],
   ...["workspace_file_write", "workspace_file_edit", "workspace_patch_apply", "workspace_diff", "workspace_export"],
   ...["workspace_reset", "workspace_delete"],
+  ...["workspace_disk_export", "workspace_disk_list", "workspace_disk_read"],
   ...snapshotTools,
   ...serviceTools,
   ...shellTools,

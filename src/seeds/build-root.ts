@@ -22,6 +22,8 @@ export interface BuildRoot {
 export interface RunOptions {
   readonly timeoutMs: number;
   readonly cwd?: string;
+  /** Open files for descriptors 3, 4, … of the program */
+  readonly extraFds?: readonly number[];
   readonly signal?: AbortSignal | undefined;
 }
 

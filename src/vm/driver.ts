@@ -34,6 +34,8 @@ export interface Disk {
   readonly disposable: boolean;
   /** Whether the guest's flushes reach the host's disk; false for content that is not kept */
   readonly durable: boolean;
+  /** Whether the top layer is this machine's alone, though it is raw */
+  readonly ownsRaw?: boolean;
 }
 
 export interface VmSpec {
@@ -44,6 +46,11 @@ export interface VmSpec {
   readonly memoryPath: string | null;
   readonly rootDisk: Disk;
   readonly workspaceDisk: Disk;
+  /**
+   * More disks. A fork's frozen machine did not have them, and the guest finds them, in this order,
+   * when it looks for new hardware. Power `addedDisks`.
+   */
+  readonly addedDisks?: readonly Disk[];
   /** The only folder from which the running VM can take layers for its workspace disk */
   readonly layersDir?: string;
 }

@@ -9,6 +9,8 @@ const powers = {
   liveLayers: "cannot add a layer to the disk of a running machine",
   /** Has disks that are stacks of layers; without it a disk is one raw file of its own */
   layeredDisks: "cannot run a machine on layers of a disk",
+  /** Gives a machine more disks than two, and a fork more than its frozen machine had */
+  addedDisks: "cannot add a disk to a machine",
 } as const;
 export type Power = keyof typeof powers;
 export const powerNames = Object.keys(powers) as readonly Power[];

@@ -43,7 +43,7 @@ export class InheritedFiles {
     return disk.layers.map(({ path, format }, index) => {
       const isTop = index === disk.layers.length - 1;
       // Machines have their raw files in common.
-      if (isTop && format === "raw") {
+      if (isTop && format === "raw" && !disk.ownsRaw) {
         throw new PyroError("internal", `cannot write to '${path}': it is no layer of its own`);
       }
       const fd = this.open(path, isTop ? "r+" : "r");

@@ -10,7 +10,7 @@ import { decodeChanges, decodeTree } from "../../src/guest/tree/decode.ts";
 import { encodeTree } from "../../src/guest/tree/encode.ts";
 import type { GuestItem } from "../../src/guest/tree/messages.ts";
 import { newIdentity } from "../../src/machines/identity.ts";
-import { FrozenStateError } from "../../src/vm/driver.ts";
+import { FrozenStateError, type VmSpec } from "../../src/vm/driver.ts";
 import { powerNames } from "../../src/vm/features.ts";
 import { eventually } from "../helpers/processes.ts";
 import { adopt, boot, bootWorkspace, type DriverHarness, type DriverUnderTest, type Guest } from "./harness.ts";
@@ -311,10 +311,22 @@ function describeSnapshots(harnessOf: () => DriverHarness, isLacking: boolean): 
     } finally {
       await Promise.all(forks.map(({ vm }) => vm.stop()));
     }
+    if (harnessOf().driver.features.addedDisks) await expectAddedDisk(harnessOf(), spec, statePath);
     await truncate(statePath, 1_000);
     const fork = harnessOf().driver.fork(await harnessOf().makeForkSpec(spec), statePath);
     await expect(fork).rejects.toBeInstanceOf(FrozenStateError);
   });
+}
+
+/** A disk that the frozen machine did not have, which holds a file system. */
+async function expectAddedDisk(harness: DriverHarness, frozen: VmSpec, statePath: string): Promise<void> {
+  const spec = await harness.makeForkSpec(frozen);
+  const addedDisks = [(await harness.makeForkSpec(frozen)).workspaceDisk];
+  await using vm = await harness.driver.fork({ ...spec, addedDisks }, statePath);
+  const agent = new AgentClient(vm.agentStream);
+  await adopt(agent, "three-disks");
+  await agent.inspect("/dev/vdc");
+  expect(await sh(agent, "ls /run/pyro/inspected/root/base; cat kept")).toBe("changed\ndeleted\nkept\nkept\n");
 }
 
 function describeLiveLayers(harnessOf: () => DriverHarness, isLacking: boolean): void {

@@ -14,6 +14,7 @@ const noPowers: DriverFeatures = {
   snapshots: false,
   liveLayers: false,
   layeredDisks: false,
+  addedDisks: false,
   mapsReadOnlyMemory: false,
 };
 

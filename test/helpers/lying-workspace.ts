@@ -31,6 +31,7 @@ const features: DriverFeatures = {
   snapshots: false,
   liveLayers: true,
   layeredDisks: false,
+  addedDisks: false,
   mapsReadOnlyMemory: false,
 };
 

@@ -8,6 +8,7 @@ import (
 
 	"pyro.agent/internal/command"
 	"pyro.agent/internal/identity"
+	"pyro.agent/internal/inspect"
 	"pyro.agent/internal/network"
 	"pyro.agent/internal/overlay"
 )
@@ -25,6 +26,8 @@ type Config struct {
 	MountWorkspace func(device, mountPoint string, discard bool) (*overlay.Workspace, error)
 	// nil if this machine has no way to the host for connections
 	Network *network.Network
+	// makes the kernel look for disks that it had not when it was frozen
+	FindDisks func() error
 	// takes the input away from the session; see port.Listener
 	Freeze func()
 	// ends the machine
@@ -46,6 +49,10 @@ type Server struct {
 
 	// workspace is nil when none is mounted.
 	workspace atomic.Pointer[overlay.Workspace]
+
+	inspecting sync.Mutex
+	// inspected is nil without the root disk of a stopped machine.
+	inspected atomic.Pointer[inspect.Root]
 }
 
 // NewServer returns a Server that answers requests through an http.Server.
@@ -66,6 +73,8 @@ func NewServer(config Config) *Server {
 	s.route("POST /v1/tree/changes", authorized, s.treeChanges)
 	s.route("POST /v1/workspace/freeze", authorized, s.freezeWorkspace)
 	s.route("POST /v1/workspace/thaw", authorized, s.thawWorkspace)
+	s.route("POST /v1/inspection", authorized, s.inspect)
+	s.route("POST /v1/inspection/export", authorized, s.exportInspected)
 	s.route("POST /v1/network", authorized, s.network)
 	s.route("POST /v1/network/connections/{id}", authorized, s.connection)
 	s.route("POST /v1/network/ports/{port}", authorized, s.port)

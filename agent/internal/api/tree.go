@@ -32,12 +32,27 @@ func (s *Server) readTree(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	workspace, err := s.mountedWorkspace()
+	layers, err := s.layersToRead(&request)
 	if err != nil {
 		return err
 	}
-	endTree(r, workspace.Layers.Read(r.Context(), &request, paths, treeWriter(w)))
+	endTree(r, layers.Read(r.Context(), &request, paths, treeWriter(w)))
 	return nil
+}
+
+func (s *Server) layersToRead(request *tree.ReadRequest) (*tree.Layers, error) {
+	if request.Inspected {
+		root, err := s.inspectedRoot()
+		if err != nil {
+			return nil, err
+		}
+		return root.Tree, nil
+	}
+	workspace, err := s.mountedWorkspace()
+	if err != nil {
+		return nil, err
+	}
+	return &workspace.Layers, nil
 }
 
 func (s *Server) writeTree(w http.ResponseWriter, r *http.Request) error {

@@ -115,6 +115,9 @@ var jsonMessages = map[string]func() any{
 	"connection":            func() any { return new(network.Connection) },
 	"answer":                func() any { return new(network.Answer) },
 	"refusal":               func() any { return new(network.Answer) },
+	"device_request":        func() any { return new(deviceRequest) },
+	"copy_progress":         func() any { return new(tree.Copied) },
+	"copy_end":              func() any { return new(copyEnd) },
 }
 
 var frameTypes = map[string]frame.Type{
@@ -127,11 +130,12 @@ var frameTypes = map[string]frame.Type{
 	"write_end": frame.TreeEnd, "read_end": frame.TreeEnd, "changes_end": frame.TreeEnd,
 	"question": frame.Question, "connection": frame.Connection,
 	"answer": frame.Answer, "refusal": frame.Refusal,
+	"copy_progress": frame.CopyProgress, "copy_end": frame.CopyEnd,
 	"data": frame.Data, "data_end": frame.DataEnd, "credit": frame.Credit,
 }
 
 func TestEveryVectorIsDecodedAndEncodedExactly(t *testing.T) {
-	for _, file := range []string{"exec", "tree-write", "tree-read", "tree-changes", "network", "requests"} {
+	for _, file := range []string{"exec", "tree-write", "tree-read", "tree-changes", "network", "inspection", "requests"} {
 		for _, v := range readVectors[vector](t, file+".json") {
 			t.Run(file+"/"+v.Name, func(t *testing.T) {
 				if v.Header != "" {
@@ -355,7 +359,7 @@ func (g *guest) refusal(t *testing.T, stream string, body io.Reader) string {
 
 func TestNoVectorIsInAnUnknownFile(t *testing.T) {
 	files, err := filepath.Glob(vectorFolder + "/*.json")
-	if err != nil || len(files) != 7 {
+	if err != nil || len(files) != 8 {
 		t.Errorf("got %q, %v: list each file in the tests of both sides", files, err)
 	}
 }

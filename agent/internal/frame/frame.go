@@ -53,6 +53,12 @@ const (
 	Credit  Type = 0x4a
 )
 
+// These frames are of a copy. The guest sends them.
+const (
+	CopyProgress Type = 0x60
+	CopyEnd      Type = 0x6f
+)
+
 const (
 	// HeaderSize is the number of bytes before a payload.
 	HeaderSize = 5

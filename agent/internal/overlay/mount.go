@@ -31,6 +31,9 @@ type Workspace struct {
 	ice ice
 }
 
+// MountPoint is the directory that commands see.
+func (w *Workspace) MountPoint() string { return w.mountPoint }
+
 // Mount mounts a workspace disk. With discard it begins with the baseline, and without the changes
 // that the disk has.
 func Mount(device, mountPoint string, discard bool) (*Workspace, error) {

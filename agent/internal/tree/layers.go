@@ -19,6 +19,8 @@ type Layers struct {
 	Baseline Baseline
 	// overlay's own directory of changes
 	Upper int
+	// further ways in which links may not lead away when they are followed
+	Within uint64
 	// overlay's directory with an entry for each changed file that has several names in the base
 	Index int
 
@@ -47,6 +49,13 @@ func (b Baseline) Close() {
 			unix.Close(fd)
 		}
 	}
+}
+
+// Plain returns the Layers of a tree that is no overlay, which can only be read. They own the
+// descriptor.
+func Plain(root int) *Layers {
+	// An absolute link begins at this tree's root, as it does in the machine that the tree is of.
+	return &Layers{Merged: root, Within: unix.RESOLVE_IN_ROOT, Upper: noFile, Index: noFile, Baseline: NoBaseline}
 }
 
 // SetBaseline closes the old baseline and puts another in its place, when no comparison is running.

@@ -96,6 +96,11 @@ func checkPath(path string) error {
 // isStaging reports whether a path is in a staging directory.
 func isStaging(path string) bool { return strings.HasPrefix(path, StagingPrefix) }
 
+// IsStagingIn returns isStaging for the paths of a tree that holds the workspace at a path.
+func IsStagingIn(workspace string) func(path string) bool {
+	return func(path string) bool { return isStaging(strings.TrimPrefix(path, workspace+"/")) }
+}
+
 func join(directory, name string) string {
 	if directory == "" || name == "" {
 		return directory + name

@@ -21,6 +21,8 @@ type ReadRequest struct {
 	Digest bool `json:"digest"`
 	// whether symbolic links on the way to a path, and at its end, are followed
 	Follow bool `json:"follow"`
+	// whether the paths are of the inspected root, not of the workspace
+	Inspected bool `json:"inspected"`
 }
 
 // PathList returns the paths of a valid request.

@@ -29,7 +29,8 @@ func (r *reader) find(path string) (held int, reason Reason) {
 // follow resolves a path as a command would and then checks the file system of the result. The
 // check comes last, on a descriptor, so a rename can't change what it means.
 func (r *reader) follow(path string) (held int, reason Reason) {
-	held, err := resolve(r.layers.Merged, path, unix.O_PATH|unix.O_CLOEXEC, unix.RESOLVE_NO_MAGICLINKS)
+	how := unix.RESOLVE_NO_MAGICLINKS | r.layers.Within
+	held, err := resolve(r.layers.Merged, path, unix.O_PATH|unix.O_CLOEXEC, how)
 	if err != nil {
 		return noFile, ""
 	}

@@ -123,13 +123,14 @@ function parseEntry(frame: Frame): GuestEntry {
     expect: _,
     ...rest
   } = parseJson(frame, treeEntrySchema);
-  const { mode: bits, size, sha256, type } = rest;
+  const { mode: bits, size, sha256, type, reason } = rest;
   return {
     type,
     path: parsePath(text, pathBase64),
     ...(bits === undefined ? {} : { mode: bits }),
     ...(size === undefined ? {} : { size }),
     ...(sha256 === undefined ? {} : { sha256 }),
+    ...(reason === undefined ? {} : { reason }),
     ...(mtimeNs === undefined ? {} : { mtimeNs: BigInt(mtimeNs) }),
     ...parseTarget(link, targetBase64),
   };

@@ -46,6 +46,8 @@ export const treeEntrySchema = z.object({
     .regex(/^-?\d{1,20}$/)
     .optional(),
   sha256: digest.optional(),
+  /** Only of `missing` */
+  reason: z.string().max(32).optional(),
   expect: z.object({ type: z.string(), sha256: digest.optional(), ...linkText }).optional(),
 });
 
@@ -81,6 +83,8 @@ export const treeReadSchema = z.object({
   contentOffset: z.number().int().min(0).optional(),
   digest: z.boolean(),
   follow: z.boolean(),
+  /** Whether the paths are of the inspected root, not of the workspace */
+  inspected: z.boolean().optional(),
 });
 export type TreeReadRequest = z.output<typeof treeReadSchema>;
 
@@ -116,6 +120,8 @@ export interface GuestEntry {
   /** Text of a symbolic link, or the earlier path that a hard link shares its file with */
   readonly target?: Buffer;
   readonly sha256?: string;
+  /** Why a path that may exist is `missing`: `symbolic_link` for a link among its directories */
+  readonly reason?: string;
   readonly expect?: Expectation;
 }
 

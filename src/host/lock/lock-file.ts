@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open, readFile, stat, writeFile } from "node:fs/promises";
 import { PyroError, systemErrorCode } from "../../core/errors.ts";
+import { identifyProcess } from "../process-identity.ts";
 import { flock } from "./flock.ts";
 
 const flockTimeoutMs = 10_000;
@@ -36,6 +37,20 @@ export async function tryLockFile(path: string): Promise<HeldLock | "held" | "go
     await file.close();
     throw error;
   }
+}
+
+/**
+ * Notes what the holder of a lock does, for messages to processes that wait: `building a template`
+ */
+export async function signLockFile(path: string, purpose: string): Promise<void> {
+  await writeFile(path, `${process.pid} ${purpose}\n`, { flag: "r+" });
+}
+
+/** The process that has signed a lock, and what it does; undefined if it has ended. */
+export async function signerOfLock(path: string): Promise<string | undefined> {
+  const [, pid, purpose] = /^(\d+) (.+)/.exec(await readFile(path, "utf8").catch(() => "")) ?? [];
+  if (pid === undefined || !(await identifyProcess(Number(pid)))) return undefined;
+  return `process ${pid}, which is ${purpose}`;
 }
 
 /** A lock that this process is taking. A child that inherits the descriptor shares the lock. */

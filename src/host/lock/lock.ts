@@ -1,8 +1,9 @@
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { PyroError } from "../../core/errors.ts";
 import { ensureDir, fileError, isDiskFull } from "../files.ts";
 import { flock } from "./flock.ts";
+import { signerOfLock } from "./lock-file.ts";
 
 export interface LockRequest {
   readonly dir: string;
@@ -81,6 +82,5 @@ function cannotLock(path: string, error: unknown): PyroError {
 }
 
 async function describeHolder(path: string): Promise<string> {
-  const owner = /^(\d+) (.+)/.exec(await readFile(path, "utf8").catch(() => ""));
-  return owner ? `process ${owner[1]}, which is ${owner[2]}` : `the holder of '${path}'`;
+  return (await signerOfLock(path)) ?? `the holder of '${path}'`;
 }

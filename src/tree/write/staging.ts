@@ -36,6 +36,8 @@ export interface StagingNote extends AsyncDisposable {
   readonly path: string;
 }
 
+export const noNote: StagingNote = { path: "", async [Symbol.asyncDispose]() {} };
+
 export type NoteStaging = (path: string) => Promise<StagingNote>;
 
 /**

@@ -12,6 +12,7 @@ export interface InheritedFds {
   /** Layers from the base to the top */
   readonly rootLayers: readonly DiskFd[];
   readonly workspaceLayers: readonly DiskFd[];
+  readonly addedDisks: readonly { readonly layers: readonly DiskFd[]; readonly durable: boolean }[];
 }
 
 export interface QemuArgsInput {
@@ -63,6 +64,8 @@ export function qemuArgs(input: QemuArgsInput): string[] {
     ...["-device", `virtserialport,bus=serial.0,chardev=agent,name=${agentPortName}`],
     ...diskArgs("root", fds.rootLayers, input.durable.root),
     ...diskArgs("workspace", fds.workspaceLayers, input.durable.workspace),
+    // They come last, so that the devices which the frozen machine had keep their places.
+    ...fds.addedDisks.flatMap(({ layers, durable }, index) => diskArgs(`added-${index}`, layers, durable)),
     // Without it QEMU would add a network card of its own.
     ...["-nic", "none"],
     ...(start === "fork" ? ["-incoming", "defer"] : []),

@@ -38,6 +38,7 @@ function featuresOf({ path, version, stamp, mapsReadOnlyMemory }: QemuInstallati
     snapshots: true,
     liveLayers: true,
     layeredDisks: true,
+    addedDisks: true,
     mapsReadOnlyMemory,
   };
 }
@@ -52,7 +53,7 @@ function describeMachine(machine: MachineSpec): string {
     machine,
     start: "boot",
     mapsReadOnlyMemory: false,
-    fds: { qmp: 0, agent: 0, memory: 0, kernel: 0, initramfs: 0, rootLayers: [], workspaceLayers: [] },
+    fds: { qmp: 0, agent: 0, memory: 0, kernel: 0, initramfs: 0, rootLayers: [], workspaceLayers: [], addedDisks: [] },
     durable: { root: false, workspace: false },
   });
   return [...args, machine.kernelPath, machine.initramfsPath].join(" ");

@@ -82,6 +82,7 @@ export async function startVmProcess(request: StartRequest): Promise<VmProcess> 
         initramfs,
         rootLayers: files.openDisk(spec.rootDisk),
         workspaceLayers: files.openDisk(spec.workspaceDisk),
+        addedDisks: (spec.addedDisks ?? []).map((disk) => ({ layers: files.openDisk(disk), durable: disk.durable })),
       },
       durable: { root: spec.rootDisk.durable, workspace: spec.workspaceDisk.durable },
       mapsReadOnlyMemory: features.mapsReadOnlyMemory,

@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { hint } from "../../core/hint.ts";
-import type { HeldLock } from "../../host/lock/lock-file.ts";
+import { type HeldLock, signerOfLock } from "../../host/lock/lock-file.ts";
 import { killGroupOf } from "../../host/process-identity.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { nothingKnown } from "../../machines/exit-status.ts";
@@ -88,7 +88,7 @@ export async function findAnswerer(place: WorkspacePlace, signal?: AbortSignal):
     const connection = await connectSupervisor(place);
     if (await connection?.isReady(signal)) return { connection } as Answerer;
     const waitedMs = performance.now() - startedMs;
-    if (waitedMs > startLimitMs) throw stuck(place.workspaceId);
+    if (waitedMs > startLimitMs) throw await stuck(place);
     // A connection that was lost before it was ready says that the supervisor ends, so the lock is
     // free soon.
     const isExpected = !connection && waitedMs < expectedSocketMs && (await isStarting(place));
@@ -222,7 +222,13 @@ function notRunning(record: WorkspaceRecord): PyroError {
   });
 }
 
-function stuck(workspaceId: string): PyroError {
+async function stuck({ lockPath, workspaceId }: WorkspacePlace): Promise<PyroError> {
+  const holder = await signerOfLock(lockPath);
+  if (holder !== undefined) {
+    return new PyroError("timeout", `timed out after ${startLimitMs / 1000} s waiting for ${holder}`, {
+      hint: "Wait for the other process to finish, or stop it, and try again.",
+    });
+  }
   return new PyroError("timeout", `${inWords(workspaceId)} is neither starting up nor going down any further`, {
     hint: "Look into its supervisor.log, end that process, and try again.",
   });

@@ -7,8 +7,9 @@ import { type Replacement, replaceText } from "../../tree/patch/replace.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
-import { contentOf, maxWriteBytes, noSuchFile, notText, pieces, refusedLink, requireRegularFile } from "./files.ts";
+import { maxWriteBytes, noSuchFile, notText, pieces, refusedLink, requireRegularFile } from "./files.ts";
 import { pathBelowWorkspace } from "./guest-path.ts";
+import { contentOf } from "./reading/tree-files.ts";
 import type { EditedFile } from "./results.ts";
 
 /**

@@ -1,79 +1,35 @@
-import { isUtf8 } from "node:buffer";
 import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
-import { characterBoundary, pageEnd } from "../../core/utf8.ts";
 import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
-import { displayPath } from "../../tree/name.ts";
 import type { WorkspaceCall } from "../control/access.ts";
-import { withProgress } from "../control/progress.ts";
 import { readTree, writeTree } from "./caller.ts";
-import { displayed, shownMode } from "./entry.ts";
+import { displayed } from "./entry.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
-import type { FileContent, FileEntry, FileListing, WrittenFile } from "./results.ts";
+import { type FilePage, type FileTree, listTree, readText } from "./reading/tree-files.ts";
+import type { FileContent, FileListing, WrittenFile } from "./results.ts";
 
 /** More than this at once is a matter for export or sync */
 export const maxReadBytes = 16 * 1024 * 1024;
 export const maxWriteBytes = 16 * 1024 * 1024;
-/** A longer listing is no use to a reader */
-const maxListedEntries = 50_000;
-
 /** Lists a directory, or everything below it. A file lists itself. */
 export async function listFiles(call: WorkspaceCall, typed: string, recursive: boolean): Promise<FileListing> {
-  const path = pathInWorkspace(typed);
-  const request = { paths: [path], depth: recursive ? -1 : 1, contentLimit: 0, digest: false, follow: false };
-  const entries: FileEntry[] = [];
-  let truncated = false;
-  for await (const { entry } of withProgress(readTree(call, request), "list", call.onProgress)) {
-    if (entry.type === "missing") throw noSuchFile(path);
-    if (entry.type === "directory" && entry.path.equals(path)) continue;
-    truncated = entries.length >= maxListedEntries;
-    if (truncated) break;
-    entries.push(describe(entry));
-  }
-  return { path: displayed(path), entries, truncated };
+  return listTree(filesOf(call), pathInWorkspace(typed), recursive);
 }
-
-/** The part of a file to read, in whole characters. */
-export interface FilePage {
-  readonly offset: number;
-  readonly maxBytes: number;
-}
-
-const maxCharacterBytes = 4;
 
 /** Reads a part of a text file. */
-export async function readFile(
-  call: WorkspaceCall,
-  typed: string,
-  { offset, maxBytes }: FilePage,
-): Promise<FileContent> {
-  const path = pathBelowWorkspace(typed);
-  // A few more bytes on both sides tell whether a character lies across an edge, and whether there
-  // is more.
-  const contentOffset = Math.max(0, offset - maxCharacterBytes);
-  const contentLimit = offset - contentOffset + maxBytes + maxCharacterBytes;
-  const request = { paths: [path], depth: 0, contentLimit, contentOffset, digest: false, follow: true };
-  for await (const item of readTree(call, request)) {
-    if (item.entry.type === "missing") break;
-    requireRegularFile(item.entry, path);
-    const bytes = await contentOf(item, contentLimit);
-    const start = Math.min(bytes.length, characterBoundary(bytes, offset - contentOffset));
-    const end = pageEnd(bytes, start, maxBytes);
-    const text = bytes.subarray(start, end);
-    if (text.includes(0) || !isUtf8(text)) throw notText(path);
-    return {
-      path: displayed(path),
-      sizeBytes: Math.max(item.entry.size ?? 0, bytes.length === 0 ? 0 : contentOffset + bytes.length),
-      offset: text.length === 0 ? offset : contentOffset + start,
-      content: text.toString("utf8"),
-      nextOffset: end < bytes.length ? contentOffset + end : null,
-    };
-  }
-  // A link that leads out of the workspace, or nowhere, exists although it cannot be followed.
-  for await (const { entry } of readTree(call, { ...request, contentLimit: 0, follow: false })) {
-    requireRegularFile(entry, path);
-  }
-  throw noSuchFile(path);
+export async function readFile(call: WorkspaceCall, typed: string, page: FilePage): Promise<FileContent> {
+  return readText(filesOf(call), pathBelowWorkspace(typed), page);
+}
+
+function filesOf(call: WorkspaceCall): FileTree {
+  return {
+    read: (request) => readTree(call, request),
+    onProgress: call.onProgress,
+    shown: displayed,
+    noSuchFile,
+    requireRegularFile,
+    notText,
+  };
 }
 
 /** Writes a text file, new or in place of an old one, with the directories that it needs. */
@@ -120,29 +76,6 @@ export function noSuchFile(path: Buffer): PyroError {
   return new PyroError("not_found", `there is no '${displayed(path)}' in the workspace`, {
     hint: hint`${toRun("workspace.file.list")}.`,
   });
-}
-
-/** Reads the content of a file up to a limit. A guest that sends more lies. */
-export async function contentOf({ content }: GuestItem, limitBytes: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const piece of content()) {
-    length += "hole" in piece ? piece.hole : piece.data.length;
-    if (length > limitBytes) throw new PyroError("internal", "the guest sent more of a file than it was asked for");
-    parts.push("hole" in piece ? Buffer.alloc(piece.hole) : piece.data);
-  }
-  return Buffer.concat(parts);
-}
-
-function describe({ path, type, size, mode, target }: GuestEntry): FileEntry {
-  const isFile = type === "file" || type === "hard_link";
-  return {
-    path: displayed(path),
-    artifactType: isFile ? "file" : type === "directory" || type === "symlink" ? type : "other",
-    sizeBytes: isFile ? (size ?? 0) : null,
-    mode: shownMode(mode ?? 0),
-    linkTarget: type === "symlink" && target ? displayPath(target) : null,
-  };
 }
 
 export function requireRegularFile({ type }: GuestEntry, path: Buffer): void {

@@ -8,16 +8,29 @@ import { maxPathBytes, pathProblem } from "../../tree/path.ts";
  * tree.
  */
 export function pathInWorkspace(typed: string): Buffer {
-  if (typed.length > maxPathBytes) throw tooLong(typed);
-  if (typed.includes("\0")) throw new PyroError("invalid_argument", "cannot use a path with a NUL character in it");
-  const absolute = posix.resolve(workspacePath, typed);
+  const absolute = absolutePath(typed);
   const isInside = absolute === workspacePath || absolute.startsWith(`${workspacePath}/`);
   if (typed === "" || !isInside) {
     throw new PyroError("invalid_argument", `cannot use path '${typed}': it is not under ${workspacePath}`, {
       hint: `Give a path under ${workspacePath}, or one relative to it.`,
     });
   }
-  const relative = Buffer.from(posix.relative(workspacePath, absolute), "utf8");
+  return relativeTo(workspacePath, absolute, typed);
+}
+
+/** The same for a path anywhere in the machine, from its root. */
+export function pathInMachine(typed: string): Buffer {
+  return relativeTo("/", absolutePath(typed), typed);
+}
+
+function absolutePath(typed: string): string {
+  if (typed.length > maxPathBytes) throw tooLong(typed);
+  if (typed.includes("\0")) throw new PyroError("invalid_argument", "cannot use a path with a NUL character in it");
+  return posix.resolve(workspacePath, typed);
+}
+
+function relativeTo(root: string, absolute: string, typed: string): Buffer {
+  const relative = Buffer.from(posix.relative(root, absolute), "utf8");
   // At this point only its length can be wrong
   if (pathProblem(relative) !== undefined) throw tooLong(typed);
   return relative;

@@ -1,12 +1,12 @@
 import * as z from "zod";
-import { firstBytes, fitting } from "../../core/shorten.ts";
+import { fitting } from "../../core/shorten.ts";
 import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
-import { oneLine } from "../../tree/name.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
 import { editFile } from "./edit.ts";
 import { listFiles, maxReadBytes, maxWriteBytes, readFile, writeFile } from "./files.ts";
-import { editedFile, type FileEntry, fileContent, fileListing, writtenFile } from "./results.ts";
+import { listingText, pageText, renderEntries, shortenListing, shortenPage } from "./reading/file-view.ts";
+import { editedFile, fileContent, fileListing, writtenFile } from "./results.ts";
 
 const { path: listedPath, ...listed } = fileListing.shape;
 
@@ -29,17 +29,13 @@ export const workspaceFileList = defineOperation({
   cli: {
     positionals: ["workspaceId", "path"],
     examples: ["workspace file list 0a1b2c3d4e5f", "workspace file list 0a1b2c3d4e5f src --recursive"],
-    text: ({ entries }) => entries.map(renderEntry).join(""),
+    text: ({ entries }) => renderEntries(entries),
     notes: ({ truncated }) => (truncated ? ["[warning] there are more than are listed"] : []),
   },
   mcp: {
     description: "List a directory of a workspace, with sizes and modes.",
-    shortened: (output, maxChars) => {
-      const entries = fitting(output.entries, maxChars - 300);
-      return { ...output, entries, truncated: output.truncated || entries.length < output.entries.length };
-    },
-    text: ({ count, entries, truncated, path }) =>
-      `${entries.length === 0 ? `${path} is empty.\n` : entries.map(renderEntry).join("")}${truncated ? `[… ${count - entries.length} of ${count} are not shown: list a directory further down, or use ls with workspace_exec …]\n` : ""}`,
+    shortened: shortenListing,
+    text: (output) => listingText(output, "list a directory further down, or use ls with workspace_exec"),
   },
   async handle({ engine: context, signal, onProgress }, { workspaceId: id, path, recursive }) {
     const listing = await listFiles({ context, workspaceId: id, signal, onProgress }, path, recursive);
@@ -79,10 +75,7 @@ export const workspaceFileRead = defineOperation({
   mcp: {
     description: "Read a text file of a workspace. A long one comes in pages: continue at next_offset.",
     shortened: shortenPage,
-    text: ({ content, offset, nextOffset: next, sizeBytes }) =>
-      next === null && offset === 0
-        ? content
-        : `${content}${content.endsWith("\n") ? "" : "\n"}[bytes ${offset} to ${next ?? sizeBytes} of ${sizeBytes}${next === null ? "" : `; offset=${next} goes on`}]\n`,
+    text: pageText,
   },
   async handle({ engine: context, signal }, { workspaceId: id, path, ...page }) {
     const read = await readFile({ context, workspaceId: id, signal }, path, page);
@@ -153,20 +146,3 @@ export const workspaceFileEdit = defineOperation({
     return { ...edited, workspaceId: id, executionMode: "guest" as const };
   },
 });
-
-/** Shortens a page to the space for it. The next page begins at its end. */
-function shortenPage<R extends { content: string; offset: number; nextOffset: number | null; truncated: boolean }>(
-  read: R,
-  maxChars: number,
-): R {
-  const shown = firstBytes(Buffer.from(read.content), maxChars - 400);
-  const content = shown.toString("utf8");
-  if (content === read.content) return read;
-  return { ...read, content, nextOffset: read.offset + shown.length, truncated: true };
-}
-
-function renderEntry({ path, artifactType: type, sizeBytes, mode, linkTarget }: FileEntry): string {
-  const size = sizeBytes === null ? "-" : String(sizeBytes);
-  const link = linkTarget === null ? "" : ` -> ${oneLine(linkTarget)}`;
-  return `${mode} ${type.padEnd(9)} ${size.padStart(10)} ${oneLine(path)}${link}\n`;
-}

@@ -7,7 +7,8 @@ import { pathKey } from "../../tree/path.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
-import { contentOf, pieces } from "./files.ts";
+import { pieces } from "./files.ts";
+import { contentOf } from "./reading/tree-files.ts";
 import type { AppliedPatch } from "./results.ts";
 
 /** Of a file that is patched as text */

@@ -15,14 +15,14 @@ export async function environmentFilesInUse({ layout }: EngineContext): Promise<
   return new Set(stored.flatMap((workspace) => (workspace.status === "ok" ? filesOf(workspace.record) : [])));
 }
 
-/** Refuses to start a workspace if the cache no longer has its environment. */
-export async function requireEnvironmentFiles(record: WorkspaceRecord): Promise<void> {
+/** Refuses to give a workspace a machine if the cache no longer has its environment. */
+export async function requireEnvironmentFiles(record: WorkspaceRecord, action = "start"): Promise<void> {
   for (const path of filesOf(record)) {
     if (await pathExists(path)) continue;
     const { workspaceId, environment } = record;
     throw new PyroError(
       "failed_precondition",
-      `cannot start ${inWords(workspaceId)}: '${path}' of its environment ${environment.name} ${environment.version} is gone`,
+      `cannot ${action} ${inWords(workspaceId)}: '${path}' of its environment ${environment.name} ${environment.version} is gone`,
       { hint: hint`Restore that file, or ${toCall("delete", workspaceId)}.` },
     );
   }

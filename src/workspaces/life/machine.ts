@@ -141,7 +141,8 @@ export async function copyLayer(source: string, target: string, mode: number): P
   await chmod(target, mode);
 }
 
-function machineDisks(
+/** The disks of a machine of the workspace. */
+export function machineDisks(
   place: WorkspacePlace,
   record: Pick<WorkspaceRecord, "environment" | "layers" | "rootLayers">,
 ): MachineDisks {

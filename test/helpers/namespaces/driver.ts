@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { messageOf, PyroError } from "../../../src/core/errors.ts";
 import { killGroup, spawnTied } from "../../../src/host/process.ts";
-import type { BootedVm, Driver, VmExit, VmSpec } from "../../../src/vm/driver.ts";
+import type { BootedVm, Disk, Driver, VmExit } from "../../../src/vm/driver.ts";
 import { type DriverFeatures, type Power, requirePower } from "../../../src/vm/features.ts";
 import { cgroupRoot, removeGroup, tryGroup } from "./cgroups.ts";
 
@@ -22,6 +22,7 @@ const features: DriverFeatures = {
   snapshots: false,
   liveLayers: false,
   layeredDisks: false,
+  addedDisks: true,
   mapsReadOnlyMemory: false,
 };
 
@@ -57,8 +58,8 @@ function findRootObstacle(): string | null {
 /**
  * A driver without a VM, for tests. It runs the real agent in Linux namespaces, so a machine starts
  * in a few milliseconds. It isolates nothing that must be isolated: kernel, clock and programs are
- * the host's. Its machines have the workspace disk of their spec, and neither its kernel nor its
- * root disk.
+ * the host's. Its machines have the workspace disk of their spec and the added ones, but neither
+ * its kernel nor its root disk.
  */
 export function namespaceDriver(agentPath: string): Driver {
   return {
@@ -66,18 +67,15 @@ export function namespaceDriver(agentPath: string): Driver {
     describeMachine: () => "namespaces",
     async boot(spec, signal) {
       signal?.throwIfAborted();
-      return start(agentPath, workspaceImage(spec));
+      return start(agentPath, [spec.workspaceDisk, ...(spec.addedDisks ?? [])].map(imageOf));
     },
     fork: async () => lacks("snapshots", "cannot fork a machine"),
   };
 }
 
-function workspaceImage({ rootDisk, workspaceDisk }: VmSpec): string {
-  if (rootDisk.layers.length > 1 || workspaceDisk.layers.length > 1) {
-    lacks("layeredDisks", "cannot boot a machine");
-  }
-  const [{ path, format }] = workspaceDisk.layers;
-  if (format !== "raw") lacks("layeredDisks", "cannot boot a machine");
+function imageOf({ layers }: Disk): string {
+  const [{ path, format }] = layers;
+  if (layers.length > 1 || format !== "raw") lacks("layeredDisks", "cannot boot a machine");
   return path;
 }
 
@@ -86,9 +84,9 @@ function lacks(power: Power, failure: string): never {
   throw new PyroError("internal", `'${power}' is not missing`);
 }
 
-function start(agentPath: string, diskPath: string): BootedVm {
+function start(agentPath: string, diskPaths: readonly string[]): BootedVm {
   const group = join(cgroupRoot(), `pyro-test-${randomUUID()}`);
-  const child = spawnTied([script, "start", agentPath, diskPath, group], "KILL", {
+  const child = spawnTied([script, "start", agentPath, group, ...diskPaths], "KILL", {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
   let log = "";

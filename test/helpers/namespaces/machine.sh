@@ -3,24 +3,33 @@
 # root of the host's programs. It is started by driver.ts with the host's end of the agent's socket
 # as descriptor 3.
 #
-# machine.sh start AGENT DISK GROUP   (DISK: workspace disk, GROUP: new cgroup of the commands)
+# machine.sh start AGENT GROUP DISK…   (GROUP: new cgroup of the commands; DISK: an image, the
+# workspace's first)
 set -eu
 
-# The host's namespaces: holds the loop device for as long as the machine lives, and tells its end
+# The host's namespaces: holds the loop devices for as long as the machine lives, and tells its end
 # as a VM's process does.
 start() {
-  agent=$1 disk=$2 group=$3
+  agent=$1 group=$2
+  shift 2
   # Beside the disk, so that it goes with the files of the test.
-  root=$disk.root
+  root=$1.root
   mkdir "$root"
   mkdir "$group"
-  loop=$(losetup --find --show "$disk")
-  # The kernel frees the device once no process has it open, even after a SIGKILL.
-  exec 4<"$loop"
-  losetup --detach "$loop"
+  loops=
+  fd=4
+  for disk; do
+    loop=$(losetup --find --show "$disk")
+    # The kernel frees the device once no process has it open, even after a SIGKILL.
+    eval "exec $fd<\"\$loop\""
+    losetup --detach "$loop"
+    loops="$loops $loop"
+    fd=$((fd + 1))
+  done
   status=0
+  # shellcheck disable=SC2086 # names of loop devices
   unshare --fork --kill-child --pid --mount --uts --ipc --net \
-    "$0" enter "$agent" "$loop" "$group" "$root" 4<&- || status=$?
+    "$0" enter "$agent" "$group" "$root" $loops 4<&- 5<&- 6<&- || status=$?
   rmdir "$root" "$group"/pyro/exec-* "$group/pyro" "$group" 2>/dev/null || true
   # A power-off ends the first process of a PID namespace with SIGINT.
   [ "$status" -ne 130 ] || status=0
@@ -29,7 +38,8 @@ start() {
 
 # The new namespaces: makes the root and becomes the agent.
 enter() {
-  agent=$1 loop=$2 group=$3 root=$4
+  agent=$1 group=$2 root=$3
+  shift 3
   mount -t tmpfs -o mode=0755 root "$root"
   cd "$root"
   mkdir -p usr etc proc sys/fs/cgroup dev run tmp root home var/tmp workspace old
@@ -56,9 +66,14 @@ enter() {
   done
   ln -s pts/ptmx dev/ptmx
   ln -s /proc/self/fd dev/fd
-  # As a VM's guest names its second disk.
-  touch dev/vdb init
-  mount --bind "$loop" dev/vdb
+  # As a VM's guest names the disks after its first one.
+  for name in vdb vdc vdd; do
+    [ "$#" -gt 0 ] || break
+    touch "dev/$name"
+    mount --bind "$1" "dev/$name"
+    shift
+  done
+  touch init
   mount --bind "$agent" init
   ip link set lo up
   pivot_root . old

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { type HeldLock, tryLockFile } from "../../../src/host/lock/lock-file.ts";
+import { type HeldLock, signerOfLock, signLockFile, tryLockFile } from "../../../src/host/lock/lock-file.ts";
 import { SearchPath } from "../../helpers/search-path.ts";
 
 let dir: string;
@@ -38,6 +38,16 @@ test("a file's lock is one process's at a time, at once or not at all", async ()
 test("a file that is not there cannot be locked", async () => {
   expect(await tryLockFile(join(dir, "nothing"))).toBe("gone");
   expect(await tryLockFile(join(await lockable("no-folder"), "nothing"))).toBe("gone");
+});
+
+test("its holder is named with what it does, until it has ended", async () => {
+  const path = await lockable("signed");
+  expect(await signerOfLock(path)).toBeUndefined();
+  await signLockFile(path, "exporting the disks of workspace 'a long name'");
+  await signLockFile(path, "reading");
+  expect(await signerOfLock(path)).toBe(`process ${process.pid}, which is reading`);
+  await writeFile(path, "4194304 reading\n");
+  expect(await signerOfLock(path)).toBeUndefined();
 });
 
 test("a host without flock is told what to install", async () => {

@@ -24,6 +24,7 @@ const features: DriverFeatures = {
   snapshots: true,
   liveLayers: true,
   layeredDisks: true,
+  addedDisks: true,
   mapsReadOnlyMemory: true,
 };
 

@@ -26,6 +26,8 @@ const reproFix = [
   ...["workspace_diff", "workspace_reset", "snapshot_create", "snapshot_list"],
 ];
 const services = ["service_start", "service_list", "service_status", "service_logs", "service_stop"];
+const shells = ["shell_open", "shell_read", "shell_write", "shell_signal", "shell_close"];
+const disk = ["workspace_disk_export", "workspace_disk_list", "workspace_disk_read"];
 const snapshots = ["snapshot_create", "snapshot_list", "snapshot_delete"];
 const selections: readonly [args: readonly string[], tools: readonly string[]][] = [
   [[], ["vm_run", ...reproFix]],
@@ -40,7 +42,7 @@ const selections: readonly [args: readonly string[], tools: readonly string[]][]
       ...["vm_run", "vm_list_environments", "vm_create", "vm_start", "vm_exec", "vm_stop", "vm_delete", "vm_status"],
       ...["vm_network_info", "vm_reap_expired"],
       ...[...reproFix, "workspace_stop", "workspace_start", "snapshot_delete"],
-      ...services,
+      ...[...services, ...shells, ...disk],
     ],
   ],
   [["--mode", "repro-fix"], reproFix],
@@ -51,7 +53,7 @@ const selections: readonly [args: readonly string[], tools: readonly string[]][]
   ],
   [
     ["--mode", "review-eval"],
-    [...inspect, "workspace_diff", "workspace_reset", ...snapshots],
+    [...inspect, "workspace_diff", "workspace_reset", ...snapshots, ...shells],
   ],
 ];
 
@@ -179,7 +181,7 @@ test("what only reads, what destroys and what can be repeated is told truly", as
       .map(({ name }) => name)
       .toSorted();
   expect(having("destructiveHint")).toEqual([
-    ...["service_stop", "snapshot_delete", "vm_delete", "workspace_delete", "workspace_reset"],
+    ...["service_stop", "shell_close", "snapshot_delete", "vm_delete", "workspace_delete", "workspace_reset"],
   ]);
   expect(having("openWorldHint")).toEqual([]);
   expect(having("readOnlyHint")).toEqual([
@@ -187,11 +189,12 @@ test("what only reads, what destroys and what can be repeated is told truly", as
       "service_list",
       "service_logs",
       "service_status",
+      "shell_read",
       "snapshot_list",
       "vm_list_environments",
       "vm_network_info",
       "vm_status",
-      "workspace_file_list",
+      ...["workspace_disk_list", "workspace_disk_read", "workspace_file_list"],
     ],
     ...["workspace_file_read", "workspace_list", "workspace_logs", "workspace_status", "workspace_summary"],
   ]);

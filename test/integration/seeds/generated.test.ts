@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { PyroError } from "../../../src/core/errors.ts";
 import { type GeneratedSource, prepareSeed } from "../../../src/seeds/seed.ts";
 import { listSeeds } from "../../../src/seeds/store.ts";
+import { checkImage, debugImage, listImage } from "../../helpers/image-content.ts";
 import { processesOf } from "../../helpers/processes.ts";
 import {
   emptyFolder,
@@ -16,7 +17,6 @@ import {
   shellAsOrdinaryUser,
   startAsOrdinaryUser,
 } from "../tree/folder.ts";
-import { checkImage, debugImage, listImage } from "./image-content.ts";
 
 test("a tree is made once for everything that it may stand for", async () => {
   const request = requestAt(await emptyFolder("pyro seeds-"), process.getuid?.() ?? ordinaryUid);

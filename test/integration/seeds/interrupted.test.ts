@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { prepareSeed } from "../../../src/seeds/seed.ts";
 import { listSeeds } from "../../../src/seeds/store.ts";
+import { checkImage, listImage } from "../../helpers/image-content.ts";
 import {
   emptyFolder,
   evaluateAsOrdinaryUser,
@@ -13,7 +14,6 @@ import {
   shellAsOrdinaryUser,
   startAsOrdinaryUser,
 } from "../tree/folder.ts";
-import { checkImage, listImage } from "./image-content.ts";
 
 const prepare = 'return (await import("./src/seeds/seed.ts")).prepareSeed(request);';
 

@@ -5,9 +5,9 @@ import { trackedFiles } from "../../../src/projects/tracked-files.ts";
 import { type ListedSource, prepareSeed, type SeedRequest } from "../../../src/seeds/seed.ts";
 import { listSeeds } from "../../../src/seeds/store.ts";
 import { gitScript, makeRepository } from "../../helpers/git-repository.ts";
+import { checkImage, debugImage, listImage } from "../../helpers/image-content.ts";
 import { writeIndexFile } from "../projects/index-file.ts";
 import { emptyFolder, evaluateAsOrdinaryUser, ordinaryUid, shellAsOrdinaryUser } from "../tree/folder.ts";
-import { checkImage, debugImage, listImage } from "./image-content.ts";
 
 const commit = "git add -A; git commit -qm one";
 /** As long as a change may go unnoticed in the times of files */

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { prepareSeed, type SeedRequest, type SeedSource, seedSourceOf } from "../../../src/seeds/seed.ts";
 import { listSeeds, pruneSeeds } from "../../../src/seeds/store.ts";
+import { checkImage, debugImage, listImage } from "../../helpers/image-content.ts";
 import { tarOf } from "../tree/archive/tar-members.ts";
 import { zipOf } from "../tree/archive/zip-members.ts";
 import { emptyFolder, evaluateAsOrdinaryUser, ordinaryUid, shell, shellAsOrdinaryUser } from "../tree/folder.ts";
-import { checkImage, debugImage, listImage } from "./image-content.ts";
 
 const gibibyte = 1024 ** 3;
 

@@ -10,6 +10,7 @@ import {
   framesOf,
   frameType,
 } from "../../../src/guest/frames.ts";
+import { copyEndSchema, copyFrame, copyProgressSchema, deviceRequestSchema } from "../../../src/guest/inspection.ts";
 import {
   agentErrorSchema,
   announcementAnswerSchema,
@@ -71,7 +72,7 @@ const refusedSchema = z.strictObject({
   refused: z.strictObject({ host: z.string().optional(), guest: z.string().optional() }),
 });
 
-const fileNames = ["exec", "network", "requests", "tree-changes", "tree-read", "tree-write"] as const;
+const fileNames = ["exec", "inspection", "network", "requests", "tree-changes", "tree-read", "tree-write"] as const;
 
 function load<S extends z.ZodType>(name: string, schema: S): z.output<S>[] {
   return z.array(schema).parse(JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8")));
@@ -132,6 +133,9 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   connection: connectionSchema,
   answer: announcementAnswerSchema,
   refusal: announcementAnswerSchema,
+  device_request: deviceRequestSchema,
+  copy_progress: copyProgressSchema,
+  copy_end: copyEndSchema,
 };
 
 const frameTypes: Readonly<Record<string, number>> = {
@@ -159,6 +163,8 @@ const frameTypes: Readonly<Record<string, number>> = {
   connection: announcementType.connection,
   answer: announcementType.answer,
   refusal: announcementType.refusal,
+  copy_progress: copyFrame.progress,
+  copy_end: copyFrame.end,
   data: connectionType.data,
   data_end: connectionType.dataEnd,
   credit: connectionType.credit,
@@ -263,7 +269,7 @@ test("the vectors of a read are decoded as what they say", async () => {
     if (entry.type === "file") for await (const piece of content()) seen.push(piece);
   }
   const wanted = vectors.flatMap((vector): unknown[] => {
-    if (vector.message === "entry") return [{ path: vector.path_hex, json: { ...vector.json, reason: undefined } }];
+    if (vector.message === "entry") return [{ path: vector.path_hex, json: vector.json ?? {} }];
     return vector.message === "content" || vector.message === "hole" ? [pieceOf(vector)] : [];
   });
   expect(seen).toEqual(wanted);
@@ -389,7 +395,7 @@ function valuesOf(pick: (json: JsonObject) => unknown): unknown[] {
 test("every frame of PROTOCOL.md has a vector", () => {
   const types = firstCells(page).flatMap((cell) => cell.match(/^`0x([0-9a-f]{2})`/)?.[1] ?? []);
   expect(types.length).toBe(
-    Object.keys({ ...frameType, ...announcementType, ...connectionType }).length + Object.keys(treeFrame).length,
+    [frameType, announcementType, connectionType, treeFrame, copyFrame].flatMap((types) => Object.keys(types)).length,
   );
   const covered = new Set(allVectors.map((vector) => vector.header?.slice(0, 2)));
   expect(types.filter((type) => !covered.has(type))).toEqual([]);

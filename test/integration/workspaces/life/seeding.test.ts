@@ -6,7 +6,7 @@ import { composeEngineContext } from "../../../../src/compose.ts";
 import { projectFromUrl } from "../../../../src/projects/remote.ts";
 import { type SeedChoice, seedDisk } from "../../../../src/workspaces/life/seeding.ts";
 import { gitScript, makeRepository } from "../../../helpers/git-repository.ts";
-import { debugImage, listImage } from "../../seeds/image-content.ts";
+import { debugImage, listImage } from "../../../helpers/image-content.ts";
 import { emptyFolder, shell } from "../../tree/folder.ts";
 
 test("the record says what a workspace began with", async () => {

@@ -23,6 +23,7 @@ const fork: QemuArgsInput = {
       { fd: 11, format: "qcow2" },
     ],
     workspaceLayers: [{ fd: 12, format: "qcow2" }],
+    addedDisks: [],
   },
   start: "fork",
   durable: { root: false, workspace: true },
@@ -114,6 +115,30 @@ test("only the top layer of a disk can be written", () => {
   expect(
     blockdevs.filter((arg) => !arg.includes("read-only=on")).map((arg) => /node-name=([\w-]+)/.exec(arg)?.[1]),
   ).toEqual(["root-file", "root", "workspace-file", "workspace"]);
+});
+
+test("disks that a frozen machine did not have come after those that it had", () => {
+  const args = (addedDisks: QemuArgsInput["fds"]["addedDisks"]) =>
+    qemuArgs({ ...fork, fds: { ...fork.fds, addedDisks } });
+  const devices = (list: readonly string[]) => list.filter((arg) => arg.startsWith("virtio-blk-pci"));
+  const without = devices(args([]));
+  const raw = { layers: [{ fd: 13, format: "raw" }], durable: true } as const;
+  const twice = args([
+    {
+      layers: [
+        { fd: 14, format: "raw" },
+        { fd: 15, format: "qcow2" },
+      ],
+      durable: false,
+    },
+    raw,
+  ]);
+  expect(devices(twice)).toEqual([
+    ...without,
+    "virtio-blk-pci,drive=added-0,werror=report,rerror=report",
+    "virtio-blk-pci,drive=added-1,werror=report,rerror=report",
+  ]);
+  expect(twice).toContain("driver=file,node-name=added-1-file,filename=/proc/self/fd/13,locking=off,discard=unmap");
 });
 
 test("a comma in a name cannot become an option", () => {

@@ -1,4 +1,4 @@
-import { shell } from "../tree/folder.ts";
+import { shell } from "../integration/tree/folder.ts";
 
 /** What `debugfs` says about a file of an image. */
 export function debugImage(imagePath: string, request: string): Promise<string> {
