@@ -15,7 +15,7 @@ afterEach(async () => {
 const entry = (host: string): LedgerEntry => ({
   ...{ at: "2026-01-01T00:00:00.000Z", process: "curl", pid: 7, command: "command 1", host, port: 443 },
   ...{ address: "203.0.113.5", verdict: "allowed", reason: null, howToAllow: null },
-  ...{ sentBytes: 1, receivedBytes: 2, durationMs: 3, isOpen: false },
+  ...{ sentBytes: 1, receivedBytes: 2, durationMs: 3, isOpen: false, secrets: [] },
 });
 
 test("what is recorded is read back in order, without lines that a crash cut off", async () => {

@@ -1,0 +1,69 @@
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { createServer, type SecureContext, connect as startTls, type TLSSocket } from "node:tls";
+import { messageOf, systemErrorCode } from "../../core/errors.ts";
+
+/** Limit for a handshake, on either side */
+const handshakeTimeoutMs = 15_000;
+
+/** What is spoken inside TLS */
+export type Protocol = "h2" | "http/1.1";
+const protocols: readonly string[] = ["h2", "http/1.1"] satisfies readonly Protocol[];
+
+/** Alerts of a client that does not take a certificate (RFC 8446, section 6.2) */
+const refusals = /ALERT_(?:UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_UNKNOWN|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)/;
+
+/** The protocols of an offer that can be brokered. A client that offers none speaks HTTP/1. */
+export function knownProtocols(offered: readonly string[]): readonly Protocol[] {
+  if (offered.length === 0) return ["http/1.1"];
+  return offered.filter((name): name is Protocol => protocols.includes(name));
+}
+
+interface OutsideOptions {
+  readonly host: string;
+  readonly offered: readonly Protocol[];
+  /** Authorities in PEM */
+  readonly authorities: readonly string[];
+}
+
+export type Secured = { readonly socket: TLSSocket; readonly protocol: Protocol } | { readonly failure: string };
+
+/** Begins TLS with a server, whose certificate must be good for the host. */
+export async function secureOutside(socket: Socket, { host, offered, authorities }: OutsideOptions): Promise<Secured> {
+  const secured = startTls({ socket, servername: host, ALPNProtocols: [...offered], ca: [...authorities] });
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => secured.destroy(new Error("its handshake took too long")), handshakeTimeoutMs);
+    secured.once("secureConnect", () => {
+      clearTimeout(timer);
+      resolve({ socket: secured, protocol: secured.alpnProtocol === "h2" ? "h2" : "http/1.1" });
+    });
+    secured.on("error", (error) => resolve({ failure: messageOf(error) }));
+    secured.once("close", () => {
+      clearTimeout(timer);
+      resolve({ failure: "it closed the connection" });
+    });
+  });
+}
+
+export type Accepted =
+  | { readonly socket: TLSSocket }
+  /** Whether the client ended TLS because of the certificate, as far as can be told */
+  | { readonly failure: string; readonly isRefusal: boolean };
+
+/** Begins TLS with a guest, as the server that it wants. */
+export async function acceptGuest(guest: Duplex, context: SecureContext, protocol: Protocol): Promise<Accepted> {
+  const server = createServer({
+    SNICallback: (_name, done) => done(null, context),
+    ALPNProtocols: [protocol],
+    handshakeTimeout: handshakeTimeoutMs,
+  });
+  return new Promise((resolve) => {
+    server.once("secureConnection", (socket) => resolve({ socket }));
+    server.once("tlsClientError", (error) => {
+      const code = systemErrorCode(error) ?? "";
+      const hasLeft = code === "ECONNRESET" || code === "EPIPE";
+      resolve({ failure: messageOf(error), isRefusal: hasLeft || refusals.test(code) });
+    });
+    server.emit("connection", guest);
+  });
+}
