@@ -63,7 +63,7 @@ export class BrokeredNetwork implements AsyncDisposable {
   /** A port of this host that is a port of a name for the guest. */
   async door(name: string, port: number): Promise<number> {
     const address = (await this.egress.addressOf({ name, type: "A", label })) ?? name;
-    const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       this.#sockets.add(socket);
       socket.on("error", () => {});
       socket.on("close", () => this.#sockets.delete(socket));

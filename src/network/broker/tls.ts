@@ -22,15 +22,17 @@ export function knownProtocols(offered: readonly string[]): readonly Protocol[] 
 interface OutsideOptions {
   readonly host: string;
   readonly offered: readonly Protocol[];
-  /** Authorities in PEM */
-  readonly authorities: readonly string[];
+  /** The authorities that are trusted */
+  readonly trust: SecureContext;
 }
 
 export type Secured = { readonly socket: TLSSocket; readonly protocol: Protocol } | { readonly failure: string };
 
 /** Begins TLS with a server, whose certificate must be good for the host. */
-export async function secureOutside(socket: Socket, { host, offered, authorities }: OutsideOptions): Promise<Secured> {
-  const secured = startTls({ socket, servername: host, ALPNProtocols: [...offered], ca: [...authorities] });
+export async function secureOutside(socket: Socket, { host, offered, trust }: OutsideOptions): Promise<Secured> {
+  const secured = startTls({ socket, servername: host, ALPNProtocols: [...offered], secureContext: trust });
+  // The end of one direction of TLS is the end of both, other than that of the socket below.
+  secured.allowHalfOpen = false;
   return new Promise((resolve) => {
     const timer = setTimeout(() => secured.destroy(new Error("its handshake took too long")), handshakeTimeoutMs);
     secured.once("secureConnect", () => {
@@ -58,7 +60,10 @@ export async function acceptGuest(guest: Duplex, context: SecureContext, protoco
     handshakeTimeout: handshakeTimeoutMs,
   });
   return new Promise((resolve) => {
-    server.once("secureConnection", (socket) => resolve({ socket }));
+    server.once("secureConnection", (socket) => {
+      socket.allowHalfOpen = false;
+      resolve({ socket });
+    });
     server.once("tlsClientError", (error) => {
       const code = systemErrorCode(error) ?? "";
       const hasLeft = code === "ECONNRESET" || code === "EPIPE";
