@@ -58,7 +58,7 @@ export class Echoes {
     return shown;
   }
 
-  /** Takes values out of a body; undefined if there is nothing to look for, or it cannot be read. */
+  /** Takes values out of a body; undefined if none was put in, or the body cannot be read. */
   filterFor(fields: readonly Field[]): EchoFilter | undefined {
     const first = (wanted: string) => fields.find(([name]) => name.toLowerCase() === wanted)?.[1].trim() ?? "";
     const encoding = first("content-encoding").toLowerCase();
