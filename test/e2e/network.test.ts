@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { installCertificates } from "../../src/machines/guest/certificates.ts";
+import { openBroker } from "../../src/machines/guest/network.ts";
 import { guestVariables } from "../../src/machines/guest/variables.ts";
 import { Authority } from "../../src/network/broker/authority.ts";
-import { Broker } from "../../src/network/broker/broker.ts";
+import type { Broker } from "../../src/network/broker/broker.ts";
 import { addedCertificates } from "../../src/network/certificates/host.ts";
 import { readLedger } from "../../src/network/ledger.ts";
 import { placeholder, secretFor, value } from "../helpers/brokered-network.ts";
@@ -36,14 +37,16 @@ describeWithVm("the network of a guest", () => {
   let dir: string;
   /** The authority of the servers outside, which the guest does not trust */
   const outside = new Authority(["test"]);
-  let broker: Broker;
+  let broker: Broker | undefined;
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), "pyro-network-"));
     const secrets = [
       secretFor(["api.test:1-65535"]),
       secretFor(["other.test:1-65535"], { name: "OTHER", placeholder: "placeholder-of-the-other" }),
     ];
-    broker = await Broker.open({ secrets, authorities: [outside.pem] });
+    const authority = join(dir, "outside.pem");
+    writeFileSync(authority, outside.pem);
+    broker = await openBroker({ certificateFiles: [authority] }, secrets);
     guest = await NetworkedGuest.open(dir, broker);
   });
   afterAll(async () => {
@@ -340,7 +343,7 @@ time.sleep(300)' & held=$!
     const { port } = server;
     for (const name of ["api.test", "other.test"]) guest.names.set(name, [serverHost]);
     guest.allow({ allowHosts: ["*.test:1-65535"], allowPrivate: [serverHost] });
-    await installCertificates(guest.machine, [{ pem: broker.authorityPem }]);
+    await installCertificates(guest.machine, [{ pem: broker?.authorityPem ?? "" }]);
     const { stdout, stderr, use } = await guest.run(`
       token=${placeholder}
       curl -sS -H "Authorization: Bearer $token" https://api.test:${port}/

@@ -52,8 +52,8 @@ export const certificateVariables: Readonly<Record<string, string>> = {
 };
 
 /**
- * Makes a guest trust certificate authorities, and none of those that it has got before: the host's,
- * and the one of a broker of secrets.
+ * Makes a guest trust certificate authorities of the host and of a broker of secrets, and none that
+ * it has got before.
  */
 export async function installCertificates(
   machine: Pick<Machine, "exec">,

@@ -15,15 +15,21 @@ import { Http1Relay } from "./http1.ts";
 import { Http2Relay } from "./http2.ts";
 import { PlainWatch, type Watch } from "./plain-watch.ts";
 import { type BrokeredSecret, domainsOf, isFor, type KnownSecret, knownSecret, type Place } from "./secret.ts";
-import { type Accepted, acceptGuest, knownProtocols, type Protocol, secureOutside } from "./tls.ts";
+import { type Accepted, acceptGuest, knownProtocols, type Protocol, type Refusal, secureOutside } from "./tls.ts";
 
 /** A client that pins its certificate ends the connection in this time, and asks for nothing */
 const pinnedMs = 5_000;
 /** Time for a client to ask, and to read why it cannot have an answer */
 const tellFailureMs = 10_000;
-const distrust =
-  "the client does not accept the certificate of pyro, which puts secrets in here: it knows only its own " +
-  "certificates, or pins the server's";
+/** Why a client and the certificate that it gets do not go together */
+const refusals: Readonly<Record<Refusal, string>> = {
+  said:
+    "the client does not accept the certificate of pyro, which puts secrets in here: it does not use the " +
+    "workspace's authorities, or pins the server's certificate",
+  left:
+    "the client left without a request when it had the certificate of pyro, which puts secrets in here: perhaps " +
+    "it pins the server's certificate",
+};
 
 export interface BrokerOptions {
   readonly secrets: readonly BrokeredSecret[];
@@ -117,14 +123,15 @@ export class Broker {
     try {
       const accepted = await this.#accept(connection, protocol);
       if ("failure" in accepted) {
-        if (accepted.isRefusal) return { verdict: "denied", rule: distrust, howToAllow: "" };
+        const { refusal } = accepted;
+        if (refusal) return { verdict: "denied", rule: refusals[refusal], howToAllow: "" };
         return { verdict: "failed", reason: `the client's TLS failed: ${accepted.failure}` };
       }
       events.onOpen();
       const conversation = this.#conversation(connection);
       const hasLeft = await converse(accepted.socket, server, { protocol, conversation });
       await closed(guest);
-      return hasLeft ? { verdict: "denied", rule: distrust, howToAllow: "" } : { verdict: "allowed" };
+      return hasLeft ? { verdict: "denied", rule: refusals.left, howToAllow: "" } : { verdict: "allowed" };
     } finally {
       server.destroy();
       outside.destroy();

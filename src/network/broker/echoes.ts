@@ -5,10 +5,13 @@ import type { Field } from "./fill-in.ts";
 export interface Echo {
   readonly said: string;
   readonly shown: string;
+  /** Whether the guest has made up a part of it, as with a user of Basic authentication */
+  readonly isMadeUp: boolean;
 }
 
-/** Limit for a guest that makes up users for Basic authentication */
-const maxEchoes = 64;
+/** Limit for values, which change at times */
+const maxValueForms = 1_024;
+const maxMadeUp = 64;
 /** Bodies in which a server may say again what it was told */
 const textType =
   /^(?:text\/|application\/(?:[\w.-]+\+)?(?:json|xml|javascript|ecmascript|graphql|ndjson|x-ndjson|x-www-form-urlencoded)\b|[\w.-]+\/[\w.-]+\+(?:json|xml)\b)/i;
@@ -19,7 +22,7 @@ export function echoesOf(value: string, placeholder: string): readonly Echo[] {
   for (const encode of [plain, encodeURIComponent, inJson]) {
     forms.set(encode(value), encode(placeholder));
   }
-  return [...forms].map(([said, shown]) => ({ said, shown }));
+  return [...forms].map(([said, shown]) => ({ said, shown, isMadeUp: false }));
 }
 
 function plain(text: string): string {
@@ -32,23 +35,25 @@ function inJson(text: string): string {
 
 /** What servers were told for one guest, so that no answer tells the guest. */
 export class Echoes {
-  /** By what is said */
-  readonly #all = new Map<string, string>();
+  /** By what is said; apart, so that what a guest makes up pushes out no value */
+  readonly #values = new Map<string, string>();
+  readonly #madeUp = new Map<string, string>();
 
   add(echoes: readonly Echo[]): void {
-    for (const { said, shown } of echoes) {
-      this.#all.delete(said);
-      this.#all.set(said, shown);
+    for (const { said, shown, isMadeUp } of echoes) {
+      keepLatest(isMadeUp ? this.#madeUp : this.#values, said, shown);
     }
-    for (const said of this.#all.keys()) {
-      if (this.#all.size <= maxEchoes) break;
-      this.#all.delete(said);
-    }
+    dropOldest(this.#values, maxValueForms);
+    dropOldest(this.#madeUp, maxMadeUp);
+  }
+
+  get #all(): readonly (readonly [said: string, shown: string])[] {
+    return [...this.#madeUp, ...this.#values];
   }
 
   /** The same fields without any value. */
   shownFields(fields: readonly Field[]): readonly Field[] {
-    if (this.#all.size === 0) return fields;
+    if (this.#values.size === 0) return fields;
     return fields.map(([name, value]) => [name, this.shown(value)]);
   }
 
@@ -65,8 +70,20 @@ export class Echoes {
     const type = first("content-type");
     const isText = type === "" || textType.test(type);
     const isPlain = encoding === "" || encoding === "identity";
-    if (this.#all.size === 0 || !isText || !isPlain) return undefined;
-    return new EchoFilter([...this.#all].map(([said, shown]) => ({ said: bytesOf(said), shown: bytesOf(shown) })));
+    if (this.#values.size === 0 || !isText || !isPlain) return undefined;
+    return new EchoFilter(this.#all.map(([said, shown]) => ({ said: bytesOf(said), shown: bytesOf(shown) })));
+  }
+}
+
+function keepLatest(echoes: Map<string, string>, said: string, shown: string): void {
+  echoes.delete(said);
+  echoes.set(said, shown);
+}
+
+function dropOldest(echoes: Map<string, string>, max: number): void {
+  for (const said of echoes.keys()) {
+    if (echoes.size <= max) return;
+    echoes.delete(said);
   }
 }
 

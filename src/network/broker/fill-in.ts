@@ -73,7 +73,9 @@ function denialOf(wanted: readonly KnownSecret[], { target }: RequestHead, place
 /** undefined: there is none now. Why is not told, because the guest reads it. */
 async function currentValue({ name, value }: KnownSecret): Promise<string | undefined> {
   const waitingFor = `the value of secret '${name}'`;
-  const text = await withDeadline(value(), { timeoutMs: valueTimeoutMs, waitingFor }).catch(() => undefined);
+  // A source that fails at once fails like any other.
+  const reading = Promise.resolve().then(value);
+  const text = await withDeadline(reading, { timeoutMs: valueTimeoutMs, waitingFor }).catch(() => undefined);
   return text?.replace(/^[\r\n]+|[\r\n]+$/g, "") || undefined;
 }
 
@@ -97,7 +99,7 @@ function replaced({ fields, target }: RequestHead, values: ReadonlyMap<KnownSecr
     if (credentials === filled || filled === undefined) return put(value);
     const [, scheme = "", encoded = "", end = ""] = basic.exec(value) ?? [];
     const text = Buffer.from(filled, "latin1").toString("base64");
-    echoes.push({ said: text, shown: encoded });
+    echoes.push({ said: text, shown: encoded, isMadeUp: true });
     return scheme + text + end;
   };
   const filledFields = fields.map(([name, value]): Field => {

@@ -3,6 +3,7 @@ import {
   type ClientRequest,
   createServer,
   type IncomingMessage,
+  type OutgoingMessage,
   ServerResponse,
   request as startRequest,
 } from "node:http";
@@ -88,12 +89,17 @@ export class Http1Relay {
     // The server outside decides whether the body is wanted.
     server.on("checkContinue", onRequest);
     server.on("checkExpectation", onRequest);
-    server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
+    server.on("upgrade", (request, socket, head) => {
+      this.#upgrade(request, socket, head).catch(() => socket.destroy());
+    });
     server.on("connect", (request, socket) => {
       this.#answer(responseOn(socket, request), this.#conversation.deny("CONNECT is for proxies"));
     });
-    server.on("clientError", (_error, socket) => {
-      if (this.#conversation.requestCount === 0) this.#conversation.deny("what the client says is not HTTP");
+    server.on("clientError", (error, socket) => {
+      // Other codes are of the connection, not of its parser.
+      const isParsers = systemErrorCode(error)?.startsWith("HPE_") ?? false;
+      if (isParsers && this.#conversation.requestCount === 0)
+        this.#conversation.deny("what the client says is not HTTP");
       if (socket.writable) socket.end(badRequest);
       else socket.destroy();
     });
@@ -116,7 +122,7 @@ export class Http1Relay {
 
   async #exchange(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#begin(response);
-    await this.#turns.run(async () => {
+    const turn = this.#turns.run(async () => {
       const admission = await this.#admit(request);
       if (response.destroyed) return;
       if ("status" in admission) return this.#answer(response, admission);
@@ -124,6 +130,8 @@ export class Http1Relay {
       passBody(request, sent);
       this.#passAnswer(sent, response);
     });
+    // What Node refuses to write is nothing that it has read as a message.
+    await turn.catch(() => response.destroy());
   }
 
   async #admit(request: IncomingMessage): Promise<Admission> {
@@ -141,11 +149,21 @@ export class Http1Relay {
   }
 
   #passAnswer(sent: ClientRequest, response: ServerResponse): void {
-    sent.on("continue", () => response.writeContinue());
+    sent.on("continue", () => {
+      if (!response.headersSent && !response.destroyed) response.writeContinue();
+    });
     sent.on("information", ({ statusCode, rawHeaders }) => {
       if (statusCode === 103) writeHints(response, valuesOf(fieldsOf(rawHeaders), "link"));
     });
-    sent.once("response", (answer) => this.#passResponse(answer, response));
+    sent.once("response", (answer) => {
+      try {
+        this.#passResponse(answer, response);
+      } catch (error) {
+        // Node reads some answers that it does not write, such as one with a status below 100.
+        sent.destroy();
+        this.#fail(sent, response, error instanceof Error ? error : new Error(messageOf(error)));
+      }
+    });
     sent.once("error", (error) => this.#fail(sent, response, error));
     response.once("close", () => {
       if (!response.writableFinished) sent.destroy();
@@ -166,8 +184,7 @@ export class Http1Relay {
     const body: Readable = filter ? answer.pipe(filter) : answer;
     if (filter) answer.once("close", () => answer.complete || filter.destroy(new Error("the answer is cut off")));
     body.once("end", () => {
-      const trailers = fieldsOf(answer.rawTrailers);
-      if (trailers.length > 0) response.addTrailers(echoes.shownFields(trailers));
+      addTrailers(response, echoes.shownFields(fieldsOf(answer.rawTrailers)));
     });
     // What it does on failure is to reset the guest's connection, which has a part of the answer.
     pipeline(body, response, () => {});
@@ -250,8 +267,7 @@ function withBody({ method = "", headers }: IncomingMessage, received: FilledIn[
 
 function passBody(request: IncomingMessage, sent: ClientRequest): void {
   request.once("end", () => {
-    const trailers = fieldsOf(request.rawTrailers);
-    if (trailers.length > 0) sent.addTrailers(trailers);
+    addTrailers(sent, fieldsOf(request.rawTrailers));
   });
   request.pipe(sent);
   // A server may have enough of a body before its end. The rest is not for it.
@@ -259,6 +275,10 @@ function passBody(request: IncomingMessage, sent: ClientRequest): void {
     request.unpipe(sent);
     request.resume();
   });
+}
+
+function addTrailers(message: OutgoingMessage, trailers: readonly Field[]): void {
+  if (trailers.length > 0 && !message.destroyed) message.addTrailers(trailers);
 }
 
 function writeHints(response: ServerResponse, links: readonly string[]): void {

@@ -32,7 +32,9 @@ export class Http2Relay {
     this.#outside = outside && openOutside(outside);
     this.#guest = performServerHandshake(guest, { settings: { ...settings, maxConcurrentStreams: maxStreams } });
     this.#guest.setLocalWindowSize(connectionWindowBytes);
-    this.#guest.on("stream", (stream, headers, flags) => void this.#exchange(stream, headers, hasEnded(flags)));
+    this.#guest.on("stream", (stream, headers, flags) => {
+      this.#exchange(stream, headers, hasEnded(flags)).catch(() => giveUp(stream));
+    });
     this.#guest.on("error", () => {
       // It closes next.
     });
@@ -61,7 +63,7 @@ export class Http2Relay {
       method === "CONNECT"
         ? this.#conversation.deny("CONNECT is for proxies")
         : await this.#conversation.admit({ fields, target: path }, authorities);
-    if (stream.destroyed) return;
+    if (stream.closed) return;
     if ("status" in admission) return this.#answer(stream, admission);
     const outside = this.#outside;
     if (!outside || outside.destroyed || outside.closed) return stream.close(constants.NGHTTP2_REFUSED_STREAM);
@@ -84,21 +86,22 @@ export class Http2Relay {
     let trailers: OutgoingHttpHeaders = {};
     // Answers before the answer, such as 100 and 103.
     sent.on("headers", (headers) => {
-      if (!stream.headersSent) stream.additionalHeaders({ ":status": headers[":status"], ...shown(headers) });
+      if (stream.headersSent || stream.closed) return;
+      attempt(stream, () => stream.additionalHeaders({ ":status": headers[":status"], ...shown(headers) }));
     });
     sent.on("trailers", (headers) => {
       trailers = shown(headers);
     });
     sent.once("response", (headers, flags) => {
-      if (stream.destroyed) return;
+      if (stream.closed) return;
       const isWhole = hasEnded(flags);
       const fields = fieldsOf(headers);
       const filter = isWhole ? undefined : echoes.filterFor(fields);
       const answer: OutgoingHttpHeaders = { ":status": headers[":status"], ...shown(headers) };
       if (filter && !filter.keepsLength) delete answer["content-length"];
-      stream.respond(answer, { endStream: isWhole, waitForTrailers: !isWhole });
-      if (isWhole) return;
-      stream.once("wantTrailers", () => stream.sendTrailers(trailers));
+      attempt(stream, () => stream.respond(answer, { endStream: isWhole, waitForTrailers: !isWhole }));
+      if (isWhole || stream.closed) return;
+      stream.once("wantTrailers", () => attempt(stream, () => stream.sendTrailers(trailers)));
       (filter ? sent.pipe(filter) : sent).pipe(stream);
     });
     sent.once("error", () => {
@@ -114,7 +117,7 @@ export class Http2Relay {
   /** The guest's stream ends as the server's has ended. */
   #endWith({ rstCode, destroyed, readableEnded }: ClientHttp2Stream, stream: ServerHttp2Stream): void {
     const isGood = rstCode === constants.NGHTTP2_NO_ERROR && destroyed && readableEnded;
-    if (stream.destroyed || (isGood && stream.headersSent)) return;
+    if (stream.closed || (isGood && stream.headersSent)) return;
     const isLost = this.#outside?.closed ?? true;
     if (!stream.headersSent && isLost) {
       return this.#answer(stream, { status: 502, reason: "the server has closed the connection" });
@@ -124,11 +127,25 @@ export class Http2Relay {
 
   #answer(stream: ServerHttp2Stream, refusal: Refusal): void {
     const { fields, body } = this.#conversation.answerTo(refusal);
+    if (stream.closed) return;
     stream.respond({ ":status": refusal.status, ...headersOf(fields) });
     stream.end(body);
     // What it still sends is for no one.
     stream.resume();
   }
+}
+
+/** Ends a stream with which Node does not do what was read from the other side. */
+function attempt(stream: ServerHttp2Stream | ClientHttp2Stream, act: () => void): void {
+  try {
+    act();
+  } catch {
+    giveUp(stream);
+  }
+}
+
+function giveUp(stream: ServerHttp2Stream | ClientHttp2Stream): void {
+  if (!stream.closed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
 }
 
 function openOutside(socket: TLSSocket): ClientHttp2Session {
@@ -149,7 +166,7 @@ function passRequestBody(stream: ServerHttp2Stream, sent: ClientHttp2Stream, isW
   stream.on("trailers", (headers) => {
     trailers = headersOf(fieldsOf(headers));
   });
-  sent.once("wantTrailers", () => sent.sendTrailers(trailers));
+  sent.once("wantTrailers", () => attempt(sent, () => sent.sendTrailers(trailers)));
   stream.pipe(sent);
   stream.once("aborted", () => sent.close(stream.rstCode || constants.NGHTTP2_CANCEL));
 }

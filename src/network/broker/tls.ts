@@ -47,10 +47,10 @@ export async function secureOutside(socket: Socket, { host, offered, trust }: Ou
   });
 }
 
-export type Accepted =
-  | { readonly socket: TLSSocket }
-  /** Whether the client ended TLS because of the certificate, as far as can be told */
-  | { readonly failure: string; readonly isRefusal: boolean };
+export type Accepted = { readonly socket: TLSSocket } | { readonly failure: string; readonly refusal?: Refusal };
+
+/** What a client does that does not take a certificate: it says so, or it leaves without a word. */
+export type Refusal = "said" | "left";
 
 /** Begins TLS with a guest, as the server that it wants. */
 export async function acceptGuest(guest: Duplex, context: SecureContext, protocol: Protocol): Promise<Accepted> {
@@ -66,9 +66,14 @@ export async function acceptGuest(guest: Duplex, context: SecureContext, protoco
     });
     server.once("tlsClientError", (error) => {
       const code = systemErrorCode(error) ?? "";
-      const hasLeft = code === "ECONNRESET" || code === "EPIPE";
-      resolve({ failure: messageOf(error), isRefusal: hasLeft || refusals.test(code) });
+      const failure = messageOf(error);
+      if (refusals.test(code)) resolve({ failure, refusal: "said" });
+      else if (code === "ECONNRESET" || code === "EPIPE") resolve({ failure, refusal: "left" });
+      else resolve({ failure });
     });
+    // TLS over a stream that is no socket does not tell of an end before it stands.
+    guest.once("end", () => resolve({ failure: "it has left", refusal: "left" }));
+    guest.once("close", () => resolve({ failure: "it has left", refusal: "left" }));
     server.emit("connection", guest);
   });
 }
