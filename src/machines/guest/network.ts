@@ -1,9 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentClient } from "../../guest/agent.ts";
-import { Broker } from "../../network/broker/broker.ts";
-import type { BrokeredSecret } from "../../network/broker/secret.ts";
-import { addedCertificates } from "../../network/certificates/host.ts";
+import type { Broker } from "../../network/broker/broker.ts";
 import { Egress } from "../../network/egress.ts";
 import { LedgerWriter } from "../../network/ledger.ts";
 import { SyntheticAddresses } from "../../network/names.ts";
@@ -36,19 +34,6 @@ export async function openEgress(
     broker,
     proxyFor: (host, port) => proxyFor(hostProxies, host, port),
   });
-}
-
-/**
- * What puts secrets into the requests of one guest; undefined if there are none. Servers may have
- * the authorities that were added to this host. The guest has to trust `authorityPem`.
- */
-export async function openBroker(
-  { certificateFiles }: Pick<EngineContext, "certificateFiles">,
-  secrets: readonly BrokeredSecret[],
-): Promise<Broker | undefined> {
-  if (secrets.length === 0) return undefined;
-  const added = await addedCertificates({ files: certificateFiles });
-  return Broker.open({ secrets, authorities: added.map(({ pem }) => pem) });
 }
 
 /** Limit for a guest that stands still */
