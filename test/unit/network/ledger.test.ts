@@ -27,6 +27,16 @@ test("what is recorded is read back in order, without lines that a crash cut off
   expect(await readLedger(dir)).toEqual([entry("a.test"), entry("b.test")]);
 });
 
+test("a line from before secrets were brokered has none", async () => {
+  const { secrets: _, ...older } = entry("a.test");
+  const line = Object.entries(older).map(([key, value]) => [
+    key.replace(/[A-Z]/g, (at) => `_${at.toLowerCase()}`),
+    value,
+  ]);
+  await appendFile(join(dir, "ledger.jsonl"), `${JSON.stringify(Object.fromEntries(line))}\n`);
+  expect(await readLedger(dir)).toEqual([entry("a.test")]);
+});
+
 test("a workspace without a ledger has an empty one", async () => {
   expect(await readLedger(join(dir, "missing"))).toEqual([]);
 });
