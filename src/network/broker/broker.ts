@@ -121,6 +121,7 @@ export class Broker {
     }
     const { socket: server, protocol } = secured;
     try {
+      if (guest.destroyed) return { verdict: "failed", reason: "it was given up before its TLS stood" };
       const accepted = await this.#accept(connection, protocol);
       if ("failure" in accepted) {
         const { refusal } = accepted;
