@@ -3,6 +3,8 @@ import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { messageOf } from "../core/errors.ts";
 import { Pace } from "../core/pace.ts";
+import type { Broker, BrokeredConnection, BrokerVerdict } from "./broker/broker.ts";
+import { cutOnDenial } from "./broker/plain-watch.ts";
 import { type Dialled, dial, dialThroughProxy, type HostProxy } from "./dial.ts";
 import { hearFirstWords } from "./first-words.ts";
 import { Joint, reset } from "./joint.ts";
@@ -56,6 +58,8 @@ export interface EgressOptions {
   /** The host's proxy for a destination; undefined: none */
   readonly proxyFor?: ((host: string, port: number) => HostProxy | undefined) | undefined;
   readonly resolve?: Resolve | undefined;
+  /** Puts secrets into requests; undefined: there are none */
+  readonly broker?: Broker | undefined;
 }
 
 interface Target {
@@ -70,6 +74,12 @@ interface Wanted {
   readonly host: string;
   /** null: only the name */
   readonly port: number | null;
+  readonly asker: Asker;
+}
+
+/** A connection that is being carried. */
+interface Carried {
+  readonly entry: LedgerEntry;
   readonly asker: Asker;
 }
 
@@ -200,6 +210,7 @@ export class Egress {
       // The result of a command must have it before the command can end of it.
       this.#count({ host, port, asker }, verdict);
       if (verdict.verdict === "denied") await refuse(guest, target, verdict);
+      await verdict.tell?.();
     } catch (error) {
       const failed = { verdict: "failed", reason: messageOf(error) } as const;
       this.#record(entry, failed);
@@ -213,8 +224,8 @@ export class Egress {
   async #carry(
     guest: Duplex,
     target: Target,
-    { entry, asker }: { readonly entry: LedgerEntry; readonly asker: Asker },
-  ): Promise<Verdict & { readonly words?: FirstWords }> {
+    { entry, asker }: Carried,
+  ): Promise<BrokerVerdict & { readonly words?: FirstWords }> {
     await this.#pace.next(this.#end.signal);
     const judged = this.#judge(target);
     if (!judged.allowed) return { verdict: "denied", ...denialOf(judged) };
@@ -228,18 +239,39 @@ export class Egress {
       return { verdict: "failed", reason: "it was given up before it was connected" };
     }
     entry.address = address;
+    const { broker } = this.#options;
     const joint = new Joint(guest, socket, entry);
     // What the client says waits until it is known whom that is for.
     const { words, bytes } = await hearFirstWords(guest, { hasServerSpoken: () => entry.receivedBytes > 0 });
-    const denial = this.#mismatch(target, words);
+    const isBrokered = words.kind === "tls" && target.isName && broker?.covers(target);
+    const watch = words.kind === "http" ? broker?.watchPlain() : undefined;
+    const denial = this.#mismatch(target, words) ?? (isBrokered ? broker?.denialOf(target, words) : watch?.(bytes));
     if (denial) {
       joint.cut();
       return { verdict: "denied", ...denial, words };
     }
+    if (broker && isBrokered) {
+      joint.release();
+      const events = this.#brokerEvents(target, { entry, asker });
+      return broker.carry({ place: target, guest, said: bytes, outside: socket, traffic: entry, events });
+    }
     this.#count({ host: target.host, port: target.port, asker }, { verdict: "allowed" });
+    const late = watch && cutOnDenial({ guest, joint, watch });
     joint.sendOut(bytes);
     await joint.closed;
-    return { verdict: "allowed" };
+    return { verdict: "allowed", ...late?.denied };
+  }
+
+  #brokerEvents({ host, port }: Target, { entry, asker }: Carried): BrokeredConnection["events"] {
+    const what = { host, port, asker };
+    return {
+      onOpen: () => this.#count(what, { verdict: "allowed" }),
+      onDenial: (rule) => this.#note(what, { verdict: "denied", rule, howToAllow: "" }),
+      onUse: (name) => {
+        countSecret(entry, name);
+        if (asker.label !== undefined) this.#tallyOf(asker.label).countSecret(name, host);
+      },
+    };
   }
 
   /** Whether a connection may go on to the address that it has; a proxy's address is none. */
@@ -323,6 +355,12 @@ function denialOf({ rule, howToAllow }: Pick<PolicyDenial, "rule" | "howToAllow"
   return { rule, howToAllow: howToAllow ?? "" };
 }
 
+function countSecret({ secrets }: LedgerEntry, name: string): void {
+  const known = secrets.find((use) => use.name === name);
+  if (known) known.count += 1;
+  else secrets.push({ name, count: 1 });
+}
+
 function newEntry({ host, port, asker }: Wanted): LedgerEntry {
   return {
     at: new Date().toISOString(),
@@ -337,6 +375,7 @@ function newEntry({ host, port, asker }: Wanted): LedgerEntry {
     receivedBytes: 0,
     durationMs: 0,
     isOpen: true,
+    secrets: [],
   };
 }
 

@@ -18,6 +18,9 @@ export class Joint {
   readonly #traffic: Traffic;
   readonly #closed = new Deferred();
   #isLinked = true;
+  readonly #countReceived = (chunk: Buffer) => {
+    this.#traffic.receivedBytes += chunk.length;
+  };
 
   /** What comes from outside reaches the guest at once, as some servers speak first. */
   constructor(guest: Duplex, outside: Duplex, traffic: Traffic) {
@@ -42,9 +45,7 @@ export class Joint {
       if (stream.closed) queueMicrotask(onClose);
       else stream.once("close", onClose);
     }
-    outside.on("data", (chunk: Buffer) => {
-      traffic.receivedBytes += chunk.length;
-    });
+    outside.on("data", this.#countReceived);
     outside.pipe(guest);
     if (guest.destroyed) reset(outside);
   }
@@ -65,9 +66,16 @@ export class Joint {
 
   /** Ends what is outside, and leaves the guest's connection. */
   cut(): void {
-    this.#isLinked = false;
-    this.#outside.unpipe(this.#guest);
+    this.release();
     reset(this.#outside);
+  }
+
+  /** Leaves both connections to another owner. Nothing may have come from outside yet. */
+  release(): void {
+    this.#isLinked = false;
+    this.#outside.off("data", this.#countReceived);
+    this.#outside.unpipe(this.#guest);
+    this.#outside.pause();
   }
 
   /** Resolves when both connections have closed. */

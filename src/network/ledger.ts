@@ -34,6 +34,10 @@ export const ledgerEntrySchema = checkWire(
     receivedBytes: z.number(),
     durationMs: z.number(),
     isOpen: z.boolean(),
+    secrets: z
+      .array(z.object({ name: z.string(), count: z.number() }))
+      .default([])
+      .describe("Secrets that the host put into its requests, and into how many"),
   }),
   "ledger entry",
 );

@@ -21,12 +21,19 @@ export const failedSchema = z.object({
   count: z.number(),
 });
 
+export const secretUseSchema = z.object({
+  name: z.string(),
+  host: z.string(),
+  count: z.number().describe("Requests that it was put into"),
+});
+
 /** What a command did in the network. */
 export const networkUseSchema = z
   .object({
     allowed: z.record(z.string(), z.number()).describe("Connections by host"),
     denied: z.array(deniedSchema).describe("What the network policy denied"),
     failed: z.array(failedSchema).describe("What was allowed and did not come about"),
+    secrets: z.array(secretUseSchema).default([]).describe("Secrets that the host put into its requests"),
   })
   .nullable()
   .describe("What it did in the network; null: nothing");
@@ -53,6 +60,7 @@ export class NetworkTally {
   readonly #allowed = new Map<string, number>();
   readonly #denied = new Map<string, Denied>();
   readonly #failed = new Map<string, z.output<typeof failedSchema>>();
+  readonly #secrets = new Map<string, z.output<typeof secretUseSchema>>();
 
   count({ host, port, process: by, ...rest }: Attempt): void {
     if (rest.verdict === "allowed") {
@@ -60,10 +68,18 @@ export class NetworkTally {
       if (known !== undefined || this.#allowed.size < maxEntries) this.#allowed.set(host, (known ?? 0) + 1);
     } else if (rest.verdict === "denied") {
       const { rule, howToAllow } = rest;
-      countIn(this.#denied, { host, port, rule, process: by, count: 1, howToAllow });
+      countIn(this.#denied, { host, port, rule, process: by, count: 1, howToAllow }, rule);
     } else {
       countIn(this.#failed, { host, port, reason: rest.reason, process: by, count: 1 });
     }
+  }
+
+  /** Counts a request that a secret was put into. */
+  countSecret(name: string, host: string): void {
+    const key = `${name} ${host}`;
+    const known = this.#secrets.get(key);
+    if (known) known.count += 1;
+    else if (this.#secrets.size < maxEntries) this.#secrets.set(key, { name, host, count: 1 });
   }
 
   get use(): NetworkUse {
@@ -71,6 +87,7 @@ export class NetworkTally {
       allowed: Object.fromEntries(this.#allowed),
       denied: [...this.#denied.values()],
       failed: [...this.#failed.values()],
+      secrets: [...this.#secrets.values()],
     };
   }
 }
@@ -78,8 +95,9 @@ export class NetworkTally {
 function countIn<E extends { host: string; port: number | null; process: string | null; count: number }>(
   entries: Map<string, E>,
   entry: E,
+  rule?: string,
 ): void {
-  const key = JSON.stringify([entry.host, entry.port, entry.process]);
+  const key = JSON.stringify([entry.host, entry.port, entry.process, rule]);
   const known = entries.get(key);
   if (known) known.count += 1;
   else if (entries.size < maxEntries) entries.set(key, entry);

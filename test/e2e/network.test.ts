@@ -1,15 +1,19 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { openBroker } from "../../src/machines/guest/broker.ts";
 import { installCertificates } from "../../src/machines/guest/certificates.ts";
 import { guestVariables } from "../../src/machines/guest/variables.ts";
+import { Authority } from "../../src/network/broker/authority.ts";
+import type { Broker } from "../../src/network/broker/broker.ts";
 import { addedCertificates } from "../../src/network/certificates/host.ts";
 import { readLedger } from "../../src/network/ledger.ts";
+import { placeholder, secretFor, value } from "../helpers/brokered-network.ts";
 import { LoopbackServer } from "../helpers/loopback-server.ts";
 import { NetworkedGuest } from "../helpers/networked-guest.ts";
 import { describeWithVm } from "../helpers/vm.ts";
@@ -31,9 +35,19 @@ function httpServer(answer = "hello from outside\n"): Promise<LoopbackServer> {
 describeWithVm("the network of a guest", () => {
   let guest: NetworkedGuest;
   let dir: string;
+  /** The authority of the servers outside, which the guest does not trust */
+  const outside = new Authority(["test"]);
+  let broker: Broker | undefined;
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), "pyro-network-"));
-    guest = await NetworkedGuest.open(dir);
+    const secrets = [
+      secretFor(["api.test:1-65535"]),
+      secretFor(["other.test:1-65535"], { name: "OTHER", placeholder: "placeholder-of-the-other" }),
+    ];
+    const authority = join(dir, "outside.pem");
+    writeFileSync(authority, outside.pem);
+    broker = await openBroker({ certificateFiles: [authority] }, secrets);
+    guest = await NetworkedGuest.open(dir, broker);
   });
   afterAll(async () => {
     await guest[Symbol.asyncDispose]();
@@ -51,7 +65,7 @@ describeWithVm("the network of a guest", () => {
     allowServer(server.port);
     const { stdout, exitCode, use } = await guest.run(`curl -sS http://server.test:${server.port}/`);
     expect({ stdout, exitCode }).toEqual({ stdout: "hello from outside\n", exitCode: 0 });
-    expect(use).toEqual({ allowed: { "server.test": 1 }, denied: [], failed: [] });
+    expect(use).toEqual({ allowed: { "server.test": 1 }, denied: [], failed: [], secrets: [] });
     await guest.egress.settled();
     expect((await readLedger(dir)).at(-1)).toMatchObject({
       ...{ process: "curl", command: "command 1", host: "server.test", port: server.port, verdict: "allowed" },
@@ -316,6 +330,40 @@ time.sleep(300)' & held=$!
     expect(plain.connectionCount).toBe(1);
   });
 
+  test("a brokered token works for its host, is denied by name for another, and is never in the guest", async () => {
+    const heads: string[] = [];
+    const tls = createTlsServer({ SNICallback: (name, done) => done(null, outside.contextFor(name)) }, (socket) => {
+      socket.on("error", () => {});
+      socket.on("data", (chunk: Buffer) => {
+        heads.push(chunk.toString());
+        socket.end(`HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n${chunk}`);
+      });
+    });
+    await using server = await LoopbackServer.listen((socket: Socket) => tls.emit("connection", socket));
+    const { port } = server;
+    for (const name of ["api.test", "other.test"]) guest.names.set(name, [serverHost]);
+    guest.allow({ allowHosts: ["*.test:1-65535"], allowPrivate: [serverHost] });
+    await installCertificates(guest.machine, [{ pem: broker?.authorityPem ?? "" }]);
+    const { stdout, stderr, use } = await guest.run(`
+      token=${placeholder}
+      curl -sS -H "Authorization: Bearer $token" https://api.test:${port}/
+      curl -sS -u "me:$token" https://api.test:${port}/
+      curl -sS -H "Authorization: Bearer $token" https://other.test:${port}/
+    `);
+    expect(stderr).toBe("");
+    expect(heads).toHaveLength(2);
+    expect(heads[0]).toContain(`Bearer ${value}`);
+    // The server has said again what it was told.
+    expect(stdout).toContain(`Bearer ${placeholder}`);
+    expect(stdout).toContain(`pyro denied the request to other.test:${port}: secret 'TOKEN' is not for other.test`);
+    expect(use).toMatchObject({
+      denied: [{ host: "other.test", port, rule: "secret 'TOKEN' is not for other.test", process: "curl" }],
+      secrets: [{ name: "TOKEN", host: "api.test", count: 2 }],
+    });
+    const found = await inMemoryOf(guest.machine.vm.pid, [placeholder, value, `me:${value}`]);
+    expect(found).toEqual([true, false, false]);
+  });
+
   test("authorities of the host are trusted by the guest's programs, also without their variables", async () => {
     const made = makeCertificates(dir);
     const tls = createTlsServer({ key: readFileSync(made.key), cert: readFileSync(made.cert) }, (socket) => {
@@ -461,4 +509,24 @@ function makeCertificates(dir: string): { readonly ca: string; readonly key: str
   const signer = ["-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-CAcreateserial"];
   openssl("x509", "-req", "-in", path("csr"), ...signer, "-out", path("cert"), "-extfile", path("names"));
   return { ca: path("ca.pem"), key: path("key"), cert: path("cert") };
+}
+
+const memoryChunkBytes = 16 * 1024 * 1024;
+
+/** Whether some texts are anywhere in the memory of a process, such as a virtual machine's. */
+async function inMemoryOf(pid: number, texts: readonly string[]): Promise<boolean[]> {
+  const found = texts.map(() => false);
+  const longest = Math.max(...texts.map((text) => text.length));
+  await using memory = await open(`/proc/${pid}/mem`, "r");
+  for (const line of readFileSync(`/proc/${pid}/maps`, "utf8").split("\n")) {
+    const [, from = "", to = ""] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
+    const end = Number(`0x${to}`);
+    for (let at = Number(`0x${from}`); at < end; at += memoryChunkBytes) {
+      const length = Math.min(memoryChunkBytes + longest, end - at);
+      const { buffer, bytesRead } = await memory.read(Buffer.alloc(length), 0, length, at);
+      const bytes = buffer.subarray(0, bytesRead);
+      for (const [index, text] of texts.entries()) found[index] ||= bytes.includes(text);
+    }
+  }
+  return found;
 }

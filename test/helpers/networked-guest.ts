@@ -3,6 +3,7 @@ import type { EngineContext } from "../../src/machines/context.ts";
 import { attachEgress, openEgress } from "../../src/machines/guest/network.ts";
 import { type OneOffMachine, openOneOff } from "../../src/machines/one-off/open.ts";
 import { defaultShape } from "../../src/machines/shape.ts";
+import type { Broker } from "../../src/network/broker/broker.ts";
 import type { Egress } from "../../src/network/egress.ts";
 import { compilePolicy } from "../../src/network/policy/policy.ts";
 import { type NetworkRules, offline } from "../../src/network/policy/rules.ts";
@@ -42,13 +43,14 @@ export class NetworkedGuest implements AsyncDisposable {
     this.#cache = cache;
   }
 
-  static async open(dir?: string): Promise<NetworkedGuest> {
+  static async open(dir?: string, broker?: Broker): Promise<NetworkedGuest> {
     const cache = await TestCache.create();
     await linkSharedTemplates(cache.dir);
     const context: EngineContext = composeEngineContext({ ...process.env, ...cache.env });
     const names = new Map<string, readonly string[]>();
     const egress = await openEgress({ hostProxies: {} }, offline, {
       ...(dir === undefined ? {} : { dir }),
+      broker,
       resolve: async (name) => {
         const addresses = names.get(name);
         return addresses ? { addresses } : { missing: true, reason: "the name does not exist" };

@@ -51,10 +51,13 @@ export const certificateVariables: Readonly<Record<string, string>> = {
   JAVA_TOOL_OPTIONS: `-Djavax.net.ssl.trustStore=${javaStore} -Djavax.net.ssl.trustStorePassword=${storePassword} -Djavax.net.ssl.trustStoreType=JKS`,
 };
 
-/** Makes a guest trust certificate authorities of the host, and none that it has trusted before. */
+/**
+ * Makes a guest trust certificate authorities of the host and of a broker of secrets, and none that
+ * it has got before.
+ */
 export async function installCertificates(
   machine: Pick<Machine, "exec">,
-  certificates: readonly HostCertificate[],
+  certificates: readonly Pick<HostCertificate, "pem">[],
   signal?: AbortSignal,
 ): Promise<void> {
   const pems = certificates.map(({ pem }) => pem);
@@ -76,7 +79,7 @@ export async function installCertificates(
 }
 
 function notInstalled(said: string): PyroError {
-  return new PyroError("failed_precondition", `cannot put the host's certificates into the guest: ${said}`, {
-    hint: "Leave `--host-certificates` out, or use an environment with a shell, awk and sed.",
+  return new PyroError("failed_precondition", `cannot put certificates into the guest: ${said}`, {
+    hint: "Use an environment with a shell, awk and sed, or leave `--host-certificates` and brokered secrets out.",
   });
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentClient } from "../../guest/agent.ts";
+import type { Broker } from "../../network/broker/broker.ts";
 import { Egress } from "../../network/egress.ts";
 import { LedgerWriter } from "../../network/ledger.ts";
 import { SyntheticAddresses } from "../../network/names.ts";
@@ -10,19 +11,27 @@ import { proxyFor } from "../../network/proxy.ts";
 import type { Resolve } from "../../network/resolve.ts";
 import type { EngineContext } from "../context.ts";
 
+export interface EgressSources {
+  readonly dir?: string;
+  readonly resolve?: Resolve;
+  /** Puts secrets into what the guest sends */
+  readonly broker?: Broker | undefined;
+}
+
 /**
  * The way out of one guest; without a folder its ledger and its names last as long as this process.
  */
 export async function openEgress(
   { hostProxies }: Pick<EngineContext, "hostProxies">,
   rules: NetworkRules,
-  { dir, resolve }: { readonly dir?: string; readonly resolve?: Resolve } = {},
+  { dir, resolve, broker }: EgressSources = {},
 ): Promise<Egress> {
   return new Egress({
     policy: compilePolicy(rules),
     addresses: await SyntheticAddresses.open(dir === undefined ? undefined : join(dir, "names")),
     ledger: new LedgerWriter(dir),
     resolve,
+    broker,
     proxyFor: (host, port) => proxyFor(hostProxies, host, port),
   });
 }

@@ -17,6 +17,7 @@ const maxRecordLength = 2 ** 14;
 const randomLength = 32;
 const maxSessionIdLength = 32;
 const serverNameExtension = 0;
+const protocolsExtension = 16;
 const encryptedHelloExtension = 0xfe0d;
 const outerHello = 0;
 const hostName = 0;
@@ -103,18 +104,43 @@ function contentOfRecords(bytes: Buffer): Buffer {
   return Buffer.concat(pieces);
 }
 
+/**
+ * The protocols that a client offers (RFC 7301), in its order. None if it offers none, or if this
+ * is no whole hello.
+ */
+export function readOfferedProtocols(bytes: Buffer): readonly string[] {
+  const message = bytes[0] === handshakeRecord ? firstMessage(bytes) : "ambiguous";
+  const extensions = Buffer.isBuffer(message) ? extensionsOf(message) : undefined;
+  const names: string[] = [];
+  for (const reader = new Reader(extensions ?? Buffer.alloc(0)); !reader.isAtEnd; ) {
+    const type = reader.number(2);
+    const body = reader.take(reader.number(2));
+    if (type !== protocolsExtension) continue;
+    const list = new Reader(body.subarray(2));
+    while (!list.isAtEnd) names.push(list.take(list.number(1)).toString("latin1"));
+  }
+  return names;
+}
+
 function readMessage(message: Buffer): ClientHello | "ambiguous" {
+  const extensions = extensionsOf(message);
+  if (extensions === undefined) return "ambiguous";
+  // Clients of TLS 1.0 may send no extensions at all.
+  return extensions.length === 0 ? { serverName: null, isEncrypted: false } : readExtensions(extensions);
+}
+
+/** The extensions of a hello; undefined if it has not the form of one. */
+function extensionsOf(message: Buffer): Buffer | undefined {
   const reader = new Reader(message);
   reader.take(2 + randomLength);
   const sessionId = reader.take(reader.number(1));
   const cipherSuites = reader.take(reader.number(2));
   const compressionMethods = reader.take(reader.number(1));
-  if (reader.isTorn || sessionId.length > maxSessionIdLength) return "ambiguous";
-  if (cipherSuites.length === 0 || compressionMethods.length === 0) return "ambiguous";
-  // Clients of TLS 1.0 may send no extensions at all.
-  if (reader.isAtEnd) return { serverName: null, isEncrypted: false };
+  if (reader.isTorn || sessionId.length > maxSessionIdLength) return undefined;
+  if (cipherSuites.length === 0 || compressionMethods.length === 0) return undefined;
+  if (reader.isAtEnd) return Buffer.alloc(0);
   const extensions = reader.take(reader.number(2));
-  return reader.isAtEnd && !reader.isTorn ? readExtensions(extensions) : "ambiguous";
+  return reader.isAtEnd && !reader.isTorn ? extensions : undefined;
 }
 
 function readExtensions(bytes: Buffer): ClientHello | "ambiguous" {

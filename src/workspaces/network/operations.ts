@@ -55,6 +55,7 @@ export function entryLine(entry: LedgerEntry): string {
     ...(process === null ? [] : [`process=${process}`]),
     ...(command === null ? [] : [`by=${command.replace(" ", "-")}`]),
     ...(verdict === "allowed" ? [`sent=${entry.sentBytes} received=${entry.receivedBytes}`] : []),
+    ...entry.secrets.map(({ name, count }) => `secret=${name}:${count}`),
     ...(entry.isOpen ? ["open"] : verdict === "allowed" ? [`duration_ms=${entry.durationMs}`] : []),
   ];
   const why = reason === null ? "" : `: ${reason}${howToAllow ? `; to allow it: ${howToAllow}` : ""}`;

@@ -80,7 +80,12 @@ test("a name is asked for, dialled and counted", async () => {
   const guest = await connectTo(way, "Server.Test", echo.port);
   guest.end("hello");
   expect(await answerOf(guest)).toBe("hello");
-  expect(way.takeUseOf(label)).toEqual({ allowed: { "server.test": 1 }, denied: [], failed: [] });
+  expect(way.takeUseOf(label)).toEqual({
+    allowed: { "server.test": 1 },
+    denied: [],
+    failed: [],
+    secrets: [],
+  });
   expect(way.takeUseOf(label)).toBeNull();
 });
 

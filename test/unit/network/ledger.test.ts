@@ -15,7 +15,7 @@ afterEach(async () => {
 const entry = (host: string): LedgerEntry => ({
   ...{ at: "2026-01-01T00:00:00.000Z", process: "curl", pid: 7, command: "command 1", host, port: 443 },
   ...{ address: "203.0.113.5", verdict: "allowed", reason: null, howToAllow: null },
-  ...{ sentBytes: 1, receivedBytes: 2, durationMs: 3, isOpen: false },
+  ...{ sentBytes: 1, receivedBytes: 2, durationMs: 3, isOpen: false, secrets: [] },
 });
 
 test("what is recorded is read back in order, without lines that a crash cut off", async () => {
@@ -25,6 +25,16 @@ test("what is recorded is read back in order, without lines that a crash cut off
   await ledger.idle();
   await appendFile(join(dir, "ledger.jsonl"), '{"at":"half');
   expect(await readLedger(dir)).toEqual([entry("a.test"), entry("b.test")]);
+});
+
+test("a line from before secrets were brokered has none", async () => {
+  const { secrets: _, ...older } = entry("a.test");
+  const line = Object.entries(older).map(([key, value]) => [
+    key.replace(/[A-Z]/g, (at) => `_${at.toLowerCase()}`),
+    value,
+  ]);
+  await appendFile(join(dir, "ledger.jsonl"), `${JSON.stringify(Object.fromEntries(line))}\n`);
+  expect(await readLedger(dir)).toEqual([entry("a.test")]);
 });
 
 test("a workspace without a ledger has an empty one", async () => {

@@ -17,6 +17,7 @@ test("attempts that are alike are counted together", () => {
       { host: "a.test", port: 443, rule: "a rule", process: "wget", count: 1, howToAllow: "a flag" },
     ],
     failed: [{ host: "c.test", port: 443, reason: "no answer", process: null, count: 1 }],
+    secrets: [],
   });
 });
 

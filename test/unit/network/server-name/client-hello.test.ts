@@ -2,6 +2,7 @@ import type { ConnectionOptions } from "node:tls";
 import tls from "node:tls";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { readOfferedProtocols } from "../../../../src/network/server-name/client-hello.ts";
 import { readFirstWords } from "../../../../src/network/server-name/first-words.ts";
 import { judgeFirstWords } from "../../../../src/network/server-name/judge.ts";
 import { shownName } from "../../../../src/network/server-name/name.ts";
@@ -227,4 +228,14 @@ test("OpenSSL reads no name that is not the one read here, or said to be ambiguo
   );
   // The comparison says nothing if OpenSSL refuses everything.
   expect(read).toBeGreaterThan(20);
+});
+
+test("the protocols that a client offers are read in its order, and from a torn hello none that it has not", async () => {
+  const offer = { servername: "x.test", ALPNProtocols: ["h2", "http/1.1"] };
+  const bytes = await realHello(offer);
+  expect(readOfferedProtocols(bytes)).toEqual(["h2", "http/1.1"]);
+  expect(readOfferedProtocols(await realHello({ servername: "x.test" }))).toEqual([]);
+  for (let length = 0; length < bytes.length; length += 1) {
+    expect(readOfferedProtocols(bytes.subarray(0, length))).toEqual([]);
+  }
 });

@@ -25,6 +25,7 @@ const network = {
     { host: "127.0.0.1", port: 80, rule: "127.0.0.1 is loopback", process: "curl", count: 1, howToAllow: "" },
   ],
   failed: [{ host: "example.com", port: 443, reason: "nothing answers", process: "curl", count: 1 }],
+  secrets: [],
 };
 
 const output = {
