@@ -69,7 +69,7 @@ export async function createWorkspace(
   // The time to live counts from here: a first use may have installed an environment for minutes.
   const now = timeFromNow(0);
   const record: WorkspaceRecord = {
-    formatVersion: 5,
+    formatVersion: 6,
     workspaceId,
     name,
     labels: { ...labels },
@@ -81,6 +81,7 @@ export async function createWorkspace(
     network,
     publishedPorts: [],
     services: [],
+    secrets: [],
     hostCertificates: request.hostCertificates ? [] : null,
     isolation: null,
     baseline: null,
