@@ -10,18 +10,21 @@ import { proxyFor } from "../../network/proxy.ts";
 import type { Resolve } from "../../network/resolve.ts";
 import type { EngineContext } from "../context.ts";
 
+/** Takes out of a text what must not be on file. */
+type Redact = (text: string) => string;
+
 /**
  * The way out of one guest; without a folder its ledger and its names last as long as this process.
  */
 export async function openEgress(
   { hostProxies }: Pick<EngineContext, "hostProxies">,
   rules: NetworkRules,
-  { dir, resolve }: { readonly dir?: string; readonly resolve?: Resolve } = {},
+  { dir, resolve, redact }: { readonly dir?: string; readonly resolve?: Resolve; readonly redact?: Redact } = {},
 ): Promise<Egress> {
   return new Egress({
     policy: compilePolicy(rules),
-    addresses: await SyntheticAddresses.open(dir === undefined ? undefined : join(dir, "names")),
-    ledger: new LedgerWriter(dir),
+    addresses: await SyntheticAddresses.open(dir === undefined ? undefined : join(dir, "names"), redact),
+    ledger: new LedgerWriter(dir, redact),
     resolve,
     proxyFor: (host, port) => proxyFor(hostProxies, host, port),
   });

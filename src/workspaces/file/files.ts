@@ -6,6 +6,8 @@ import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import { displayPath } from "../../tree/name.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { withProgress } from "../control/progress.ts";
+import { findSecrets, hasSecrets, refuseMarker, withoutSecrets } from "../secret/caller.ts";
+import { type Range, withoutRanges } from "../secret/matcher.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed, shownMode } from "./entry.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
@@ -30,7 +32,22 @@ export async function listFiles(call: WorkspaceCall, typed: string, recursive: b
     if (truncated) break;
     entries.push(describe(entry));
   }
-  return { path: displayed(path), entries, truncated };
+  return { path: displayed(path), ...(await withoutSecretsInNames(call, entries)), truncated };
+}
+
+/** The same entries without values in their names, and how many places had one. */
+async function withoutSecretsInNames(
+  call: WorkspaceCall,
+  entries: readonly FileEntry[],
+): Promise<Pick<FileListing, "entries" | "redactedCount">> {
+  const names = entries.flatMap(({ path, linkTarget }) => [path, linkTarget ?? ""]);
+  const { texts, count: redactedCount } = await withoutSecrets(call, names);
+  const redacted = entries.map((entry, index) => ({
+    ...entry,
+    path: texts[2 * index] ?? "",
+    linkTarget: entry.linkTarget && (texts[2 * index + 1] ?? ""),
+  }));
+  return { entries: redacted, redactedCount };
 }
 
 /** The part of a file to read, in whole characters. */
@@ -48,24 +65,27 @@ export async function readFile(
   { offset, maxBytes }: FilePage,
 ): Promise<FileContent> {
   const path = pathBelowWorkspace(typed);
-  // A few more bytes on both sides tell whether a character lies across an edge, and whether there
-  // is more.
-  const contentOffset = Math.max(0, offset - maxCharacterBytes);
-  const contentLimit = offset - contentOffset + maxBytes + maxCharacterBytes;
+  // A few more bytes on both sides tell whether a character or a secret lies across an edge, and
+  // whether there is more.
+  const reachBytes = await secretReach(call);
+  const marginBytes = maxCharacterBytes + reachBytes;
+  const contentOffset = Math.max(0, offset - marginBytes);
+  const contentLimit = offset - contentOffset + maxBytes + marginBytes;
   const request = { paths: [path], depth: 0, contentLimit, contentOffset, digest: false, follow: true };
   for await (const item of readTree(call, request)) {
     if (item.entry.type === "missing") break;
     requireRegularFile(item.entry, path);
     const bytes = await contentOf(item, contentLimit);
     const start = Math.min(bytes.length, characterBoundary(bytes, offset - contentOffset));
-    const end = pageEnd(bytes, start, maxBytes);
+    const secrets = await secretsIn(call, bytes, reachBytes);
+    const { end, ...page } = pageOf(bytes, { start, end: pageEnd(bytes, start, maxBytes) }, secrets);
     const text = bytes.subarray(start, end);
     if (text.includes(0) || !isUtf8(text)) throw notText(path);
     return {
       path: displayed(path),
       sizeBytes: Math.max(item.entry.size ?? 0, bytes.length === 0 ? 0 : contentOffset + bytes.length),
       offset: text.length === 0 ? offset : contentOffset + start,
-      content: text.toString("utf8"),
+      ...page,
       nextOffset: end < bytes.length ? contentOffset + end : null,
     };
   }
@@ -76,9 +96,33 @@ export async function readFile(
   throw noSuchFile(path);
 }
 
+/** A part of a file without the secrets that are in it. The next one begins behind the last. */
+function pageOf(
+  bytes: Buffer,
+  wanted: Range,
+  secrets: readonly Range[],
+): Pick<FileContent, "content" | "redactedCount"> & Pick<Range, "end"> {
+  const { start } = wanted;
+  const end = Math.max(wanted.end, secrets.findLast((range) => range.start < wanted.end)?.end ?? 0);
+  const inside = secrets.filter((range) => range.end > start && range.start < end);
+  return { end, content: withoutRanges(bytes, inside, start, end).toString("utf8"), redactedCount: inside.length };
+}
+
+/** How many bytes around a part of a file tell whether a secret lies across its edges, if any. */
+async function secretReach(call: WorkspaceCall): Promise<number> {
+  return (await hasSecrets(call)) ? (await findSecrets(call, [])).reachBytes : 0;
+}
+
+async function secretsIn(call: WorkspaceCall, bytes: Buffer, reachBytes: number): Promise<readonly Range[]> {
+  if (reachBytes === 0) return [];
+  const { ranges } = await findSecrets(call, [bytes]);
+  return ranges.flat();
+}
+
 /** Writes a text file, new or in place of an old one, with the directories that it needs. */
 export async function writeFile(call: WorkspaceCall, typed: string, text: string): Promise<WrittenFile> {
   const path = pathBelowWorkspace(typed);
+  await refuseMarker(call, `write '${displayed(path)}'`, [text]);
   const data = Buffer.from(text, "utf8");
   if (data.length > maxWriteBytes) {
     throw new PyroError(

@@ -23,8 +23,3 @@ export const secretRecordSchema = z.object({
   available: z.boolean(),
 });
 export type SecretRecord = z.output<typeof secretRecordSchema>;
-
-/** The secrets of a workspace that has no supervisor: a literal is gone with it. */
-export function withoutLiterals(secrets: readonly SecretRecord[]): SecretRecord[] {
-  return secrets.map((secret) => (secret.source.kind === "literal" ? { ...secret, available: false } : secret));
-}

@@ -101,6 +101,7 @@ test("arguments are checked before anything is done", () => {
     command: "true",
     cwd: "/workspace",
     env: {},
+    secretEnv: {},
     timeoutSeconds: 120,
   });
   const refused = (given: unknown) => {
