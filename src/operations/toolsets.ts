@@ -71,6 +71,7 @@ const narrow: Toolset["withoutArguments"] = {
   ...whole,
   workspace_create: ["networkPolicy", ...hostRules, ...secretTexts, "secrets"],
   workspace_exec: ["secretEnv"],
+  shell_open: ["secretEnv"],
   service_start: ["publish", "publishedPorts", "secretEnv"],
 };
 

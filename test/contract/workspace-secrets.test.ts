@@ -166,6 +166,15 @@ describeWithNamespaces("secrets of a workspace", () => {
     expect(await refusal("snapshot.create", { snapshotName: plain })).toMatchObject({ code: "invalid_argument" });
   });
 
+  test("are not on the screen of a shell, nor in what it prints", async () => {
+    const { shell_id: shellId } = await call("shell.open", { secretEnv: { TOKEN: "T", KEY: "K" } });
+    await call("shell.write", { shellId, input: 'printf "%s\n" "<$T>" "<$K>"; printf "<$T>" | base64' });
+    const wait = { waitFor: "prompt", timeoutSeconds: 20 };
+    expect((await call("shell.read", { shellId, plain: true, ...wait })).output).toContain("\n<[REDACTED]>\n");
+    expect((await call("shell.read", { shellId, plain: false })).output).toContain("\n<[REDACTED]>\r\n");
+    await call("shell.close", { shellId });
+  });
+
   test("are not in files, names and links that are listed, read and compared", async () => {
     await sh(
       [
