@@ -30,6 +30,7 @@ export function composeEngineContext(env: HostEnvironment): EngineContext {
       forAll: word(env, "all_proxy") || word(env, "ALL_PROXY") || undefined,
       except: word(env, "no_proxy") || word(env, "NO_PROXY") || undefined,
     },
+    variables: env,
     maxActiveWorkspaces: positiveNumber(env, "PYRO_MAX_ACTIVE_WORKSPACES", defaultMaxActiveWorkspaces),
   };
 }

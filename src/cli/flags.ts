@@ -12,14 +12,16 @@ export interface Flag {
   readonly description: string;
   readonly defaultValue: unknown;
   readonly required: boolean;
+  /** Of pairs: whether a key alone stands for itself twice */
+  readonly takesBareKeys: boolean;
 }
 
 /** An operation's fields, split into those given by position and those given by flag. */
 export function fieldsOf(operation: Operation): { positionals: readonly Flag[]; flags: readonly Flag[] } {
-  const { positionals: names = [], flagNames = {}, without = [] } = operation.cli ?? {};
+  const { positionals: names = [], flagNames = {}, bareKeys = [], without = [] } = operation.cli ?? {};
   const offered = Object.entries(operation.input.shape).filter(([field]) => !without.includes(field));
   const all = offered.map(([field, schema]) => {
-    const flag = describeField(field, schema as z.ZodType);
+    const flag = { ...describeField(field, schema as z.ZodType), takesBareKeys: bareKeys.includes(field) };
     const name = flagNames[field];
     return name === undefined ? flag : { ...flag, name: `--${name}` };
   });
@@ -46,7 +48,7 @@ export function parseFlag(flag: Flag, typed: unknown): unknown {
   throw new PyroError("invalid_argument", `${flag.name}: '${typed}' is not a number`);
 }
 
-function describeField(field: string, schema: z.ZodType): Flag {
+function describeField(field: string, schema: z.ZodType): Omit<Flag, "takesBareKeys"> {
   const { type, defaultValue, required } = unwrap(schema);
   const kind = kindOf(type);
   return {
@@ -76,9 +78,10 @@ function kindOf(type: z.ZodType): Flag["kind"] {
   return type instanceof z.ZodArray || type instanceof z.ZodUnion ? "list" : "string";
 }
 
-function parsePairs({ name }: Flag, typed: readonly string[]): Record<string, string> {
+function parsePairs({ name, takesBareKeys }: Flag, typed: readonly string[]): Record<string, string> {
   const pairs: Record<string, string> = {};
-  for (const pair of typed) {
+  for (const word of typed) {
+    const pair = takesBareKeys && !word.includes("=") ? `${word}=${word}` : word;
     const at = pair.indexOf("=");
     if (at <= 0) throw new PyroError("invalid_argument", `${name}: '${pair}' is not KEY=VALUE`);
     const key = pair.slice(0, at);

@@ -97,6 +97,7 @@ async function runInvocation(invocation: Invocation, env: HostEnvironment, stop:
   if (json) process.stdout.write(`${JSON.stringify(toWire(operation.output, output), null, 2)}\n`);
   else if (invocation.partOnly) process.stdout.write(forReader(operation.cli?.part?.text(output) ?? ""));
   else show(operation, output);
+  process.stderr.write((operation.cli?.warnings?.(output) ?? []).map(formatLine).join(""));
   return operation.cli?.exitCode?.(output) ?? 0;
 }
 

@@ -22,6 +22,8 @@ export interface EngineContext {
   readonly trustsHostCertificates: boolean;
   /** The host's way out */
   readonly hostProxies: HostProxies;
+  /** Variables of the caller's process, for secrets that come from one; a supervisor has none */
+  readonly variables: Readonly<Record<string, string | undefined>>;
   /** Number of workspaces that may run at once */
   readonly maxActiveWorkspaces: number;
 }

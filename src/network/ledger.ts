@@ -43,16 +43,30 @@ export const ledgerEntrySchema = checkWire(
 );
 export type LedgerEntry = z.output<typeof ledgerEntrySchema>;
 
+/** An entry without what `redact` takes out of the guest's words. */
+export function redactedEntry(entry: LedgerEntry, redact: (text: string) => string): LedgerEntry {
+  const words = (text: string | null) => text && redact(text);
+  return {
+    ...entry,
+    host: redact(entry.host),
+    process: words(entry.process),
+    reason: words(entry.reason),
+    howToAllow: words(entry.howToAllow),
+  };
+}
+
 /** Appends to the ledger of a workspace's network. Only its supervisor may write it. */
 export class LedgerWriter {
   readonly #dir: string | undefined;
+  readonly #redact: (text: string) => string;
   readonly #writes = new SerialQueue();
   /** Lines that wait for the write before them, and then go together */
   readonly #waiting = new Map<Series, string[]>();
 
-  /** Without a folder nothing is kept. */
-  constructor(dir: string | undefined) {
+  /** Without a folder nothing is kept. `redact` gets all words of the guest. */
+  constructor(dir: string | undefined, redact = (text: string) => text) {
     this.#dir = dir;
+    this.#redact = redact;
   }
 
   /** Never fails: a full disk must not end a guest's connections. */
@@ -60,7 +74,7 @@ export class LedgerWriter {
     const dir = this.#dir;
     if (dir === undefined) return;
     const series = entry.verdict === "allowed" ? connections : denials;
-    const line = `${JSON.stringify(toWire(ledgerEntrySchema, entry))}\n`;
+    const line = `${JSON.stringify(toWire(ledgerEntrySchema, redactedEntry(entry, this.#redact)))}\n`;
     const waiting = this.#waiting.get(series);
     if (waiting) {
       waiting.push(line);

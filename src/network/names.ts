@@ -16,19 +16,24 @@ const maxNames = 16_384;
  */
 export class SyntheticAddresses {
   readonly #path: string | undefined;
+  readonly #redact: (text: string) => string;
   readonly #names: string[];
   readonly #indexOf: Map<string, number>;
   readonly #writes = new SerialQueue();
 
-  private constructor(path: string | undefined, names: readonly string[]) {
+  private constructor(path: string | undefined, names: readonly string[], redact: (text: string) => string) {
     this.#path = path;
+    this.#redact = redact;
     this.#names = [...names];
     this.#indexOf = new Map(names.map((name, index) => [name, index]));
   }
 
-  /** Without a path the addresses last as long as this process. */
-  static async open(path?: string): Promise<SyntheticAddresses> {
-    return new SyntheticAddresses(path, path === undefined ? [] : await namesIn(path));
+  /**
+   * Without a path the addresses last as long as this process, and so do those of names that
+   * `redact` changes.
+   */
+  static async open(path?: string, redact = (text: string) => text): Promise<SyntheticAddresses> {
+    return new SyntheticAddresses(path, path === undefined ? [] : await namesIn(path), redact);
   }
 
   /** The address that stands for a name; undefined if there are too many names. */
@@ -49,7 +54,7 @@ export class SyntheticAddresses {
     const known = this.#indexOf.get(name);
     if (known !== undefined || this.#names.length >= maxNames) return known;
     // The guest must not get an address that another name has after a restart.
-    if (this.#path !== undefined) await appendFile(this.#path, `${name}\n`, { mode: 0o600 });
+    if (this.#path !== undefined) await appendFile(this.#path, `${this.#redact(name)}\n`, { mode: 0o600 });
     const index = this.#names.push(name) - 1;
     this.#indexOf.set(name, index);
     return index;

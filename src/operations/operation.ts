@@ -94,8 +94,12 @@ export interface CommandLine<O> {
   raw?(output: O): string;
   /** Lines about the result for standard error */
   notes?(output: O): readonly string[];
+  /** Lines for standard error that the user has to see in any case, also beside JSON */
+  warnings?(output: O): readonly string[];
   /** A flag that prints one part of the result, for scripts */
   readonly part?: { readonly flag: string; readonly description: string; text(output: O): string };
+  /** Fields of pairs of which the value may be left out: it is the same as the key */
+  readonly bareKeys?: readonly string[];
   /** Flags that are not named after their field, by field */
   readonly flagNames?: Readonly<Record<string, string>>;
   /** Flags that name a file whose text becomes a field's value, by field */

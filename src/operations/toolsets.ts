@@ -1,4 +1,5 @@
 import { PyroError } from "../core/errors.ts";
+import { secretTexts } from "../workspaces/secret/fields.ts";
 import { networkRuleFields } from "./network.ts";
 
 /** The tools that a model is offered: selections over the operation table. */
@@ -58,6 +59,13 @@ const hostRules = [...Object.keys(networkRuleFields), "hostCertificates"];
 const whole: Toolset["withoutArguments"] = {
   vm_run: hostRules,
   vm_create: hostRules,
+  workspace_create: secretTexts,
+  workspace_start: secretTexts,
+  // Only the user lets a secret out.
+  workspace_export: ["allowSecrets"],
+  workspace_disk_list: ["allowSecrets"],
+  workspace_disk_read: ["allowSecrets"],
+  workspace_disk_export: ["allowSecrets"],
   service_start: ["publish"],
   service_logs: ["follow"],
   // Only the user changes what a workspace may reach.
@@ -65,8 +73,10 @@ const whole: Toolset["withoutArguments"] = {
 };
 const narrow: Toolset["withoutArguments"] = {
   ...whole,
-  workspace_create: ["networkPolicy", ...hostRules],
-  service_start: ["publish", "publishedPorts"],
+  workspace_create: ["networkPolicy", ...hostRules, ...secretTexts, "secrets"],
+  workspace_exec: ["secretEnv"],
+  shell_open: ["secretEnv"],
+  service_start: ["publish", "publishedPorts", "secretEnv"],
 };
 
 const profileTools: Readonly<Record<Profile, readonly string[]>> = {

@@ -38,6 +38,7 @@ beforeAll(async () => {
 afterAll(() => workspace[Symbol.asyncDispose]());
 
 const output = () => join(workspace.outDir, "exported");
+const to = (path: string) => ({ output: path, allowSecrets: false });
 const json = (type: number, value: unknown) => encodeFrame(type, Buffer.from(JSON.stringify(value)));
 const endFrame = encodeFrame(treeFrame.end, Buffer.alloc(0));
 const rootEntry = json(treeFrame.entry, { path: "", type: "directory", mode: 0o755, mtime_ns: "0" });
@@ -45,8 +46,8 @@ const ending = { exit_code: 0, signal: null, timed_out: false, cancelled: false,
 
 /** Everything that a host asks a guest for, with what it makes of the answer. */
 const requests: Readonly<Record<string, (signal?: AbortSignal) => Promise<unknown>>> = {
-  export: (signal) => exportFromWorkspace({ ...workspace.call, signal }, "/workspace", output()),
-  exportOne: (signal) => exportFromWorkspace({ ...workspace.call, signal }, "dir", output()),
+  export: (signal) => exportFromWorkspace({ ...workspace.call, signal }, "/workspace", to(output())),
+  exportOne: (signal) => exportFromWorkspace({ ...workspace.call, signal }, "dir", to(output())),
   list: (signal) => listFiles({ ...workspace.call, signal }, "/workspace", true),
   read: (signal) => readGuestFile({ ...workspace.call, signal }, "dir/x", { offset: 5, maxBytes: 1_000 }),
   write: (signal) => writeGuestFile({ ...workspace.call, signal }, "dir/x", "text\n"),

@@ -69,7 +69,8 @@ describeWithNamespaces("the disks of a machine that has ended, in another one", 
     await stopped.agent.powerOff();
     await stopped.vm.exited;
     machine = await boot([disk("root"), disk("output")]);
-    tree = stoppedTree({ context: engineContext(dir), workspaceId, agent: machine.agent });
+    const call = { context: engineContext(dir), workspaceId, agent: machine.agent };
+    tree = stoppedTree(call, { findSecrets: undefined });
   });
   afterAll(async () => {
     await machine.close();

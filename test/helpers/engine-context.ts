@@ -14,6 +14,7 @@ export function engineContext(dir: string, change: Partial<EngineContext> = {}):
     certificateFiles: [],
     trustsHostCertificates: false,
     hostProxies: {},
+    variables: {},
     maxActiveWorkspaces: 8,
     ...change,
   };

@@ -6,7 +6,7 @@ const now = "2026-01-01T00:00:00.000Z";
 /** The record of a workspace that runs, with what a test wants to be different. */
 export function workspaceRecord(different: Partial<WorkspaceRecord> = {}): WorkspaceRecord {
   return {
-    formatVersion: 5,
+    formatVersion: 6,
     workspaceId: "0a1b2c3d4e5f",
     name: null,
     labels: {},
@@ -25,6 +25,7 @@ export function workspaceRecord(different: Partial<WorkspaceRecord> = {}): Works
     network: offline,
     publishedPorts: [],
     services: [],
+    secrets: [],
     hostCertificates: null,
     isolation: { vmm: "qemu", accelerator: "tcg" },
     createdAt: now,

@@ -1,13 +1,10 @@
-import { Readable } from "node:stream";
 import { rootCertificates } from "node:tls";
 import { PyroError } from "../../core/errors.ts";
-import { encodeStdin } from "../../guest/exec.ts";
 import type { HostCertificate } from "../../network/certificates/host.ts";
 import { javaKeyStore, storePassword } from "../../network/certificates/key-store.ts";
 import type { Machine } from "../machine.ts";
+import { runScript } from "./script.ts";
 
-const installTimeoutMs = 60_000;
-const maxSaidChars = 1_000;
 /** In memory: every machine of a workspace gets the certificates anew */
 const guestDir = "/run/pyro/certificates";
 
@@ -62,16 +59,8 @@ export async function installCertificates(
 ): Promise<void> {
   const pems = certificates.map(({ pem }) => pem);
   const run = async (script: string, input?: Buffer) => {
-    let said = "";
-    const keep = (chunk: Buffer) => {
-      said = (said + chunk.toString()).slice(0, maxSaidChars);
-    };
-    const stdin = input !== undefined;
-    const { exitCode } = await machine.exec(
-      { argv: ["/bin/sh", "-c", script], cwd: "/", timeoutMs: installTimeoutMs, stdin },
-      { input: input && encodeStdin(Readable.from([input])), onStdout: keep, onStderr: keep, signal },
-    );
-    if (exitCode !== 0) throw notInstalled(said.trim());
+    const said = await runScript(machine, { script, input, signal });
+    if (said !== undefined) throw notInstalled(said);
   };
   await run(`mkdir -p ${guestDir} && cat > ${hostPem}`, Buffer.from(pems.join("")));
   await run(`cat > ${javaStore}`, javaKeyStore([...rootCertificates, ...pems]));

@@ -11,9 +11,13 @@ import { proxyFor } from "../../network/proxy.ts";
 import type { Resolve } from "../../network/resolve.ts";
 import type { EngineContext } from "../context.ts";
 
+/** Takes out of a text what must not be on file. */
+type Redact = (text: string) => string;
+
 export interface EgressSources {
   readonly dir?: string;
   readonly resolve?: Resolve;
+  readonly redact?: Redact;
   /** Puts secrets into what the guest sends */
   readonly broker?: Broker | undefined;
 }
@@ -24,12 +28,12 @@ export interface EgressSources {
 export async function openEgress(
   { hostProxies }: Pick<EngineContext, "hostProxies">,
   rules: NetworkRules,
-  { dir, resolve, broker }: EgressSources = {},
+  { dir, resolve, redact, broker }: EgressSources = {},
 ): Promise<Egress> {
   return new Egress({
     policy: compilePolicy(rules),
-    addresses: await SyntheticAddresses.open(dir === undefined ? undefined : join(dir, "names")),
-    ledger: new LedgerWriter(dir),
+    addresses: await SyntheticAddresses.open(dir === undefined ? undefined : join(dir, "names"), redact),
+    ledger: new LedgerWriter(dir, redact),
     resolve,
     broker,
     proxyFor: (host, port) => proxyFor(hostProxies, host, port),

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { artifactType } from "../file/entry.ts";
+import { redactedCount } from "../file/results.ts";
 
 /** Changes as results have them. */
 
@@ -73,6 +74,7 @@ export const diffSchema = z.object({
   foldedCount: z.number().describe("Places in folded, those that are cut off included"),
   ignoredCount: z.number().describe("New files that the project ignores"),
   uncomparedCount: z.number().describe("Paths that vanished meanwhile, or could not be read"),
+  redactedCount,
   patch: z.string().describe("For `git apply`"),
   patchTruncated: z.boolean().describe("It lacks a change that a patch could have: left_out is too_large or room"),
   outputPath: z.string().nullable().describe("File on the host that has all of the patch"),
@@ -91,5 +93,6 @@ export const changesReview = z.object({
   folded: z.array(foldedChanges),
   foldedCount: z.number(),
   moreCount: z.number().describe("Entries after those"),
+  redactedCount,
 });
 export type ChangesReview = z.output<typeof changesReview>;

@@ -12,6 +12,7 @@ import type { WorkspaceRecord } from "../record/record.ts";
 import { treeChanges } from "./caller.ts";
 import { gitFolder } from "./fold.ts";
 import { type ComparedTree, type FoundChange, listChanges } from "./listing.ts";
+import { redactedChanges } from "./redacted-changes.ts";
 
 /** Files larger than this, on either side, are reported without their content */
 const diffContentBytes = 4 * 1024 * 1024;
@@ -32,7 +33,13 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
   // New files come in any number, and must not take the place of edits.
   const patchBytes = { added: 0, changed: 0 };
   const compared = await treeChanges(call, diffContentBytes);
-  for await (const change of withProgress(compared.changes, "compare", call.onProgress)) {
+  let redactedCount = 0;
+  const changes = withProgress(compared.changes, "compare", call.onProgress);
+  const onFound = (count: number) => {
+    redactedCount += count;
+  };
+  const shown = compared.record.secrets.length > 0 ? redactedChanges(call, changes, onFound) : changes;
+  for await (const change of shown) {
     changeCount += 1;
     if (changeCount > maxChanges) throw tooManyChanges();
     if (paths && !paths.some((path) => isAtOrBelow(change.path, path))) continue;
@@ -46,7 +53,7 @@ export async function diffWorkspace(call: WorkspaceCall, typed?: readonly string
     found.push({ change: rest, key, ...formatted, isOmitted });
   }
   const ignored = await ignoredByProject(compared.record, found, call.signal);
-  return { ...listChanges(found, ignored), uncomparedCount: compared.skippedCount };
+  return { ...listChanges(found, ignored), uncomparedCount: compared.skippedCount, redactedCount };
 }
 
 /**

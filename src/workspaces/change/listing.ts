@@ -27,7 +27,7 @@ interface ListedChange extends FoundChange {
 export function listChanges(
   found: readonly FoundChange[],
   ignored: ReadonlySet<string>,
-): Omit<ComparedTree, "uncomparedCount"> {
+): Omit<ComparedTree, "uncomparedCount" | "redactedCount"> {
   const listed = listedChanges(found, ignored).sort(
     (a, b) => rankOf(a) - rankOf(b) || Buffer.compare(a.change.path, b.change.path),
   );

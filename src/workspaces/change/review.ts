@@ -73,10 +73,11 @@ async function reviewChanges(call: WorkspaceCall, { state }: WorkspaceRecord): P
     folded: [],
     foldedCount: 0,
     moreCount: 0,
+    redactedCount: 0,
   };
   if (state !== "started") return { ...unavailable, reason: `the workspace is ${state}` };
   try {
-    const { changed, summary, entries, folded } = await diffWorkspace(call);
+    const { changed, summary, entries, folded, redactedCount } = await diffWorkspace(call);
     const single = entries.filter((entry) => !isFolded(entry) && !isToldByItsFiles(entry));
     return {
       available: true,
@@ -87,6 +88,7 @@ async function reviewChanges(call: WorkspaceCall, { state }: WorkspaceRecord): P
       folded: folded.slice(0, shownChanges),
       foldedCount: folded.length,
       moreCount: Math.max(0, single.length - shownChanges),
+      redactedCount,
     };
   } catch (error) {
     if (call.signal?.aborted) throw error;

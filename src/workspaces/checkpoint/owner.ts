@@ -40,6 +40,7 @@ async function createSnapshot(
 ): Promise<SnapshotRecord> {
   const session = await workspace.session();
   requireNewSnapshot(workspace.record, snapshotName);
+  workspace.secrets.requireNone("name of a snapshot", [snapshotName]);
   requirePower(session.machine.features, "liveLayers", `cannot create snapshot '${snapshotName}'`);
   const limit = AbortSignal.timeout(countTimeoutMs);
   const counts = await countEntries(session, workspace.record, limit).catch((error: unknown) => {

@@ -22,6 +22,8 @@ export interface WorkspaceExecRequest {
   readonly cwd?: string;
   /** Added to the guest's own variables */
   readonly env?: Record<string, string>;
+  /** Variables that get secrets: `{ SECRET: VARIABLE }` */
+  readonly secretEnv?: Record<string, string>;
   /** Limit at which the command is killed; default: none */
   readonly timeoutMs?: number | undefined;
   /** After this time a command without input is detached; default: never */
@@ -38,7 +40,7 @@ export interface WorkspaceExecOptions {
 }
 
 /** How a command ended or, if it was detached, how far it has come. */
-export type WorkspaceExecOutcome = VerbOutput<typeof commandVerbs.exec> & {
+export type WorkspaceExecOutcome = Omit<VerbOutput<typeof commandVerbs.exec>, "command"> & {
   readonly command: readonly string[];
   readonly isolation: Isolation | null;
 };
@@ -66,7 +68,8 @@ export async function execInWorkspace(
       if (type === frameType.stdout) await taken(onStdout(payload), signal);
       if (type === frameType.stderr) await taken(onStderr(payload), signal);
     }
-    return { ...(await running.result()), command: commandWords(command), isolation: record.isolation };
+    const { command: asKept = commandWords(command), ...outcome } = await running.result();
+    return { ...outcome, command: asKept, isolation: record.isolation };
   } catch (error) {
     const isLate = performance.now() - startedMs > (detachAfterMs ?? Number.POSITIVE_INFINITY) - lastMomentMs;
     if (isLate && !stdin && PyroError.from(error).code === "cancelled") throw mayRunOn(error);

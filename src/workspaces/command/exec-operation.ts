@@ -23,7 +23,8 @@ import {
 import { networkLines } from "../../operations/network-view.ts";
 import { defineOperation, type OperationContext } from "../../operations/operation.ts";
 import { workspaceId } from "../life/workspace-view.ts";
-import { begunCommandSchema } from "../record/journal.ts";
+import { begunCommandSchema, recordedEndSchema } from "../record/journal.ts";
+import { modelSecretEnv, secretEnv } from "../secret/fields.ts";
 import { execInWorkspace, type WorkspaceExecOutcome, type WorkspaceExecRequest } from "./caller.ts";
 
 /** How long a model waits for a command, unless it says otherwise */
@@ -43,6 +44,7 @@ const execOutput = z.object({
   syncError: commandEndSchema.shape.syncError,
   ...collectedOutputSchema.shape,
   durationMs: commandEndSchema.shape.durationMs,
+  redactedCount: recordedEndSchema.shape.redactedCount.unwrap(),
   network: networkUseSchema,
   advice: z.string().nullable().describe("For a model: how to go on, where that is not plain"),
   executionMode,
@@ -58,6 +60,7 @@ export const workspaceExec = defineOperation({
     command: guestCommand,
     cwd: commandText.min(1).default(workspacePath).describe("Directory to run it in, absolute or below /workspace"),
     env: commandVariables.default({}).describe("Variable for it; repeatable"),
+    secretEnv,
     timeoutSeconds: limitSeconds.optional().describe("Time limit, at which it is killed; default: none"),
     killAfterSeconds: limitSeconds.optional().describe("Time limit, at which it is killed"),
   }),
@@ -66,8 +69,10 @@ export const workspaceExec = defineOperation({
     positionals: ["workspaceId", "command"],
     // There timeoutSeconds kills.
     without: ["killAfterSeconds"],
+    bareKeys: ["secretEnv"],
     examples: [
       "workspace exec 0a1b2c3d4e5f git status",
+      "workspace exec 0a1b2c3d4e5f --secret-env API_KEY=OPENAI_API_KEY -- python3 ask.py",
       "workspace exec 0a1b2c3d4e5f --cwd src --env CI=1 --timeout-seconds 600 -- sh -c 'make && make test'",
     ],
     notes: execNotes,
@@ -80,6 +85,7 @@ export const workspaceExec = defineOperation({
     input: {
       command: shellText,
       env: commandVariables.default({}).describe("Variables for it"),
+      secretEnv: modelSecretEnv,
       timeoutSeconds: limitSeconds.default(usualWaitSeconds).describe("How long to wait for it; then it goes on"),
     },
     maxChars: commandResultChars,
@@ -91,7 +97,7 @@ export const workspaceExec = defineOperation({
       ),
     text: execText,
   },
-  async handle(context, { workspaceId: id, command, cwd, env, ...limits }) {
+  async handle(context, { workspaceId: id, command, cwd, env, secretEnv: wantedSecrets, ...limits }) {
     const { engine, signal } = context;
     const collected = new CollectedOutput(context);
     const request = {
@@ -99,6 +105,7 @@ export const workspaceExec = defineOperation({
       command,
       cwd: posix.resolve(workspacePath, cwd),
       env,
+      secretEnv: wantedSecrets,
       ...limitsOf(context, limits),
     };
     const outcome = await execInWorkspace(engine, request, { signal, ...collected.streams });

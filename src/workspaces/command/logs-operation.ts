@@ -88,7 +88,7 @@ function logEntryOf({ end, stdout, stderr, startedAt, ...begun }: LoggedCommand,
   const offsetOf = ({ offset }: KeptOutput) => (view.lastBytes === undefined ? offset : 0);
   return {
     ...begun,
-    ...(end ?? { ...nothingKnown, durationMs: null }),
+    ...(end ?? { ...nothingKnown, durationMs: null, redactedCount: 0 }),
     state: !end ? "running" : end.unknownReason === null ? "ended" : "unknown",
     stdout: out.text,
     stdoutEncoding: out.encoding,

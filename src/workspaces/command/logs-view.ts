@@ -15,7 +15,7 @@ import {
   streamsText,
 } from "../../operations/command-view.ts";
 import { executionMode } from "../../operations/fields.ts";
-import { begunCommandSchema } from "../record/journal.ts";
+import { begunCommandSchema, recordedEndSchema } from "../record/journal.ts";
 
 /** A history of commands as a model can read it. */
 
@@ -42,6 +42,7 @@ const logEntry = z.object({
     .describe(
       "Something is missing: of each stream the first MiB is kept, and at least the last; a line says how much",
     ),
+  redactedCount: recordedEndSchema.shape.redactedCount.unwrap(),
   durationMs: commandEndSchema.shape.durationMs.nullable(),
   executionMode,
   recordedAt: z.string(),

@@ -17,6 +17,7 @@ import { lastCommandOf } from "../record/record.ts";
 import { removeWorkspace } from "../record/store.ts";
 import { Attachment } from "./attachment.ts";
 import { OutputKeeper, type OutputStream } from "./kept-output.ts";
+import { RedactedOutput } from "./redacted-output.ts";
 import { commandVerbs } from "./verbs.ts";
 
 type ExecInput = VerbInput<typeof commandVerbs.exec>;
@@ -75,10 +76,11 @@ async function removeWith(workspace: OwnedWorkspace, reason: string): Promise<vo
  * runs.
  */
 async function execCommand(workspace: OwnedWorkspace, input: ExecInput, call: Call): Promise<ExecOutput> {
+  const env = { ...input.env, ...(await workspace.secrets.variables(input.secretEnv, input.env)) };
   const session = await workspace.session();
   const sequence = ++session.lastSequence;
   return new Promise((resolve, reject) => {
-    const work = runAndRecord({ workspace, session, sequence }, input, { call, onDetached: resolve });
+    const work = runAndRecord({ workspace, session, sequence }, { ...input, env }, { call, onDetached: resolve });
     const recorded = work.then(resolve, reject).finally(() => session.running.delete(sequence));
     session.running.set(sequence, recorded);
   });
@@ -111,25 +113,28 @@ interface Caller {
 
 async function runAndRecord(
   { workspace, session, sequence }: Begun,
-  { argv, shell, cwd = workspacePath, env = {}, timeoutMs, stdin, detachAfterMs }: ExecInput,
+  { argv, shell, cwd = workspacePath, env, timeoutMs, stdin, detachAfterMs }: ExecInput,
   { call, onDetached }: Caller,
 ): Promise<ExecOutput> {
+  const { secrets } = workspace;
   const command = argv ?? [shell ?? ""];
-  await recordStart(workspace, session, { sequence, command, cwd });
-  const outputs: Outputs = { stdout: keeper(session, sequence, "stdout"), stderr: keeper(session, sequence, "stderr") };
-  const lengths = () => ({ stdoutBytes: outputs.stdout.length, stderrBytes: outputs.stderr.length });
+  const begun = { sequence, ...secrets.redacted({ command, cwd }) };
+  await recordStart(workspace, session, begun);
+  const isAsGiven = begun.command.every((word, index) => word === command[index]);
+  const about = { sequence, cwd: begun.cwd, ...(isAsGiven ? {} : { command: begun.command }) };
   const attachment = new Attachment(call);
-  const forward = (stream: OutputStream) => async (chunk: Buffer, frame: Buffer) => {
-    await outputs[stream].add(chunk);
-    await attachment.send(frame);
-  };
+  const output = (stream: OutputStream) =>
+    new RedactedOutput(stream, new OutputKeeper(session.historyDir, sequence, stream), secrets.stream(), (frame) =>
+      attachment.send(frame),
+    );
+  const outputs: Outputs = { stdout: output("stdout"), stderr: output("stderr") };
   const startedMs = performance.now();
   // A command that reads from its caller would lose the rest of its input.
   if (detachAfterMs !== undefined && !stdin) {
     attachment.detachAfter(detachAfterMs, () => {
       const durationMs = performance.now() - startedMs;
-      const network = workspace.egress.useOf(labelOf(sequence));
-      const state = { sequence, cwd, running: true, ...nothingKnown, durationMs, ...lengths(), network };
+      const network = secrets.redactedUse(workspace.egress.useOf(labelOf(sequence)));
+      const state = { ...about, running: true, ...nothingKnown, durationMs, ...amounts(outputs), network };
       // Its caller is told that it runs, so the history must know that it has begun.
       session.journal.sync().then(
         () => onDetached(state),
@@ -150,8 +155,8 @@ async function runAndRecord(
   const outcome = await session.machine
     .exec(spec, {
       input: stdin ? call.body : undefined,
-      onStdout: forward("stdout"),
-      onStderr: forward("stderr"),
+      onStdout: (chunk, frame) => outputs.stdout.take(chunk, frame),
+      onStderr: (chunk, frame) => outputs.stderr.take(chunk, frame),
       signal: attachment.signal,
     })
     .then(
@@ -159,8 +164,10 @@ async function runAndRecord(
         isCutOff(session, ending) ? unknownEnd(session, undefined, ending.durationMs) : { end: exitStatus(ending) },
       (error: unknown) => unknownEnd(session, error, performance.now() - startedMs),
     );
+  await Promise.all([outputs.stdout.end(), outputs.stderr.end()]);
   attachment.end();
-  const end = { ...outcome.end, ...lengths(), network: workspace.egress.takeUseOf(labelOf(sequence)) };
+  const network = secrets.redactedUse(workspace.egress.takeUseOf(labelOf(sequence)));
+  const end = { ...secrets.redacted(outcome.end), ...amounts(outputs), network };
   await recordEnd(workspace, session, { sequence, ...end }, outputs).catch((error: unknown) => {
     complain(`cannot record the end of command ${sequence}`, error);
     throw outcome.failure ?? unrecorded(end, error);
@@ -169,7 +176,7 @@ async function runAndRecord(
     await untilOnFile(session);
     throw outcome.failure;
   }
-  return { sequence, cwd, running: false, ...end };
+  return { ...about, running: false, ...end };
 }
 
 /** Name of a command in the ledger of the network */
@@ -199,11 +206,11 @@ async function recordEnd(
   end: LineOf<"command_end">["end"],
   { stdout, stderr }: Outputs,
 ): Promise<void> {
-  const hasOutput = stdout.length + stderr.length > 0;
+  const hasOutput = stdout.kept.length + stderr.kept.length > 0;
   const [lastActivityAt] = await Promise.all([
     session.journal.commit({ event: "command_end", end }),
-    stdout.commit(),
-    stderr.commit(),
+    stdout.kept.commit(),
+    stderr.kept.commit(),
   ]);
   if (hasOutput) await syncFolder(session.historyDir);
   const { sequence, exitCode, durationMs } = end;
@@ -227,10 +234,11 @@ function unrecorded({ exitCode, durationMs }: CommandEnd, error: unknown): PyroE
   });
 }
 
-type Outputs = Readonly<Record<OutputStream, OutputKeeper>>;
+type Outputs = Readonly<Record<OutputStream, RedactedOutput>>;
 
-function keeper({ historyDir }: Session, sequence: number, stream: OutputStream): OutputKeeper {
-  return new OutputKeeper(historyDir, sequence, stream);
+function amounts({ stdout, stderr }: Outputs) {
+  const redactedCount = stdout.redactedCount + stderr.redactedCount;
+  return { stdoutBytes: stdout.kept.length, stderrBytes: stderr.kept.length, redactedCount };
 }
 
 type Outcome = { readonly end: CommandEnd; readonly failure?: PyroError };

@@ -22,6 +22,8 @@ const exec = {
     cwd: z.string().optional(),
     /** Added to the guest's own variables */
     env: z.record(z.string(), z.string()).optional(),
+    /** Variables that get secrets: `{ SECRET: VARIABLE }` */
+    secretEnv: z.record(z.string(), z.string()).optional(),
     /** 0: no limit */
     timeoutMs: z.number(),
     stdin: z.boolean(),
@@ -29,7 +31,13 @@ const exec = {
     detachAfterMs: timeoutMs.optional(),
   }),
   /** How the command ended or, if it was detached, its state so far */
-  output: recordedEndSchema.extend({ sequence: z.number(), cwd: z.string(), running: z.boolean() }),
+  output: recordedEndSchema.extend({
+    sequence: z.number(),
+    cwd: z.string(),
+    running: z.boolean(),
+    /** The command as the history has it, if it was given with the value of a secret in it */
+    command: z.array(z.string()).optional(),
+  }),
 } as const;
 
 export const commandVerbs = defineVerbs({

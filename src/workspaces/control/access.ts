@@ -207,6 +207,7 @@ const lostEnd = {
   stdoutBytes: 0,
   stderrBytes: 0,
   network: null,
+  redactedCount: 0,
 };
 
 function notRunning(record: WorkspaceRecord): PyroError {

@@ -3,6 +3,7 @@ import { checkWire } from "../../core/wire-case.ts";
 import { acceleratorChoices } from "../../machines/accelerator.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { hostProxiesSchema } from "../../network/proxy.ts";
+import { heldSecretSchema } from "../secret/source.ts";
 
 /**
  * How a supervisor gets its machine: a fork over the seed, a boot of the disks as they are, or a
@@ -27,6 +28,8 @@ export const launchSchema = z.object({
   mode: z.enum(modes),
   /** Checkpoint of a `reset` */
   snapshotName: z.string().optional(),
+  /** Values that the caller has read */
+  secrets: z.array(heldSecretSchema),
   context: z.object({
     layout: layoutSchema,
     searchPath: z.string(),
@@ -55,10 +58,15 @@ export const idleExitCode = 3;
 /** Name of the guardian in the list of processes */
 export const guardianName = "pyro-guardian";
 
-export function toLaunchContext({ mirror, certificateFiles, ...context }: EngineContext): Launch["context"] {
+export function toLaunchContext({
+  mirror,
+  certificateFiles,
+  variables: _,
+  ...context
+}: EngineContext): Launch["context"] {
   return { ...context, certificateFiles: [...certificateFiles], ...(mirror === undefined ? {} : { mirror }) };
 }
 
 export function fromLaunchContext({ mirror, ...context }: Launch["context"]): EngineContext {
-  return { ...context, mirror };
+  return { ...context, mirror, variables: {} };
 }

@@ -35,9 +35,11 @@ import {
   saveWorkspace,
   WorkspacePlace,
 } from "../record/store.ts";
+import { secretOwner } from "../secret/owner.ts";
+import { WorkspaceSecrets } from "../secret/secrets.ts";
 import { serviceOwner } from "../service/owner.ts";
 import { shellOwner } from "../shell/owner.ts";
-import { complain } from "./complain.ts";
+import { complain, redactComplaints } from "./complain.ts";
 import { fromLaunchContext, guardianName, idleExitCode, type Launch } from "./launch.ts";
 import { type NewMachine, OwnedWorkspace } from "./owned-workspace.ts";
 import { errorData } from "./protocol.ts";
@@ -60,6 +62,7 @@ export const owners = [
   portOwner,
   serviceOwner,
   shellOwner,
+  secretOwner,
 ];
 
 /**
@@ -93,10 +96,14 @@ async function run(place: WorkspacePlace): Promise<number> {
     await workspace?.abandon();
     if (launch.mode === "create") await removeWorkspace(dirname(place.dir), place);
     await server?.close(0);
-    await starter.tell({ error: errorData(error) });
+    const secrets = new WorkspaceSecrets([], launch.secrets);
+    await starter.tell({ error: errorData(error, (words) => secrets.redacted(words)) });
     return 1;
   }
-  server.serve(owners.flatMap((owner) => owner(workspace)));
+  server.serve(
+    owners.flatMap((owner) => owner(workspace)),
+    (words) => workspace.secrets.redacted(words),
+  );
   endAtExpiry(workspace);
   process.on("SIGHUP", () => {});
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -147,14 +154,23 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
   // A crash leaves layers under numbers that the next fork uses.
   await sweepLayers(place, record);
   await sweepRecords(place);
+  const secrets = new WorkspaceSecrets(stored.secrets, launch.secrets);
+  redactComplaints((text) => secrets.redacted(text));
   const [egress, certificates] = await Promise.all([
-    workspaceEgress(context, place, record),
+    workspaceEgress(context, place, record, secrets),
     stored.hostCertificates === null ? undefined : addedCertificates({ files: context.certificateFiles }),
   ]);
   const { machine, change } = await machineFor(launch, { context, place, record, signal });
   try {
-    const begun = { ...record, ...change, rootUnsyncedIn, hostCertificates: trusted(stored, certificates) };
-    const workspace = await OwnedWorkspace.begin({ context, place, record: begun, machine, egress, certificates });
+    const begun = {
+      ...record,
+      ...change,
+      rootUnsyncedIn,
+      hostCertificates: trusted(stored, certificates),
+      secrets: secrets.records,
+    };
+    const start = { context, place, record: begun, machine, egress, certificates, secrets };
+    const workspace = await OwnedWorkspace.begin(start);
     if (launch.mode === "create") await syncFolder(dirname(place.dir));
     await workspace.update({});
     await sweepUnused(place, workspace.record);
@@ -176,10 +192,11 @@ async function workspaceEgress(
   context: EngineContext,
   place: WorkspacePlace,
   record: WorkspaceRecord,
+  secrets: WorkspaceSecrets,
 ): Promise<Egress> {
   const { networkDir } = place;
   await ensureDir(networkDir);
-  return openEgress(context, record.network, { dir: networkDir });
+  return openEgress(context, record.network, { dir: networkDir, redact: (text) => secrets.redacted(text) });
 }
 
 /** The parent process, unless the guardian was killed and another process has adopted this one. */

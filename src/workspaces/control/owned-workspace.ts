@@ -11,6 +11,8 @@ import { PublishedPorts } from "../port/published-ports.ts";
 import { inWords, nameCall, toCall } from "../record/kind.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { removeWorkspace, saveWorkspace, syncLayers, type WorkspacePlace } from "../record/store.ts";
+import { putIntoGuest } from "../secret/guest-files.ts";
+import { WorkspaceSecrets } from "../secret/secrets.ts";
 import { complain } from "./complain.ts";
 import { beginSession, endSession, type Session } from "./session.ts";
 
@@ -28,6 +30,8 @@ export interface OwnedWorkspaceStart {
   readonly egress: Egress;
   /** Authorities of the host that each machine of it trusts */
   readonly certificates: readonly HostCertificate[] | undefined;
+  /** Default: it has none */
+  readonly secrets?: WorkspaceSecrets;
 }
 
 type Change = Partial<WorkspaceRecord>;
@@ -51,6 +55,7 @@ export class OwnedWorkspace {
   readonly place: WorkspacePlace;
   readonly egress: Egress;
   readonly ports: PublishedPorts;
+  readonly secrets: WorkspaceSecrets;
   readonly #certificates: readonly HostCertificate[] | undefined;
   readonly #ended = new Deferred();
   readonly #lastWorks: (() => Promise<void>)[] = [];
@@ -61,7 +66,8 @@ export class OwnedWorkspace {
   #swap: Promise<void> | undefined;
   #isOver = false;
 
-  private constructor({ context, place, record, egress, certificates }: OwnedWorkspaceStart, session: Session) {
+  private constructor(start: OwnedWorkspaceStart, session: Session, secrets: WorkspaceSecrets) {
+    const { context, place, record, egress, certificates } = start;
     this.context = context;
     this.place = place;
     this.egress = egress;
@@ -69,11 +75,18 @@ export class OwnedWorkspace {
     this.ports = new PublishedPorts(async () => (await this.session()).machine.agent, context.uid);
     this.#record = record;
     this.#session = session;
+    this.secrets = secrets;
+    secrets.onChange(async (changed) => {
+      await putIntoGuest((await this.session()).machine, changed);
+      await this.update({ secrets: secrets.records });
+    });
     this.#watch(session);
   }
 
   static async begin(start: OwnedWorkspaceStart): Promise<OwnedWorkspace> {
-    const workspace = new OwnedWorkspace(start, await beginSession(start.place, start.record, start));
+    const { place, record, secrets = new WorkspaceSecrets() } = start;
+    const session = await beginSession(place, record, { ...start, secrets: secrets.forGuest });
+    const workspace = new OwnedWorkspace(start, session, secrets);
     await workspace.ports.restore(start.record.publishedPorts);
     return workspace;
   }
@@ -184,6 +197,7 @@ export class OwnedWorkspace {
         machine,
         egress: this.egress,
         certificates: this.#certificates,
+        secrets: this.secrets.forGuest,
       },
     ).catch(async (error: unknown) => {
       await machine.close();
@@ -287,7 +301,8 @@ export class OwnedWorkspace {
     if (session.endReason !== undefined || session !== this.#session) return;
     const { how, lines } = lastWords(exit);
     session.hasDied = true;
-    session.endReason = `its machine ended (${[how, lines.at(-1)?.trim()].filter(Boolean).join("; ")})`;
+    const words = [how, lines.at(-1)?.trim()].filter(Boolean).join("; ");
+    session.endReason = this.secrets.redacted(`its machine ended (${words})`);
     this.#isOver = true;
     try {
       await this.update({ state: "failed", stateReason: session.endReason });

@@ -77,10 +77,15 @@ export function* encodeData(bytes: Buffer): Generator<Buffer> {
   }
 }
 
+/** Takes a workspace's secrets out of data. */
+export type Redact = <T>(words: T) => T;
+
 /** An error on its way to a caller, with its hint as data. */
-export function errorData(thrown: unknown): object {
+export function errorData(thrown: unknown, redact: Redact = (words) => words): object {
   const error = PyroError.from(explainDiskError(thrown));
-  return { ...error.toJSON(), hint: error.advice ?? null };
+  const { message, details, ...rest } = error.toJSON();
+  const hint = error.advice?.map((part) => (typeof part === "string" ? redact(part) : part)) ?? null;
+  return { ...rest, message: redact(message), hint, ...(details ? { details: redact(details) } : {}) };
 }
 
 export function otherVersion(): PyroError {

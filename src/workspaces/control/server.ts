@@ -18,6 +18,7 @@ import {
   encodeData,
   errorData,
   otherVersion,
+  type Redact,
   type Verb,
   type VerbInput,
   type VerbOutput,
@@ -76,6 +77,7 @@ export class ControlServer implements AsyncDisposable {
   readonly #waiting = new Set<Socket>();
   readonly #verbs: Promise<ReadonlyMap<string, OwnedVerb>>;
   #resolveVerbs: (verbs: ReadonlyMap<string, OwnedVerb>) => void = () => {};
+  #redact: Redact = (words) => words;
 
   private constructor(server: Server, dirFd: number) {
     this.#server = server;
@@ -102,8 +104,9 @@ export class ControlServer implements AsyncDisposable {
     return control;
   }
 
-  /** Begins to take calls, those that wait included. */
-  serve(verbs: readonly OwnedVerb[]): void {
+  /** Begins to take calls, those that wait included. `redact` gets all words of errors. */
+  serve(verbs: readonly OwnedVerb[], redact: Redact = (words) => words): void {
+    this.#redact = redact;
     const byName = new Map(verbs.map((one) => [one.verb.name, one]));
     if (byName.size < verbs.length) throw new PyroError("internal", "two verbs of a workspace have the same name");
     this.#resolveVerbs(byName);
@@ -132,14 +135,18 @@ export class ControlServer implements AsyncDisposable {
       this.#waiting.delete(socket);
       return served;
     });
-    const call = serveCall(socket, verbs);
+    const call = serveCall(socket, verbs, (error) => errorData(error, this.#redact));
     this.#calls.add(call);
     void call.finally(() => this.#calls.delete(call));
   }
 }
 
 /** Answers one call; never rejects. */
-async function serveCall(socket: Socket, verbs: Promise<ReadonlyMap<string, OwnedVerb>>): Promise<void> {
+async function serveCall(
+  socket: Socket,
+  verbs: Promise<ReadonlyMap<string, OwnedVerb>>,
+  asData: (error: unknown) => object,
+): Promise<void> {
   const gone = new AbortController();
   socket.on("error", () => {});
   const closed = new Promise<void>((resolve) => socket.once("close", resolve));
@@ -170,7 +177,7 @@ async function serveCall(socket: Socket, verbs: Promise<ReadonlyMap<string, Owne
     const result = await owner.handle(input, { signal: gone.signal, body: bodyOf(frames), send, sendEnd });
     await say(controlFrame.result, toWire(owner.verb.output, result));
   } catch (error) {
-    await say(controlFrame.error, errorData(error));
+    await say(controlFrame.error, asData(error));
   } finally {
     clearInterval(alive);
     queue.discard();

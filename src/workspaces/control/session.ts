@@ -11,6 +11,8 @@ import type { Egress } from "../../network/egress.ts";
 import { JournalWriter } from "../record/journal.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import type { WorkspacePlace } from "../record/store.ts";
+import { putIntoGuest } from "../secret/guest-files.ts";
+import type { HeldSecret } from "../secret/source.ts";
 
 /** A command whose caller does not take its output may not get to its end */
 const lastRecordsMs = 2_000;
@@ -42,12 +44,14 @@ interface SessionParts {
   readonly egress: Egress;
   /** undefined: the guest is to trust none, and has never trusted any */
   readonly certificates: readonly HostCertificate[] | undefined;
+  /** Values that its guest has in files */
+  readonly secrets: readonly HeldSecret[];
 }
 
 export async function beginSession(
   place: WorkspacePlace,
   record: Pick<WorkspaceRecord, "resetCount" | "commandCount">,
-  { machine, egress, certificates }: SessionParts,
+  { machine, egress, certificates, secrets }: SessionParts,
 ): Promise<Session> {
   const historyDir = place.historyDir(record.resetCount);
   // Without parents, because a workspace that another process has removed must not come back.
@@ -59,6 +63,7 @@ export async function beginSession(
   const lastSequence = record.commandCount;
   const endOnFile = new Deferred();
   if (certificates !== undefined) await installCertificates(machine, certificates);
+  await putIntoGuest(machine, secrets);
   // It ends with the machine.
   attachEgress(machine.agent, egress);
   return {

@@ -13,6 +13,7 @@ import type { HeldLock } from "../../host/lock/lock-file.ts";
 import type { EngineContext } from "../../machines/context.ts";
 import { isIdOf, type Kind, nameCall } from "../record/kind.ts";
 import { type WorkspaceRecord, workspaceRecordSchema } from "../record/record.ts";
+import type { HeldSecret } from "../secret/source.ts";
 import { parseError } from "./client.ts";
 import { channelFd, guardianName, idleExitCode, type Launch, launchSchema, toLaunchContext } from "./launch.ts";
 import { startLimitMs } from "./protocol.ts";
@@ -60,6 +61,7 @@ export interface SupervisorPlace {
 export interface Task {
   readonly mode: Launch["mode"];
   readonly snapshotName?: string | undefined;
+  readonly secrets?: readonly HeldSecret[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -76,8 +78,8 @@ export interface PendingSupervisor extends Disposable {
 export function startSupervisor(where: SupervisorPlace): PendingSupervisor {
   const channel = startGuardian(where);
   return {
-    async go({ mode, snapshotName, signal }) {
-      const launch = { mode, ...(snapshotName === undefined ? {} : { snapshotName }) };
+    async go({ mode, snapshotName, secrets = [], signal }) {
+      const launch = { mode, secrets, ...(snapshotName === undefined ? {} : { snapshotName }) };
       const text = JSON.stringify(toWire(launchSchema, { ...launch, context: toLaunchContext(where.context) }));
       channel.write(`${text}\n`);
       const waitingFor = `the supervisor of '${where.dir}' to start`;

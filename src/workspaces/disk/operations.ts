@@ -9,9 +9,12 @@ import { fileContent, fileListing } from "../file/results.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { exportDisk, exportedDisk } from "./export.ts";
 import { withInspection } from "./inspection.ts";
+import { findKnownSecrets, refuseSecrets } from "./known-secrets.ts";
 import { stoppedTree } from "./stopped-tree.ts";
 
 const diskPath = z.string().min(1).describe("Path in the stopped machine, absolute or from /workspace");
+
+const allowSecrets = z.boolean().default(false).describe("Show values of secrets that programs have written there");
 
 const { path: listedPath, ...listed } = fileListing.shape;
 
@@ -23,6 +26,7 @@ export const workspaceDiskList = defineOperation({
     workspaceId,
     path: diskPath.default("/workspace"),
     recursive: z.boolean().default(false).describe("Everything below it"),
+    allowSecrets,
   }),
   output: z.object({
     workspaceId: z.string(),
@@ -43,11 +47,14 @@ export const workspaceDiskList = defineOperation({
     shortened: shortenListing,
     text: (output) => listingText(output, "list a directory further down"),
   },
-  async handle({ engine: context, signal, onProgress }, { workspaceId: id, path, recursive }) {
+  async handle({ engine: context, signal, onProgress }, { workspaceId: id, path, recursive, allowSecrets: isShown }) {
     const call = { context, workspaceId: id, signal, onProgress };
     const wanted = pathInMachine(path);
+    const findSecrets = isShown
+      ? undefined
+      : await findKnownSecrets(call, { verb: "list", operation: "workspace.disk.list" });
     const listing = await withInspection(call, { verb: "list" }, ({ agent }) =>
-      listTree(stoppedTree({ ...call, agent }), wanted, recursive),
+      listTree(stoppedTree({ ...call, agent }, { findSecrets }), wanted, recursive),
     );
     return { ...listing, workspaceId: id, recursive, count: listing.entries.length };
   },
@@ -62,6 +69,7 @@ export const workspaceDiskRead = defineOperation({
     path: diskPath,
     offset: z.number().int().min(0).default(0).describe("Byte of the file to begin with"),
     maxBytes: z.number().int().min(1).max(maxReadBytes).default(65_536).describe("How much of it to read"),
+    allowSecrets,
   }),
   output: z.object({
     workspaceId: z.string(),
@@ -86,11 +94,14 @@ export const workspaceDiskRead = defineOperation({
     shortened: shortenPage,
     text: pageText,
   },
-  async handle({ engine: context, signal }, { workspaceId: id, path, ...page }) {
+  async handle({ engine: context, signal }, { workspaceId: id, path, allowSecrets: isShown, ...page }) {
     const call = { context, workspaceId: id, signal };
     const wanted = pathInMachine(path);
+    const findSecrets = isShown
+      ? undefined
+      : await findKnownSecrets(call, { verb: "read", operation: "workspace.disk.read" });
     const read = await withInspection(call, { verb: "read" }, ({ agent }) =>
-      readText(stoppedTree({ ...call, agent }), wanted, page),
+      readText(stoppedTree({ ...call, agent }, { findSecrets }), wanted, page),
     );
     return { ...read, truncated: read.nextOffset !== null, workspaceId: id };
   },
@@ -100,7 +111,11 @@ export const workspaceDiskExport = defineOperation({
   name: "workspace.disk.export",
   summary: "Copy the disks of a stopped workspace into one ext4 image, at a path on this host that does not exist yet",
   effect: "write",
-  input: z.object({ workspaceId, outputPath: hostPath.describe("Path on this host") }),
+  input: z.object({
+    workspaceId,
+    outputPath: hostPath.describe("Path on this host"),
+    allowSecrets: allowSecrets.describe("Export them also if programs can have written values of secrets there"),
+  }),
   output: z.object({ workspaceId: z.string(), ...exportedDisk.shape }),
   cli: {
     positionals: ["workspaceId"],
@@ -116,8 +131,10 @@ export const workspaceDiskExport = defineOperation({
       "Copy a stopped workspace's whole machine, root and /workspace, as one ext4 image to a new path on the user's machine. To take out files, start it and use workspace_export.",
     input: { outputPath: hostPath.describe("Path on the user's machine, best absolute") },
   },
-  async handle({ engine: context, signal, onProgress }, { workspaceId: id, outputPath }) {
-    const exported = await exportDisk({ context, workspaceId: id, signal, onProgress }, outputPath);
+  async handle({ engine: context, signal, onProgress }, { workspaceId: id, outputPath, allowSecrets: isShown }) {
+    const call = { context, workspaceId: id, signal, onProgress };
+    if (!isShown) await refuseSecrets(call, { verb: "export", operation: "workspace.disk.export" });
+    const exported = await exportDisk(call, outputPath);
     return { ...exported, workspaceId: id };
   },
 });

@@ -22,6 +22,9 @@ export interface Stopped extends WorkspaceCall {
   readonly agent: AgentClient;
 }
 
+/** What is taken out of names and content. */
+type Hidden = Pick<FileTree, "findSecrets">;
+
 /** Mounts the root disk, which only what is outside `/workspace` needs. */
 export async function mountRoot({ agent, workspaceId, signal }: Stopped): Promise<void> {
   await agent.inspect(rootDevice, signal).catch((error: unknown) => {
@@ -37,7 +40,7 @@ export async function mountRoot({ agent, workspaceId, signal }: Stopped): Promis
  * The tree that the workspace's machine had from `/`, without what was only in its memory. A path
  * is in one of two trees, as the mount at `/workspace` divides them.
  */
-export function stoppedTree(stopped: Stopped): FileTree {
+export function stoppedTree(stopped: Stopped, { findSecrets }: Hidden): FileTree {
   const { workspaceId } = stopped;
   let mounting: Promise<void> | undefined;
   const mountOnce = () => {
@@ -56,6 +59,7 @@ export function stoppedTree(stopped: Stopped): FileTree {
   return {
     read: (request) => readMerged(stopped, mountOnce, request),
     onProgress: stopped.onProgress,
+    findSecrets,
     shown,
     noSuchFile,
     requireRegularFile(entry, path) {

@@ -30,13 +30,17 @@ export interface TreeExport extends Disposable {
   report(report: ExportReport): Promise<void>;
 }
 
-export async function exportTree(wanted: WorkspaceCall, request: ReadRequest): Promise<TreeExport> {
+export async function exportTree(
+  wanted: WorkspaceCall,
+  { allowSecrets, ...request }: ReadRequest & { readonly allowSecrets: boolean },
+): Promise<TreeExport> {
   const { connection } = await requireRunning(wanted);
   const reported = new Deferred<ExportReport>();
   const body = (async function* () {
     yield Buffer.from(JSON.stringify(toWire(exportSchema, await reported.promise)));
   })();
-  const made = new SupervisorCall(connection, fileVerbs.exportTree, asSent(request), { signal: wanted.signal, body });
+  const input = { ...asSent(request), allowSecrets };
+  const made = new SupervisorCall(connection, fileVerbs.exportTree, input, { signal: wanted.signal, body });
   let skippedCount = 0;
   const items = decodeTree(framesOf(made), (end) => {
     skippedCount = end.skippedCount;

@@ -5,6 +5,7 @@ import type { GuestItem } from "../../guest/tree/messages.ts";
 import { displayPath } from "../../tree/name.ts";
 import { type Replacement, replaceText } from "../../tree/patch/replace.ts";
 import type { WorkspaceCall } from "../control/access.ts";
+import { refuseMarker, withoutSecretsInErrors } from "../secret/caller.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
 import { maxWriteBytes, noSuchFile, notText, pieces, refusedLink, requireRegularFile } from "./files.ts";
@@ -18,9 +19,13 @@ import type { EditedFile } from "./results.ts";
  */
 export async function editFile(call: WorkspaceCall, typed: string, wanted: Replacement): Promise<EditedFile> {
   const path = pathBelowWorkspace(typed);
+  await refuseMarker(call, `edit '${displayed(path)}'`, [wanted.oldText, wanted.newText]);
   const bytes = await readWhole(call, path);
   const content = bytes.toString("utf8");
-  const { text, lines, adjusted } = replaceText(displayed(path), content, wanted);
+  // What does not fit is quoted.
+  const { text, lines, adjusted } = await withoutSecretsInErrors(call, async () =>
+    replaceText(displayed(path), content, wanted),
+  );
   const data = Buffer.from(text, "utf8");
   if (data.length > maxWriteBytes) throw tooLarge(path);
   const expect = { type: "file", sha256: createHash("sha256").update(bytes).digest("hex") } as const;

@@ -2,6 +2,7 @@ import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
 import type { GuestEntry, GuestItem } from "../../guest/tree/messages.ts";
 import type { WorkspaceCall } from "../control/access.ts";
+import { findSecrets, hasSecrets, refuseMarker } from "../secret/caller.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
 import { pathBelowWorkspace, pathInWorkspace } from "./guest-path.ts";
@@ -13,18 +14,19 @@ export const maxReadBytes = 16 * 1024 * 1024;
 export const maxWriteBytes = 16 * 1024 * 1024;
 /** Lists a directory, or everything below it. A file lists itself. */
 export async function listFiles(call: WorkspaceCall, typed: string, recursive: boolean): Promise<FileListing> {
-  return listTree(filesOf(call), pathInWorkspace(typed), recursive);
+  return listTree(await filesOf(call), pathInWorkspace(typed), recursive);
 }
 
 /** Reads a part of a text file. */
 export async function readFile(call: WorkspaceCall, typed: string, page: FilePage): Promise<FileContent> {
-  return readText(filesOf(call), pathBelowWorkspace(typed), page);
+  return readText(await filesOf(call), pathBelowWorkspace(typed), page);
 }
 
-function filesOf(call: WorkspaceCall): FileTree {
+async function filesOf(call: WorkspaceCall): Promise<FileTree> {
   return {
     read: (request) => readTree(call, request),
     onProgress: call.onProgress,
+    findSecrets: (await hasSecrets(call)) ? (buffers) => findSecrets(call, buffers) : undefined,
     shown: displayed,
     noSuchFile,
     requireRegularFile,
@@ -35,6 +37,7 @@ function filesOf(call: WorkspaceCall): FileTree {
 /** Writes a text file, new or in place of an old one, with the directories that it needs. */
 export async function writeFile(call: WorkspaceCall, typed: string, text: string): Promise<WrittenFile> {
   const path = pathBelowWorkspace(typed);
+  await refuseMarker(call, `write '${displayed(path)}'`, [text]);
   const data = Buffer.from(text, "utf8");
   if (data.length > maxWriteBytes) {
     throw new PyroError(

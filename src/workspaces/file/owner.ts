@@ -8,9 +8,11 @@ import { sweepUnused } from "../checkpoint/layers.ts";
 import { addLayer } from "../checkpoint/owner.ts";
 import { requireRoomForLayer } from "../checkpoint/rules.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
+import type { VerbInput } from "../control/protocol.ts";
 import { type OwnedVerb, owned, passOn } from "../control/server.ts";
 import type { Session } from "../control/session.ts";
 import { exportSchema, type JournalEvent, type JournalWriter } from "../record/journal.ts";
+import { refusingSecrets } from "../secret/tree-guard.ts";
 import { fileVerbs } from "./verbs.ts";
 
 export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
@@ -25,7 +27,7 @@ export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
       const body = await begun(call.body);
       const { machine, journal } = await workspace.session();
       const written = await machine.agent.writeTree(body, { signal: call.signal });
-      const event = { event: "edit", edit: { ...input, ...written } } as const;
+      const event = { event: "edit", edit: { ...shownEdit(workspace, input), ...written } } as const;
       await record(workspace, journal, event, "the files are in the workspace");
       return written;
     },
@@ -41,19 +43,31 @@ export function fileOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
           if (error instanceof PyroError) throw error;
           throw fileError("the files are in the workspace, but a reset would not keep them", error);
         });
-      const event = { event: "edit", edit: { ...input, ...written } } as const;
+      const event = { event: "edit", edit: { ...shownEdit(workspace, input), ...written } } as const;
       await record(workspace, session.journal, event, "the files are in the workspace and its baseline");
       return written;
     },
-    async exportTree(input, call) {
+    async exportTree({ allowSecrets, ...input }, call) {
       const { machine, journal } = await workspace.session();
-      await passOn(machine.agent.readTree(input, call.signal), call);
+      const { secrets } = workspace;
+      const tree = machine.agent.readTree(input, call.signal);
+      const isUnguarded = allowSecrets || secrets.matcher.isEmpty;
+      await passOn(isUnguarded ? tree : refusingSecrets(tree, secrets), call);
       await call.sendEnd();
-      const report = fromWire(exportSchema, JSON.parse((await whole(call.body)).toString("utf8")));
+      const { path, outputPath, ...rest } = fromWire(
+        exportSchema,
+        JSON.parse((await whole(call.body)).toString("utf8")),
+      );
+      const report = { ...secrets.redacted({ path, outputPath }), ...rest };
       await record(workspace, journal, { event: "export", export: report }, "the export is complete");
       return {};
     },
   });
+}
+
+/** An edit as the history has it. */
+function shownEdit({ secrets }: OwnedWorkspace, { kind, path }: VerbInput<typeof fileVerbs.writeTree>) {
+  return { kind, path: secrets.redacted(path) };
 }
 
 /** Makes the disk as it is now the baseline, whatever the caller does: the guest has the files. */

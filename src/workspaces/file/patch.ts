@@ -5,6 +5,7 @@ import { parsePatch } from "../../tree/patch/parse/parse.ts";
 import { type PatchedEntry, type PlannedChange, pathsOf, planPatch } from "../../tree/patch/plan.ts";
 import { pathKey } from "../../tree/path.ts";
 import type { WorkspaceCall } from "../control/access.ts";
+import { refuseMarker, withoutSecretsInErrors } from "../secret/caller.ts";
 import { readTree, writeTree } from "./caller.ts";
 import { displayed } from "./entry.ts";
 import { pieces } from "./files.ts";
@@ -21,9 +22,13 @@ interface Found {
 
 /** Applies a patch, all of it or nothing, also if files change between the read and the write. */
 export async function applyPatch(call: WorkspaceCall, text: string): Promise<AppliedPatch> {
+  await refuseMarker(call, "apply patch", [text]);
   const patches = parsePatch(text);
   const found = await readFiles(call, pathsOf(patches));
-  const { changes, adjusted } = planPatch(patches, (path) => found.get(pathKey(path))?.before ?? null);
+  // What does not fit is quoted.
+  const { changes, adjusted } = await withoutSecretsInErrors(call, async () =>
+    planPatch(patches, (path) => found.get(pathKey(path))?.before ?? null),
+  );
   const items = (async function* () {
     // Deletions first: what is written may need their places.
     for (const change of changes) if (!change.entry) yield deletion(change, found);

@@ -4,6 +4,8 @@ import { artifactType } from "./entry.ts";
 
 /** Changes of files and directories in the form of results. */
 
+export const redactedCount = z.number().describe("Places where the value of a secret was");
+
 export const skippedFiles = z.array(z.object({ path: z.string(), reason: z.string() }));
 
 const fileEntry = z.object({
@@ -19,6 +21,7 @@ export const fileListing = z.object({
   path: z.string(),
   entries: z.array(fileEntry),
   truncated: z.boolean().describe("There are more than are listed here"),
+  redactedCount,
 });
 export type FileListing = z.output<typeof fileListing>;
 
@@ -28,6 +31,7 @@ export const fileContent = z.object({
   offset: z.number().describe("Where the content begins; a character is never cut in two"),
   content: z.string(),
   nextOffset: z.number().nullable().describe("Offset to read on from; null at the end of the file"),
+  redactedCount,
 });
 export type FileContent = z.output<typeof fileContent>;
 

@@ -57,6 +57,7 @@ export const workspaceExport = defineOperation({
     workspaceId,
     path: workspaceFilePath,
     outputPath: hostPath.describe("Path on this host"),
+    allowSecrets: z.boolean().default(false).describe("Export it also if it has values of secrets in it"),
   }),
   output: z.object({
     workspaceId: z.string(),
@@ -78,8 +79,9 @@ export const workspaceExport = defineOperation({
     },
     shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 800) }),
   },
-  async handle({ engine: context, signal, onProgress }, { workspaceId: id, path, outputPath }) {
-    const exported = await exportFromWorkspace({ context, workspaceId: id, signal, onProgress }, path, outputPath);
+  async handle({ engine: context, signal, onProgress }, { workspaceId: id, path, outputPath: output, allowSecrets }) {
+    const wanted = { context, workspaceId: id, signal, onProgress };
+    const exported = await exportFromWorkspace(wanted, path, { output, allowSecrets });
     return { ...exported, workspaceId: id, executionMode: "guest" as const };
   },
 });

@@ -83,11 +83,15 @@ async function* guestItems(items: AsyncIterable<TreeItem>): AsyncGenerator<Guest
  * Copies a file, directory or link out of the workspace, complete or not at all, to a path where
  * nothing is.
  */
-export async function exportFromWorkspace(wanted: WorkspaceCall, typed: string, output: string): Promise<ExportedTree> {
+export async function exportFromWorkspace(
+  wanted: WorkspaceCall,
+  typed: string,
+  { output, allowSecrets }: { readonly output: string; readonly allowSecrets: boolean },
+): Promise<ExportedTree> {
   const path = pathInWorkspace(typed);
   const outputPath = resolve(output);
   const skipped: SkippedEntry[] = [];
-  const request = { paths: [path], depth: -1, contentLimit: -1, digest: false, follow: false };
+  const request = { paths: [path], depth: -1, contentLimit: -1, digest: false, follow: false, allowSecrets };
   using tree = await exportTree(wanted, request);
   const items = withProgress(hostItems(path, tree.items, skipped), "export", wanted.onProgress);
   const { type, entryCount, contentBytes } = await writeOnHost(wanted, items, outputPath, exportLimits);

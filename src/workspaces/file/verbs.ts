@@ -1,4 +1,4 @@
-import type * as z from "zod";
+import * as z from "zod";
 import { treeReadSchema, treeWriteAnswerSchema } from "../../guest/tree/messages.ts";
 import { defineVerbs, nothing } from "../control/protocol.ts";
 import { editSchema, type exportSchema } from "../record/journal.ts";
@@ -19,8 +19,16 @@ export const fileVerbs = defineVerbs({
     input: editSchema.pick({ kind: true, path: true }),
     output: treeWriteAnswerSchema,
   },
-  /** A read, after which the caller reports in one piece of data what it has written on the host */
-  exportTree: { changes: false, endsWithCaller: true, input: treeReadSchema, output: nothing },
+  /**
+   * A read, after which the caller reports in one piece of data what it has written on the host. It
+   * fails at the value of a secret, unless that may leave.
+   */
+  exportTree: {
+    changes: false,
+    endsWithCaller: true,
+    input: treeReadSchema.extend({ allowSecrets: z.boolean() }),
+    output: nothing,
+  },
 });
 
 export type ExportReport = z.output<typeof exportSchema>;

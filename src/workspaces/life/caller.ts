@@ -15,6 +15,8 @@ import {
   sweepLeftovers,
 } from "../record/store.ts";
 import { updated, type WorkspaceUpdate } from "../record/update.ts";
+import { type GivenSecret, readGiven } from "../secret/given.ts";
+import { secretVerbs } from "../secret/verbs.ts";
 import { launchIdle } from "./launch-idle.ts";
 import { lifeVerbs } from "./verbs.ts";
 
@@ -70,11 +72,22 @@ export async function stopWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRec
   });
 }
 
-/** Starts a stopped or failed workspace on its own disks. One that runs stays as it is. */
-export async function startWorkspace(wanted: WorkspaceCall): Promise<WorkspaceRecord> {
+/**
+ * Starts a stopped or failed workspace on its own disks. One that runs stays as it is, but gets the
+ * secrets.
+ */
+export async function startWorkspace(
+  wanted: WorkspaceCall,
+  given: readonly GivenSecret[] = [],
+): Promise<WorkspaceRecord> {
+  const { context, signal } = wanted;
+  const read = await readGiven(context, given, signal);
   return askWorkspace(wanted, {
-    running: ({ connection }) => call(connection, lifeVerbs.start, {}, { signal: wanted.signal }),
-    idle: (access, place) => launchIdle(wanted, place, access, { mode: "start" }),
+    running: ({ connection }) =>
+      given.length === 0
+        ? call(connection, lifeVerbs.start, {}, { signal })
+        : call(connection, secretVerbs.useSecrets, read, { signal }),
+    idle: (access, place) => launchIdle(wanted, place, access, { mode: "start", secrets: read }),
   });
 }
 

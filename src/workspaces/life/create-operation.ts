@@ -13,8 +13,10 @@ import { hostCertificates, networkPolicy, networkRuleFields, networkRules } from
 import { defineOperation } from "../../operations/operation.ts";
 import { archiveNames } from "../../tree/archive/format.ts";
 import { skippedFiles } from "../file/results.ts";
+import { modelSecretFields, secretFields } from "../secret/fields.ts";
+import { givenSecrets } from "../secret/given.ts";
 import { createWorkspace } from "./create.ts";
-import { labels, renderWorkspace, viewOf, workspaceView } from "./workspace-view.ts";
+import { labels, renderWorkspace, viewOf, warningAboutLiterals, workspaceView } from "./workspace-view.ts";
 
 const maxTtlSeconds = 30 * 86_400;
 const defaultTtlSeconds = 86_400;
@@ -45,6 +47,7 @@ export const workspaceCreate = defineOperation({
       .describe(`Directory, ${archiveNames} on this host whose content the workspace begins with`),
     name: z.string().optional().describe("Name for people"),
     labels: labels.optional().describe("Label for finding it again, as KEY=VALUE; repeatable"),
+    ...secretFields,
   }),
   output: workspaceView.extend({
     skippedFiles: skippedFiles.describe("What of the seed did not come along: devices, sockets, what cannot be read"),
@@ -52,13 +55,16 @@ export const workspaceCreate = defineOperation({
   }),
   cli: {
     positionals: ["environment"],
+    without: ["secrets"],
     examples: [
       "workspace create debian:12 --seed-path ./repo --id-only",
       "workspace create debian:12 --seed-path ./repo --name fix-parser --label issue=123",
+      "workspace create debian:12 --secret API_KEY --secret-file NPM_TOKEN=./token",
       "workspace create debian:12-build --vcpu-count 2 --mem-mib 4096 --ttl-seconds 3600 --json",
     ],
     part: { flag: "id-only", description: "Print only the identifier", text: (output) => `${output.workspaceId}\n` },
     text: renderWorkspace,
+    warnings: ({ secrets }) => warningAboutLiterals(secrets),
     notes: ({ skippedFiles: skipped, skippedCount }) => [
       ...skipped.map(({ path, reason }) => `[warning] not in the workspace: ${path}: ${reason}`),
       ...(skippedCount > skipped.length
@@ -86,10 +92,11 @@ export const workspaceCreate = defineOperation({
         .describe("Directory or archive (tar, zip) of the user's machine to begin with instead"),
       name: z.string().optional().describe("To be recognised by"),
       labels: labels.optional().describe('To be found again by, such as {"issue":"123"}'),
+      ...modelSecretFields,
     },
     shortened: (output, maxChars) => ({ ...output, skippedFiles: fitting(output.skippedFiles, maxChars - 1_500) }),
   },
-  async handle({ engine, signal, onProgress, project, networkCeiling }, input) {
+  async handle({ engine, signal, onProgress, project, networkCeiling, mayUseHost }, input) {
     if (input.allowHostCompat) refuseHostCompat();
     const { record, skipped } = await createWorkspace(
       engine,
@@ -102,6 +109,7 @@ export const workspaceCreate = defineOperation({
         hostCertificates: input.hostCertificates ?? engine.trustsHostCertificates,
         network: networkRules({ ...input, mode: input.networkPolicy }, networkCeiling),
         seed: input.seedPath ?? project,
+        secrets: givenSecrets(input, mayUseHost),
       },
       { signal, onProgress },
     );

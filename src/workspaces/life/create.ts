@@ -11,6 +11,8 @@ import { type Kind, newId } from "../record/kind.ts";
 import { requireMetadata } from "../record/metadata.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { beginWorkspace, saveWorkspace, WorkspacePlace } from "../record/store.ts";
+import { type GivenSecret, readGiven } from "../secret/given.ts";
+import { WorkspaceSecrets } from "../secret/secrets.ts";
 import { claimActiveSlot } from "./active-limit.ts";
 import { deleteWorkspace } from "./caller.ts";
 import { type SeedChoice, seedDisk } from "./seeding.ts";
@@ -28,6 +30,7 @@ export interface CreateRequest {
   readonly seed?: SeedChoice | undefined;
   /** A machine for one command is only put on file; default: a workspace */
   readonly kind?: Kind;
+  readonly secrets?: readonly GivenSecret[];
 }
 
 export interface CreatedWorkspace {
@@ -35,6 +38,26 @@ export interface CreatedWorkspace {
   /** Entries of the seed that were left out, and why */
   readonly skipped: readonly SkippedEntry[];
 }
+
+/** What the record says of a workspace that nothing has been done with. */
+const unused = {
+  guardian: null,
+  baseline: null,
+  isolation: null,
+  services: [],
+  publishedPorts: [],
+  stateReason: null,
+  layers: [],
+  rootLayers: [],
+  nextLayer: 0,
+  rootUnsyncedIn: null,
+  rootLoss: null,
+  snapshots: [],
+  commandCount: 0,
+  lastCommand: null,
+  resetCount: 0,
+  lastResetAt: null,
+} satisfies Partial<WorkspaceRecord>;
 
 /**
  * Creates a workspace and starts it, or a machine for one command, which its caller starts. If
@@ -49,6 +72,11 @@ export async function createWorkspace(
   const isStarted = kind === "workspace";
   catalogEntry(environmentName);
   requireMetadata({ name, labels });
+  const secrets = await readGiven(context, request.secrets ?? [], options.signal);
+  new WorkspaceSecrets(secrets.records, secrets.held).requireNone("name or label", [
+    name ?? "",
+    ...Object.entries(labels).flat(),
+  ]);
   const { workspacesDir } = context.layout;
   const workspaceId = newId(kind);
   await using draft = await beginWorkspace(workspacesDir, workspaceId);
@@ -69,7 +97,7 @@ export async function createWorkspace(
   // The time to live counts from here: a first use may have installed an environment for minutes.
   const now = timeFromNow(0);
   const record: WorkspaceRecord = {
-    formatVersion: 5,
+    formatVersion: 6,
     workspaceId,
     name,
     labels: { ...labels },
@@ -77,35 +105,22 @@ export async function createWorkspace(
     seed,
     ...shape,
     state: "starting",
-    stateReason: null,
     network,
-    publishedPorts: [],
-    services: [],
+    secrets: secrets.records,
     hostCertificates: request.hostCertificates ? [] : null,
-    isolation: null,
-    baseline: null,
-    guardian: null,
     createdAt: now,
     lastActivityAt: now,
     sessionStartedAt: now,
     expiresAt: timeFromNow(ttlMs),
-    layers: [],
-    rootLayers: [],
-    nextLayer: 0,
-    rootUnsyncedIn: null,
-    rootLoss: null,
-    snapshots: [],
-    commandCount: 0,
-    lastCommand: null,
-    resetCount: 0,
-    lastResetAt: null,
+    ...unused,
   };
   // The supervisor writes it durably, once there is something to keep.
   await saveWorkspace(draft.place, record, { isDurable: false });
   if (isStarted) await claimActiveSlot(context, "create a workspace", () => draft.publish());
   else await draft.publish();
   try {
-    return { record: await supervisor.go({ mode: isStarted ? "create" : "keep", signal: options.signal }), skipped };
+    const mode = isStarted ? "create" : "keep";
+    return { record: await supervisor.go({ mode, secrets: secrets.held, signal: options.signal }), skipped };
   } catch (error) {
     supervisor[Symbol.dispose]();
     await lock[Symbol.asyncDispose]();

@@ -3,7 +3,16 @@ import { startSupervisor } from "../control/start.ts";
 import { inWords } from "../record/kind.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { readWorkspace, saveWorkspace, type WorkspacePlace } from "../record/store.ts";
+import { type ReadSecrets, secretsFor } from "../secret/given.ts";
 import { claimActiveSlot } from "./active-limit.ts";
+
+/** How a workspace is to begin that does not run. */
+interface IdleLaunch {
+  readonly mode: "start" | "reset";
+  readonly snapshotName?: string;
+  /** In addition to those that it has, or in place of those */
+  readonly secrets?: ReadSecrets;
+}
 
 /**
  * Starts the supervisor of a workspace that has none. If that fails, the workspace is what it was.
@@ -12,15 +21,15 @@ export async function launchIdle(
   { context, signal }: WorkspaceCall,
   place: WorkspacePlace,
   { lock, record }: IdleWorkspace,
-  how: { readonly mode: "start" | "reset"; readonly snapshotName?: string },
+  { secrets: given, ...how }: IdleLaunch,
 ): Promise<WorkspaceRecord> {
   const { dir, logPath } = place;
-  await claimActiveSlot(context, `start ${inWords(record.workspaceId)}`, () =>
-    saveWorkspace(place, { ...record, state: "starting" }),
-  );
+  const secrets = await secretsFor(context, record.secrets, given, signal);
+  const starting: WorkspaceRecord = { ...record, secrets: secrets.records, state: "starting" };
+  await claimActiveSlot(context, `start ${inWords(record.workspaceId)}`, () => saveWorkspace(place, starting));
   using supervisor = startSupervisor({ context, dir, logPath, lock, expiresAt: record.expiresAt });
   try {
-    return await supervisor.go({ ...how, signal });
+    return await supervisor.go({ ...how, secrets: secrets.held, signal });
   } catch (error) {
     // Nothing has changed. A supervisor that still starts will write the record itself.
     const now = await readWorkspace(context.layout.workspacesDir, record.workspaceId);

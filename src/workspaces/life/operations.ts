@@ -4,6 +4,8 @@ import { networkPolicy, networkRuleFields } from "../../operations/network.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { currentRecord } from "../control/access.ts";
 import type { NetworkChange } from "../record/network-change.ts";
+import { modelSecretFields, secretFields } from "../secret/fields.ts";
+import { givenSecrets } from "../secret/given.ts";
 import { deleteWorkspace, startWorkspace, stopWorkspace, updateWorkspace } from "./caller.ts";
 import { labels, renderWorkspace, shortenWorkspace, viewOf, workspaceId, workspaceView } from "./workspace-view.ts";
 
@@ -108,12 +110,17 @@ export const workspaceStart = defineOperation({
   name: "workspace.start",
   summary: "Start a stopped or failed workspace where it was, without a reset",
   effect: "write",
-  input: z.object({ workspaceId }),
+  input: z.object({ workspaceId, ...secretFields }),
   output: workspaceView,
-  cli: { positionals: ["workspaceId"], examples: ["workspace start 0a1b2c3d4e5f"], text: renderWorkspace },
-  mcp: { isIdempotent: true, shortened: shortenWorkspace },
-  async handle({ engine: context, signal }, { workspaceId: id }) {
-    return viewOf(await startWorkspace({ context, workspaceId: id, signal }));
+  cli: {
+    positionals: ["workspaceId"],
+    without: ["secrets"],
+    examples: ["workspace start 0a1b2c3d4e5f", "workspace start 0a1b2c3d4e5f --secret-file API_KEY=./new-key"],
+    text: renderWorkspace,
+  },
+  mcp: { isIdempotent: true, shortened: shortenWorkspace, input: modelSecretFields },
+  async handle({ engine: context, signal, mayUseHost }, { workspaceId: id, ...input }) {
+    return viewOf(await startWorkspace({ context, workspaceId: id, signal }, givenSecrets(input, mayUseHost)));
   },
 });
 

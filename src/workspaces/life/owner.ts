@@ -7,7 +7,10 @@ import { updated, type WorkspaceUpdate } from "../record/update.ts";
 import { lifeVerbs } from "./verbs.ts";
 
 export function lifeOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
-  const update = (input: WorkspaceUpdate) => workspace.update((record) => updated(record, input));
+  const update = (input: WorkspaceUpdate) => {
+    requireSpeakable(workspace, input);
+    return workspace.update((record) => updated(record, input));
+  };
   return owned(lifeVerbs, {
     start: () => workspace.running(),
     update: (input) => (input.network ? workspace.exclusively(() => updateNetwork(workspace, input)) : update(input)),
@@ -19,8 +22,14 @@ export function lifeOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
   });
 }
 
+/** A name and labels are shown everywhere as they are. */
+function requireSpeakable({ secrets }: OwnedWorkspace, { name, setLabels }: WorkspaceUpdate): void {
+  secrets.requireNone("name or label", [name ?? "", ...Object.entries(setLabels).flat()]);
+}
+
 /** No port may be published while the policy for that changes. */
 async function updateNetwork(workspace: OwnedWorkspace, input: WorkspaceUpdate): Promise<WorkspaceRecord> {
+  requireSpeakable(workspace, input);
   const record = await workspace.update((present) => updated(present, input));
   workspace.egress.usePolicy(compilePolicy(record.network));
   if (!allowsPublishedPorts(record.network.mode)) await workspace.ports.closeAll();

@@ -4,6 +4,7 @@ import { shortLine } from "../../operations/command-view.ts";
 import { executionMode, isolation } from "../../operations/fields.ts";
 import { publishedInWords, publishedViewOf } from "../port/port-view.ts";
 import {
+  isActive,
   lastCommandSchema,
   rootLossSchema,
   type WorkspaceRecord,
@@ -11,6 +12,7 @@ import {
   workspaceSeedSchema,
   workspaceStates,
 } from "../record/record.ts";
+import { secretRecordSchema, secretSourceKinds } from "../record/secret.ts";
 import { serviceCounts } from "../record/service.ts";
 
 /** Fields that operations on workspaces share. */
@@ -26,6 +28,12 @@ const state = z.enum(workspaceStates);
 const stateReason = z.string().nullable().describe("Why it is in a state that no call has led to");
 
 const serviceCountFields = { serviceCount: z.number(), runningServiceCount: z.number() };
+
+const secretView = secretRecordSchema.pick({ name: true, hosts: true }).extend({
+  sourceKind: z.enum(secretSourceKinds),
+  hosts: secretRecordSchema.shape.hosts.describe("Hosts that it is for; empty: the guest itself has it"),
+  available: z.boolean().describe("Whether its value is known: a literal one is gone once the workspace has stopped"),
+});
 
 /** A workspace as `create`, `status`, `reset` and the like give it. */
 export const workspaceView = z.object({
@@ -50,7 +58,7 @@ export const workspaceView = z.object({
   vcpuCount: z.number(),
   memMib: z.number(),
   workspaceSeed: workspaceSeedSchema,
-  secrets: z.array(z.object({ name: z.string(), sourceKind: z.string() })).describe("Names only"),
+  secrets: z.array(secretView).describe("Without their values"),
   commandCount: z.number(),
   lastCommand: lastCommandSchema.nullable(),
   resetCount: z.number(),
@@ -63,7 +71,7 @@ export const workspaceView = z.object({
 export type WorkspaceView = z.output<typeof workspaceView>;
 
 export function viewOf(record: WorkspaceRecord): WorkspaceView {
-  const { environment, seed, network, services, ...rest } = record;
+  const { environment, seed, network, services, secrets, ...rest } = record;
   const { mode, ...networkRules } = network;
   return {
     ...rest,
@@ -73,7 +81,12 @@ export function viewOf(record: WorkspaceRecord): WorkspaceView {
     workspacePath: seed.destination,
     executionMode: "guest",
     workspaceSeed: seed,
-    secrets: [],
+    secrets: secrets.map(({ name, source, hosts, available }) => ({
+      name,
+      sourceKind: source.kind,
+      hosts,
+      available: available && (source.kind !== "literal" || isActive(record)),
+    })),
     ...serviceCounts(services),
   };
 }
@@ -128,6 +141,7 @@ export function renderWorkspace(view: WorkspaceView): string {
     `Network policy: ${policyInWords(view)}`,
     ...(view.hostCertificates ?? []).map(({ subject }) => `Trusts: ${subject}`),
     ...view.publishedPorts.map((port) => `Published: ${publishedInWords(publishedViewOf(port))}`),
+    ...view.secrets.map((secret) => `Secret: ${secretInWords(secret)}`),
     `Execution mode: ${view.executionMode}`,
     `Isolation: ${separation ? `${separation.vmm}, ${separation.accelerator}` : "none yet"}`,
     `Resources: ${view.vcpuCount} vCPU / ${view.memMib} MiB`,
@@ -142,6 +156,19 @@ export function renderWorkspace(view: WorkspaceView): string {
     ...(rootLoss ? [`Lost: everything outside ${view.workspacePath}, at ${rootLoss.at}: ${rootLoss.reason}`] : []),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function secretInWords({ name, sourceKind, available }: z.output<typeof secretView>): string {
+  return `${name} (${sourceKind}${available ? "" : ", not available"})`;
+}
+
+/** A value in a command line is seen by every process of the host. */
+export function warningAboutLiterals(secrets: WorkspaceView["secrets"]): readonly string[] {
+  const names = secrets.flatMap(({ name, sourceKind }) => (sourceKind === "literal" ? name : []));
+  if (names.length === 0) return [];
+  return [
+    `[warning] lists of processes show values on a command line (${names.join(", ")}): use --secret-file instead`,
+  ];
 }
 
 /** The network policy with the flags that make its rules. */

@@ -19,8 +19,9 @@ export const begunCommandSchema = z.object({ sequence: z.number(), command: z.ar
 export const recordedEndSchema = commandEndSchema.extend({
   stdoutBytes: z.number(),
   stderrBytes: z.number(),
-  // Older journals lack it.
+  // Older journals lack these.
   network: networkUseSchema.default(null),
+  redactedCount: z.number().default(0).describe("Places of its output that had the value of a secret"),
 });
 
 const treeCounts = { entryCount: z.number(), bytesWritten: z.number() };

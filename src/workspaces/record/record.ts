@@ -7,6 +7,7 @@ import { networkRulesSchema, offline } from "../../network/policy/rules.ts";
 import { begunCommandSchema, commandsOf, type JournaledCommand, type JournalLine } from "./journal.ts";
 import { anyId, isIdOf } from "./kind.ts";
 import { publishedPortSchema } from "./port.ts";
+import { secretRecordSchema } from "./secret.ts";
 import { serviceRecordSchema } from "./service.ts";
 
 const seedModes = ["empty", "directory", "tar_archive"] as const;
@@ -56,7 +57,7 @@ export const rootLossSchema = z.object({ at: z.string(), reason: z.string() });
  * journal alone knows its last command and activity.
  */
 export const workspaceRecordSchema = z.object({
-  formatVersion: z.literal(5),
+  formatVersion: z.literal(6),
   workspaceId: z.string().regex(anyId),
   name: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
@@ -78,6 +79,7 @@ export const workspaceRecordSchema = z.object({
   publishedPorts: z.array(publishedPortSchema),
   /** Since the last reset, in the order of their first start */
   services: z.array(serviceRecordSchema),
+  secrets: z.array(secretRecordSchema),
   /** Certificate authorities of the host that its guest trusts; null: it is to trust none */
   hostCertificates: z.array(hostCertificateSchema).nullable(),
   isolation: z.object({ vmm: z.string(), accelerator: z.enum(["kvm", "tcg"]) }).nullable(),
@@ -139,7 +141,9 @@ export function migrateRecord(stored: unknown): unknown {
       });
     }
     case 4:
-      return { ...data, format_version: 5, services: [] };
+      return migrateRecord({ ...data, format_version: 5, services: [] });
+    case 5:
+      return { ...data, format_version: 6, secrets: [] };
     default:
       return stored;
   }

@@ -36,7 +36,7 @@ export function endOf(
   stopReason: StopReason,
   ending: ExecEnding | undefined,
   failure?: unknown,
-): Partial<ServiceRecord> {
+): Pick<ServiceRecord, "state" | "stopReason" | "exitCode" | "signal" | "startError" | "endedAt"> {
   const { exitCode, signal, startError: reported } = ending ? exitStatus(ending) : nothingKnown;
   const startError = stopReason === "exited_before_ready" && failure !== undefined ? messageOf(failure) : reported;
   const state = failures.has(stopReason) ? "failed" : stopReason === "exited" ? "exited" : "stopped";

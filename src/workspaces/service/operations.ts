@@ -11,6 +11,7 @@ import { currentRecord, type WorkspaceCall } from "../control/access.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { portNumber } from "../record/port.ts";
 import { serviceCounts, serviceRecordSchema } from "../record/service.ts";
+import { modelSecretEnv, secretEnv } from "../secret/fields.ts";
 import { followService, serviceLog, serviceState, startService, stopService } from "./caller.ts";
 import type { LogLine } from "./log.ts";
 import { readinessOf } from "./rules.ts";
@@ -51,6 +52,7 @@ export const serviceStart = defineOperation({
     command: guestCommand,
     cwd: commandText.min(1).default(workspacePath).describe("Directory to run it in, absolute or below /workspace"),
     env: commandVariables.default({}).describe("Variable for it; repeatable"),
+    secretEnv,
     readyFile: z.string().min(1).optional().describe("It is ready when this file of /workspace is there"),
     readyTcp: z.string().min(1).optional().describe("It is ready when this port takes connections, such as 8080"),
     readyHttp: z.string().min(1).optional().describe("It is ready when this URL answers with 2xx, 3xx or 400 to 403"),
@@ -68,6 +70,7 @@ export const serviceStart = defineOperation({
   cli: {
     positionals: ["workspaceId", "serviceName", "command"],
     without: ["publishedPorts"],
+    bareKeys: ["secretEnv"],
     examples: [
       "workspace service start 0a1b2c3d4e5f web --ready-http http://127.0.0.1:8000/ -- python3 -m http.server 8000",
       "workspace service start 0a1b2c3d4e5f db --ready-log 'ready to accept' --ready-timeout-seconds 120 -- sh start.sh",
@@ -83,6 +86,7 @@ export const serviceStart = defineOperation({
     input: {
       command: shellText,
       env: commandVariables.default({}).describe("Variables for it"),
+      secretEnv: modelSecretEnv,
       publishedPorts: z
         .array(publishedPortField)
         .default([])
@@ -90,13 +94,14 @@ export const serviceStart = defineOperation({
     },
     text: serviceText,
   },
-  async handle(context, { workspaceId: id, serviceName: name, command, cwd, env, publish, ...input }) {
+  async handle(context, { workspaceId: id, serviceName: name, command, cwd, publish, ...input }) {
     const wanted = callOf(context, id);
     const seen = await startService(wanted, {
       serviceName: name,
       ...commandSpec(command),
       cwd: posix.resolve(workspacePath, cwd),
-      env,
+      env: input.env,
+      secretEnv: input.secretEnv,
       readiness: readinessOf(input),
       readyTimeoutMs: input.readyTimeoutSeconds * 1000,
       readyIntervalMs: input.readyIntervalMs,

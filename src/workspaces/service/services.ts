@@ -23,6 +23,8 @@ import { unknownService } from "./rules.ts";
 import type { SeenService, serviceVerbs } from "./verbs.ts";
 
 type StartInput = VerbInput<typeof serviceVerbs.startService>;
+/** With the variables that secrets give */
+type ReadyInput = Omit<StartInput, "secretEnv">;
 type Change = Partial<ServiceRecord>;
 
 /** Services that a workspace may have */
@@ -67,8 +69,11 @@ export class Services {
   }
 
   /** Starts a service and waits until it is ready, has ended, or has taken too long. */
-  async start(input: StartInput): Promise<SeenService> {
-    const { serviceName, readiness } = input;
+  async start({ secretEnv, ...given }: StartInput): Promise<SeenService> {
+    const { serviceName, readiness } = given;
+    const { secrets } = this.#workspace;
+    secrets.requireNone("name of a service", [serviceName]);
+    const input = { ...given, env: { ...given.env, ...(await secrets.variables(secretEnv, given.env)) } };
     const matcher = new LogMatcher(readiness?.type === "log" ? readiness.pattern : undefined);
     const session = await this.#workspace.session();
     const known = this.#known(serviceName);
@@ -108,7 +113,7 @@ export class Services {
 
   /** Waits until it can be used or has ended. What is not ready in time is ended. */
   async #untilUsable(
-    { serviceName, readiness, readyTimeoutMs, readyIntervalMs, cwd, env }: StartInput,
+    { serviceName, readiness, readyTimeoutMs, readyIntervalMs, cwd, env }: ReadyInput,
     running: Running,
     { matcher, over }: { readonly matcher: LogMatcher; readonly over: AbortSignal },
   ): Promise<void> {
@@ -123,12 +128,14 @@ export class Services {
     matcher.stop();
     running.isReady = isReady && !over.aborted;
     const readyAt = running.isReady ? new Date().toISOString() : null;
-    await this.#change(serviceName, running, { readyAt, probing }).catch(async (error: unknown) => {
-      // What its caller is told has failed must not go on.
-      running.wantedEnd ??= "stopped";
-      await this.#end(running, failedGraceMs);
-      throw error;
-    });
+    await this.#change(serviceName, running, { readyAt, probing: this.#workspace.secrets.redacted(probing) }).catch(
+      async (error: unknown) => {
+        // What its caller is told has failed must not go on.
+        running.wantedEnd ??= "stopped";
+        await this.#end(running, failedGraceMs);
+        throw error;
+      },
+    );
     if (isReady || over.aborted) return;
     running.wantedEnd ??= "readiness_timeout";
     await this.#end(running, failedGraceMs);
@@ -138,24 +145,28 @@ export class Services {
   async #seen(serviceName: string, missing: (serviceName: string) => PyroError): Promise<SeenService> {
     const running = this.#running.get(serviceName);
     const asked = running?.session.machine.agent.commandState(labelOf(serviceName));
-    const live = (await asked?.catch(() => null)) ?? null;
+    const { secrets } = this.#workspace;
+    const live = secrets.redacted((await asked?.catch(() => null)) ?? null);
     const service = this.#known(serviceName);
     if (!service) throw missing(serviceName);
-    return { service, live, network: this.#workspace.egress.useOf(labelOf(serviceName)) };
+    return { service, live, network: secrets.redactedUse(this.#workspace.egress.useOf(labelOf(serviceName))) };
   }
 
   /** Runs the service to the end of its last process, and records that. */
   async #toItsEnd(
-    { serviceName, argv, shell, cwd, env }: StartInput,
+    { serviceName, argv, shell, cwd, env }: ReadyInput,
     running: Running,
     matcher: LogMatcher,
   ): Promise<void> {
     const { session, killer, signals } = running;
     const log = new LogWriter(session.historyDir, serviceName, running.generation);
-    const keep = (stream: "stdout" | "stderr") => (chunk: Buffer) => {
-      matcher.hear(stream, chunk);
-      return log.add(stream, chunk);
+    const keep = async (stream: "stdout" | "stderr", bytes: Buffer) => {
+      if (bytes.length === 0) return;
+      matcher.hear(stream, bytes);
+      await log.add(stream, bytes);
     };
+    const { secrets } = this.#workspace;
+    const redactors = { stdout: secrets.stream(), stderr: secrets.stream() };
     const spec = {
       ...(argv ? { argv } : { shell: shell ?? "" }),
       cwd,
@@ -170,8 +181,8 @@ export class Services {
       .exec(spec, {
         input: signals,
         onStarted: () => running.started.resolve(),
-        onStdout: keep("stdout"),
-        onStderr: keep("stderr"),
+        onStdout: (chunk) => keep("stdout", redactors.stdout.push(chunk)),
+        onStderr: (chunk) => keep("stderr", redactors.stderr.push(chunk)),
         onMainExit: () => {
           void this.#change(serviceName, running, { parentExitedAt: new Date().toISOString() }).catch(() => {});
         },
@@ -182,9 +193,11 @@ export class Services {
         return undefined;
       });
     signals.end();
+    await Promise.all([keep("stdout", redactors.stdout.end()), keep("stderr", redactors.stderr.end())]);
     await log.close().catch((error: unknown) => complain(`cannot complete the log of service '${serviceName}'`, error));
     await this.#workspace.ports.closeThoseOf(serviceName);
-    const end = endOf(stopReasonOf(running, ending), ending, failure);
+    const { startError, ...ended } = endOf(stopReasonOf(running, ending), ending, failure);
+    const end = { ...ended, startError: secrets.redacted(startError) };
     await this.#change(serviceName, running, { ...end, publishedPorts: [] }).catch((error: unknown) => {
       running.recordFailure = error;
       complain(`cannot record the end of service '${serviceName}'`, error);
@@ -276,7 +289,7 @@ export class Services {
   }
 
   /** No port may be published while the policy for that changes. */
-  async #publish({ serviceName, publish }: StartInput): Promise<readonly PublishedPort[]> {
+  async #publish({ serviceName, publish }: ReadyInput): Promise<readonly PublishedPort[]> {
     if (publish.length === 0) return [];
     return this.#workspace.exclusively(async () => {
       requirePublishing(this.#workspace.record);
@@ -295,18 +308,18 @@ export class Services {
 
   /** Records the start. A service that cannot be recorded must not run. */
   async #recordStart(
-    { serviceName, argv, shell, cwd, readiness }: StartInput,
+    { serviceName, argv, shell, cwd, readiness }: ReadyInput,
     { session, generation, ports }: { session: Session; generation: number; ports: readonly PublishedPort[] },
   ): Promise<void> {
     const at = new Date().toISOString();
+    const { secrets } = this.#workspace;
     const service: ServiceRecord = {
       serviceName,
       generation,
-      command: argv ?? [shell ?? ""],
-      cwd,
+      ...secrets.redacted({ command: argv ?? [shell ?? ""], cwd }),
       state: "running",
       stopReason: null,
-      readiness,
+      readiness: readiness && Object.assign(secrets.redacted({ ...readiness }), { type: readiness.type }),
       probing: null,
       startedAt: at,
       readyAt: null,

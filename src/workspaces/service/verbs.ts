@@ -26,6 +26,8 @@ export const serviceVerbs = defineVerbs({
       /** Absolute, in the guest */
       cwd: z.string(),
       env: z.record(z.string(), z.string()),
+      /** Variables that get secrets: `{ SECRET: VARIABLE }` */
+      secretEnv: z.record(z.string(), z.string()),
       readiness: readinessSchema.nullable(),
       readyTimeoutMs: z.number(),
       readyIntervalMs: z.number(),

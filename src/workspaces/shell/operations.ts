@@ -7,6 +7,7 @@ import { commandText, commandVariables } from "../../operations/fields.ts";
 import { defineOperation, type OperationContext } from "../../operations/operation.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { workspaceId } from "../life/workspace-view.ts";
+import { modelSecretEnv, secretEnv } from "../secret/fields.ts";
 import { closeShell, listShells, openShell, readShell, resizeShell, signalShell, writeShell } from "./caller.ts";
 import {
   readFacts,
@@ -39,10 +40,12 @@ export const shellOpen = defineOperation({
     cols: cols.default(120),
     rows: rows.default(30),
     env: commandVariables.default({}).describe("Variable for it; repeatable"),
+    secretEnv,
   }),
   output: shellView,
   cli: {
     positionals: ["workspaceId"],
+    bareKeys: ["secretEnv"],
     examples: [
       "workspace shell open 0a1b2c3d4e5f",
       "workspace shell open 0a1b2c3d4e5f --cwd src --cols 200 --rows 50 --id-only",
@@ -54,7 +57,7 @@ export const shellOpen = defineOperation({
     name: "shell_open",
     description:
       "Open a shell at a terminal, for programs that ask questions, REPLs, editors and debuggers; it keeps its directory and variables. Use workspace_exec for commands that only run. Write to it with shell_write, then read with shell_read, which says what it waits for.",
-    input: { env: commandVariables.default({}).describe("Variables for it") },
+    input: { env: commandVariables.default({}).describe("Variables for it"), secretEnv: modelSecretEnv },
   },
   async handle(context, { workspaceId: id, cwd, ...input }) {
     const shell = await openShell(callOf(context, id), { cwd: posix.resolve(workspacePath, cwd), ...input });

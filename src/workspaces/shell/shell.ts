@@ -6,6 +6,7 @@ import { InputFrames } from "../../guest/input-frames.ts";
 import type { TerminalSize, TerminalState } from "../../guest/messages.ts";
 import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
 import type { Session } from "../control/session.ts";
+import type { StreamRedactor } from "../secret/redactor.ts";
 import { foregroundOf } from "./foreground.ts";
 import { ShellScreen } from "./terminal/screen.ts";
 import { Scrollback } from "./terminal/scrollback.ts";
@@ -23,6 +24,8 @@ export interface ShellStart extends TerminalSize {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly session: Session;
+  /** Takes the values of secrets out of what it prints */
+  readonly redactor: StreamRedactor;
 }
 
 /** A shell of a workspace, with what it has printed and what a person would see of it. */
@@ -37,7 +40,9 @@ export class Shell {
   readonly #input = new InputFrames();
   readonly #killer = new AbortController();
   readonly #startedAt = new Date().toISOString();
+  readonly #redactor: StreamRedactor;
   #typedBytes = 0;
+  #arrivedBytes = 0;
   /** How much of what was typed the guest had when it was last looked at */
   #receivedBytes = 0;
   #lastOutputMs = performance.now();
@@ -48,8 +53,9 @@ export class Shell {
   #startFailure: unknown;
   #printed = new Deferred();
 
-  constructor({ shellId, cwd, env, session, cols, rows }: ShellStart) {
+  constructor({ shellId, cwd, env, session, redactor, cols, rows }: ShellStart) {
     this.id = shellId;
+    this.#redactor = redactor;
     this.session = session;
     this.#cwd = cwd;
     this.screen = new ShellScreen({ cols, rows }, (answer) => {
@@ -87,6 +93,11 @@ export class Shell {
 
   get isRunning(): boolean {
     return this.#end === undefined;
+  }
+
+  /** How much the guest has sent, before secrets are taken out of it */
+  get arrivedBytes(): number {
+    return this.#arrivedBytes;
   }
 
   /** Time since something was printed or typed */
@@ -168,8 +179,8 @@ export class Shell {
           this.#started.resolve();
         },
         onStdout: async (chunk) => {
-          await this.screen.show(chunk);
-          this.scrollback.add(chunk);
+          await this.#show(this.#redactor.push(chunk));
+          this.#arrivedBytes += chunk.length;
           this.#lastOutputMs = performance.now();
           this.#tell();
           await pace.next(signal, chunk.length).catch(() => {});
@@ -181,12 +192,19 @@ export class Shell {
         this.#startFailure = error;
         return undefined;
       });
+    await this.#show(this.#redactor.end());
     if (ending?.error) this.#startFailure = notStarted(ending.error.message);
     const { exitCode, signal: endSignal } = ending ? exitStatus(ending) : nothingKnown;
     this.#end = { exitCode, signal: endSignal };
     this.#input.end();
     this.#tell();
     this.#ended.resolve();
+  }
+
+  async #show(bytes: Buffer): Promise<void> {
+    if (bytes.length === 0) return;
+    await this.screen.show(bytes);
+    this.scrollback.add(bytes);
   }
 
   #tell(): void {

@@ -40,14 +40,17 @@ export class Shells {
     workspace.beforeStop(() => this.#closeAll());
   }
 
-  async open({ cwd, cols, rows, env }: VerbInput<Verbs["openShell"]>): Promise<ShellState> {
+  async open({ cwd, cols, rows, env, secretEnv }: VerbInput<Verbs["openShell"]>): Promise<ShellState> {
+    const { secrets } = this.#workspace;
+    const ofSecrets = await secrets.variables(secretEnv, env);
     const session = await this.#workspace.session();
     this.#requireRoom(session);
     const { network, hostCertificates } = this.#workspace.record;
-    const variables = { ...guestVariables(network.mode, hostCertificates), ...terminalVariables, ...env };
+    const variables = { ...guestVariables(network.mode, hostCertificates), ...terminalVariables, ...env, ...ofSecrets };
     // Its terminal emulator is loaded only where there are shells.
     const { Shell } = await import("./shell.ts");
-    const shell = new Shell({ shellId: newShellId(), cwd, cols, rows, env: variables, session });
+    const start = { shellId: newShellId(), cwd, cols, rows, env: variables, session };
+    const shell = new Shell({ ...start, redactor: secrets.stream() });
     this.#shells.set(shell.id, shell);
     await shell.started().catch((error: unknown) => {
       this.#forget(shell);
@@ -83,10 +86,10 @@ export class Shells {
   async #foreground(shell: Shell, signal: AbortSignal): Promise<Foreground | null> {
     const state = await shell.look(signal);
     const endsAtMs = performance.now() + arrivalMs;
-    while (state && shell.isRunning && shell.scrollback.end < state.sentBytes && performance.now() < endsAtMs) {
+    while (state && shell.isRunning && shell.arrivedBytes < state.sentBytes && performance.now() < endsAtMs) {
       await Promise.race([shell.printed, sleep(50, undefined, { signal })]);
     }
-    return shell.foregroundIn(state);
+    return this.#workspace.secrets.redacted(shell.foregroundIn(state));
   }
 
   async write({ shellId, input }: VerbInput<Verbs["writeShell"]>): Promise<VerbOutput<Verbs["writeShell"]>> {

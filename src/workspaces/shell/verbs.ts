@@ -55,6 +55,8 @@ export const shellVerbs = defineVerbs({
       cwd: z.string(),
       ...terminalSizeSchema.shape,
       env: z.record(z.string(), z.string()),
+      /** Variables that get secrets: `{ SECRET: VARIABLE }` */
+      secretEnv: z.record(z.string(), z.string()),
     }),
     output: shellSchema,
   },

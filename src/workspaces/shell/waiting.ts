@@ -38,7 +38,7 @@ async function waitedFor(shell: Shell, signal: AbortSignal): Promise<ReadEnd | u
   // Output comes in pieces, and each look costs the guest some time.
   if (shell.quietMs < lastOutputMs) await sleep(lastOutputMs - shell.quietMs, undefined, { signal });
   const state = await shell.look(signal);
-  if (!state || shell.scrollback.end < state.sentBytes) return undefined;
+  if (!state || shell.arrivedBytes < state.sentBytes) return undefined;
   const isSure = state.foreground?.reads !== "also";
   if (shell.quietMs < (isSure ? lastOutputMs : eventLoopMs)) return undefined;
   return waitEnds[shell.foregroundIn(state)?.state ?? "working"];

@@ -8,6 +8,8 @@ import { OwnedWorkspace } from "../../../src/workspaces/control/owned-workspace.
 import { ControlServer } from "../../../src/workspaces/control/server.ts";
 import { type Kind, newId } from "../../../src/workspaces/record/kind.ts";
 import { saveWorkspace, WorkspacePlace } from "../../../src/workspaces/record/store.ts";
+import { type GivenSecret, readGiven } from "../../../src/workspaces/secret/given.ts";
+import { WorkspaceSecrets } from "../../../src/workspaces/secret/secrets.ts";
 import type { WorkspaceUnderTest } from "../../cases/workspace.ts";
 import type { TestCache } from "../cli.ts";
 import { closedEgress } from "../closed-egress.ts";
@@ -40,7 +42,11 @@ export class WorkspaceWithoutVm implements AsyncDisposable {
   static async start(
     cache: TestCache,
     files: Readonly<Record<string, string>> = {},
-    { diskMib = 1024, kind = "workspace" }: { diskMib?: number; kind?: Kind } = {},
+    {
+      diskMib = 1024,
+      kind = "workspace",
+      secrets: given = [],
+    }: { diskMib?: number; kind?: Kind; secrets?: readonly GivenSecret[] } = {},
   ): Promise<WorkspaceWithoutVm> {
     const { agentPath } = layoutFromEnvironment(process.env);
     const context = engineContext(cache.dir, { layout: layoutFromEnvironment(cache.env) });
@@ -52,7 +58,8 @@ export class WorkspaceWithoutVm implements AsyncDisposable {
     // An initramfs is made of it, which this driver does not use.
     const modulesPath = join(cache.dir, "no-modules");
     await writeFile(modulesPath, "");
-    const record = workspaceRecord({ workspaceId, ...shape });
+    const read = await readGiven({ variables: {} }, given);
+    const record = workspaceRecord({ workspaceId, ...shape, secrets: read.records });
     const disk: Disk = { layers: [{ path: place.seedPath, format: "raw" }], disposable: false, durable: false };
     const machine = await bootMachine({
       id: workspaceId,
@@ -74,9 +81,13 @@ export class WorkspaceWithoutVm implements AsyncDisposable {
       machine,
       egress: await closedEgress(),
       certificates: undefined,
+      secrets: new WorkspaceSecrets(read.records, read.held),
     });
     const server = await ControlServer.listen(place.dir);
-    server.serve(owners.flatMap((owner) => owner(workspace)));
+    server.serve(
+      owners.flatMap((owner) => owner(workspace)),
+      (words) => workspace.secrets.redacted(words),
+    );
     return new WorkspaceWithoutVm(workspace, server);
   }
 

@@ -54,6 +54,10 @@ test("a record takes KEY=VALUE, of which the value may hold anything", () => {
   expect(Object.entries(pairs as object)).toEqual([["__proto__", "x"]]);
 });
 
+test("a key alone stands for itself twice, where an operation takes that", () => {
+  expect(parseFlag({ ...flag("labels"), takesBareKeys: true }, ["KEY", "a=b"])).toEqual({ KEY: "KEY", a: "b" });
+});
+
 test.each([
   [["nothing"], "--label: 'nothing' is not KEY=VALUE"],
   [["=x"], "--label: '=x' is not KEY=VALUE"],

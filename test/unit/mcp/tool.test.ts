@@ -94,6 +94,18 @@ test.each([
   expect(Buffer.byteLength(JSON.stringify({ tools: definitions }))).toBeLessThan(maxBytes);
 });
 
+test("secrets are in the whole set alone, and how people give them is in none", () => {
+  const argumentsOf = (tools: readonly Tool[]) => tools.flatMap(({ offered }) => Object.keys(offered.shape));
+  for (const toolset of toolsets) {
+    const offered = argumentsOf(toolsOf(toolset)).filter((name) => /secret/i.test(name));
+    const isWhole = toolset.name === "workspace-full";
+    expect([toolset.name, [...new Set(offered)].toSorted()]).toEqual([
+      toolset.name,
+      isWhole ? ["secretEnv", "secrets"] : [],
+    ]);
+  }
+});
+
 test("arguments are checked before anything is done", () => {
   const exec = tool("workspace_exec");
   expect(parseArguments(exec, { workspace_id: "0a", command: "true", timeout_seconds: null })).toEqual({
@@ -101,6 +113,7 @@ test("arguments are checked before anything is done", () => {
     command: "true",
     cwd: "/workspace",
     env: {},
+    secretEnv: {},
     timeoutSeconds: 120,
   });
   const refused = (given: unknown) => {

@@ -73,7 +73,7 @@ test.each(["0a1b2c3d4e5f", "vm-0a1b2c3d4e5f"])("what is told to do with '%s' are
   for (const operation of ["status", "start", "delete"] as const) {
     const { operation: name, arguments: given } = toCall(operation, own);
     const found = operations.find((each: Operation) => each.name === name);
-    expect(Object.keys(found?.input.shape ?? {}), name).toEqual(Object.keys(given));
+    expect(Object.keys(found?.input.shape ?? {}), name).toEqual(expect.arrayContaining(Object.keys(given)));
   }
 });
 

@@ -4,6 +4,8 @@ import { characterBoundary, pageEnd } from "../../../core/utf8.ts";
 import type { GuestEntry, GuestItem } from "../../../guest/tree/messages.ts";
 import { displayPath } from "../../../tree/name.ts";
 import { type OnTreeProgress, withProgress } from "../../control/progress.ts";
+import type { FindSecrets } from "../../secret/caller.ts";
+import { type Range, withoutRanges } from "../../secret/matcher.ts";
 import type { ReadRequest } from "../caller.ts";
 import { shownMode } from "../entry.ts";
 import type { FileContent, FileEntry, FileListing } from "../results.ts";
@@ -15,6 +17,8 @@ const maxListedEntries = 50_000;
 export interface FileTree {
   read(request: ReadRequest): AsyncIterable<GuestItem>;
   readonly onProgress: OnTreeProgress;
+  /** Finds the values of the workspace's secrets; undefined if it has none */
+  readonly findSecrets: FindSecrets | undefined;
   shown(path: Buffer): string;
   /** `missing` is what the guest says, if it says so */
   noSuchFile(path: Buffer, missing?: GuestEntry): PyroError;
@@ -37,7 +41,25 @@ export async function listTree(tree: FileTree, path: Buffer, recursive: boolean)
     entries.push(described);
     if (described.artifactType === "file") files.set(described.path, described);
   }
-  return { path: tree.shown(path), entries, truncated };
+  return { path: tree.shown(path), ...(await withoutSecretsInNames(tree, entries)), truncated };
+}
+
+/** The same entries without values in their names, and how many places had one. */
+async function withoutSecretsInNames(
+  tree: FileTree,
+  entries: FileEntry[],
+): Promise<Pick<FileListing, "entries" | "redactedCount">> {
+  if (!tree.findSecrets || entries.length === 0) return { entries, redactedCount: 0 };
+  const find: FindSecrets = tree.findSecrets;
+  const names = entries.flatMap(({ path, linkTarget }) => [Buffer.from(path), Buffer.from(linkTarget ?? "")]);
+  const { ranges } = await find(names);
+  const textAt = (index: number) => withoutRanges(names[index] ?? Buffer.alloc(0), ranges[index] ?? []).toString();
+  const redacted = entries.map((entry, index) => ({
+    ...entry,
+    path: textAt(2 * index),
+    linkTarget: entry.linkTarget === null ? null : textAt(2 * index + 1),
+  }));
+  return { entries: redacted, redactedCount: ranges.flat().length };
 }
 
 /** The part of a file to read, in whole characters. */
@@ -48,26 +70,32 @@ export interface FilePage {
 
 const maxCharacterBytes = 4;
 
+const findNone: FindSecrets = async () => ({ reachBytes: 0, ranges: [] });
+
 /** Reads a part of a text file. */
 export async function readText(tree: FileTree, path: Buffer, { offset, maxBytes }: FilePage): Promise<FileContent> {
-  // A few more bytes on both sides tell whether a character lies across an edge, and whether there
-  // is more.
-  const contentOffset = Math.max(0, offset - maxCharacterBytes);
-  const contentLimit = offset - contentOffset + maxBytes + maxCharacterBytes;
+  // A few more bytes on both sides tell whether a character or a secret lies across an edge, and
+  // whether there is more.
+  const find = tree.findSecrets ?? findNone;
+  const { reachBytes } = await find([]);
+  const marginBytes = maxCharacterBytes + reachBytes;
+  const contentOffset = Math.max(0, offset - marginBytes);
+  const contentLimit = offset - contentOffset + maxBytes + marginBytes;
   const request = { paths: [path], depth: 0, contentLimit, contentOffset, digest: false, follow: true };
   for await (const item of tree.read(request)) {
     if (item.entry.type === "missing") break;
     tree.requireRegularFile(item.entry, path);
     const bytes = await contentOf(item, contentLimit);
     const start = Math.min(bytes.length, characterBoundary(bytes, offset - contentOffset));
-    const end = pageEnd(bytes, start, maxBytes);
+    const [secrets = []] = (await find([bytes])).ranges;
+    const { end, ...page } = pageOf(bytes, { start, end: pageEnd(bytes, start, maxBytes) }, secrets);
     const text = bytes.subarray(start, end);
     if (text.includes(0) || !isUtf8(text)) throw tree.notText(path);
     return {
       path: tree.shown(path),
       sizeBytes: Math.max(item.entry.size ?? 0, bytes.length === 0 ? 0 : contentOffset + bytes.length),
       offset: text.length === 0 ? offset : contentOffset + start,
-      content: text.toString("utf8"),
+      ...page,
       nextOffset: end < bytes.length ? contentOffset + end : null,
     };
   }
@@ -76,6 +104,18 @@ export async function readText(tree: FileTree, path: Buffer, { offset, maxBytes 
     tree.requireRegularFile(entry, path);
   }
   throw tree.noSuchFile(path);
+}
+
+/** A part of a file without the secrets that are in it. The next one begins behind the last. */
+function pageOf(
+  bytes: Buffer,
+  wanted: Range,
+  secrets: readonly Range[],
+): Pick<FileContent, "content" | "redactedCount"> & Pick<Range, "end"> {
+  const { start } = wanted;
+  const end = Math.max(wanted.end, secrets.findLast((range) => range.start < wanted.end)?.end ?? 0);
+  const inside = secrets.filter((range) => range.end > start && range.start < end);
+  return { end, content: withoutRanges(bytes, inside, start, end).toString("utf8"), redactedCount: inside.length };
 }
 
 /** Reads the content of a file up to a limit. A guest that sends more lies. */

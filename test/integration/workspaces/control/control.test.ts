@@ -105,6 +105,7 @@ const ending = {
   stdoutBytes: 0,
   stderrBytes: 0,
   network: null,
+  redactedCount: 0,
 };
 
 test("a call has its input's and its result's names and types on the other side", async () => {
@@ -159,7 +160,7 @@ test("a caller can have the last word: after the data, before the result", async
   async function* body(): AsyncGenerator<Buffer> {
     yield Buffer.from(await last);
   }
-  const read = { paths: [{ path: "" }], depth: 0, contentLimit: 0, digest: false, follow: false };
+  const read = { paths: [{ path: "" }], depth: 0, contentLimit: 0, digest: false, follow: false, allowSecrets: false };
   const made = new SupervisorCall(await connect(), fileVerbs.exportTree, read, { body: body() });
   const seen: string[] = [];
   for await (const piece of made) seen.push(String(piece));

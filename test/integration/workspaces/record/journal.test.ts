@@ -22,7 +22,16 @@ const command = (sequence: number, words = ["true"]) => ({
 });
 const end = (sequence: number, exitCode: number | null = 0) => ({
   event: "command_end" as const,
-  end: { ...nothingKnown, sequence, exitCode, durationMs: 1.5, stdoutBytes: 3, stderrBytes: 0, network: null },
+  end: {
+    ...nothingKnown,
+    sequence,
+    exitCode,
+    durationMs: 1.5,
+    stdoutBytes: 3,
+    stderrBytes: 0,
+    network: null,
+    redactedCount: 0,
+  },
 });
 async function write(...lines: Parameters<JournalWriter["append"]>[0][]): Promise<void> {
   await using journal = await JournalWriter.open(dir);

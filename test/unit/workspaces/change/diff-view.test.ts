@@ -40,7 +40,7 @@ const added = (name: string | Buffer, lines = 1) => change(name, null, text("a l
 const folder = (name: string) => change(name, null, { type: "directory" });
 
 function diffOf(changes: readonly FoundChange[], ignored: readonly string[] = []) {
-  return { ...listChanges(changes, new Set(ignored)), uncomparedCount: 0, outputPath: null };
+  return { ...listChanges(changes, new Set(ignored)), uncomparedCount: 0, redactedCount: 0, outputPath: null };
 }
 
 test("a small diff is told as it is", () => {

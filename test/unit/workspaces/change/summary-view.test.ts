@@ -34,6 +34,7 @@ function review(different: Partial<ReviewOutput> = {}): ReviewOutput {
       folded: [],
       foldedCount: 0,
       moreCount: 0,
+      redactedCount: 0,
     },
     network: { policy: "off", allowedCount: 0, deniedCount: 0, deniedHosts: [] },
     services: { current: [], recent: [] },
@@ -92,6 +93,7 @@ test("everything that happened is told, newest first", () => {
         folded: [{ path: "/workspace/dist", count: 400, reason: "ignored" }],
         foldedCount: 1,
         moreCount: 11,
+        redactedCount: 0,
       },
       artifacts: {
         exports: [
@@ -132,7 +134,15 @@ test("everything that happened is told, newest first", () => {
 });
 
 test("changes that cannot be had say why", () => {
-  const none = { changed: null, summary: null, entries: [], folded: [], foldedCount: 0, moreCount: 0 };
+  const none = {
+    changed: null,
+    summary: null,
+    entries: [],
+    folded: [],
+    foldedCount: 0,
+    moreCount: 0,
+    redactedCount: 0,
+  };
   const changes = { available: false, reason: "the workspace is stopped", ...none };
   expect(renderReview(review({ changes }))).toContain("Changes: unavailable (the workspace is stopped)\n");
 });
@@ -161,6 +171,7 @@ test("no text of a user or a guest is taken for Markdown", () => {
         folded: [{ path: hostile, count: 1, reason: "ignored" }],
         foldedCount: 1,
         moreCount: 0,
+        redactedCount: 0,
       },
     }),
   );

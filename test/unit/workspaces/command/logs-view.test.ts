@@ -16,6 +16,7 @@ function entryOf(stdout: Buffer, { offset = 0, maxBytes = Number.POSITIVE_INFINI
     state: "ended" as const,
     exitCode: 0,
     durationMs: 10,
+    redactedCount: 0,
     truncated: false,
     stdout: text,
     stdoutEncoding: encoding,

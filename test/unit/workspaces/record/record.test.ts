@@ -9,12 +9,12 @@ import { workspaceRecord } from "../../../helpers/workspace-record.ts";
 /** Records of stopped workspaces as older versions wrote them: they must be read for ever. */
 const pathOf = (version: number) => fileURLToPath(new URL(`./workspace-${version}.json`, import.meta.url));
 
-test.each([1, 2, 3, 4])("a record of format %d is read, and its root disk counts as whole", async (version) => {
+test.each([1, 2, 3, 4, 5])("a record of format %d is read, and its root disk counts as whole", async (version) => {
   const read = await readRecord(pathOf(version), workspaceRecordSchema, migrateRecord);
   expect(read).toMatchObject({
     status: "ok",
     record: {
-      formatVersion: 5,
+      formatVersion: 6,
       name: "fix-parser",
       layers: ["2.qcow2", "3.qcow2"],
       lastCommand: { sequence: 1, command: ["make", "test"], exitCode: 0 },
@@ -22,12 +22,12 @@ test.each([1, 2, 3, 4])("a record of format %d is read, and its root disk counts
       rootLoss: null,
       baseline: null,
       network: offline,
-      services: [],
+      secrets: [],
     },
   });
 });
 
-test.each([{ format_version: 6 }, { format_version: "1" }, {}, null, [], "text"])("%j stays what it is", (stored) => {
+test.each([{ format_version: 7 }, { format_version: "1" }, {}, null, [], "text"])("%j stays what it is", (stored) => {
   expect(migrateRecord(stored)).toEqual(stored);
 });
 
