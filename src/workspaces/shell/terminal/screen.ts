@@ -6,6 +6,12 @@ import type { TerminalSize } from "../../../guest/messages.ts";
 const scrollbackLines = 2_000;
 /** Positions of earlier readers that are remembered */
 const maxMarks = 64;
+/**
+ * Sequences that the terminal does one by one, as often as their number says: lines inserted and
+ * deleted, scrolling, tabs, the last character again. A number larger than the screen would keep
+ * this process busy, for good if it is large enough.
+ */
+const repeated = ["L", "M", "S", "T", "I", "Z", "b"];
 
 /** Where the screen was when the output had come to a position. */
 interface Mark {
@@ -42,7 +48,11 @@ export class ShellScreen {
     this.#terminal = new xterm.Terminal({ ...size, scrollback: scrollbackLines, allowProposedApi: true });
     this.#terminal.loadAddon(this.#serializer);
     this.#terminal.onData(onAnswer);
-    this.#terminal.parser.registerOscHandler(133, (mark) => this.#hear(mark));
+    const { parser } = this.#terminal;
+    parser.registerOscHandler(133, (mark) => this.#hear(mark));
+    for (const final of repeated) {
+      parser.registerCsiHandler({ final }, ([count]) => Number(count) > Math.max(this.size.cols, this.size.rows));
+    }
     this.remember();
   }
 

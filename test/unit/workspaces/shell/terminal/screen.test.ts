@@ -49,6 +49,11 @@ test("questions to the terminal are answered", async () => {
   expect(answers).toEqual(["\x1b[1;3R", "\x1b[?1;2c"]);
 });
 
+test.each([..."LMSTIZb"])("a number larger than the screen keeps nothing busy (%s)", async (final) => {
+  const { screen } = await screenWith(`a\x1b[2000000000${final}b`);
+  expect(screen.textSince(0).text).toBe("ab");
+});
+
 test("marks tell whether a command runs, and how the last one ended", async () => {
   const { screen } = await screenWith("no marks");
   expect(screen.commandMarks).toEqual({ isAtPrompt: undefined, lastExitCode: null });
