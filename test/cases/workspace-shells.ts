@@ -138,6 +138,8 @@ export function describeShells(open: () => Promise<WorkspaceUnderTest>): void {
       isMore = piece.truncated;
     }
     expect(text).toContain("a\u001b[31mbé\r\n");
+    const at = start + Buffer.byteLength(text.slice(0, text.indexOf("é")));
+    expect(await call("shell.read", { shellId, cursor: at, maxChars: 1 })).toMatchObject({ output: "é" });
     expect(await refusal("shell.read", { shellId, cursor: 1e9 })).toMatchObject({
       code: "invalid_argument",
       message: expect.stringMatching(/^cannot read from cursor 1000000000: the shell has printed \d+ bytes$/),
