@@ -35,11 +35,13 @@ type Command struct {
 // Kill kills the command and everything it started. Root can move itself out of its control group,
 // so Kill also ends the main process and its session.
 func (c *Command) Kill() error {
+	// The group is first, because it may be another command's once this one has ended.
+	err := c.group.Kill()
 	// The number of a session that has ended may be another's.
 	if !c.mainEnded.Load() {
 		unix.Kill(-c.PID, unix.SIGKILL)
 	}
-	return c.group.Kill()
+	return err
 }
 
 // NoteMainEnd says that the main process has been collected.
