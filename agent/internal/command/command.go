@@ -28,6 +28,7 @@ type Command struct {
 
 	label     string
 	mainEnded atomic.Bool
+	hungUp    atomic.Bool
 	startedAt time.Time
 	group     *cgroup.Group
 }
@@ -76,8 +77,14 @@ func (c *Command) SignalForeground(signal unix.Signal) (group int, err error) {
 
 // Signal sends a signal to every process of the command.
 func (c *Command) Signal(signal unix.Signal) {
+	if signal == unix.SIGHUP && c.Terminal != nil {
+		c.hungUp.Store(true)
+	}
 	c.group.Signal(signal)
 }
+
+// WasHungUp reports whether the command's terminal is to go, with all that runs there.
+func (c *Command) WasHungUp() bool { return c.hungUp.Load() }
 
 // Processes returns the numbers of the command's processes.
 func (c *Command) Processes() []int { return c.group.Processes() }
