@@ -195,7 +195,10 @@ export function describeShells(open: () => Promise<WorkspaceUnderTest>): void {
       .poll(() => call("shell.read", { shellId: shells[0] }), { timeout: 30_000 })
       .toMatchObject({ foreground: { command: "sleep 4321" } });
     // Here the shell itself ends at once.
-    await call("shell.write", { shellId: shells[1], input: "nohup sleep 4321 > /dev/null & setsid nohup sleep 4321 &" });
+    await call("shell.write", {
+      shellId: shells[1],
+      input: "nohup sleep 4321 > /dev/null & setsid nohup sleep 4321 &",
+    });
     await call("shell.read", { shellId: shells[1], waitFor: "prompt" });
     await Promise.all(shells.map((id) => call("shell.close", { shellId: id })));
     const { stdout } = await call("exec", { command: ["sh", "-c", "pgrep -fc '[s]leep 4321' || true"] });

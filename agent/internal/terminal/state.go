@@ -17,8 +17,8 @@ type State struct {
 	Echo bool `json:"echo"`
 	// bytes that were typed and no program has read
 	UnreadBytes int `json:"unread_bytes"`
-	// bytes from the host that programs were given, and bytes of theirs that the host was or will be
-	// sent
+	// bytes from the host that programs were given, and bytes of theirs that the host was sent or
+	// will be
 	ReceivedBytes int64 `json:"received_bytes"`
 	SentBytes     int64 `json:"sent_bytes"`
 }

@@ -35,7 +35,7 @@ export function readText(shell: Shell, { cursor, maxChars, plain }: ReadRequest)
     return { output, cursor, nextCursor: screen.remember(), oldestCursor: oldest, truncated };
   }
   const from = Math.max(cursor, oldest);
-  // A byte makes one character at most, and the last one may need more bytes than there is room for.
+  // A byte makes one character at most, and the last one may need more bytes than asked for.
   const bytes = scrollback.read(from, maxChars + maxCharacterBytes);
   const kept = from === cursor ? bytes : fromCharacterStart(bytes);
   // What the end of the output cuts in two may still be completed.

@@ -120,7 +120,7 @@ export class Shell {
     this.#type(bytes);
   }
 
-  /** Types what the terminal answers. What the guest has received is asked for only if it matters. */
+  /** Types what the terminal answers. Looks at what the guest has received only if it must. */
   #answer(bytes: Buffer): void {
     const typeIt = () => {
       if (this.#typedBytes - this.#receivedBytes >= maxUnreadAnswers) return false;
