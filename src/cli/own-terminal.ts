@@ -3,9 +3,10 @@ import type { LiveStreams, OpenTerminal } from "../operations/operation.ts";
 
 /**
  * Brings a terminal back to its usual modes, whatever a program left behind: the main screen, no
- * mouse reports, no bracketed paste, usual keys, a visible cursor and plain text.
+ * mouse or focus reports, no bracketed paste, usual keys, a visible cursor and plain text.
  */
-const usualModes = "\x1b[?1049l\x1b[?1000;1002;1003;1006l\x1b[?2004l\x1b[?1l\x1b>\x1b[?25h\x1b[0m\r\n";
+const usualModes =
+  "\x1b[?1049l\x1b[?1000;1002;1003;1004;1006l\x1b[?2004l\x1b[?1l\x1b>\x1b[>4m\x1b[=0u\x1b[?25h\x1b[0m\r\n";
 
 /** Resolves when the stream takes more. Unlike `drain`, a failed write calls back too. */
 export function write(stream: NodeJS.WriteStream, chunk: Buffer): Promise<void> {

@@ -138,6 +138,8 @@ export function describeShells(open: () => Promise<WorkspaceUnderTest>): void {
       isMore = piece.truncated;
     }
     expect(text).toContain("a\u001b[31mbé\r\n");
+    const at = start + Buffer.byteLength(text.slice(0, text.indexOf("é")));
+    expect(await call("shell.read", { shellId, cursor: at, maxChars: 1 })).toMatchObject({ output: "é" });
     expect(await refusal("shell.read", { shellId, cursor: 1e9 })).toMatchObject({
       code: "invalid_argument",
       message: expect.stringMatching(/^cannot read from cursor 1000000000: the shell has printed \d+ bytes$/),
@@ -192,6 +194,12 @@ export function describeShells(open: () => Promise<WorkspaceUnderTest>): void {
     await expect
       .poll(() => call("shell.read", { shellId: shells[0] }), { timeout: 30_000 })
       .toMatchObject({ foreground: { command: "sleep 4321" } });
+    // Here the shell itself ends at once.
+    await call("shell.write", {
+      shellId: shells[1],
+      input: "nohup sleep 4321 > /dev/null & setsid nohup sleep 4321 &",
+    });
+    await call("shell.read", { shellId: shells[1], waitFor: "prompt" });
     await Promise.all(shells.map((id) => call("shell.close", { shellId: id })));
     const { stdout } = await call("exec", { command: ["sh", "-c", "pgrep -fc '[s]leep 4321' || true"] });
     expect(stdout).toBe("0\n");

@@ -52,6 +52,12 @@ describeWithNamespaces("a person at a shell", () => {
       "stty -echo; printf '\\033[6n'; IFS= read -rs -d R answer; stty echo; echo got $(expr length \"$answer\")\r",
     );
     await shows(person, /got [4-7]\r+\n/);
+    // No one has looked at the shell while so much was typed.
+    for (let i = 0; i < 60; i++) person.type(`: ${"x".repeat(80)}\r`);
+    person.type(
+      "stty -echo; printf '\\033]11;?\\a'; IFS= read -rs -t 20 -d '\\' answer; stty echo; echo colour $(expr substr \"$answer\" 6 18)\r",
+    );
+    await shows(person, "colour rgb:0000/0000/0000");
     expect(person.printed).not.toContain("\u001b[6n");
     person.type("exit 3\r");
     expect(await person.end()).toBe(0);

@@ -146,12 +146,15 @@ func (e *execution) awaitExit(host context.Context, timeout time.Duration) comma
 		select {
 		case exit := <-e.Exited:
 			e.NoteMainEnd()
-			if !e.wholeGroup || !e.HasProcesses() {
+			goesOn := e.wholeGroup || e.WasHungUp()
+			if !goesOn || !e.HasProcesses() {
 				return e.result(exit, timedOut, cancelled, badInput)
 			}
 			main, groupEnded = &exit, e.GroupEnded()
-			e.out.writeJSON(frame.MainExit, e.result(exit, timedOut, cancelled, badInput))
-			e.out.flush()
+			if e.wholeGroup {
+				e.out.writeJSON(frame.MainExit, e.result(exit, timedOut, cancelled, badInput))
+				e.out.flush()
+			}
 			continue
 		case <-groupEnded:
 			return e.result(*main, timedOut, cancelled, badInput)

@@ -31,10 +31,11 @@ func (e *execution) drain(kind frame.Type, output io.Reader) {
 		n, err := output.Read(buffer[frame.HeaderSize:])
 		if n > 0 {
 			frame.PutHeader(buffer[:], kind, n)
-			e.out.write(buffer[:frame.HeaderSize+n])
+			// Before it is sent, so that a look at the terminal misses no output.
 			if e.Terminal != nil {
 				e.Terminal.Sent.Add(int64(n))
 			}
+			e.out.write(buffer[:frame.HeaderSize+n])
 		}
 		if err != nil {
 			return

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +163,20 @@ func TestAShellAtATerminalMarksItsCommands(t *testing.T) {
 	shell.types(t, "exit 3\n")
 	end := <-shell.ended
 	end.mustExit(t, 3)
+}
+
+func TestAShellMarksItsCommandsWhateverItsUserHasSet(t *testing.T) {
+	home := t.TempDir()
+	if err := os.WriteFile(filepath.Join(home, ".bashrc"), []byte("set -u; exec 3>&1; unset PS0"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	shell := newExecGuest(t).startAtTerminal(t, command.Spec{Env: map[string]*string{"HOME": &home}})
+	shell.prints(t, "\x1b]133;A\a")
+	shell.types(t, "echo yes >&3; (exit 7)\n")
+	shell.prints(t, "\x1b]133;C\ayes\r\n")
+	shell.prints(t, "\x1b]133;D;7\a")
+	shell.types(t, "exit\n")
+	<-shell.ended
 }
 
 func TestWhatWaitsAtATerminal(t *testing.T) {

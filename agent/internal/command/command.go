@@ -28,6 +28,7 @@ type Command struct {
 
 	label     string
 	mainEnded atomic.Bool
+	hungUp    atomic.Bool
 	startedAt time.Time
 	group     *cgroup.Group
 }
@@ -35,11 +36,13 @@ type Command struct {
 // Kill kills the command and everything it started. Root can move itself out of its control group,
 // so Kill also ends the main process and its session.
 func (c *Command) Kill() error {
+	// The group is first, because it may be another command's once this one has ended.
+	err := c.group.Kill()
 	// The number of a session that has ended may be another's.
 	if !c.mainEnded.Load() {
 		unix.Kill(-c.PID, unix.SIGKILL)
 	}
-	return c.group.Kill()
+	return err
 }
 
 // NoteMainEnd says that the main process has been collected.
@@ -74,8 +77,14 @@ func (c *Command) SignalForeground(signal unix.Signal) (group int, err error) {
 
 // Signal sends a signal to every process of the command.
 func (c *Command) Signal(signal unix.Signal) {
+	if signal == unix.SIGHUP && c.Terminal != nil {
+		c.hungUp.Store(true)
+	}
 	c.group.Signal(signal)
 }
+
+// WasHungUp reports whether the command's terminal is to go, with all that runs there.
+func (c *Command) WasHungUp() bool { return c.hungUp.Load() }
 
 // Processes returns the numbers of the command's processes.
 func (c *Command) Processes() []int { return c.group.Processes() }

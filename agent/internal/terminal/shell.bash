@@ -1,5 +1,8 @@
 # What bash reads when pyro starts it at a terminal: the user's own start file, then marks by which
 # pyro knows where commands begin and how they end (OSC 133, as many terminals read it).
+
+# This file's own descriptor, which the user's file may use for something else
+exec 3<&-
 [ -r ~/.bashrc ] && . ~/.bashrc
 __pyro_prompt() {
   local code=$?
@@ -7,6 +10,4 @@ __pyro_prompt() {
   return "$code"
 }
 PROMPT_COMMAND="__pyro_prompt${PROMPT_COMMAND:+; $PROMPT_COMMAND}"
-PS0=$'\e]133;C\a'"$PS0"
-# This file's own descriptor
-exec 3<&-
+PS0=$'\e]133;C\a'"${PS0-}"

@@ -17,7 +17,8 @@ type State struct {
 	Echo bool `json:"echo"`
 	// bytes that were typed and no program has read
 	UnreadBytes int `json:"unread_bytes"`
-	// bytes from the host that programs were given, and bytes of theirs that the host was sent
+	// bytes from the host that programs were given, and bytes of theirs that the host was sent or
+	// will be
 	ReceivedBytes int64 `json:"received_bytes"`
 	SentBytes     int64 `json:"sent_bytes"`
 }
@@ -52,10 +53,11 @@ const maxLooks = 5
 
 // Look returns what happens at the terminal. processes returns the numbers of the command's
 // processes.
-func (t *Terminal) Look(processes func() []int) State {
-	var state State
+func (t *Terminal) Look(processes func() []int) (state State) {
+	// Last, because a program that is seen to wait has printed what it had to say.
+	defer func() { state.SentBytes = t.printed() }()
 	for range maxLooks {
-		state = State{Size: t.size(), ReceivedBytes: t.Received.Load(), SentBytes: t.Sent.Load()}
+		state = State{Size: t.size(), ReceivedBytes: t.Received.Load()}
 		at := place{number: t.number, device: t.device, foreground: t.Foreground()}
 		if at.foreground == 0 {
 			return state
@@ -182,6 +184,5 @@ func (p place) readModes(state *State) {
 		state.ByLine = modes.Lflag&unix.ICANON != 0
 		state.Echo = modes.Lflag&unix.ECHO != 0
 	}
-	unread, _ := unix.IoctlGetInt(fd, unix.TIOCINQ)
-	state.UnreadBytes += unread
+	state.UnreadBytes += waiting(fd)
 }

@@ -132,6 +132,30 @@ func (t *Terminal) Foreground() int {
 	return max(group, 0)
 }
 
+// printed returns how much programs have printed, also what the host was not sent yet.
+func (t *Terminal) printed() (count int64) {
+	_ = t.control(func(fd int) error {
+		for range maxLooks {
+			sent := t.Sent.Load()
+			count = sent + int64(waiting(fd))
+			// What is read meanwhile may be counted neither here nor there.
+			if sent == t.Sent.Load() {
+				break
+			}
+		}
+		return nil
+	})
+	return count
+}
+
+// waiting returns how many bytes can be read from an end of a terminal. The kernel passes them on
+// in the background, unless it is asked for them.
+func waiting(fd int) int {
+	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	count, _ := unix.IoctlGetInt(fd, unix.TIOCINQ)
+	return count
+}
+
 // control does something with the descriptor, which can't be closed meanwhile.
 func (t *Terminal) control(do func(fd int) error) error {
 	raw, err := t.master.SyscallConn()

@@ -39,7 +39,7 @@ export const shellAttach = defineOperation({
     await resizeShell(wanted, { shellId: shell, ...liveStreams.terminal.size() });
     using terminal = liveStreams.terminal.open();
     let detached = false;
-    const typed = keysBefore(controlByte(detachKey), terminal.keys, () => {
+    const typed = keysBefore(keyPressed(detachKey), terminal.keys, () => {
       detached = true;
     });
     const seen = await attachShell(wanted, shell, { ...terminal, typed });
@@ -47,15 +47,21 @@ export const shellAttach = defineOperation({
   },
 });
 
-/** The byte of a key that is pressed with Ctrl: the lower five bits of its character. */
-function controlByte(key: string): number {
-  return (key.toUpperCase().codePointAt("ctrl-".length) ?? 0) & 0x1f;
+/**
+ * What a terminal sends for a key that is pressed with Ctrl: the lower five bits of its character,
+ * or a sequence with the whole character, if a program such as vim has asked for that
+ * (modifyOtherKeys of xterm, the keyboard protocol of kitty).
+ */
+export function keyPressed(key: string): RegExp {
+  const code = key.toLowerCase().charCodeAt("ctrl-".length);
+  const byte = (code & 0x1f).toString(16).padStart(2, "0");
+  return new RegExp(`\\x${byte}|\\x1b\\[27;[56];${code}~|\\x1b\\[${code};[56]u`);
 }
 
 /** What is typed before a key. */
-async function* keysBefore(key: number, keys: AsyncIterable<Buffer>, onKey: () => void): AsyncGenerator<Buffer> {
+async function* keysBefore(key: RegExp, keys: AsyncIterable<Buffer>, onKey: () => void): AsyncGenerator<Buffer> {
   for await (const bytes of keys) {
-    const at = bytes.indexOf(key);
+    const at = bytes.toString("latin1").search(key);
     if (at === -1) yield bytes;
     else {
       if (at > 0) yield bytes.subarray(0, at);

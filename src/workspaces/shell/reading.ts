@@ -1,6 +1,8 @@
 import { PyroError } from "../../core/errors.ts";
-import { characterBoundary, fromCharacterStart } from "../../core/utf8.ts";
+import { fromCharacterStart, pageEnd, wholeCharacters } from "../../core/utf8.ts";
 import type { Shell } from "./shell.ts";
+
+const maxCharacterBytes = 4;
 
 export interface ReadRequest {
   readonly cursor: number;
@@ -33,12 +35,13 @@ export function readText(shell: Shell, { cursor, maxChars, plain }: ReadRequest)
     return { output, cursor, nextCursor: screen.remember(), oldestCursor: oldest, truncated };
   }
   const from = Math.max(cursor, oldest);
-  // A byte makes one character at most.
-  const bytes = scrollback.read(from, maxChars);
-  const whole = from === cursor ? bytes : fromCharacterStart(bytes);
-  const mayGoOn = shell.isRunning || from + bytes.length < end;
-  const length = mayGoOn ? characterBoundary(whole, whole.length) : whole.length;
-  const nextCursor = from + bytes.length - whole.length + length;
+  // A byte makes one character at most, and the last one may need more bytes than asked for.
+  const bytes = scrollback.read(from, maxChars + maxCharacterBytes);
+  const kept = from === cursor ? bytes : fromCharacterStart(bytes);
+  // What the end of the output cuts in two may still be completed.
+  const whole = shell.isRunning ? wholeCharacters(kept) : kept;
+  const length = pageEnd(whole, 0, maxChars);
+  const nextCursor = from + bytes.length - kept.length + length;
   return {
     output: whole.toString("utf8", 0, length),
     cursor: from,

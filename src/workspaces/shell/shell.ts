@@ -51,6 +51,8 @@ export class Shell {
   /** Number of its process in the guest; undefined before it has one */
   #pid: number | undefined;
   #startFailure: unknown;
+  /** Whether an answer waits for what the guest has received; others meanwhile are left out */
+  #isAnswering = false;
   #printed = new Deferred();
 
   constructor({ shellId, cwd, env, session, redactor, cols, rows }: ShellStart) {
@@ -58,9 +60,7 @@ export class Shell {
     this.#redactor = redactor;
     this.session = session;
     this.#cwd = cwd;
-    this.screen = new ShellScreen({ cols, rows }, (answer) => {
-      if (this.#typedBytes - this.#receivedBytes < maxUnreadAnswers) this.#type(Buffer.from(answer));
-    });
+    this.screen = new ShellScreen({ cols, rows }, (answer) => this.#answer(Buffer.from(answer)));
     void this.#run({ cwd, env, cols, rows });
   }
 
@@ -129,6 +129,22 @@ export class Shell {
       );
     }
     this.#type(bytes);
+  }
+
+  /** Types what the terminal answers. Looks at what the guest has received only if it must. */
+  #answer(bytes: Buffer): void {
+    const typeIt = () => {
+      if (this.#typedBytes - this.#receivedBytes >= maxUnreadAnswers) return false;
+      this.#type(bytes);
+      return true;
+    };
+    if (this.#isAnswering || typeIt()) return;
+    this.#isAnswering = true;
+    void this.look()
+      .then(typeIt, () => {})
+      .finally(() => {
+        this.#isAnswering = false;
+      });
   }
 
   #type(bytes: Buffer): void {

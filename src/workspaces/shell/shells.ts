@@ -12,7 +12,7 @@ import type { Shell } from "./shell.ts";
 import { typed } from "./terminal/keys.ts";
 import type { Foreground, Shell as ShellState, shellVerbs } from "./verbs.ts";
 import { view } from "./viewing.ts";
-import { untilWaited } from "./waiting.ts";
+import { untilPrinted, untilWaited } from "./waiting.ts";
 
 type Verbs = typeof shellVerbs;
 
@@ -43,12 +43,12 @@ export class Shells {
   async open({ cwd, cols, rows, env, secretEnv }: VerbInput<Verbs["openShell"]>): Promise<ShellState> {
     const { secrets } = this.#workspace;
     const ofSecrets = await secrets.variables(secretEnv, env);
+    // Its terminal emulator is loaded only where there are shells.
+    const { Shell } = await import("./shell.ts");
     const session = await this.#workspace.session();
     this.#requireRoom(session);
     const { network, hostCertificates } = this.#workspace.record;
     const variables = { ...guestVariables(network.mode, hostCertificates), ...terminalVariables, ...env, ...ofSecrets };
-    // Its terminal emulator is loaded only where there are shells.
-    const { Shell } = await import("./shell.ts");
     const start = { shellId: newShellId(), cwd, cols, rows, env: variables, session };
     const shell = new Shell({ ...start, redactor: secrets.stream() });
     this.#shells.set(shell.id, shell);
@@ -87,7 +87,7 @@ export class Shells {
     const state = await shell.look(signal);
     const endsAtMs = performance.now() + arrivalMs;
     while (state && shell.isRunning && shell.arrivedBytes < state.sentBytes && performance.now() < endsAtMs) {
-      await Promise.race([shell.printed, sleep(50, undefined, { signal })]);
+      await untilPrinted(shell, 50, signal);
     }
     return this.#workspace.secrets.redacted(shell.foregroundIn(state));
   }

@@ -23,7 +23,18 @@ export async function untilWaited(shell: Shell, wait: Wait, signal: AbortSignal)
     if (found) return found;
     const leftMs = endsAtMs - performance.now();
     if (leftMs <= 0) return "timeout";
-    await Promise.race([shell.printed, sleep(Math.max(1, Math.min(missingMs, leftMs)), undefined, { signal })]);
+    await untilPrinted(shell, Math.max(1, Math.min(missingMs, leftMs)), signal);
+  }
+}
+
+/** Waits until something more is printed, or for some time. Leaves no timer behind. */
+export async function untilPrinted(shell: Shell, limitMs: number, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  try {
+    const limit = sleep(limitMs, undefined, { signal: AbortSignal.any([signal, over.signal]) });
+    await Promise.race([shell.printed, limit]);
+  } finally {
+    over.abort();
   }
 }
 

@@ -6,6 +6,18 @@ import type { TerminalSize } from "../../../guest/messages.ts";
 const scrollbackLines = 2_000;
 /** Positions of earlier readers that are remembered */
 const maxMarks = 64;
+/** The colours of text, background and cursor, which programs ask for and wait for */
+const colours = [
+  [10, "rgb:ffff/ffff/ffff"],
+  [11, "rgb:0000/0000/0000"],
+  [12, "rgb:ffff/ffff/ffff"],
+] as const;
+/**
+ * Sequences that the terminal does one by one, as often as their number says: lines inserted and
+ * deleted, scrolling, tabs, the last character again. A number larger than the screen would keep
+ * this process busy, for good if it is large enough.
+ */
+const repeated = ["L", "M", "S", "T", "I", "Z", "b"];
 
 /** Where the screen was when the output had come to a position. */
 interface Mark {
@@ -42,7 +54,17 @@ export class ShellScreen {
     this.#terminal = new xterm.Terminal({ ...size, scrollback: scrollbackLines, allowProposedApi: true });
     this.#terminal.loadAddon(this.#serializer);
     this.#terminal.onData(onAnswer);
-    this.#terminal.parser.registerOscHandler(133, (mark) => this.#hear(mark));
+    const { parser } = this.#terminal;
+    parser.registerOscHandler(133, (mark) => this.#hear(mark));
+    for (const [code, colour] of colours) {
+      parser.registerOscHandler(code, (what) => {
+        if (what === "?") onAnswer(`\x1b]${code};${colour}\x1b\\`);
+        return what === "?";
+      });
+    }
+    for (const final of repeated) {
+      parser.registerCsiHandler({ final }, ([count]) => Number(count) > Math.max(this.size.cols, this.size.rows));
+    }
     this.remember();
   }
 

@@ -45,8 +45,13 @@ test("a wrapped line is one line, and the alternate screen hides the others", as
 });
 
 test("questions to the terminal are answered", async () => {
-  const { answers } = await screenWith("ab\x1b[6n\x1b[c");
-  expect(answers).toEqual(["\x1b[1;3R", "\x1b[?1;2c"]);
+  const { answers } = await screenWith("ab\x1b[6n\x1b[c\x1b]11;?\x07\x1b]11;#123456\x07");
+  expect(answers).toEqual(["\x1b[1;3R", "\x1b[?1;2c", "\x1b]11;rgb:0000/0000/0000\x1b\\"]);
+});
+
+test.each([..."LMSTIZb"])("a number larger than the screen keeps nothing busy (%s)", async (final) => {
+  const { screen } = await screenWith(`a\x1b[2000000000${final}b`);
+  expect(screen.textSince(0).text).toBe("ab");
 });
 
 test("marks tell whether a command runs, and how the last one ended", async () => {
