@@ -29,11 +29,11 @@ describeWithNamespaces("secrets of a workspace", () => {
     await writeFile(filePath, rotated[0]);
     await issue(issued[0], new Date(Date.now() + 3_600_000));
     const secrets = [
-      { name: "TOKEN", value: token, hosts: [] },
-      { name: "PLAIN", value: plain, hosts: [] },
-      { name: "KEY", value: key, hosts: [] },
-      { name: "FILE", filePath, hosts: [] },
-      { name: "ISSUED", command: `cat '${issuer}'`, hosts: [] },
+      { name: "TOKEN", value: token, hosts: [], inQuery: false },
+      { name: "PLAIN", value: plain, hosts: [], inQuery: false },
+      { name: "KEY", value: key, hosts: [], inQuery: false },
+      { name: "FILE", filePath, hosts: [], inQuery: false },
+      { name: "ISSUED", command: `cat '${issuer}'`, hosts: [], inQuery: false },
     ];
     workspace = await WorkspaceWithoutVm.start(cache, { "old.txt": "before\n" }, { secrets });
     await call("file.write", { path: "print.py", text: printer });

@@ -27,14 +27,19 @@ export interface KnownSecret extends Omit<BrokeredSecret, "hosts"> {
 }
 
 /** Reads the hosts of a secret; throws `invalid_argument` if one of them is no name. */
-export function knownSecret(secret: BrokeredSecret): KnownSecret {
-  const hosts = secret.hosts.map((text) => {
+export function parseHosts({ name, hosts }: Pick<BrokeredSecret, "name" | "hosts">): readonly HostRule[] {
+  return hosts.map((text) => {
     const rule = parseHostRule(text, "allow host");
     if (rule.target.kind === "name") return rule;
-    throw new PyroError("invalid_argument", `cannot broker secret '${secret.name}': '${text}' is an address`, {
+    throw new PyroError("invalid_argument", `cannot broker secret '${name}': '${text}' is an address`, {
       hint: "Name the host, because TLS proves names.",
     });
   });
+}
+
+/** Throws as `parseHosts` does. */
+export function knownSecret(secret: BrokeredSecret): KnownSecret {
+  const hosts = parseHosts(secret);
   // A spread would leave a method of a class out.
   const { name, placeholder, inQuery = false } = secret;
   return { name, placeholder, inQuery, hosts, value: () => secret.value() };

@@ -5,7 +5,6 @@ import type { CommandEnd, ExecEnding, ExecSpec } from "../../guest/messages.ts";
 import { syncFolder } from "../../host/durable.ts";
 import { fileError } from "../../host/files.ts";
 import { exitStatus, nothingKnown } from "../../machines/exit-status.ts";
-import { guestVariables } from "../../machines/guest/variables.ts";
 import { complain } from "../control/complain.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput, VerbOutput } from "../control/protocol.ts";
@@ -149,7 +148,7 @@ async function runAndRecord(
     stdin,
     sync: true,
     cwd,
-    env: { ...guestVariables(workspace.record.network.mode, workspace.record.hostCertificates), ...env },
+    env: { ...workspace.variables, ...env },
     label: labelOf(sequence),
   };
   const outcome = await session.machine

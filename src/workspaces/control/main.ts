@@ -5,7 +5,9 @@ import { ensureDir } from "../../host/files.ts";
 import { commandLineOf, identifyProcess, killGroupOf } from "../../host/process-identity.ts";
 import { storageSession } from "../../host/system.ts";
 import type { EngineContext } from "../../machines/context.ts";
+import { openBroker } from "../../machines/guest/broker.ts";
 import { openEgress } from "../../machines/guest/network.ts";
+import type { Broker } from "../../network/broker/broker.ts";
 import { aboutCertificates, addedCertificates, type HostCertificate } from "../../network/certificates/host.ts";
 import type { Egress } from "../../network/egress.ts";
 import { changeOwner } from "../change/owner.ts";
@@ -41,7 +43,7 @@ import { serviceOwner } from "../service/owner.ts";
 import { shellOwner } from "../shell/owner.ts";
 import { complain, redactComplaints } from "./complain.ts";
 import { fromLaunchContext, guardianName, idleExitCode, type Launch } from "./launch.ts";
-import { type NewMachine, OwnedWorkspace } from "./owned-workspace.ts";
+import { type NewMachine, OwnedWorkspace, type OwnedWorkspaceStart } from "./owned-workspace.ts";
 import { errorData } from "./protocol.ts";
 import { ControlServer } from "./server.ts";
 import { Starter } from "./starter.ts";
@@ -156,8 +158,9 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
   await sweepRecords(place);
   const secrets = new WorkspaceSecrets(stored.secrets, launch.secrets);
   redactComplaints((text) => secrets.redacted(text));
+  const broker = await openBroker(context, secrets.brokered);
   const [egress, certificates] = await Promise.all([
-    workspaceEgress(context, place, record, secrets),
+    workspaceEgress(context, place, record, { secrets, broker }),
     stored.hostCertificates === null ? undefined : addedCertificates({ files: context.certificateFiles }),
   ]);
   const { machine, change } = await machineFor(launch, { context, place, record, signal });
@@ -169,7 +172,8 @@ async function begin(place: WorkspacePlace, launch: Launch, signal: AbortSignal 
       hostCertificates: trusted(stored, certificates),
       secrets: secrets.records,
     };
-    const start = { context, place, record: begun, machine, egress, certificates, secrets };
+    const trust = { certificates: withAuthority(certificates, broker), secrets };
+    const start = { context, place, record: begun, machine, egress, ...trust };
     const workspace = await OwnedWorkspace.begin(start);
     if (launch.mode === "create") await syncFolder(dirname(place.dir));
     await workspace.update({});
@@ -188,15 +192,23 @@ function trusted(
   return hostCertificates === null ? null : aboutCertificates(certificates);
 }
 
+/** What the guest has to trust, with the authority of a broker. */
+function withAuthority(
+  certificates: readonly HostCertificate[] | undefined,
+  broker: Broker | undefined,
+): OwnedWorkspaceStart["certificates"] {
+  return broker ? [...(certificates ?? []), { pem: broker.authorityPem }] : certificates;
+}
+
 async function workspaceEgress(
   context: EngineContext,
   place: WorkspacePlace,
   record: WorkspaceRecord,
-  secrets: WorkspaceSecrets,
+  { secrets, broker }: { readonly secrets: WorkspaceSecrets; readonly broker: Broker | undefined },
 ): Promise<Egress> {
   const { networkDir } = place;
   await ensureDir(networkDir);
-  return openEgress(context, record.network, { dir: networkDir, redact: (text) => secrets.redacted(text) });
+  return openEgress(context, record.network, { dir: networkDir, redact: (text) => secrets.redacted(text), broker });
 }
 
 /** The parent process, unless the guardian was killed and another process has adopted this one. */

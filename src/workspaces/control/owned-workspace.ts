@@ -4,6 +4,7 @@ import { throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { hint } from "../../core/hint.ts";
 import type { EngineContext } from "../../machines/context.ts";
+import { guestVariables } from "../../machines/guest/variables.ts";
 import { lastWords, type Machine } from "../../machines/machine.ts";
 import type { HostCertificate } from "../../network/certificates/host.ts";
 import type { Egress } from "../../network/egress.ts";
@@ -28,8 +29,8 @@ export interface OwnedWorkspaceStart {
   readonly machine: Machine;
   /** The way out of each machine that it has */
   readonly egress: Egress;
-  /** Authorities of the host that each machine of it trusts */
-  readonly certificates: readonly HostCertificate[] | undefined;
+  /** Authorities that each machine of it trusts: the host's, and its broker's */
+  readonly certificates: readonly Pick<HostCertificate, "pem">[] | undefined;
   /** Default: it has none */
   readonly secrets?: WorkspaceSecrets;
 }
@@ -56,7 +57,7 @@ export class OwnedWorkspace {
   readonly egress: Egress;
   readonly ports: PublishedPorts;
   readonly secrets: WorkspaceSecrets;
-  readonly #certificates: readonly HostCertificate[] | undefined;
+  readonly #certificates: readonly Pick<HostCertificate, "pem">[] | undefined;
   readonly #ended = new Deferred();
   readonly #lastWorks: (() => Promise<void>)[] = [];
   readonly #saves = new SerialQueue();
@@ -94,6 +95,11 @@ export class OwnedWorkspace {
   /** The record as it is on file, with what `note` has added */
   get record(): WorkspaceRecord {
     return this.#record;
+  }
+
+  /** Variables that each of its commands gets, unless the caller sets them */
+  get variables(): Readonly<Record<string, string>> {
+    return guestVariables(this.#record.network.mode, this.#certificates ?? []);
   }
 
   /** Whether nothing may be begun any more */

@@ -43,7 +43,7 @@ interface SessionParts {
   readonly machine: Machine;
   readonly egress: Egress;
   /** undefined: the guest is to trust none, and has never trusted any */
-  readonly certificates: readonly HostCertificate[] | undefined;
+  readonly certificates: readonly Pick<HostCertificate, "pem">[] | undefined;
   /** Values that its guest has in files */
   readonly secrets: readonly HeldSecret[];
 }

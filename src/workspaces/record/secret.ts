@@ -19,7 +19,19 @@ export const secretRecordSchema = z.object({
   source: secretSourceSchema,
   /** Hosts that the host's side puts it in for; empty: the guest itself has the value */
   hosts: z.array(z.string()),
+  /** What the guest has in place of a value for hosts; null: it has the value */
+  placeholder: z.string().nullable(),
+  /** Whether the host's side also puts it into the query of a request */
+  inQuery: z.boolean(),
   /** Whether the supervisor had its value when the record was written */
   available: z.boolean(),
 });
 export type SecretRecord = z.output<typeof secretRecordSchema>;
+
+/**
+ * The record of a secret that is given again. Programs of the guest may have kept its placeholder.
+ */
+export function withEarlierPlaceholder(given: SecretRecord, before: readonly SecretRecord[]): SecretRecord {
+  const earlier = before.find(({ name }) => name === given.name)?.placeholder ?? null;
+  return given.placeholder === null || earlier === null ? given : { ...given, placeholder: earlier };
+}

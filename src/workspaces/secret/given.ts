@@ -3,7 +3,9 @@ import { resolve } from "node:path";
 import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import type { EngineContext } from "../../machines/context.ts";
-import { type SecretRecord, type SecretSource, secretRecordSchema } from "../record/secret.ts";
+import { newPlaceholder } from "../../network/broker/placeholder.ts";
+import { parseHosts } from "../../network/broker/secret.ts";
+import { type SecretRecord, type SecretSource, secretRecordSchema, withEarlierPlaceholder } from "../record/secret.ts";
 import { SecretMatcher } from "./matcher.ts";
 import { maxSecrets, requireUsableValue } from "./rules.ts";
 import { type HeldSecret, readSource } from "./source.ts";
@@ -19,6 +21,7 @@ export const givenSecretSchema = z.object({
     .array(z.string().min(1))
     .default([])
     .describe("Hosts that it is for, such as api.example.com or *.example.com; then the guest never has it"),
+  inQuery: z.boolean().default(false).describe("For hosts: put it into the query of a request, too"),
 });
 export type GivenSecret = z.output<typeof givenSecretSchema>;
 
@@ -60,12 +63,12 @@ export function givenSecrets(
 }
 
 /** NAME, with `@HOST,*.HOST` behind it if it is for these hosts, and what stands behind `=`. */
-function split(text: string): { name: string; hosts: string[]; rest: string | undefined } {
+function split(text: string): { name: string; hosts: string[]; inQuery: boolean; rest: string | undefined } {
   const at = text.indexOf("=");
   const [head, rest] = at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
   const [name = "", ...others] = head.split("@");
   const hosts = others.length === 0 ? [] : others.join("@").split(",");
-  return { name, hosts, rest };
+  return { name, hosts, inQuery: false, rest };
 }
 
 function required(text: string, rest: string | undefined, form: string): string {
@@ -78,7 +81,7 @@ function requireSound(given: readonly GivenSecret[]): void {
   for (const one of given) {
     const problem = names.has(one.name) ? "it is given twice" : problemOf(one);
     if (problem !== undefined) throw new PyroError("invalid_argument", `cannot use secret '${one.name}': ${problem}`);
-    if (one.hosts.length > 0) throw brokered(one.name);
+    parseHosts(one);
     names.add(one.name);
   }
   if (names.size > maxSecrets) {
@@ -92,12 +95,6 @@ function problemOf({ name, value, env, filePath, command }: GivenSecret): string
   }
   const count = [value, env, filePath, command].filter((source) => source !== undefined).length;
   return count === 1 ? undefined : "it needs exactly one of value, env, file_path and command";
-}
-
-function brokered(name: string): PyroError {
-  return new PyroError("unsupported", `cannot use secret '${name}': secrets for certain hosts are not there yet`, {
-    hint: "Leave the hosts out; then the guest has the value.",
-  });
 }
 
 function hostCommand(name: string): PyroError {
@@ -121,12 +118,14 @@ export async function readGiven(
   signal?: AbortSignal,
 ): Promise<ReadSecrets> {
   const read = await Promise.all(
-    given.map(async ({ hosts, value, ...one }) => {
+    given.map(async ({ hosts, inQuery, value, ...one }) => {
       const source = sourceOf(one);
       const held = await (source.kind === "literal"
         ? literal(one.name, value ?? "")
         : readSource({ name: one.name, source }, { variables, signal }));
-      const record = { name: one.name, source: await lastingSource(source), hosts: [...hosts], available: true };
+      const placeholder = hosts.length === 0 ? null : newPlaceholder(held.value);
+      const about = { hosts: [...hosts], placeholder, inQuery, available: true };
+      const record = { name: one.name, source: await lastingSource(source), ...about };
       return { record, held };
     }),
   );
@@ -157,7 +156,10 @@ export async function secretsFor(
       }),
   );
   return {
-    records: [...kept.map(({ record }) => record), ...given.records],
+    records: [
+      ...kept.map(({ record }) => record),
+      ...given.records.map((record) => withEarlierPlaceholder(record, before)),
+    ],
     held: [...kept.flatMap(({ held }) => held), ...given.held],
   };
 }

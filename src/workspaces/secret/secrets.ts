@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
 import { PyroError } from "../../core/errors.ts";
 import { hint, toRun } from "../../core/hint.ts";
+import type { BrokeredSecret } from "../../network/broker/secret.ts";
 import type { NetworkUse } from "../../network/use.ts";
-import type { SecretRecord } from "../record/secret.ts";
+import { type SecretRecord, withEarlierPlaceholder } from "../record/secret.ts";
 import { SecretMatcher, withoutRanges } from "./matcher.ts";
 import { StreamRedactor } from "./redactor.ts";
+import { withoutLineEnds } from "./rules.ts";
 import { type HeldSecret, isOutdated, isReadByOwner, readSource } from "./source.ts";
 
 /** Values that are still looked for. A guest can have kept an old one */
@@ -42,6 +45,17 @@ export class WorkspaceSecrets {
     return this.#records.flatMap(({ name, hosts }) => (hosts.length === 0 ? (this.#held.get(name) ?? []) : []));
   }
 
+  /** Those that are for certain hosts, with placeholders for the guest. */
+  get brokered(): readonly BrokeredSecret[] {
+    return this.#records.flatMap((record) => {
+      const { name, hosts, placeholder, inQuery } = record;
+      if (placeholder === null) return [];
+      // Headers are lines.
+      const value = async () => withoutLineEnds((await this.#current(record)).value);
+      return { name, hosts, placeholder, inQuery, value };
+    });
+  }
+
   /** Finds values, old ones included */
   get matcher(): SecretMatcher {
     return this.#matcher;
@@ -75,7 +89,9 @@ export class WorkspaceSecrets {
   }
 
   /** Adds secrets, or gives new values to those that are there. */
-  async use(records: readonly SecretRecord[], held: readonly HeldSecret[]): Promise<void> {
+  async use(given: readonly SecretRecord[], held: readonly HeldSecret[]): Promise<void> {
+    const records = given.map((record) => withEarlierPlaceholder(record, this.#records));
+    for (const record of records) this.#requireSameHosts(record);
     const names = new Set(records.map(({ name }) => name));
     this.#records = [...this.#records.filter(({ name }) => !names.has(name)), ...records];
     this.#hold(held);
@@ -96,11 +112,20 @@ export class WorkspaceSecrets {
       if (Object.hasOwn(env, variable) || Object.hasOwn(variables, variable)) {
         throw new PyroError("invalid_argument", `cannot use secret '${name}': the variable ${variable} is given twice`);
       }
-      const { value } = await this.#current(this.#named(name));
+      const record = this.#named(name);
       // As `$(cat FILE)` gives it.
-      variables[variable] = value.replace(/(?:\r?\n)+$/, "");
+      variables[variable] = record.placeholder ?? (await this.#current(record)).value.replace(/(?:\r?\n)+$/, "");
     }
     return variables;
+  }
+
+  /** Which hosts get a secret is decided when a machine starts. */
+  #requireSameHosts({ name, hosts }: SecretRecord): void {
+    const before = this.#records.find((record) => record.name === name)?.hosts ?? [];
+    if (isDeepStrictEqual(hosts, before)) return;
+    throw new PyroError("failed_precondition", `cannot use secret '${name}' for other hosts while the workspace runs`, {
+      hint: hint`${toRun("workspace.stop")}, then start it with that secret.`,
+    });
   }
 
   #named(name: string): SecretRecord {

@@ -5,7 +5,6 @@ import { hint, named, toRun } from "../../core/hint.ts";
 import { encodeSignal } from "../../guest/exec.ts";
 import { InputFrames } from "../../guest/input-frames.ts";
 import { fileError } from "../../host/files.ts";
-import { guestVariables } from "../../machines/guest/variables.ts";
 import { complain } from "../control/complain.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput } from "../control/protocol.ts";
@@ -302,8 +301,7 @@ export class Services {
   }
 
   #variables(env: Readonly<Record<string, string>>): Record<string, string> {
-    const { network, hostCertificates } = this.#workspace.record;
-    return { ...guestVariables(network.mode, hostCertificates), ...env };
+    return { ...this.#workspace.variables, ...env };
   }
 
   /** Records the start. A service that cannot be recorded must not run. */

@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PyroError } from "../../core/errors.ts";
 import { hint, toRun } from "../../core/hint.ts";
-import { guestVariables } from "../../machines/guest/variables.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput, VerbOutput } from "../control/protocol.ts";
 import type { Call } from "../control/server.ts";
@@ -47,8 +46,7 @@ export class Shells {
     const { Shell } = await import("./shell.ts");
     const session = await this.#workspace.session();
     this.#requireRoom(session);
-    const { network, hostCertificates } = this.#workspace.record;
-    const variables = { ...guestVariables(network.mode, hostCertificates), ...terminalVariables, ...env, ...ofSecrets };
+    const variables = { ...this.#workspace.variables, ...terminalVariables, ...env, ...ofSecrets };
     const start = { shellId: newShellId(), cwd, cols, rows, env: variables, session };
     const shell = new Shell({ ...start, redactor: secrets.stream() });
     this.#shells.set(shell.id, shell);

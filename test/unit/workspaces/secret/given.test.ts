@@ -53,20 +53,21 @@ test.each<[string, Partial<GivenTexts>, string]>([
   ["the same name twice", { secret: ["A=value-of-it", "A"] }, "'A': it is given twice"],
   ["a file without a path", { secretFiles: ["A"] }, "'A': it is not NAME=PATH"],
   ["a command without text", { secretCommands: ["A="] }, "'A': it is not NAME=COMMAND"],
-  ["no source", { secrets: [{ name: "A", hosts: [] }] }, "'A': it needs exactly one of"],
+  ["no source", { secrets: [{ name: "A", hosts: [], inQuery: false }] }, "'A': it needs exactly one of"],
   [
     "two sources",
-    { secrets: [{ name: "A", env: "A", value: "value-of-it", hosts: [] }] },
+    { secrets: [{ name: "A", env: "A", value: "value-of-it", hosts: [], inQuery: false }] },
     "'A': it needs exactly one of",
   ],
-  ["hosts", { secret: ["A@api.example.com,*.example.org"] }, "'A': secrets for certain hosts are not there yet"],
+  ["a host that is none", { secret: ["A@api example"] }, "'api example'"],
+  ["an address as a host", { secret: ["A@192.0.2.7"] }, "'A': '192.0.2.7' is an address"],
   ["too many", { secret: Array.from({ length: 33 }, (_, index) => `A${index}`) }, "33 secrets: 32 are the most"],
 ])("%s: refused before anything is read", (_, texts, message) => {
   expect(() => given(texts)).toThrow(message);
 });
 
 test("a model may name no command of the host", () => {
-  const secrets = [{ name: "A", command: "cat token", hosts: [] }];
+  const secrets = [{ name: "A", command: "cat token", hosts: [], inQuery: false }];
   expect(() => givenSecrets({ ...none, secrets }, false)).toThrow(/a model may not run a command on the host/);
   expect(givenSecrets({ ...none, secrets }, true)).toEqual(secrets);
 });
@@ -93,6 +94,19 @@ test.each<[string, Partial<GivenTexts>, string]>([
   expect(refused).toBeInstanceOf(PyroError);
   expect((refused as PyroError).message).toContain(`cannot use secret 'A': `);
   expect((refused as PyroError).message).toContain(reason);
+});
+
+test("a secret for hosts has a placeholder, which stays when it is given again", async () => {
+  const texts = { secret: ["A@api.example.com,*.example.org=ghp_0123456789abcdefghij", "B=of-the-guest"] };
+  const before = await read(texts);
+  expect(before.records).toMatchObject([
+    { hosts: ["api.example.com", "*.example.org"], placeholder: expect.stringMatching(/^ghp_[0-9a-z]{20}$/) },
+    { hosts: [], placeholder: null },
+  ]);
+  const given = await read({ secret: ["A@api.example.com=another-value-of-it"] });
+  const again = await secretsFor({ variables: {} }, before.records, given);
+  const [earlier, later] = [before, again].map(({ records }) => records.find(({ name }) => name === "A"));
+  expect(later).toMatchObject({ hosts: ["api.example.com"], placeholder: earlier?.placeholder });
 });
 
 test("after a stop sources are read again, a literal is gone, and what is given now counts", async () => {
