@@ -14,12 +14,14 @@ export const maxReadBytes = 16 * 1024 * 1024;
 export const maxWriteBytes = 16 * 1024 * 1024;
 /** Lists a directory, or everything below it. A file lists itself. */
 export async function listFiles(call: WorkspaceCall, typed: string, recursive: boolean): Promise<FileListing> {
-  return listTree(await filesOf(call), pathInWorkspace(typed), recursive);
+  const path = pathInWorkspace(typed);
+  return listTree(await filesOf(call), path, recursive);
 }
 
 /** Reads a part of a text file. */
 export async function readFile(call: WorkspaceCall, typed: string, page: FilePage): Promise<FileContent> {
-  return readText(await filesOf(call), pathBelowWorkspace(typed), page);
+  const path = pathBelowWorkspace(typed);
+  return readText(await filesOf(call), path, page);
 }
 
 async function filesOf(call: WorkspaceCall): Promise<FileTree> {
