@@ -80,7 +80,7 @@ describeWithVm("what a workspace refuses", () => {
           code: "resource_exhausted",
           hint: expect.stringContaining("PYRO_MAX_ACTIVE_WORKSPACES"),
           message: expect.stringMatching(
-            /^cannot (create|start) a workspace: 1 workspace is running, which is the limit$/,
+            /^cannot (create a workspace|start workspace '\w+'): 1 workspace is running, which is the limit$/,
           ),
         });
       }
