@@ -67,6 +67,21 @@ describeWithNamespaces("a machine for one command", () => {
     await eventually(() => isGone(vmId), soonMs, "the machine is removed");
   });
 
+  test("is deleted while its command runs", async () => {
+    await using machine = await open();
+    const vmId = machine.workspaceId;
+    let tellBegun: () => void = () => {};
+    const begun = new Promise<void>((resolve) => {
+      tellBegun = resolve;
+    });
+    const streams = { onStdout: () => tellBegun(), onStderr: () => {} };
+    const cutOff = pyro.vm.exec({ vmId, command: "echo up; sleep 300" }, { streams }).catch((error: unknown) => error);
+    await begun;
+    expect(await pyro.vm.delete({ vmId })).toEqual({ vmId, deleted: true, reason: "explicit_delete" });
+    expect(await cutOff).toMatchObject({ code: "outcome_unknown" });
+    expect(await isGone(vmId)).toBe(true);
+  });
+
   test("is no workspace, and a workspace is none", async () => {
     await using machine = await open();
     await using workspace = await WorkspaceWithoutVm.start(bench.cache);

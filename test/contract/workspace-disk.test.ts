@@ -150,7 +150,9 @@ describeWithNamespaces("the disks of a workspace that runs", () => {
   let workspace: WorkspaceWithoutVm;
   beforeAll(async () => {
     bench = await Workbench.create();
-    workspace = await WorkspaceWithoutVm.start(bench.cache);
+    // What is said of secrets comes after that.
+    const secrets = [{ name: "TOKEN", value: "never-to-be-read", hosts: [], inQuery: false }];
+    workspace = await WorkspaceWithoutVm.start(bench.cache, {}, { secrets });
   });
   afterAll(async () => {
     await workspace[Symbol.asyncDispose]();

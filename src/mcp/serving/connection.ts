@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import type { ToolCalls } from "../calls.ts";
@@ -43,7 +44,10 @@ export function serveClient(
     closed,
     async close() {
       await Promise.all(begun.map((calls) => calls.end(endMs)));
-      await connection.close();
+      const waiting = new AbortController();
+      // A transport may be one whose other end no longer answers.
+      const late = sleep(endMs, undefined, { signal: waiting.signal }).catch(() => {});
+      await Promise.race([connection.close(), late]).finally(() => waiting.abort());
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Transport } from "@modelcontextprotocol/server";
 import { PyroError } from "../../core/errors.ts";
+import { networkModes } from "../../network/policy/rules.ts";
 import { networkRules, type WantedNetwork } from "../../operations/network.ts";
 import type { ToolsetChoice } from "../../operations/toolsets.ts";
 import type { ProjectFlags } from "../../projects/start.ts";
@@ -47,6 +48,7 @@ export class PyroServer implements AsyncDisposable {
     { networkPolicy: mode, onError = () => {}, ...options }: ServerOptions,
     surroundings: { readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
   ): Promise<PyroServer> {
+    requireNetworkPolicy(mode);
     const network = networkRules({ ...options, mode });
     return new PyroServer(
       await setUpServer({ ...options, network }, { ...surroundings, nameFlag: (flag) => flag }),
@@ -65,7 +67,12 @@ export class PyroServer implements AsyncDisposable {
     const client = serveClient(this.#setup, wire, this.#onError);
     this.#clients.add(client);
     void client.closed.then(() => this.#end(client));
-    await started;
+    try {
+      await started;
+    } catch (error) {
+      await this.#end(client);
+      throw error;
+    }
   }
 
   /** Cancels the calls that run, and closes all transports. Workspaces stay. */
@@ -82,6 +89,14 @@ export class PyroServer implements AsyncDisposable {
     await client.close();
     this.#clients.delete(client);
   }
+}
+
+/** A program without types may give anything, and what is no policy must not become a ceiling. */
+function requireNetworkPolicy(mode: ServerOptions["networkPolicy"]): void {
+  if (mode === undefined || networkModes.includes(mode)) return;
+  throw new PyroError("invalid_argument", `cannot use networkPolicy ${mode}: there is no such policy`, {
+    hint: `Choose one of ${networkModes.join(", ")}.`,
+  });
 }
 
 /** Settles with the start of a transport, which is made by the one that serves it. */

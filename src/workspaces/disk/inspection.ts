@@ -99,7 +99,7 @@ function covered({ layers }: Disk, top: DiskLayer): Disk {
   return { layers: [...layers, top], disposable: true, durable: false };
 }
 
-function notStopped(workspaceId: string, verb: string): PyroError {
+export function notStopped(workspaceId: string, verb: string): PyroError {
   return new PyroError(
     "failed_precondition",
     `cannot ${verb} the disks of workspace '${workspaceId}': it must be stopped before they are looked at`,

@@ -1,16 +1,18 @@
 import { PyroError } from "../../core/errors.ts";
 import { hint, named } from "../../core/hint.ts";
-import type { WorkspaceCall } from "../control/access.ts";
+import { currentRecord, type WorkspaceCall } from "../control/access.ts";
+import { isActive } from "../record/record.ts";
 import type { SecretRecord } from "../record/secret.ts";
-import { readWorkspace } from "../record/store.ts";
 import type { FindSecrets } from "../secret/caller.ts";
 import { secretsFor } from "../secret/given.ts";
 import { SecretMatcher } from "../secret/matcher.ts";
+import { notStopped } from "./inspection.ts";
 
-/** Secrets whose values the guest of a workspace had. */
-async function guestSecrets({ context, workspaceId }: WorkspaceCall): Promise<readonly SecretRecord[]> {
-  const { secrets } = await readWorkspace(context.layout.workspacesDir, workspaceId);
-  return secrets.filter(({ hosts }) => hosts.length === 0);
+/** Secrets whose values the guest of a workspace had. Of one that runs nothing else matters yet. */
+async function guestSecrets({ context, workspaceId }: WorkspaceCall, verb: string): Promise<readonly SecretRecord[]> {
+  const record = await currentRecord(context, workspaceId);
+  if (isActive(record)) throw notStopped(workspaceId, verb);
+  return record.secrets.filter(({ hosts }) => hosts.length === 0);
 }
 
 /**
@@ -22,7 +24,7 @@ export async function findKnownSecrets(
   call: WorkspaceCall,
   { verb, operation }: { readonly verb: string; readonly operation: string },
 ): Promise<FindSecrets | undefined> {
-  const secrets = await guestSecrets(call);
+  const secrets = await guestSecrets(call, verb);
   if (secrets.length === 0) return undefined;
   const { records, held } = await secretsFor(call.context, secrets, undefined, call.signal);
   const unknown = records.find(({ available }) => !available);
@@ -45,7 +47,7 @@ export async function refuseSecrets(
   call: WorkspaceCall,
   about: { readonly verb: string; readonly operation: string },
 ): Promise<void> {
-  const [first] = await guestSecrets(call);
+  const [first] = await guestSecrets(call, about.verb);
   if (first)
     throw notSearched(call, about, `its guest had secrets, such as '${first.name}', and nothing looks for them`);
 }

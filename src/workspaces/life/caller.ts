@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { throwIfCancelled } from "../../core/deadline.ts";
+import { PyroError } from "../../core/errors.ts";
 import { pathExists } from "../../host/files.ts";
 import { identifyProcess, isSameProcess, killGroupOf, type ProcessIdentity } from "../../host/process-identity.ts";
 import type { EngineContext } from "../../machines/context.ts";
@@ -20,6 +21,8 @@ import { secretVerbs } from "../secret/verbs.ts";
 import { launchIdle } from "./launch-idle.ts";
 import { lifeVerbs } from "./verbs.ts";
 
+/** A supervisor that is about to end has not deleted anything, so what it leaves is tried again */
+const maxTries = 3;
 /** Limit for the end of a deleted workspace's supervisor and guardian, which takes milliseconds */
 const processesEndMs = 3_000;
 
@@ -92,7 +95,20 @@ export async function startWorkspace(
 }
 
 /** Ends a workspace and removes all of it, even if its record cannot be read. */
-export async function deleteWorkspace({ context, workspaceId, signal }: WorkspaceCall): Promise<void> {
+export async function deleteWorkspace(wanted: WorkspaceCall): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await deleteOnce(wanted);
+    } catch (error) {
+      const { code } = PyroError.from(error);
+      // The end that came first was a removal, such as that of a machine whose command ended.
+      if (code === "not_found" && tries > 1) return;
+      if (code !== "unavailable" || tries === maxTries) throw error;
+    }
+  }
+}
+
+async function deleteOnce({ context, workspaceId, signal }: WorkspaceCall): Promise<void> {
   const { workspacesDir } = context.layout;
   const stored = await findWorkspace(workspacesDir, workspaceId);
   const { place } = stored;

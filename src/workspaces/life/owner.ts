@@ -2,6 +2,7 @@ import { compilePolicy } from "../../network/policy/policy.ts";
 import { allowsPublishedPorts } from "../../network/policy/rules.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import { type OwnedVerb, owned } from "../control/server.ts";
+import { nounOf } from "../record/kind.ts";
 import type { WorkspaceRecord } from "../record/record.ts";
 import { updated, type WorkspaceUpdate } from "../record/update.ts";
 import { lifeVerbs } from "./verbs.ts";
@@ -11,12 +12,13 @@ export function lifeOwner(workspace: OwnedWorkspace): readonly OwnedVerb[] {
     requireSpeakable(workspace, input);
     return workspace.update((record) => updated(record, input));
   };
+  const noun = nounOf(workspace.place.workspaceId);
   return owned(lifeVerbs, {
     start: () => workspace.running(),
     update: (input) => (input.network ? workspace.exclusively(() => updateNetwork(workspace, input)) : update(input)),
-    stop: () => workspace.exclusively(() => workspace.stop("the workspace was stopped")),
+    stop: () => workspace.exclusively(() => workspace.stop(`the ${noun} was stopped`)),
     async delete() {
-      await workspace.delete("the workspace was deleted");
+      await workspace.delete(`the ${noun} was deleted`);
       return {};
     },
   });

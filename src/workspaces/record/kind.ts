@@ -30,9 +30,14 @@ export function isIdOf(kind: Kind, id: string): boolean {
   return forms[kind].test(id);
 }
 
+/** `workspace`, for messages */
+export function nounOf(id: string): string {
+  return isIdOf("vm", id) ? "machine" : "workspace";
+}
+
 /** `workspace '0a1b2c3d4e5f'`, for messages */
 export function inWords(id: string): string {
-  return `${isIdOf("vm", id) ? "machine" : "workspace"} '${id}'`;
+  return `${nounOf(id)} '${id}'`;
 }
 
 type OwnOperation = "status" | "start" | "delete";

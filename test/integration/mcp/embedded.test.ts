@@ -76,9 +76,29 @@ test("a transport that does not start is the caller's to know of", async () => {
   expect(errors).toEqual(["no such pipe"]);
 });
 
+test("a transport that does not start is closed, and one that does not close is not waited for", async () => {
+  const server = await make();
+  const closed: string[] = [];
+  const transport = (name: string, start: () => Promise<void>) => ({
+    start,
+    send: async () => {},
+    close: () => {
+      closed.push(name);
+      return new Promise<void>(() => {});
+    },
+  });
+  const broken = transport("broken", () => Promise.reject(new Error("no such pipe")));
+  await expect(server.connect(broken)).rejects.toThrow("no such pipe");
+  expect(closed).toEqual(["broken"]);
+  await server.connect(transport("mute", async () => {}));
+  await server.close();
+  expect(closed).toEqual(["broken", "mute"]);
+});
+
 test.each<[ServerOptions, RegExp]>([
   [{ mode: "inspect", profile: "vm-run" }, /cannot use mode inspect with profile vm-run/],
   [{ mode: "flight" }, /there is no such mode/],
+  [{ networkPolicy: "open" as never }, /cannot use networkPolicy open: there is no such policy/],
   [{ environment: "debian:99" }, /unknown environment 'debian:99'/],
   [{ projectPath: "." }, /cannot use noProjectSource with a project source/],
   [{ noProjectSource: false, projectPath: "/nonexistent" }, /nonexistent/],
