@@ -177,10 +177,12 @@ export class WorkspaceSecrets {
 
   #hold(held: readonly HeldSecret[]): void {
     for (const secret of held) this.#held.set(secret.name, secret);
-    const added = new Set(held.map(({ value }) => value).filter((value) => !this.#known.includes(value)));
-    if (added.size === 0) return;
-    this.#known = [...added, ...this.#known].slice(0, maxKnownValues);
-    this.#matcher = new SecretMatcher(this.#known);
+    const given = held.map(({ value }) => value);
+    const hasNew = given.some((value) => !this.#known.includes(value));
+    // Values in use come first: one that changes often must push out no other that is in use.
+    const current = [...this.#held.values()].map(({ value }) => value);
+    this.#known = [...new Set([...current, ...given, ...this.#known])].slice(0, maxKnownValues);
+    if (hasNew) this.#matcher = new SecretMatcher(this.#known);
   }
 
   #without(data: unknown): unknown {
