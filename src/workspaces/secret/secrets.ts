@@ -113,8 +113,10 @@ export class WorkspaceSecrets {
         throw new PyroError("invalid_argument", `cannot use secret '${name}': the variable ${variable} is given twice`);
       }
       const record = this.#named(name);
+      // Also for a placeholder, which is worth nothing without a value.
+      const { value } = await this.#current(record);
       // As `$(cat FILE)` gives it.
-      variables[variable] = record.placeholder ?? (await this.#current(record)).value.replace(/(?:\r?\n)+$/, "");
+      variables[variable] = record.placeholder ?? value.replace(/(?:\r?\n)+$/, "");
     }
     return variables;
   }
