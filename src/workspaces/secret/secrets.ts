@@ -14,8 +14,8 @@ const maxKnownValues = 512;
 /** Pause before a source that has failed is read again for a command that has not asked for it */
 const readAgainMs = 30_000;
 
-/** Takes new values to where they belong: the guest and the record. */
-type OnChange = (changed: readonly HeldSecret[]) => Promise<void>;
+/** Takes new values to where they belong: those for the guest to it, and all to the record. */
+type OnChange = (changedForGuest: readonly HeldSecret[]) => Promise<void>;
 
 /**
  * The secrets of a running workspace. Only this class has their values, in the memory of the
@@ -95,7 +95,7 @@ export class WorkspaceSecrets {
     const names = new Set(records.map(({ name }) => name));
     this.#records = [...this.#records.filter(({ name }) => !names.has(name)), ...records];
     this.#hold(held);
-    await this.#onChange(held);
+    await this.#tellOfChange(held);
   }
 
   /**
@@ -162,7 +162,7 @@ export class WorkspaceSecrets {
     this.#failedAtMs.delete(name);
     const isNew = this.#held.get(name)?.value !== read.value;
     this.#hold([read]);
-    if (isNew) await this.#onChange([read]);
+    if (isNew) await this.#tellOfChange([read]);
     return read;
   }
 
@@ -175,6 +175,12 @@ export class WorkspaceSecrets {
         // A command that asks for it by name is told.
       });
     }
+  }
+
+  /** A value that is for certain hosts never gets to the guest, a new one neither. */
+  #tellOfChange(changed: readonly HeldSecret[]): Promise<void> {
+    const names = new Set(this.forGuest.map(({ name }) => name));
+    return this.#onChange(changed.filter(({ name }) => names.has(name)));
   }
 
   #hold(held: readonly HeldSecret[]): void {

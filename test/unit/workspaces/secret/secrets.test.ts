@@ -27,3 +27,26 @@ test("a placeholder without a value is refused to a command, which would only be
   const known = new WorkspaceSecrets([brokered], [held("TOKEN", "the-value")]);
   expect(await known.variables({ TOKEN: "T" })).toEqual({ T: "pyro_placeholder" });
 });
+
+test("a new value that is for certain hosts is not put into the guest", async () => {
+  const brokered = { ...record("TOKEN"), hosts: ["api.example.com"], placeholder: "pyro_placeholder" };
+  const secrets = new WorkspaceSecrets([brokered, record("PLAIN")], [held("TOKEN", "earlier-value")]);
+  const put: string[] = [];
+  secrets.onChange(async (changed) => void put.push(...changed.map(({ name }) => name)));
+  await secrets.use([brokered, record("PLAIN")], [held("TOKEN", "later-value"), held("PLAIN", "plain-value")]);
+  expect(put).toEqual(["PLAIN"]);
+  const [later] = secrets.brokered;
+  expect(await later?.value()).toBe("later-value");
+});
+
+test("a value for certain hosts that is read again is not put into the guest", async () => {
+  const source = { kind: "command", command: "echo later-value", cwd: "/" } as const;
+  const brokered = { ...record("TOKEN"), source, hosts: ["api.example.com"], placeholder: "pyro_placeholder" };
+  const expired = { ...held("TOKEN", "earlier-value"), expiresAt: "2020-01-01T00:00:00Z" };
+  const secrets = new WorkspaceSecrets([brokered], [expired]);
+  const put: string[] = [];
+  secrets.onChange(async (changed) => void put.push(...changed.map(({ name }) => name)));
+  const [later] = secrets.brokered;
+  expect(await later?.value()).toBe("later-value");
+  expect(put).toEqual([]);
+});
