@@ -47,8 +47,9 @@ export class Echoes {
     dropOldest(this.#madeUp, maxMadeUp);
   }
 
+  /** The longest first: one value can be a part of another, of which the rest would stay. */
   get #all(): readonly (readonly [said: string, shown: string])[] {
-    return [...this.#madeUp, ...this.#values];
+    return [...this.#madeUp, ...this.#values].toSorted(([a], [b]) => b.length - a.length);
   }
 
   /** The same fields without any value. */

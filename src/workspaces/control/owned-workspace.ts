@@ -77,8 +77,8 @@ export class OwnedWorkspace {
     this.#record = record;
     this.#session = session;
     this.secrets = secrets;
-    secrets.onChange(async (changed) => {
-      await putIntoGuest((await this.session()).machine, changed);
+    secrets.onChange(async (changedForGuest) => {
+      await putIntoGuest((await this.session()).machine, changedForGuest);
       await this.update({ secrets: secrets.records });
     });
     this.#watch(session);

@@ -21,7 +21,9 @@ function problemOf(value: string): string | undefined {
   if (/\p{Surrogate}/u.test(value)) return "its value is not UTF-8 text";
   if (Buffer.byteLength(value) > maxValueBytes) return `its value has more than ${maxValueBytes} bytes`;
   const bare = withoutLineEnds(value);
-  if ([...bare].length < minValueChars) return `its value has fewer than ${minValueChars} characters`;
+  // Line ends are looked past, so they tell a value from other text no better than none would.
+  if ([...bare.replace(/[\r\n]/g, "")].length < minValueChars)
+    return `its value has fewer than ${minValueChars} characters`;
   if (redactedMarker.includes(bare) || bare.includes(redactedMarker)) {
     return `its value cannot be told from ${redactedMarker}, which stands for values`;
   }

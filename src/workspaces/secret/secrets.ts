@@ -14,8 +14,8 @@ const maxKnownValues = 512;
 /** Pause before a source that has failed is read again for a command that has not asked for it */
 const readAgainMs = 30_000;
 
-/** Takes new values to where they belong: the guest and the record. */
-type OnChange = (changed: readonly HeldSecret[]) => Promise<void>;
+/** Takes new values to where they belong: those for the guest to it, and all to the record. */
+type OnChange = (changedForGuest: readonly HeldSecret[]) => Promise<void>;
 
 /**
  * The secrets of a running workspace. Only this class has their values, in the memory of the
@@ -95,7 +95,7 @@ export class WorkspaceSecrets {
     const names = new Set(records.map(({ name }) => name));
     this.#records = [...this.#records.filter(({ name }) => !names.has(name)), ...records];
     this.#hold(held);
-    await this.#onChange(held);
+    await this.#tellOfChange(held);
   }
 
   /**
@@ -113,8 +113,10 @@ export class WorkspaceSecrets {
         throw new PyroError("invalid_argument", `cannot use secret '${name}': the variable ${variable} is given twice`);
       }
       const record = this.#named(name);
+      // Also for a placeholder, which is worth nothing without a value.
+      const { value } = await this.#current(record);
       // As `$(cat FILE)` gives it.
-      variables[variable] = record.placeholder ?? (await this.#current(record)).value.replace(/(?:\r?\n)+$/, "");
+      variables[variable] = record.placeholder ?? value.replace(/(?:\r?\n)+$/, "");
     }
     return variables;
   }
@@ -160,7 +162,7 @@ export class WorkspaceSecrets {
     this.#failedAtMs.delete(name);
     const isNew = this.#held.get(name)?.value !== read.value;
     this.#hold([read]);
-    if (isNew) await this.#onChange([read]);
+    if (isNew) await this.#tellOfChange([read]);
     return read;
   }
 
@@ -175,12 +177,20 @@ export class WorkspaceSecrets {
     }
   }
 
+  /** A value that is for certain hosts never gets to the guest, a new one neither. */
+  #tellOfChange(changed: readonly HeldSecret[]): Promise<void> {
+    const names = new Set(this.forGuest.map(({ name }) => name));
+    return this.#onChange(changed.filter(({ name }) => names.has(name)));
+  }
+
   #hold(held: readonly HeldSecret[]): void {
     for (const secret of held) this.#held.set(secret.name, secret);
-    const added = new Set(held.map(({ value }) => value).filter((value) => !this.#known.includes(value)));
-    if (added.size === 0) return;
-    this.#known = [...added, ...this.#known].slice(0, maxKnownValues);
-    this.#matcher = new SecretMatcher(this.#known);
+    const given = held.map(({ value }) => value);
+    const hasNew = given.some((value) => !this.#known.includes(value));
+    // Values in use come first: one that changes often must push out no other that is in use.
+    const current = [...this.#held.values()].map(({ value }) => value);
+    this.#known = [...new Set([...current, ...given, ...this.#known])].slice(0, maxKnownValues);
+    if (hasNew) this.#matcher = new SecretMatcher(this.#known);
   }
 
   #without(data: unknown): unknown {

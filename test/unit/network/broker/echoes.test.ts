@@ -58,3 +58,10 @@ test("a guest that makes up users fills no memory, and pushes out no value", () 
   expect(echoes.shown("user-1 ")).toBe("user-1 ");
   expect(echoes.shown("user-999 a value")).toBe("x placeholder");
 });
+
+test("of a value that begins with another one, nothing stays", () => {
+  const echoes = new Echoes();
+  echoes.add(echoesOf("a-token", "short"));
+  echoes.add(echoesOf("a-token-and-more", "long"));
+  expect(echoes.shown("a-token-and-more a-token")).toBe("long short");
+});

@@ -75,6 +75,7 @@ test("a model may name no command of the host", () => {
 test.each<[string, Partial<GivenTexts>, string]>([
   ["short", { secret: ["A=12345"] }, "its value has fewer than 6 characters"],
   ["short but for line ends", { secret: ["A=1234\n\n\n"] }, "its value has fewer than 6 characters"],
+  ["short but for line ends in it", { secret: ["A=a\n\n\n\n\nb"] }, "its value has fewer than 6 characters"],
   ["too long", { secret: [`A=${"é".repeat(32 * 1024)}x`] }, "its value has more than 65536 bytes"],
   ["NUL", { secret: ["A=before\0after"] }, "its value has a NUL character in it"],
   ["half a character", { secret: ["A=before\ud800after"] }, "its value is not UTF-8 text"],
