@@ -96,6 +96,7 @@ describeWithVm("brokered secrets of a workspace", () => {
     expect((await call("exec", { command: "echo $T", secretEnv: { TOKEN: "T" } })).stdout).toBe(placeholder);
     await curl("api.test");
     expect(heads.at(-1)).toContain(`Bearer new-${token}`);
+    expect((await call("exec", { command: "ls /run/pyro-secrets | wc -l" })).stdout).toBe("0\n");
     expect(
       await sdk().refusal("workspace.start", {
         workspaceId,
@@ -104,6 +105,8 @@ describeWithVm("brokered secrets of a workspace", () => {
     ).toMatchObject({
       message: "cannot use secret 'N' for other hosts while the workspace runs",
     });
-    expect(await tracesBelow(bench.cache.dir, [token], /^(?:environments|templates|seeds|host)(?:\/|$)|seed\.ext4$/)).toEqual([]);
+    expect(tracesBelow(bench.cache.dir, [token], /^(?:environments|templates|seeds|host)(?:\/|$)|seed\.ext4$/)).toEqual(
+      [],
+    );
   });
 });

@@ -145,6 +145,7 @@ export async function secretsFor(
   given: ReadSecrets = { records: [], held: [] },
   signal?: AbortSignal,
 ): Promise<ReadSecrets> {
+  for (const record of given.records) requireNotInGuest(record, before);
   const names = new Set(given.records.map(({ name }) => name));
   const kept = await Promise.all(
     before
@@ -162,6 +163,15 @@ export async function secretsFor(
     ],
     held: [...kept.flatMap(({ held }) => held), ...given.held],
   };
+}
+
+/** What the guest has had, its disk can still have, so that it must go on being looked for. */
+function requireNotInGuest({ name, hosts }: SecretRecord, before: readonly SecretRecord[]): void {
+  const earlier = before.find((record) => record.name === name);
+  if (!earlier || earlier.hosts.length > 0 || hosts.length === 0) return;
+  throw new PyroError("failed_precondition", `cannot use secret '${name}' for hosts: the guest has had its value`, {
+    hint: "Give it another name.",
+  });
 }
 
 function sourceOf({ env, filePath, command }: Pick<GivenSecret, "env" | "filePath" | "command">): SecretSource {

@@ -110,6 +110,14 @@ test("a secret for hosts has a placeholder, which stays when it is given again",
   expect(later).toMatchObject({ hosts: ["api.example.com"], placeholder: earlier?.placeholder });
 });
 
+test("a secret that the guest has had is not one for hosts later", async () => {
+  const before = await read({ secret: ["A=of-the-guest"] });
+  const given = await read({ secret: ["A@api.example.com=of-the-guest"] });
+  await expect(secretsFor({ variables: {} }, before.records, given)).rejects.toThrow(
+    "cannot use secret 'A' for hosts: the guest has had its value",
+  );
+});
+
 test("after a stop sources are read again, a literal is gone, and what is given now counts", async () => {
   const texts = { secret: ["A=a-literal", "B", "C=another-literal"], secretFiles: [`F=${dir}/value`] };
   const before = await read(texts, { B: "of-the-host" });
