@@ -103,7 +103,7 @@ describeWithVm("packages and sources, through a way out by name", () => {
     const { stdout, stderr, use } = await guest.run(`
       mkdir /tmp/project && cd /tmp/project
       curl -sfO ${url}/project/package.json -O ${url}/project/package-lock.json
-      /tmp/node --jitless /tmp/npm/bin/npm-cli.js ci --registry ${url} --no-audit --no-fund --fetch-retries 0 --loglevel error
+      /tmp/node --jitless /tmp/npm/bin/npm-cli.js ci --registry ${url} --no-audit --no-fund --fetch-retries 0 --loglevel error >&2
       /tmp/node -p 'require("cross-spawn").sync("echo", ["from the registry"]).stdout.toString().trim()'
     `);
     expect(stdout, stderr).toBe("from the registry\n");

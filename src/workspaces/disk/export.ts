@@ -12,6 +12,7 @@ import { runAsRoot } from "../../seeds/build-root.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { writeFileOnHost } from "../file/write-on-host.ts";
 import { outputDevice, withInspection } from "./inspection.ts";
+import { refuseSecrets } from "./known-secrets.ts";
 import { mountRoot } from "./stopped-tree.ts";
 
 /** Room for all that the two disks can hold */
@@ -36,9 +37,14 @@ export type ExportedDisk = z.output<typeof exportedDisk>;
  * Writes the tree that the machine of a stopped workspace had, as an ext4 image, complete or not at
  * all, to a path where nothing is.
  */
-export async function exportDisk(call: WorkspaceCall, output: string): Promise<ExportedDisk> {
+export async function exportDisk(
+  call: WorkspaceCall,
+  output: string,
+  { allowSecrets }: { readonly allowSecrets: boolean },
+): Promise<ExportedDisk> {
   const outputPath = resolve(output);
   return writeFileOnHost(call, outputPath, async (path) => {
+    if (!allowSecrets) await refuseSecrets(call, { verb: "export", operation: "workspace.disk.export" });
     const owner = await makeEmptyImage(call.context, path, call.signal);
     const { entryCount, skippedCount } = await fillImage(call, path).catch(async (error: unknown) => {
       throw (await isFull(outputPath)) ? diskFull(outputPath, error) : error;

@@ -9,7 +9,7 @@ import { fileContent, fileListing } from "../file/results.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { exportDisk, exportedDisk } from "./export.ts";
 import { withInspection } from "./inspection.ts";
-import { findKnownSecrets, refuseSecrets } from "./known-secrets.ts";
+import { findKnownSecrets } from "./known-secrets.ts";
 import { stoppedTree } from "./stopped-tree.ts";
 
 const diskPath = z.string().min(1).describe("Path in the stopped machine, absolute or from /workspace");
@@ -133,8 +133,7 @@ export const workspaceDiskExport = defineOperation({
   },
   async handle({ engine: context, signal, onProgress }, { workspaceId: id, outputPath, allowSecrets: isShown }) {
     const call = { context, workspaceId: id, signal, onProgress };
-    if (!isShown) await refuseSecrets(call, { verb: "export", operation: "workspace.disk.export" });
-    const exported = await exportDisk(call, outputPath);
+    const exported = await exportDisk(call, outputPath, { allowSecrets: isShown });
     return { ...exported, workspaceId: id };
   },
 });
