@@ -50,6 +50,8 @@ interface Running {
   readonly ended: Deferred;
   /** Resolves when it has a process */
   readonly started: Deferred;
+  /** Resolves when its start is on file, or cannot be put there */
+  readonly recorded: Deferred;
   /** Why its end is wanted; undefined: it ends by itself */
   wantedEnd: StopReason | undefined;
   isReady: boolean;
@@ -85,6 +87,7 @@ export class Services {
       killer: new AbortController(),
       ended: new Deferred(),
       started: new Deferred(),
+      recorded: new Deferred(),
       wantedEnd: undefined,
       isReady: readiness === null,
     };
@@ -95,17 +98,25 @@ export class Services {
     try {
       await requireFreePort(readiness, session.machine);
       ports = await this.#publish(input);
-      await this.#recordStart(input, { session, generation, ports });
     } catch (error) {
       await this.#workspace.ports.closeThoseOf(serviceName);
       this.#forget(serviceName, running);
       throw error;
     }
+    // At the same time: only an answer says that it runs, and a supervisor that dies takes it along.
+    const recording = this.#recordStart(input, { session, generation, ports });
+    const settled = () => running.recorded.resolve();
+    recording.then(settled, settled);
     this.#toItsEnd(input, running, matcher)
       .catch((error: unknown) => complain(`cannot follow service '${serviceName}' to its end`, error))
       .finally(() => this.#forget(serviceName, running));
     const over = new AbortController();
     void running.ended.promise.then(() => over.abort());
+    await recording.catch(async (error: unknown) => {
+      running.wantedEnd ??= "stopped";
+      await this.#end(running, 0);
+      throw error;
+    });
     await this.#untilUsable(input, running, { matcher, over: over.signal });
     return this.#seen(serviceName, gone);
   }
@@ -304,7 +315,7 @@ export class Services {
     return { ...this.#workspace.variables, ...env };
   }
 
-  /** Records the start. A service that cannot be recorded must not run. */
+  /** Records the start. A service that cannot be recorded is ended. */
   async #recordStart(
     { serviceName, argv, shell, cwd, readiness }: ReadyInput,
     { session, generation, ports }: { session: Session; generation: number; ports: readonly PublishedPort[] },
@@ -345,7 +356,8 @@ export class Services {
   }
 
   /** Changes the record of one run. After a reset there is none, and then nothing happens. */
-  async #change(serviceName: string, { generation, session }: Running, change: Change): Promise<void> {
+  async #change(serviceName: string, { generation, session, recorded }: Running, change: Change): Promise<void> {
+    await recorded.promise;
     await this.#workspace.update((record) => {
       const isOurs = (each: ServiceRecord) => each.serviceName === serviceName && each.generation === generation;
       if (this.#isOtherHistory(record, session)) return {};
