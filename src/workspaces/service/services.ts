@@ -103,7 +103,8 @@ export class Services {
       this.#forget(serviceName, running);
       throw error;
     }
-    // At the same time: only an answer says that it runs, and a supervisor that dies takes it along.
+    // At the same time: only an answer says that it runs, and if this process dies, so does the
+    // service.
     const recording = this.#recordStart(input, { session, generation, ports });
     const settled = () => running.recorded.resolve();
     recording.then(settled, settled);
