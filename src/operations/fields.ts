@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { workspacePath } from "../core/workspace-path.ts";
 import { hostPathProblem } from "../host/named/path.ts";
 import { catalog, catalogEntry, defaultEnvironment } from "../images/catalog.ts";
 import { defaultShape, machineShapeSchema } from "../machines/shape.ts";
@@ -24,6 +25,11 @@ export const isolation = z
   .nullable()
   .describe("What separated it from the host; null on the host");
 
+export const allowHostCompat = z
+  .boolean()
+  .default(false)
+  .describe("Run on this host, WITHOUT isolation, when no virtual machine can be had");
+
 export const limitSeconds = z.number().positive().max(86_400);
 
 export const commandTimeoutSeconds = limitSeconds.default(30).describe("Time limit for the command");
@@ -34,13 +40,24 @@ const noNul = (text: string) => !text.includes("\0");
 export const commandText = z.string().refine(noNul, "must not have a NUL character in it");
 
 /** Variables for a command, by name. */
-export const commandVariables = z.record(
+const commandVariables = z.record(
   z
     .string()
     .min(1)
     .refine((name) => noNul(name) && !name.includes("="), "a variable's name must have no = in it"),
   commandText,
 );
+
+/** Where a workspace's command runs */
+export const commandCwd = commandText
+  .min(1)
+  .default(workspacePath)
+  .describe("Directory to run it in, absolute or below /workspace");
+
+export const commandEnv = commandVariables.default({}).describe("Variable for it; repeatable");
+
+/** The same for a model */
+export const modelCommandEnv = commandVariables.default({}).describe("Variables for it");
 
 /** A path of this host that an operation reads or writes, in any form that the host takes. */
 export const hostPath = z

@@ -27,6 +27,9 @@ export const networkRuleFields = {
     .describe("Name or network for which addresses are allowed that are not public; repeatable"),
 };
 
+/** For a machine that runs one command, and has no policy */
+export const networkAccess = z.boolean().default(false).describe("Give the guest a way out to the internet");
+
 export const hostCertificates = z
   .boolean()
   .optional()

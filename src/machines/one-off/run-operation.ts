@@ -6,16 +6,18 @@ import { CollectedOutput, collectedOutputSchema } from "../../operations/collect
 import { commandEnding, endingFacts, exitCodeMeaning, guestCommand } from "../../operations/command-fields.ts";
 import { commandResultChars, endingInWords, shortenCommand, streamsText } from "../../operations/command-view.ts";
 import {
+  allowHostCompat,
   commandTimeoutSeconds,
   environmentChoice,
   environmentName,
   executionMode,
   isolation,
+  limitSeconds,
   memMib,
   shellText,
   vcpuCount,
 } from "../../operations/fields.ts";
-import { egressRules, hostCertificates, networkRuleFields } from "../../operations/network.ts";
+import { egressRules, hostCertificates, networkAccess, networkRuleFields } from "../../operations/network.ts";
 import { networkLines } from "../../operations/network-view.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -49,14 +51,11 @@ export const run = defineOperation({
     vcpuCount,
     memMib,
     timeoutSeconds: commandTimeoutSeconds,
-    ttlSeconds: z.number().positive().max(86_400).default(600).describe("Time limit for the machine"),
-    network: z.boolean().default(false).describe("Give the guest a way out to the internet"),
+    ttlSeconds: limitSeconds.default(600).describe("Time limit for the machine"),
+    network: networkAccess,
     ...networkRuleFields,
     hostCertificates,
-    allowHostCompat: z
-      .boolean()
-      .default(false)
-      .describe("Run on this host, WITHOUT isolation, when no virtual machine can be had"),
+    allowHostCompat,
   }),
   output: outputSchema,
   cli: {

@@ -13,11 +13,12 @@ import {
   streamsText,
 } from "../../operations/command-view.ts";
 import {
-  commandText,
-  commandVariables,
+  commandCwd,
+  commandEnv,
   executionMode,
   isolation,
   limitSeconds,
+  modelCommandEnv,
   shellText,
 } from "../../operations/fields.ts";
 import { networkLines } from "../../operations/network-view.ts";
@@ -58,8 +59,8 @@ export const workspaceExec = defineOperation({
   input: z.object({
     workspaceId,
     command: guestCommand,
-    cwd: commandText.min(1).default(workspacePath).describe("Directory to run it in, absolute or below /workspace"),
-    env: commandVariables.default({}).describe("Variable for it; repeatable"),
+    cwd: commandCwd,
+    env: commandEnv,
     secretEnv,
     timeoutSeconds: limitSeconds.optional().describe("Time limit, at which it is killed; default: none"),
     killAfterSeconds: limitSeconds.optional().describe("Time limit, at which it is killed"),
@@ -84,7 +85,7 @@ export const workspaceExec = defineOperation({
       "Run a shell command in a workspace. Each call is a fresh shell in /workspace, so cd and variables do not last: give cwd and env, or join with &&. Output is as a terminal would leave it, of long output both ends. A command that takes longer goes on, and workspace_logs waits for it.",
     input: {
       command: shellText,
-      env: commandVariables.default({}).describe("Variables for it"),
+      env: modelCommandEnv,
       secretEnv: modelSecretEnv,
       timeoutSeconds: limitSeconds.default(usualWaitSeconds).describe("How long to wait for it; then it goes on"),
     },

@@ -1,11 +1,23 @@
 import * as z from "zod";
 import { hostPath } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
-import { maxReadBytes } from "../file/files.ts";
+import type { WorkspaceCall } from "../control/access.ts";
 import { pathInMachine } from "../file/guest-path.ts";
-import { listingText, pageText, renderEntries, shortenListing, shortenPage } from "../file/reading/file-view.ts";
-import { listTree, readText } from "../file/reading/tree-files.ts";
-import { fileContent, fileListing } from "../file/results.ts";
+import {
+  listingFields,
+  listingOnCommandLine,
+  listingResult,
+  listingText,
+  pageFields,
+  pageInput,
+  pageOnCommandLine,
+  pageResult,
+  pageText,
+  recursiveField,
+  shortenListing,
+  shortenPage,
+} from "../file/reading/file-view.ts";
+import { type FileTree, listTree, readText } from "../file/reading/tree-files.ts";
 import { workspaceId } from "../life/workspace-view.ts";
 import { exportDisk, exportedDisk } from "./export.ts";
 import { withInspection } from "./inspection.ts";
@@ -16,8 +28,6 @@ const diskPath = z.string().min(1).describe("Path in the stopped machine, absolu
 
 const allowSecrets = z.boolean().default(false).describe("Show values of secrets that programs have written there");
 
-const { path: listedPath, ...listed } = fileListing.shape;
-
 export const workspaceDiskList = defineOperation({
   name: "workspace.disk.list",
   summary: "List files on the disks of a stopped workspace, without starting it",
@@ -25,21 +35,13 @@ export const workspaceDiskList = defineOperation({
   input: z.object({
     workspaceId,
     path: diskPath.default("/workspace"),
-    recursive: z.boolean().default(false).describe("Everything below it"),
+    recursive: recursiveField,
     allowSecrets,
   }),
-  output: z.object({
-    workspaceId: z.string(),
-    path: listedPath,
-    recursive: z.boolean(),
-    count: z.number().describe("Entries there are, 50,000 at the most"),
-    ...listed,
-  }),
+  output: z.object(listingFields),
   cli: {
-    positionals: ["workspaceId", "path"],
+    ...listingOnCommandLine,
     examples: ["workspace disk list 0a1b2c3d4e5f", "workspace disk list 0a1b2c3d4e5f /etc --recursive"],
-    text: ({ entries }) => renderEntries(entries),
-    notes: ({ truncated }) => (truncated ? ["[warning] there are more than are listed"] : []),
   },
   mcp: {
     description:
@@ -50,13 +52,8 @@ export const workspaceDiskList = defineOperation({
   async handle({ engine: context, signal, onProgress }, { workspaceId: id, path, recursive, allowSecrets: isShown }) {
     const call = { context, workspaceId: id, signal, onProgress };
     const wanted = pathInMachine(path);
-    const findSecrets = isShown
-      ? undefined
-      : await findKnownSecrets(call, { verb: "list", operation: "workspace.disk.list" });
-    const listing = await withInspection(call, { verb: "list" }, ({ agent }) =>
-      listTree(stoppedTree({ ...call, agent }, { findSecrets }), wanted, recursive),
-    );
-    return { ...listing, workspaceId: id, recursive, count: listing.entries.length };
+    const listing = await inStoppedTree(call, { verb: "list", isShown }, (tree) => listTree(tree, wanted, recursive));
+    return listingResult(id, recursive, listing);
   },
 });
 
@@ -67,23 +64,16 @@ export const workspaceDiskRead = defineOperation({
   input: z.object({
     workspaceId,
     path: diskPath,
-    offset: z.number().int().min(0).default(0).describe("Byte of the file to begin with"),
-    maxBytes: z.number().int().min(1).max(maxReadBytes).default(65_536).describe("How much of it to read"),
+    ...pageInput,
     allowSecrets,
   }),
-  output: z.object({
-    workspaceId: z.string(),
-    ...fileContent.shape,
-    truncated: z.boolean().describe("The file goes on behind it"),
-  }),
+  output: z.object(pageFields),
   cli: {
-    positionals: ["workspaceId", "path"],
+    ...pageOnCommandLine,
     examples: [
       "workspace disk read 0a1b2c3d4e5f src/note.txt",
       "workspace disk read 0a1b2c3d4e5f /etc/os-release --content-only",
     ],
-    part: { flag: "content-only", description: "Print only the file's content", text: ({ content }) => content },
-    raw: ({ content }) => content,
     notes: (read) => [
       `[workspace-disk-read] workspace_id=${read.workspaceId} path=${read.path} size_bytes=${read.sizeBytes} truncated=${read.truncated}${read.nextOffset === null ? "" : ` next_offset=${read.nextOffset}`}`,
     ],
@@ -97,15 +87,20 @@ export const workspaceDiskRead = defineOperation({
   async handle({ engine: context, signal }, { workspaceId: id, path, allowSecrets: isShown, ...page }) {
     const call = { context, workspaceId: id, signal };
     const wanted = pathInMachine(path);
-    const findSecrets = isShown
-      ? undefined
-      : await findKnownSecrets(call, { verb: "read", operation: "workspace.disk.read" });
-    const read = await withInspection(call, { verb: "read" }, ({ agent }) =>
-      readText(stoppedTree({ ...call, agent }, { findSecrets }), wanted, page),
-    );
-    return { ...read, truncated: read.nextOffset !== null, workspaceId: id };
+    return pageResult(id, await inStoppedTree(call, { verb: "read", isShown }, (tree) => readText(tree, wanted, page)));
   },
 });
+
+/** Lends the tree of a stopped workspace. `isShown`: values of secrets in it may be seen. */
+async function inStoppedTree<T>(
+  call: WorkspaceCall,
+  { verb, isShown }: { readonly verb: "list" | "read"; readonly isShown: boolean },
+  use: (tree: FileTree) => Promise<T>,
+): Promise<T> {
+  const operation = `workspace.disk.${verb}`;
+  const findSecrets = isShown ? undefined : await findKnownSecrets(call, { verb, operation });
+  return withInspection(call, { verb }, ({ agent }) => use(stoppedTree({ ...call, agent }, { findSecrets })));
+}
 
 export const workspaceDiskExport = defineOperation({
   name: "workspace.disk.export",

@@ -4,11 +4,22 @@ import { executionMode } from "../../operations/fields.ts";
 import { defineOperation } from "../../operations/operation.ts";
 import { workspaceFilePath, workspaceId } from "../life/workspace-view.ts";
 import { editFile } from "./edit.ts";
-import { listFiles, maxReadBytes, maxWriteBytes, readFile, writeFile } from "./files.ts";
-import { listingText, pageText, renderEntries, shortenListing, shortenPage } from "./reading/file-view.ts";
-import { editedFile, fileContent, fileListing, writtenFile } from "./results.ts";
-
-const { path: listedPath, ...listed } = fileListing.shape;
+import { listFiles, maxWriteBytes, readFile, writeFile } from "./files.ts";
+import {
+  listingFields,
+  listingOnCommandLine,
+  listingResult,
+  listingText,
+  pageFields,
+  pageInput,
+  pageOnCommandLine,
+  pageResult,
+  pageText,
+  recursiveField,
+  shortenListing,
+  shortenPage,
+} from "./reading/file-view.ts";
+import { editedFile, writtenFile } from "./results.ts";
 
 export const workspaceFileList = defineOperation({
   name: "workspace.file.list",
@@ -17,20 +28,12 @@ export const workspaceFileList = defineOperation({
   input: z.object({
     workspaceId,
     path: workspaceFilePath.default("/workspace"),
-    recursive: z.boolean().default(false).describe("Everything below it"),
+    recursive: recursiveField,
   }),
-  output: z.object({
-    workspaceId: z.string(),
-    path: listedPath,
-    recursive: z.boolean(),
-    count: z.number().describe("Entries there are, 50,000 at the most"),
-    ...listed,
-  }),
+  output: z.object(listingFields),
   cli: {
-    positionals: ["workspaceId", "path"],
+    ...listingOnCommandLine,
     examples: ["workspace file list 0a1b2c3d4e5f", "workspace file list 0a1b2c3d4e5f src --recursive"],
-    text: ({ entries }) => renderEntries(entries),
-    notes: ({ truncated }) => (truncated ? ["[warning] there are more than are listed"] : []),
   },
   mcp: {
     description: "List a directory of a workspace, with sizes and modes.",
@@ -39,7 +42,7 @@ export const workspaceFileList = defineOperation({
   },
   async handle({ engine: context, signal, onProgress }, { workspaceId: id, path, recursive }) {
     const listing = await listFiles({ context, workspaceId: id, signal, onProgress }, path, recursive);
-    return { ...listing, workspaceId: id, recursive, count: listing.entries.length };
+    return listingResult(id, recursive, listing);
   },
 });
 
@@ -50,24 +53,16 @@ export const workspaceFileRead = defineOperation({
   input: z.object({
     workspaceId,
     path: workspaceFilePath,
-    offset: z.number().int().min(0).default(0).describe("Byte of the file to begin with"),
-    maxBytes: z.number().int().min(1).max(maxReadBytes).default(65_536).describe("How much of it to read"),
+    ...pageInput,
   }),
-  output: z.object({
-    workspaceId: z.string(),
-    ...fileContent.shape,
-    truncated: z.boolean().describe("The file goes on behind it"),
-    executionMode,
-  }),
+  output: z.object({ ...pageFields, executionMode }),
   cli: {
-    positionals: ["workspaceId", "path"],
+    ...pageOnCommandLine,
     examples: [
       "workspace file read 0a1b2c3d4e5f src/note.txt",
       "workspace file read 0a1b2c3d4e5f src/note.txt --content-only",
       "workspace file read 0a1b2c3d4e5f build.log --offset 65536",
     ],
-    part: { flag: "content-only", description: "Print only the file's content", text: ({ content }) => content },
-    raw: ({ content }) => content,
     notes: (read) => [
       `[workspace-file-read] workspace_id=${read.workspaceId} path=${read.path} size_bytes=${read.sizeBytes} truncated=${read.truncated} execution_mode=${read.executionMode}${read.nextOffset === null ? "" : ` next_offset=${read.nextOffset}`}`,
     ],
@@ -79,7 +74,7 @@ export const workspaceFileRead = defineOperation({
   },
   async handle({ engine: context, signal }, { workspaceId: id, path, ...page }) {
     const read = await readFile({ context, workspaceId: id, signal }, path, page);
-    return { ...read, truncated: read.nextOffset !== null, workspaceId: id, executionMode: "guest" as const };
+    return { ...pageResult(id, read), executionMode: "guest" as const };
   },
 });
 

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { fitting } from "../../core/shorten.ts";
 import {
+  allowHostCompat,
   defaultEnvironment,
   environmentChoice,
   environmentName,
@@ -38,10 +39,7 @@ export const workspaceCreate = defineOperation({
     networkPolicy,
     ...networkRuleFields,
     hostCertificates,
-    allowHostCompat: z
-      .boolean()
-      .default(false)
-      .describe("Run on this host, WITHOUT isolation, when no virtual machine can be had"),
+    allowHostCompat,
     seedPath: hostPath
       .optional()
       .describe(`Directory, ${archiveNames} on this host whose content the workspace begins with`),

@@ -5,7 +5,14 @@ import { fitting } from "../../core/shorten.ts";
 import { workspacePath } from "../../core/workspace-path.ts";
 import { commandSpec } from "../../machines/guest-command.ts";
 import { guestCommand } from "../../operations/command-fields.ts";
-import { commandText, commandVariables, limitSeconds, shellText } from "../../operations/fields.ts";
+import {
+  commandCwd,
+  commandEnv,
+  commandText,
+  limitSeconds,
+  modelCommandEnv,
+  shellText,
+} from "../../operations/fields.ts";
 import { defineOperation, type OperationContext } from "../../operations/operation.ts";
 import { currentRecord, type WorkspaceCall } from "../control/access.ts";
 import { workspaceId } from "../life/workspace-view.ts";
@@ -50,8 +57,8 @@ export const serviceStart = defineOperation({
     workspaceId,
     serviceName,
     command: guestCommand,
-    cwd: commandText.min(1).default(workspacePath).describe("Directory to run it in, absolute or below /workspace"),
-    env: commandVariables.default({}).describe("Variable for it; repeatable"),
+    cwd: commandCwd,
+    env: commandEnv,
     secretEnv,
     readyFile: z.string().min(1).optional().describe("It is ready when this file of /workspace is there"),
     readyTcp: z.string().min(1).optional().describe("It is ready when this port takes connections, such as 8080"),
@@ -85,7 +92,7 @@ export const serviceStart = defineOperation({
       "Start a server or another program that keeps running, and wait until it is ready: by a port (ready_tcp), a URL (ready_http), a file, a command or a line of its log. If it does not get ready the result says why, with its last lines, and nothing of it is left running.",
     input: {
       command: shellText,
-      env: commandVariables.default({}).describe("Variables for it"),
+      env: modelCommandEnv,
       secretEnv: modelSecretEnv,
       publishedPorts: z
         .array(publishedPortField)

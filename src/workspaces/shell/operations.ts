@@ -3,7 +3,7 @@ import * as z from "zod";
 import { PyroError } from "../../core/errors.ts";
 import { workspacePath } from "../../core/workspace-path.ts";
 import { terminalSizeSchema } from "../../guest/messages.ts";
-import { commandText, commandVariables } from "../../operations/fields.ts";
+import { commandCwd, commandEnv, modelCommandEnv } from "../../operations/fields.ts";
 import { defineOperation, type OperationContext } from "../../operations/operation.ts";
 import type { WorkspaceCall } from "../control/access.ts";
 import { workspaceId } from "../life/workspace-view.ts";
@@ -36,10 +36,10 @@ export const shellOpen = defineOperation({
   effect: "write",
   input: z.object({
     workspaceId,
-    cwd: commandText.min(1).default(workspacePath).describe("Directory to begin in, absolute or below /workspace"),
+    cwd: commandCwd.describe("Directory to begin in, absolute or below /workspace"),
     cols: cols.default(120),
     rows: rows.default(30),
-    env: commandVariables.default({}).describe("Variable for it; repeatable"),
+    env: commandEnv,
     secretEnv,
   }),
   output: shellView,
@@ -57,7 +57,7 @@ export const shellOpen = defineOperation({
     name: "shell_open",
     description:
       "Open a shell at a terminal, for programs that ask questions, REPLs, editors and debuggers; it keeps its directory and variables. Use workspace_exec for commands that only run. Write to it with shell_write, then read with shell_read, which says what it waits for.",
-    input: { env: commandVariables.default({}).describe("Variables for it"), secretEnv: modelSecretEnv },
+    input: { env: modelCommandEnv, secretEnv: modelSecretEnv },
   },
   async handle(context, { workspaceId: id, cwd, ...input }) {
     const shell = await openShell(callOf(context, id), { cwd: posix.resolve(workspacePath, cwd), ...input });

@@ -4,8 +4,15 @@ import { hint, named } from "../../core/hint.ts";
 import { fitting } from "../../core/shorten.ts";
 import { ledgerEntrySchema } from "../../network/ledger.ts";
 import { namedAddresses } from "../../network/names.ts";
-import { environmentChoice, environmentName, memMib, vcpuCount } from "../../operations/fields.ts";
-import { egressRules, hostCertificates, networkRuleFields } from "../../operations/network.ts";
+import {
+  allowHostCompat,
+  environmentChoice,
+  environmentName,
+  limitSeconds,
+  memMib,
+  vcpuCount,
+} from "../../operations/fields.ts";
+import { egressRules, hostCertificates, networkAccess, networkRuleFields } from "../../operations/network.ts";
 import { defineOperation, type OperationContext } from "../../operations/operation.ts";
 import { currentRecord, type WorkspaceCall } from "../control/access.ts";
 import { deleteWorkspace, stopWorkspace } from "../life/caller.ts";
@@ -39,19 +46,11 @@ export const vmCreate = defineOperation({
     environment: environmentName,
     vcpuCount,
     memMib,
-    ttlSeconds: z
-      .number()
-      .positive()
-      .max(86_400)
-      .default(600)
-      .describe("Time until it is removed, whatever it does then"),
-    network: z.boolean().default(false).describe("Give the guest a way out to the internet"),
+    ttlSeconds: limitSeconds.default(600).describe("Time until it is removed, whatever it does then"),
+    network: networkAccess,
     ...networkRuleFields,
     hostCertificates,
-    allowHostCompat: z
-      .boolean()
-      .default(false)
-      .describe("Run on this host, WITHOUT isolation, when no virtual machine can be had"),
+    allowHostCompat,
   }),
   output: vmView,
   mcp: {

@@ -1,12 +1,62 @@
+import * as z from "zod";
 import { firstBytes, fitting } from "../../../core/shorten.ts";
 import { oneLine } from "../../../tree/name.ts";
-import type { FileContent, FileEntry, FileListing } from "../results.ts";
+import { maxReadBytes } from "../files.ts";
+import { type FileContent, type FileEntry, type FileListing, fileContent, fileListing } from "../results.ts";
 
-/** How listings and pages of files are laid out. */
+/** Listings and pages of files, in a workspace that runs or on the disks of one that is stopped. */
+
+export const recursiveField = z.boolean().default(false).describe("Everything below it");
+
+const { path: listedPath, ...listed } = fileListing.shape;
+
+export const listingFields = {
+  workspaceId: z.string(),
+  path: listedPath,
+  recursive: z.boolean(),
+  count: z.number().describe("Entries there are, 50,000 at the most"),
+  ...listed,
+};
+
+export const listingOnCommandLine = {
+  positionals: ["workspaceId", "path"],
+  text: ({ entries }: FileListing) => renderEntries(entries),
+  notes: ({ truncated }: FileListing) => (truncated ? ["[warning] there are more than are listed"] : []),
+};
+
+export function listingResult(workspaceId: string, recursive: boolean, listing: FileListing) {
+  return { ...listing, workspaceId, recursive, count: listing.entries.length };
+}
+
+/** The part of a file that is wanted */
+export const pageInput = {
+  offset: z.number().int().min(0).default(0).describe("Byte of the file to begin with"),
+  maxBytes: z.number().int().min(1).max(maxReadBytes).default(65_536).describe("How much of it to read"),
+};
+
+export const pageFields = {
+  workspaceId: z.string(),
+  ...fileContent.shape,
+  truncated: z.boolean().describe("The file goes on behind it"),
+};
+
+export const pageOnCommandLine = {
+  positionals: ["workspaceId", "path"],
+  part: {
+    flag: "content-only",
+    description: "Print only the file's content",
+    text: ({ content }: FileContent) => content,
+  },
+  raw: ({ content }: FileContent) => content,
+};
+
+export function pageResult(workspaceId: string, page: FileContent) {
+  return { ...page, workspaceId, truncated: page.nextOffset !== null };
+}
 
 type Listing = FileListing & { readonly count: number };
 
-export function renderEntries(entries: readonly FileEntry[]): string {
+function renderEntries(entries: readonly FileEntry[]): string {
   return entries.map(renderEntry).join("");
 }
 
