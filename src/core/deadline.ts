@@ -49,6 +49,19 @@ export async function withDeadline<T>(work: Promise<T>, options: DeadlineOptions
   }
 }
 
+/** Waits for `work`, but no longer than a limit. Resolves to whether it has ended by then. */
+export async function endsWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
+  const over = new AbortController();
+  // The wait alone keeps no process alive.
+  const late = sleep(limitMs, false, { ref: false, signal: over.signal });
+  late.catch(() => {});
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    over.abort();
+  }
+}
+
 const lastLookMs = 1_000;
 
 /** Passes items on, and fails if none comes for `timeoutMs` while the reader waits. */

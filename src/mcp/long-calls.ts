@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { endsWithin } from "../core/deadline.ts";
 import { PyroError } from "../core/errors.ts";
 import type { OperationProgress } from "../operations/operation.ts";
 
@@ -69,7 +69,7 @@ export class LongCalls<T> {
   async end(limitMs: number): Promise<void> {
     const results = [...this.#all].map(({ result }) => result);
     for (const { controller } of this.#all) controller.abort();
-    await Promise.race([Promise.allSettled(results), sleep(limitMs, undefined, { ref: false })]);
+    await endsWithin(Promise.allSettled(results), limitMs);
   }
 
   #begin(work: Work<T>): Ongoing<T> {

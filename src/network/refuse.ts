@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
+import { endsWithin } from "../core/deadline.ts";
 import { hearFirstWords } from "./first-words.ts";
 import type { FirstWords } from "./server-name/first-words.ts";
 import { forbiddenResponse } from "./server-name/forbidden-response.ts";
@@ -34,5 +34,8 @@ export async function refuse(
   guest.resume();
   guest.end(forbiddenResponse({ host, port, rule, howToAllow }));
   // A reset would overtake the answer, so the client closes first.
-  await Promise.race([once(guest, "close").catch(() => {}), sleep(answerReadMs, undefined, { ref: false })]);
+  await endsWithin(
+    once(guest, "close").catch(() => {}),
+    answerReadMs,
+  );
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { endsWithin } from "../../core/deadline.ts";
 import type { AgentClient } from "../../guest/agent.ts";
 import type { Broker } from "../../network/broker/broker.ts";
 import { Egress } from "../../network/egress.ts";
@@ -62,7 +62,7 @@ export function attachEgress(agent: AgentClient, egress: Egress): AsyncDisposabl
     async [Symbol.asyncDispose]() {
       end.abort();
       // A guest that stands still does not end its part. It ends with its machine.
-      await Promise.race([listening, sleep(disposeMs, undefined, { ref: false })]);
+      await endsWithin(listening, disposeMs);
     },
   };
 }

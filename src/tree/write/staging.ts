@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { setTimeout } from "node:timers/promises";
+import { endsWithin } from "../../core/deadline.ts";
 import { withoutInherited } from "../../host/inherited-fds.ts";
 
 /** The end of a remover that has nothing to remove takes milliseconds */
@@ -92,7 +92,7 @@ async function endRemover(child: ChildProcess): Promise<void> {
   child.ref();
   const ended = once(child, "exit").catch(() => {});
   child.stdin?.end("done\n");
-  await Promise.race([ended, setTimeout(removerEndMs, undefined, { ref: false })]);
+  await endsWithin(ended, removerEndMs);
 }
 
 /** A name for the same folder as the target, within the limit for names. */

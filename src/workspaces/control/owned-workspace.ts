@@ -1,6 +1,5 @@
-import { setTimeout } from "node:timers/promises";
 import { Deferred, SerialQueue } from "../../core/async.ts";
-import { throwIfCancelled } from "../../core/deadline.ts";
+import { endsWithin, throwIfCancelled } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { hint } from "../../core/hint.ts";
 import type { EngineContext } from "../../machines/context.ts";
@@ -246,7 +245,7 @@ export class OwnedWorkspace {
         // A guest that cannot switch itself off is killed. What it had acknowledged is on its
         // disks.
       });
-      await Promise.race([machine.vm.exited, setTimeout(powerOffMs, undefined, { ref: false })]);
+      await endsWithin(machine.vm.exited, powerOffMs);
       await endSession(session, reason);
       return await this.update({ state: "stopped", stateReason: null, ...(await this.#syncRootDisk()) });
     } finally {

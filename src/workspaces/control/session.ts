@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
-import { setImmediate, setTimeout } from "node:timers/promises";
+import { setImmediate } from "node:timers/promises";
 import { Deferred } from "../../core/async.ts";
+import { endsWithin } from "../../core/deadline.ts";
 import { systemErrorCode } from "../../core/errors.ts";
 import { syncFolder } from "../../host/durable.ts";
 import { installCertificates } from "../../machines/guest/certificates.ts";
@@ -105,5 +106,5 @@ export async function endSession(session: Session, reason: string): Promise<void
  * seconds.
  */
 async function lastRecords({ running }: Session): Promise<void> {
-  await Promise.race([Promise.all(running.values()), setTimeout(lastRecordsMs, undefined, { ref: false })]);
+  await endsWithin(Promise.all(running.values()), lastRecordsMs);
 }

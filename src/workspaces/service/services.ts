@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Deferred } from "../../core/async.ts";
+import { endsWithin } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { hint, named, toRun } from "../../core/hint.ts";
 import { encodeSignal } from "../../guest/exec.ts";
@@ -18,7 +19,6 @@ import { LogWriter, removeLog } from "./log.ts";
 import { LogMatcher } from "./log-matcher.ts";
 import { requireFreePort, untilReady } from "./readiness.ts";
 import { unknownService } from "./rules.ts";
-
 import type { SeenService, serviceVerbs } from "./verbs.ts";
 
 type StartInput = VerbInput<typeof serviceVerbs.startService>;
@@ -263,16 +263,15 @@ export class Services {
 
   /** Lets a service end by itself for a while, then kills it. */
   async #end(running: Running, graceMs: number): Promise<void> {
-    const { ended, signals, killer } = running;
-    const endedWithin = (limitMs: number) =>
-      Promise.race([ended.promise.then(() => true), sleep(limitMs, false, { ref: false })]);
+    const { signals, killer } = running;
+    const ended = running.ended.promise;
     signals.send(encodeSignal("TERM"));
-    if (await endedWithin(graceMs)) return;
+    if (await endsWithin(ended, graceMs)) return;
     signals.send(encodeSignal("KILL"));
-    if (await endedWithin(killMs)) return;
+    if (await endsWithin(ended, killMs)) return;
     // Its guest is in trouble, and is asked in another way.
     killer.abort();
-    await endedWithin(killMs);
+    await endsWithin(ended, killMs);
   }
 
   #known(serviceName: string): ServiceRecord | undefined {

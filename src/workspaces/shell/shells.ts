@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
+import { endsWithin } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { hint, toRun } from "../../core/hint.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
@@ -133,20 +133,17 @@ export class Shells {
 
   /** Hangs up, then kills. */
   async #end(shell: Shell): Promise<void> {
-    const endedWithin = (limitMs: number) =>
-      Promise.race([shell.ended.then(() => true), sleep(limitMs, false, { ref: false })]);
     const { agent } = shell.session.machine;
     const send = (signal: string) => agent.signal({ label: shell.label, signal }).catch(() => {});
     if (!shell.isRunning) return;
     // A stopped process does not notice a hang-up.
     await send("HUP");
     await send("CONT");
-    if (!(await endedWithin(hangUpMs))) {
-      await send("KILL");
-      if (await endedWithin(killMs)) return;
-      shell.kill();
-      await endedWithin(killMs);
-    }
+    if (await endsWithin(shell.ended, hangUpMs)) return;
+    await send("KILL");
+    if (await endsWithin(shell.ended, killMs)) return;
+    shell.kill();
+    await endsWithin(shell.ended, killMs);
   }
 
   #requireRoom(session: Session): void {
