@@ -75,14 +75,10 @@ func (s *Server) signalCommand(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer := signalAnswer{}
-	switch {
-	case wanted.Foreground:
+	if wanted.Foreground {
 		answer.Group, err = signalForeground(running, signal)
-	case signal == unix.SIGKILL:
-		// In one step, so that no process can start another one meanwhile.
-		err = running.Kill()
-	default:
-		running.Signal(signal)
+	} else {
+		err = running.Signal(signal)
 	}
 	if err != nil {
 		return err

@@ -87,13 +87,10 @@ func (e *execution) signal(payload []byte) {
 	if json.Unmarshal(payload, &wanted) != nil {
 		return
 	}
-	switch signal := unix.SignalNum("SIG" + wanted.Signal); signal {
-	case 0:
-	case unix.SIGKILL:
-		// In one step, so that no process can start another one meanwhile.
-		e.kill()
-	default:
-		e.Signal(signal)
+	if signal := unix.SignalNum("SIG" + wanted.Signal); signal != 0 {
+		if err := e.Signal(signal); err != nil {
+			log.Printf("send %s to command %d: %v", wanted.Signal, e.PID, err)
+		}
 	}
 }
 
@@ -141,11 +138,9 @@ func (f *frameWriter) writeJSON(kind frame.Type, value any) {
 	if err != nil {
 		panic(err)
 	}
-	complete := make([]byte, frame.HeaderSize, frame.HeaderSize+len(payload))
-	frame.PutHeader(complete, kind, len(payload))
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, _ = f.response.Write(append(complete, payload...))
+	_, _ = f.response.Write(frame.Encode(kind, payload))
 }
 
 func (f *frameWriter) flush() {

@@ -25,19 +25,13 @@ func newExecGuest(t *testing.T) *guest {
 	return newGuest(t, cgrouptest.NewParent(t))
 }
 
-func encode(kind frame.Type, payload []byte) []byte {
-	encoded := make([]byte, frame.HeaderSize, frame.HeaderSize+len(payload))
-	frame.PutHeader(encoded, kind, len(payload))
-	return append(encoded, payload...)
-}
-
 func specFrame(t *testing.T, spec any) []byte {
 	t.Helper()
 	text, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return encode(frame.Spec, text)
+	return frame.Encode(frame.Spec, text)
 }
 
 // outcome is everything that a command gave.
@@ -55,7 +49,7 @@ func (g *guest) exec(t *testing.T, spec command.Spec, input ...[]byte) outcome {
 	}
 	body := specFrame(t, spec)
 	for _, piece := range input {
-		body = append(body, encode(frame.Stdin, piece)...)
+		body = append(body, frame.Encode(frame.Stdin, piece)...)
 	}
 	response, err := g.Do(request(t, http.MethodPost, "/v1/exec", "", bytes.NewReader(body)))
 	if err != nil {
@@ -228,8 +222,8 @@ func TestExecRefusesBadRequests(t *testing.T) {
 		"nothing":       nil,
 		"half a frame":  {1, 0},
 		"too large":     tooLarge,
-		"no spec":       encode(frame.Stdin, []byte("x")),
-		"no JSON":       encode(frame.Spec, []byte("{")),
+		"no spec":       frame.Encode(frame.Stdin, []byte("x")),
+		"no JSON":       frame.Encode(frame.Spec, []byte("{")),
 		"no argv":       specFrame(t, map[string]any{}),
 		"empty argv":    specFrame(t, map[string]any{"argv": []string{}}),
 		"NUL in argv":   specFrame(t, map[string]any{"argv": []string{"a\x00b"}}),
@@ -316,7 +310,7 @@ func TestExecSendsOutputAsItComes(t *testing.T) {
 			t.Fatalf("got frame %#x, %v; want %#x", kind, err, want)
 		}
 	}
-	host.Write(encode(frame.Stdin, []byte("yes\n")))
+	host.Write(frame.Encode(frame.Stdin, []byte("yes\n")))
 	if got := readOutcome(t, response.Body); string(got.stderr) != "yes\n" {
 		t.Errorf("got %q", got.stderr)
 	}
@@ -484,7 +478,7 @@ func (g *guest) stream(t *testing.T, spec command.Spec) (*frame.Reader, func(kin
 	}
 	t.Cleanup(func() { response.Body.Close() })
 	return frame.NewReader(response.Body), func(kind frame.Type, payload string) {
-		if _, err := writer.Write(encode(kind, []byte(payload))); err != nil {
+		if _, err := writer.Write(frame.Encode(kind, []byte(payload))); err != nil {
 			t.Error(err)
 		}
 	}

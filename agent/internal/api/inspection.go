@@ -104,7 +104,5 @@ func sendCopied(write func(complete []byte) error, kind frame.Type, message any)
 	if err != nil {
 		return err
 	}
-	complete := make([]byte, frame.HeaderSize, frame.HeaderSize+len(payload))
-	frame.PutHeader(complete, kind, len(payload))
-	return write(append(complete, payload...))
+	return write(frame.Encode(kind, payload))
 }

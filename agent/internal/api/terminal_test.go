@@ -86,7 +86,7 @@ func (c *atTerminal) prints(t *testing.T, text string) {
 
 func (c *atTerminal) types(t *testing.T, text string) {
 	t.Helper()
-	if _, err := c.input.Write(encode(frame.Stdin, []byte(text))); err != nil {
+	if _, err := c.input.Write(frame.Encode(frame.Stdin, []byte(text))); err != nil {
 		t.Fatal(err)
 	}
 }

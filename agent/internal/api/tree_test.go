@@ -37,11 +37,11 @@ func newTreeGuest(t *testing.T, groups *cgroup.Parent) (g *guest, at string) {
 }
 
 func treeStream(frames ...[]byte) []byte {
-	whole := encode(frame.TreeHeader, []byte("{}"))
+	whole := frame.Encode(frame.TreeHeader, []byte("{}"))
 	for _, one := range frames {
 		whole = append(whole, one...)
 	}
-	return append(whole, encode(frame.TreeEnd, nil)...)
+	return append(whole, frame.Encode(frame.TreeEnd, nil)...)
 }
 
 func (g *guest) post(t *testing.T, path string, body io.Reader) (int, code, string) {
@@ -53,7 +53,7 @@ func (g *guest) post(t *testing.T, path string, body io.Reader) (int, code, stri
 func TestTreesAreReadWrittenAndCompared(t *testing.T) {
 	g, at := newTreeGuest(t, nil)
 	body := treeStream(
-		encode(frame.Entry, []byte(`{"path":"file","type":"file"}`)), encode(frame.Content, []byte("new")), encode(frame.ContentEnd, nil),
+		frame.Encode(frame.Entry, []byte(`{"path":"file","type":"file"}`)), frame.Encode(frame.Content, []byte("new")), frame.Encode(frame.ContentEnd, nil),
 	)
 	status, _, answer := g.post(t, "/v1/tree/write", bytes.NewReader(body))
 	if status != http.StatusOK || answer != `{"entry_count":1,"bytes_written":3}` {
@@ -68,7 +68,7 @@ func TestTreesAreReadWrittenAndCompared(t *testing.T) {
 	} {
 		body := jsonBody(t, map[string]any{"paths": []any{map[string]any{"path": "file"}}, "content_limit": -1})
 		status, _, answer := g.post(t, path, body)
-		end := encode(frame.TreeEnd, nil)[:1]
+		end := frame.Encode(frame.TreeEnd, nil)[:1]
 		if status != http.StatusOK || !strings.Contains(answer, want) || !strings.Contains(answer, string(end)) {
 			t.Errorf("%s: got %d %q", path, status, answer)
 		}
@@ -77,7 +77,7 @@ func TestTreesAreReadWrittenAndCompared(t *testing.T) {
 
 func TestTreesRefuseWhatTheyCanNotDo(t *testing.T) {
 	g, at := newTreeGuest(t, nil)
-	link := encode(frame.Entry, []byte(`{"path":"l","type":"symlink","target":"x"}`))
+	link := frame.Encode(frame.Entry, []byte(`{"path":"l","type":"symlink","target":"x"}`))
 	for _, test := range []struct {
 		path   string
 		body   []byte
@@ -91,9 +91,9 @@ func TestTreesRefuseWhatTheyCanNotDo(t *testing.T) {
 		{"/v1/tree/changes", []byte(`{"content_limit":-2}`), http.StatusBadRequest, invalidArgument},
 		{"/v1/tree/write", nil, http.StatusBadRequest, invalidArgument},
 		{"/v1/tree/write", []byte{0x30, 0xff, 0xff, 0xff, 0xff}, http.StatusBadRequest, invalidArgument},
-		{"/v1/tree/write", encode(frame.TreeHeader, []byte(`{}`)), http.StatusBadRequest, invalidArgument},
-		{"/v1/tree/write", treeStream(encode(frame.Entry, []byte(`{"path":"x","type":"delete"}`))), http.StatusConflict, conflict},
-		{"/v1/tree/write", treeStream(link, encode(frame.Entry, []byte(`{"path":"l/x","type":"directory"}`))), http.StatusConflict, failedPrecondition},
+		{"/v1/tree/write", frame.Encode(frame.TreeHeader, []byte(`{}`)), http.StatusBadRequest, invalidArgument},
+		{"/v1/tree/write", treeStream(frame.Encode(frame.Entry, []byte(`{"path":"x","type":"delete"}`))), http.StatusConflict, conflict},
+		{"/v1/tree/write", treeStream(link, frame.Encode(frame.Entry, []byte(`{"path":"l/x","type":"directory"}`))), http.StatusConflict, failedPrecondition},
 	} {
 		if status, code, answer := g.post(t, test.path, bytes.NewReader(test.body)); status != test.status || code != test.code {
 			t.Errorf("%s %.60q: got %d %s", test.path, test.body, status, answer)
@@ -107,7 +107,7 @@ func TestTreesRefuseWhatTheyCanNotDo(t *testing.T) {
 func TestAWriteThatTheHostGivesUpLeavesNothing(t *testing.T) {
 	g, at := newTreeGuest(t, nil)
 	reader, writer := io.Pipe()
-	body := treeStream(encode(frame.Entry, []byte(`{"path":"file","type":"file"}`)), encode(frame.Content, []byte("half")))
+	body := treeStream(frame.Encode(frame.Entry, []byte(`{"path":"file","type":"file"}`)), frame.Encode(frame.Content, []byte("half")))
 	go func() {
 		_, _ = writer.Write(body[:len(body)-frame.HeaderSize])
 		writer.CloseWithError(errors.New("given up"))

@@ -162,7 +162,7 @@ func checkFrame(t *testing.T, v *vector) {
 	if err != nil || kind != wanted || !bytes.Equal(payload, v.payload(t)) {
 		t.Errorf("got %#x %q, %v", kind, payload, err)
 	}
-	if encoded := encode(wanted, v.payload(t)); !bytes.Equal(encoded, whole) {
+	if encoded := frame.Encode(wanted, v.payload(t)); !bytes.Equal(encoded, whole) {
 		t.Errorf("got  %q\nwant %q", encoded, whole)
 	}
 }

@@ -75,12 +75,17 @@ func (c *Command) SignalForeground(signal unix.Signal) (group int, err error) {
 	return group, unix.Kill(-group, signal)
 }
 
-// Signal sends a signal to every process of the command.
-func (c *Command) Signal(signal unix.Signal) {
+// Signal sends a signal to every process of the command. SIGKILL reaches them in one step, so that
+// none can start another one meanwhile.
+func (c *Command) Signal(signal unix.Signal) error {
+	if signal == unix.SIGKILL {
+		return c.Kill()
+	}
 	if signal == unix.SIGHUP && c.Terminal != nil {
 		c.hungUp.Store(true)
 	}
 	c.group.Signal(signal)
+	return nil
 }
 
 // WasHungUp reports whether the command's terminal is to go, with all that runs there.

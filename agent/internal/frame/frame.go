@@ -75,6 +75,13 @@ func PutHeader(b []byte, t Type, payloadSize int) {
 	binary.BigEndian.PutUint32(b[1:HeaderSize], uint32(payloadSize))
 }
 
+// Encode returns a whole frame.
+func Encode(t Type, payload []byte) []byte {
+	complete := make([]byte, HeaderSize, HeaderSize+len(payload))
+	PutHeader(complete, t, len(payload))
+	return append(complete, payload...)
+}
+
 // Reader reads frames.
 type Reader struct {
 	source  io.Reader

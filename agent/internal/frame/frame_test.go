@@ -8,16 +8,10 @@ import (
 	"testing/iotest"
 )
 
-func encode(t Type, payload []byte) []byte {
-	encoded := make([]byte, HeaderSize, HeaderSize+len(payload))
-	PutHeader(encoded, t, len(payload))
-	return append(encoded, payload...)
-}
-
 func TestReaderReturnsFramesInOrder(t *testing.T) {
 	largest := bytes.Repeat([]byte{7}, MaxPayload)
-	stream := append(encode(Stdin, []byte("first")), encode(StdinEnd, nil)...)
-	stream = append(stream, encode(Stdout, largest)...)
+	stream := append(Encode(Stdin, []byte("first")), Encode(StdinEnd, nil)...)
+	stream = append(stream, Encode(Stdout, largest)...)
 	reader := NewReader(iotest.HalfReader(bytes.NewReader(stream)))
 	for _, want := range []struct {
 		kind    Type
@@ -52,8 +46,8 @@ func TestReaderRefusesBadStreams(t *testing.T) {
 
 // Writing what was read must give the same bytes.
 func FuzzReader(f *testing.F) {
-	f.Add(encode(Spec, []byte(`{"argv":["true"]}`)))
-	f.Add(append(encode(Stdin, []byte("x")), encode(StdinEnd, nil)...))
+	f.Add(Encode(Spec, []byte(`{"argv":["true"]}`)))
+	f.Add(append(Encode(Stdin, []byte("x")), Encode(StdinEnd, nil)...))
 	f.Add([]byte{2, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		reader := NewReader(bytes.NewReader(stream))
@@ -66,7 +60,7 @@ func FuzzReader(f *testing.F) {
 			if len(payload) > MaxPayload {
 				t.Fatalf("payload of %d bytes", len(payload))
 			}
-			again = append(again, encode(kind, payload)...)
+			again = append(again, Encode(kind, payload)...)
 		}
 		if !bytes.HasPrefix(stream, again) {
 			t.Fatalf("read %x from %x", again, stream)

@@ -47,11 +47,9 @@ func (h *Host) announce(what any) bool {
 	if err != nil {
 		panic(err)
 	}
-	complete := make([]byte, frame.HeaderSize, frame.HeaderSize+len(payload))
-	frame.PutHeader(complete, kind, len(payload))
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.write(append(complete, payload...)) == nil
+	return h.write(frame.Encode(kind, payload)) == nil
 }
 
 // Answer is what the host says to a question or a connection.

@@ -220,9 +220,7 @@ func (p *pipe) awaitCredit() (int, error) {
 }
 
 func (p *pipe) say(kind frame.Type, payload []byte) error {
-	complete := make([]byte, frame.HeaderSize, frame.HeaderSize+len(payload))
-	frame.PutHeader(complete, kind, len(payload))
-	return p.write(append(complete, payload...))
+	return p.write(frame.Encode(kind, payload))
 }
 
 func (p *pipe) write(complete []byte) error {
