@@ -1,6 +1,4 @@
-import { readdir } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Pyro } from "../../src/index.ts";
 import { describeWithNamespaces } from "../helpers/namespaces/describe.ts";
 import { WorkspaceWithoutVm } from "../helpers/namespaces/workspace.ts";
 import { eventually } from "../helpers/processes.ts";
@@ -10,15 +8,13 @@ const soonMs = 10_000;
 
 describeWithNamespaces("a machine for one command", () => {
   let bench: Workbench;
-  let pyro: Pyro;
   beforeAll(async () => {
     bench = await Workbench.create();
-    pyro = new Pyro({ env: { ...process.env, ...bench.env } });
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 
   const open = () => WorkspaceWithoutVm.start(bench.cache, {}, { kind: "vm" });
-  const isGone = async (vmId: string) => !(await readdir(bench.cache.workspacesDir)).includes(vmId);
+  const isGone = async (vmId: string) => !(await bench.leftovers()).includes(vmId);
 
   test("is looked at, runs one command and is gone", async () => {
     await using machine = await open();
@@ -47,9 +43,9 @@ describeWithNamespaces("a machine for one command", () => {
       begun = resolve;
     });
     const streams = { onStdout: () => begun(), onStderr: () => {} };
-    const first = pyro.vm.exec({ vmId, command: "echo up; sleep 300", timeoutSeconds: 2 }, { streams });
+    const first = bench.library.vm.exec({ vmId, command: "echo up; sleep 300", timeoutSeconds: 2 }, { streams });
     await hasBegun;
-    await expect(pyro.vm.exec({ vmId, command: "true" })).rejects.toMatchObject({
+    await expect(bench.library.vm.exec({ vmId, command: "true" })).rejects.toMatchObject({
       code: "failed_precondition",
       message: `cannot run a second command in machine '${vmId}'`,
     });
@@ -62,7 +58,7 @@ describeWithNamespaces("a machine for one command", () => {
     const vmId = machine.workspaceId;
     const caller = new AbortController();
     const streams = { onStdout: () => caller.abort(), onStderr: () => {} };
-    const call = pyro.vm.exec({ vmId, command: "echo up; sleep 300" }, { signal: caller.signal, streams });
+    const call = bench.library.vm.exec({ vmId, command: "echo up; sleep 300" }, { signal: caller.signal, streams });
     await expect(call).rejects.toMatchObject({ code: "cancelled" });
     await eventually(() => isGone(vmId), soonMs, "the machine is removed");
   });
@@ -75,9 +71,11 @@ describeWithNamespaces("a machine for one command", () => {
       tellBegun = resolve;
     });
     const streams = { onStdout: () => tellBegun(), onStderr: () => {} };
-    const cutOff = pyro.vm.exec({ vmId, command: "echo up; sleep 300" }, { streams }).catch((error: unknown) => error);
+    const cutOff = bench.library.vm
+      .exec({ vmId, command: "echo up; sleep 300" }, { streams })
+      .catch((error: unknown) => error);
     await begun;
-    expect(await pyro.vm.delete({ vmId })).toEqual({ vmId, deleted: true, reason: "explicit_delete" });
+    expect(await bench.library.vm.delete({ vmId })).toEqual({ vmId, deleted: true, reason: "explicit_delete" });
     expect(await cutOff).toMatchObject({ code: "outcome_unknown" });
     expect(await isGone(vmId)).toBe(true);
   });
@@ -87,7 +85,7 @@ describeWithNamespaces("a machine for one command", () => {
     await using workspace = await WorkspaceWithoutVm.start(bench.cache);
     const vmId = machine.workspaceId;
     const { workspaceId } = workspace;
-    const { workspaces } = await pyro.workspace.list();
+    const { workspaces } = await bench.library.workspace.list();
     expect(workspaces.map((row) => row.workspaceId)).toEqual([workspaceId]);
     expect(await bench.mcp.refusal("workspace.exec", { workspaceId: vmId, command: "true" })).toMatchObject({
       code: "invalid_argument",
@@ -99,7 +97,7 @@ describeWithNamespaces("a machine for one command", () => {
       message: `cannot use '${workspaceId}' as a machine for one command: it is a workspace`,
       hint: `Use \`workspace_status(workspace_id="${workspaceId}")\` and what goes with it.`,
     });
-    expect(await pyro.vm.delete({ vmId })).toEqual({ vmId, deleted: true, reason: "explicit_delete" });
+    expect(await bench.library.vm.delete({ vmId })).toEqual({ vmId, deleted: true, reason: "explicit_delete" });
     expect(await isGone(vmId)).toBe(true);
   });
 });

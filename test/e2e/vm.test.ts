@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Pyro } from "../../src/index.ts";
 import { eventually, killIfThere, virtualMachinesOf } from "../helpers/processes.ts";
 import { describeWithVm } from "../helpers/vm.ts";
 import { Workbench } from "../helpers/workbench.ts";
@@ -9,10 +8,8 @@ const goneWithinMs = 30_000;
 
 describeWithVm("a machine for one command", () => {
   let bench: Workbench;
-  let pyro: Pyro;
   beforeAll(async () => {
     bench = await Workbench.create();
-    pyro = new Pyro({ env: { ...process.env, ...bench.env } });
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 
@@ -37,14 +34,14 @@ describeWithVm("a machine for one command", () => {
   });
 
   test("leaves nothing when its supervisor is killed while the command runs", async () => {
-    const { vmId } = await pyro.vm.create({ environment });
-    await pyro.vm.start({ vmId });
+    const { vmId } = await bench.library.vm.create({ environment });
+    await bench.library.vm.start({ vmId });
     const onStdout = async () => {
       const supervisor = (await bench.processes()).find(({ commandLine }) => commandLine.includes("supervisor.js run"));
       killIfThere(supervisor?.pid ?? 0);
     };
     const streams = { onStdout, onStderr: () => {} };
-    await expect(pyro.vm.exec({ vmId, command: "echo up; sleep 300" }, { streams })).rejects.toMatchObject({
+    await expect(bench.library.vm.exec({ vmId, command: "echo up; sleep 300" }, { streams })).rejects.toMatchObject({
       code: "outcome_unknown",
       hint: expect.stringContaining("another one"),
     });
@@ -52,7 +49,7 @@ describeWithVm("a machine for one command", () => {
   });
 
   test("is removed when it expires, although it was never started", async () => {
-    await pyro.vm.create({ environment, ttlSeconds: 1 });
+    await bench.library.vm.create({ environment, ttlSeconds: 1 });
     await eventually(nothingIsLeft, goneWithinMs, "nothing is left of it");
   });
 });

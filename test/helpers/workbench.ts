@@ -18,14 +18,14 @@ export class Workbench implements AsyncDisposable {
   readonly cli: Surface;
   readonly sdk: Surface;
   readonly mcp: Surface & AsyncDisposable;
-  readonly #library: Pyro;
+  readonly library: Pyro;
 
   private constructor(cache: TestCache) {
     this.cache = cache;
     this.cli = cliSurface(cache.env);
     this.sdk = sdkSurface(cache.env);
     this.mcp = mcpSurface(cache.env);
-    this.#library = new Pyro({ env: { ...process.env, ...cache.env } });
+    this.library = new Pyro({ env: { ...process.env, ...cache.env } });
   }
 
   static async create(): Promise<Workbench> {
@@ -67,13 +67,13 @@ export class Workbench implements AsyncDisposable {
 
   /** A new workspace; its identifier */
   async create(input: Omit<CreateInput, "environment"> = {}): Promise<string> {
-    return (await this.#library.workspace.create({ environment, ...input })).workspaceId;
+    return (await this.library.workspace.create({ environment, ...input })).workspaceId;
   }
 
   /** Runs a script, which must succeed; what it printed */
   async sh(id: string, script: string, ...args: readonly string[]): Promise<string> {
     const command = ["sh", "-euc", script, "sh", ...args];
-    const result = await this.#library.workspace.exec({ workspaceId: id, command, timeoutSeconds: 100 });
+    const result = await this.library.workspace.exec({ workspaceId: id, command, timeoutSeconds: 100 });
     if (result.exitCode !== 0) throw new Error(`'${script}' ended with ${result.exitCode}: ${result.stderr}`);
     return Buffer.from(result.stdout, result.stdoutEncoding === "base64" ? "base64" : "utf8").toString();
   }
