@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { endsWithin } from "../../core/deadline.ts";
 import { PyroError } from "../../core/errors.ts";
 import { hint, toRun } from "../../core/hint.ts";
+import type { TerminalState } from "../../guest/messages.ts";
 import type { OwnedWorkspace } from "../control/owned-workspace.ts";
 import type { VerbInput, VerbOutput } from "../control/protocol.ts";
 import type { Call } from "../control/server.ts";
@@ -9,7 +10,7 @@ import type { Session } from "../control/session.ts";
 import { readText } from "./reading.ts";
 import type { Shell } from "./shell.ts";
 import { typed } from "./terminal/keys.ts";
-import type { Foreground, Shell as ShellState, shellVerbs } from "./verbs.ts";
+import type { Shell as ShellState, shellVerbs } from "./verbs.ts";
 import { view } from "./viewing.ts";
 import { untilPrinted, untilWaited } from "./waiting.ts";
 
@@ -67,8 +68,9 @@ export class Shells {
     { signal }: Pick<Call, "signal">,
   ): Promise<VerbOutput<Verbs["readShell"]>> {
     const shell = await this.#known(shellId);
-    const waitEnd = wait && (await untilWaited(shell, wait, signal));
-    const foreground = await this.#foreground(shell, signal);
+    const waited = wait && (await untilWaited(shell, wait, signal));
+    const state = waited?.state ?? (await this.#look(shell, signal));
+    const foreground = this.#workspace.secrets.redacted(shell.foregroundIn(state));
     const { row, column, alternate } = shell.screen.cursor;
     return {
       shell: shell.state,
@@ -76,18 +78,18 @@ export class Shells {
       screen: { cursorRow: row, cursorCol: column, alternate },
       foreground,
       lastExitCode: shell.screen.commandMarks.lastExitCode,
-      waitEnd,
+      waitEnd: waited?.end ?? null,
     };
   }
 
-  /** What happens now, once all that was printed before is here. */
-  async #foreground(shell: Shell, signal: AbortSignal): Promise<Foreground | null> {
+  /** Looks at the terminal, and waits until all that was printed before is here. */
+  async #look(shell: Shell, signal: AbortSignal): Promise<TerminalState | undefined> {
     const state = await shell.look(signal);
     const endsAtMs = performance.now() + arrivalMs;
     while (state && shell.isRunning && shell.arrivedBytes < state.sentBytes && performance.now() < endsAtMs) {
       await untilPrinted(shell, 50, signal);
     }
-    return this.#workspace.secrets.redacted(shell.foregroundIn(state));
+    return state;
   }
 
   async write({ shellId, input }: VerbInput<Verbs["writeShell"]>): Promise<VerbOutput<Verbs["writeShell"]>> {

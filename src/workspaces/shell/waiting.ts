@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { TerminalState } from "../../guest/messages.ts";
 import type { Shell } from "./shell.ts";
 import type { Foreground, ReadEnd, Wait } from "./verbs.ts";
 
@@ -11,18 +12,25 @@ const eventLoopMs = 300;
 /** Pauses between two looks at a terminal, from the first to the last */
 const [firstPauseMs, lastPauseMs] = [20, 250];
 
+/** How a wait has ended, and the look at the terminal that told, if one did. */
+interface Waited {
+  readonly end: ReadEnd;
+  readonly state?: TerminalState;
+}
+
 /** Waits until a shell is as its reader wants it, has ended, or the time is over. */
-export async function untilWaited(shell: Shell, wait: Wait, signal: AbortSignal): Promise<ReadEnd> {
+export async function untilWaited(shell: Shell, wait: Wait, signal: AbortSignal): Promise<Waited> {
   const endsAtMs = performance.now() + wait.timeoutMs;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(lastPauseMs, pauseMs * 1.5)) {
     signal.throwIfAborted();
-    if (!shell.isRunning) return "exited";
+    if (!shell.isRunning) return { end: "exited" };
     const isIdle = wait.for === "idle";
     const missingMs = isIdle ? idleMissing(shell, wait.idleMs) : pauseMs;
-    const found = isIdle ? (missingMs <= 0 ? "idle" : undefined) : await waitedFor(shell, signal);
+    if (isIdle && missingMs <= 0) return { end: "idle" };
+    const found = isIdle ? undefined : await waitedFor(shell, signal);
     if (found) return found;
     const leftMs = endsAtMs - performance.now();
-    if (leftMs <= 0) return "timeout";
+    if (leftMs <= 0) return { end: "timeout" };
     await untilPrinted(shell, Math.max(1, Math.min(missingMs, leftMs)), signal);
   }
 }
@@ -45,14 +53,15 @@ function idleMissing(shell: Shell, idleMs: number): number {
 }
 
 /** What the program at the keyboard waits for, if it does and all that it has printed is here. */
-async function waitedFor(shell: Shell, signal: AbortSignal): Promise<ReadEnd | undefined> {
+async function waitedFor(shell: Shell, signal: AbortSignal): Promise<Waited | undefined> {
   // Output comes in pieces, and each look costs the guest some time.
   if (shell.quietMs < lastOutputMs) await sleep(lastOutputMs - shell.quietMs, undefined, { signal });
   const state = await shell.look(signal);
   if (!state || shell.arrivedBytes < state.sentBytes) return undefined;
   const isSure = state.foreground?.reads !== "also";
   if (shell.quietMs < (isSure ? lastOutputMs : eventLoopMs)) return undefined;
-  return waitEnds[shell.foregroundIn(state)?.state ?? "working"];
+  const end = waitEnds[shell.foregroundIn(state)?.state ?? "working"];
+  return end && { end, state };
 }
 
 /** A program that waits for something else than a prompt will not get to one without it. */
