@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { base64Cores } from "../../core/base64.ts";
 import type { Joint } from "../joint.ts";
 import type { Denial } from "../refuse.ts";
 import type { Verdict } from "../use.ts";
@@ -17,7 +18,10 @@ export class PlainWatch {
 
   constructor(secrets: readonly KnownSecret[]) {
     this.#sought = secrets.flatMap(({ name, placeholder }) =>
-      [placeholder, ...base64Forms(placeholder)].map((form) => ({ name, bytes: Buffer.from(form, "latin1") })),
+      [placeholder, ...base64Cores(Buffer.from(placeholder, "latin1"))].map((form) => ({
+        name,
+        bytes: Buffer.from(form, "latin1"),
+      })),
     );
     this.#overlap = Math.max(0, ...this.#sought.map(({ bytes }) => bytes.length - 1));
   }
@@ -28,15 +32,6 @@ export class PlainWatch {
     this.#tail = Buffer.from(bytes.subarray(Math.max(0, bytes.length - this.#overlap)));
     return this.#sought.find((sought) => bytes.includes(sought.bytes))?.name;
   }
-}
-
-/** What the text alone decides of its base64, at its three places in groups of three bytes. */
-function base64Forms(text: string): readonly string[] {
-  return [0, 1, 2].map((before) => {
-    const length = before + text.length;
-    const encoded = Buffer.from("\0".repeat(before) + text, "latin1").toString("base64");
-    return encoded.slice(Math.ceil((before * 8) / 6), Math.floor((length * 8) / 6));
-  });
 }
 
 /** Looks at a piece of what a guest sends; undefined, or why it is denied. */

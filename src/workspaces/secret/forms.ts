@@ -1,3 +1,4 @@
+import { base64Cores } from "../../core/base64.ts";
 import { withoutLineEnds } from "./rules.ts";
 
 /** A value as it may be written, without line ends. */
@@ -71,16 +72,7 @@ function percentEncoded(byte: number, kept: string): string {
   return kept.includes(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
-/**
- * The characters that the value alone decides, at its three places in groups of three bytes. Those
- * at both ends also depend on what stands around it.
- */
+/** In base64 and base64url, in a longer text. */
 function base64Forms(value: string): readonly string[] {
-  const bytes = Buffer.from(value);
-  return [0, 1, 2].flatMap((before) => {
-    const bits = (before + bytes.length) * 8;
-    const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
-    const text = encoded.slice(Math.ceil((before * 8) / 6), Math.floor(bits / 6));
-    return [text, text.replaceAll("+", "-").replaceAll("/", "_")];
-  });
+  return base64Cores(Buffer.from(value)).flatMap((text) => [text, text.replaceAll("+", "-").replaceAll("/", "_")]);
 }

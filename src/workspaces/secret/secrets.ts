@@ -6,7 +6,6 @@ import type { NetworkUse } from "../../network/use.ts";
 import { type SecretRecord, withEarlierPlaceholder } from "../record/secret.ts";
 import { SecretMatcher, withoutRanges } from "./matcher.ts";
 import { StreamRedactor } from "./redactor.ts";
-import { withoutLineEnds } from "./rules.ts";
 import { type HeldSecret, isOutdated, isReadByOwner, readSource } from "./source.ts";
 
 /** Values that are still looked for. A guest can have kept an old one */
@@ -50,8 +49,7 @@ export class WorkspaceSecrets {
     return this.#records.flatMap((record) => {
       const { name, hosts, placeholder, inQuery } = record;
       if (placeholder === null) return [];
-      // Headers are lines.
-      const value = async () => withoutLineEnds((await this.#current(record)).value);
+      const value = async () => (await this.#current(record)).value;
       return { name, hosts, placeholder, inQuery, value };
     });
   }
